@@ -1,0 +1,87 @@
+// Verdicts of gates, and the gates that only count: failures and silence (DESIGN.md section 6).
+// Gates fail closed: missing, empty or contradicting evidence never passes.
+// Thread safety: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ratio.hpp"
+
+namespace covey::monitoring {
+
+enum class Verdict : uint8_t { kPass, kFail, kInconclusive, kError };
+// PASS, FAIL, INCONCLUSIVE, ERROR
+std::string_view to_string(Verdict verdict);
+std::optional<Verdict> parse_verdict(std::string_view text);
+
+// Precedence, written once: fail > error > inconclusive > pass. No verdict at all is inconclusive.
+Verdict combine(std::span<const Verdict> verdicts);
+Verdict combine(Verdict a, Verdict b);
+
+// One number a person can check the verdict with. Counts and shares alike as double.
+struct Measure {
+  std::string name;  // "failed", "share", "accuracy_canary"
+  double value = 0;
+  std::optional<double> bound;  // what it was held against
+  std::string scope;            // stratum, feature or ""
+
+  bool operator==(const Measure&) const = default;
+};
+
+struct GateResult {
+  std::string gate;  // "failures", "silence", "accuracy", "drift"
+  Verdict verdict = Verdict::kInconclusive;
+  std::string reason;       // UPPER_SNAKE, stable
+  std::string explanation;  // one line for people
+  std::vector<Measure> measures;
+
+  bool operator==(const GateResult&) const = default;
+};
+// The verdict of all gates of a stage; none is INCONCLUSIVE (the caller decides what no gates
+// mean).
+Verdict combine(std::span<const GateResult> results);
+
+// Devices of one stage. A device counts once in `attempted` and at most once in `failed`.
+struct FailureCounts {
+  uint64_t targeted = 0;     // assigned to the stage
+  uint64_t excluded = 0;     // left it without an attempt: skipped offline, removed, held
+  uint64_t attempted = 0;    // reached DOWNLOADING (or any later state)
+  uint64_t in_progress = 0;  // of the attempted: not ended yet
+  uint64_t failed = 0;       // of the attempted: FAILED, REVERTED or TIMED_OUT for good
+};
+struct FailuresOptions {
+  Ratio max;
+  uint64_t min_sample = 1;
+};
+// FAIL (TOO_MANY_FAILURES) as soon as failed / attempted > max with attempted >= min_sample, and
+// (FAILURES_CERTAIN) with any sample once failed > max * (targeted - excluded): more attempts
+// cannot bring the share back. PASS (WITHIN_BOUND) only when at least min(min_sample, targeted -
+// excluded) devices were attempted and the bound holds even if every attempt in progress fails.
+// Otherwise INCONCLUSIVE: NO_DATA, SAMPLE_TOO_SMALL, IN_PROGRESS. Contradicting counts: ERROR.
+GateResult judge_failures(const FailureCounts& counts, const FailuresOptions& options);
+
+// Devices of one stage by *assignment*: a canary that falls silent counts against the canary. The
+// caller decides who is silent (observed time, report interval, grace).
+struct SilenceCounts {
+  uint64_t expected = 0;  // assigned, took the release, should report by now
+  uint64_t silent = 0;
+  // Concurrent control, where there is one: when it is as silent, the site is down, not the
+  // release.
+  uint64_t control_expected = 0;
+  uint64_t control_silent = 0;
+};
+struct SilenceOptions {
+  Ratio max;
+  uint64_t min_sample = 1;
+};
+// FAIL (SILENT) when silent / expected > max, unless the control exceeds max too and its share is
+// at least as large: INCONCLUSIVE (SILENCE_IS_SITE_WIDE). PASS (WITHIN_BOUND) with at least one and
+// min(min_sample, expected) devices. No data: INCONCLUSIVE (NO_DATA).
+GateResult judge_silence(const SilenceCounts& counts, const SilenceOptions& options);
+
+}  // namespace covey::monitoring
