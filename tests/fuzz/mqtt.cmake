@@ -1,0 +1,2 @@
+covey_fuzz(fuzz_mqtt_receive SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_mqtt_receive.cpp
+           DEPS covey_mqtt)
