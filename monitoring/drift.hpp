@@ -60,7 +60,7 @@ BinnedShift binned_shift(std::span<const int32_t> edges, int32_t min, int32_t ma
 // deff + n/N). Shares of the baseline are smoothed only where a bin is empty.
 double pearson_x2(CountsView baseline, CountsView window);
 // Design effect of devices as clusters (Rao and Scott 1981, 1992), at least 1.
-double design_effect(CountsView baseline, std::span<const Counts> per_device);
+double design_effect(std::span<const Counts> per_device);
 
 struct DriftVerdict {
   DriftOutcome outcome = DriftOutcome::kInsufficientData;

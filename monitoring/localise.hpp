@@ -65,6 +65,8 @@ struct Localisation {
   Locus locus = Locus::kInsufficient;
   std::vector<size_t> devices;  // indexes of those named, ascending; empty for kPooled by all
   std::vector<DeviceDrift> per_device;  // in the order of the input
+  size_t devices_judged = 0;            // with enough values
+  size_t devices_beyond = 0;            // of these, beyond device_psi, outstanding or not
   GPartition g;
   // Which bins moved most in the named devices (or the fleet): index, share now minus baseline.
   struct BinShift {
@@ -78,7 +80,7 @@ Localisation localise(CountsView baseline, std::span<const Counts> per_device,
                       const LocaliseOptions& options = {}, const DriftOptions& pooled = {});
 
 // What an alert on one feature (or on the class mix) needs: the pooled verdict and who it is.
-// Outcome: the pooled one, raised to PAGE where devices are named.
+// Outcome: the pooled one, raised to PAGE where devices are named or most are beyond device_psi.
 struct FeatureJudgement {
   DriftOutcome outcome = DriftOutcome::kInsufficientData;
   DriftVerdict pooled;

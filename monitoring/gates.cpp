@@ -1,0 +1,164 @@
+#include "monitoring/gates.hpp"
+
+#include <algorithm>
+
+#include "monitoring/text.hpp"
+
+namespace covey::monitoring {
+namespace {
+
+unsigned long long wide(uint64_t value) { return value; }
+
+double share(uint64_t part, uint64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+GateResult& conclude(GateResult& result, Verdict verdict, std::string reason,
+                     std::string explanation) {
+  result.verdict = verdict;
+  result.reason = std::move(reason);
+  result.explanation = std::move(explanation);
+  return result;
+}
+
+// Order of precedence; the only place that knows it.
+int rank(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kFail:
+      return 3;
+    case Verdict::kError:
+      return 2;
+    case Verdict::kInconclusive:
+      return 1;
+    case Verdict::kPass:
+      return 0;
+  }
+  return 2;
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kPass:
+      return "PASS";
+    case Verdict::kFail:
+      return "FAIL";
+    case Verdict::kInconclusive:
+      return "INCONCLUSIVE";
+    case Verdict::kError:
+      return "ERROR";
+  }
+  return "ERROR";
+}
+
+std::optional<Verdict> parse_verdict(std::string_view text) {
+  for (const auto verdict :
+       {Verdict::kPass, Verdict::kFail, Verdict::kInconclusive, Verdict::kError}) {
+    if (to_string(verdict) == text) return verdict;
+  }
+  return std::nullopt;
+}
+
+Verdict combine(Verdict a, Verdict b) { return rank(a) >= rank(b) ? a : b; }
+
+Verdict combine(std::span<const Verdict> verdicts) {
+  if (verdicts.empty()) return Verdict::kInconclusive;
+  Verdict worst = Verdict::kPass;
+  for (const Verdict verdict : verdicts) worst = combine(worst, verdict);
+  return worst;
+}
+
+Verdict combine(std::span<const GateResult> results) {
+  std::vector<Verdict> verdicts;
+  for (const GateResult& result : results) verdicts.push_back(result.verdict);
+  return combine(verdicts);
+}
+
+GateResult judge_failures(const FailureCounts& counts, const FailuresOptions& options) {
+  GateResult result;
+  result.gate = "failures";
+  result.measures = {
+      {"failed", static_cast<double>(counts.failed), std::nullopt, ""},
+      {"attempted", static_cast<double>(counts.attempted), std::nullopt, ""},
+      {"in_progress", static_cast<double>(counts.in_progress), std::nullopt, ""},
+      {"targeted", static_cast<double>(counts.targeted), std::nullopt, ""},
+      {"share", share(counts.failed, counts.attempted), options.max.as_double(), ""},
+  };
+  if (counts.attempted > counts.targeted || counts.excluded > counts.targeted - counts.attempted ||
+      counts.in_progress > counts.attempted ||
+      counts.failed > counts.attempted - counts.in_progress) {
+    return conclude(result, Verdict::kError, "COUNTS_CONTRADICT",
+                    "the stage's device counts contradict each other");
+  }
+  const uint64_t reachable = counts.targeted - counts.excluded;
+  const uint64_t needed = std::min(std::max<uint64_t>(options.min_sample, 1), reachable);
+  const std::string measured =
+      printed("%llu of %llu attempted devices failed, at most %s may", wide(counts.failed),
+              wide(counts.attempted), to_string(options.max).c_str());
+  if (exceeds(counts.failed, reachable, options.max)) {
+    return conclude(
+        result, Verdict::kFail, "FAILURES_CERTAIN",
+        measured + printed("; it stays above with all %llu devices of the stage", wide(reachable)));
+  }
+  if (counts.attempted >= options.min_sample &&
+      exceeds(counts.failed, counts.attempted, options.max)) {
+    return conclude(result, Verdict::kFail, "TOO_MANY_FAILURES", measured);
+  }
+  if (counts.attempted == 0) {
+    return conclude(result, Verdict::kInconclusive, "NO_DATA", "no device was attempted yet");
+  }
+  if (counts.attempted < needed) {
+    return conclude(result, Verdict::kInconclusive, "SAMPLE_TOO_SMALL",
+                    measured + printed("; a verdict needs %llu attempted devices", wide(needed)));
+  }
+  if (exceeds(counts.failed + counts.in_progress, counts.attempted, options.max)) {
+    return conclude(result, Verdict::kInconclusive, "IN_PROGRESS",
+                    measured + printed("; %llu attempts have not ended", wide(counts.in_progress)));
+  }
+  return conclude(result, Verdict::kPass, "WITHIN_BOUND", measured);
+}
+
+GateResult judge_silence(const SilenceCounts& counts, const SilenceOptions& options) {
+  GateResult result;
+  result.gate = "silence";
+  result.measures = {
+      {"silent", static_cast<double>(counts.silent), std::nullopt, ""},
+      {"expected", static_cast<double>(counts.expected), std::nullopt, ""},
+      {"share", share(counts.silent, counts.expected), options.max.as_double(), ""},
+      {"control_silent", static_cast<double>(counts.control_silent), std::nullopt, ""},
+      {"control_expected", static_cast<double>(counts.control_expected), std::nullopt, ""},
+  };
+  if (counts.silent > counts.expected || counts.control_silent > counts.control_expected) {
+    return conclude(result, Verdict::kError, "COUNTS_CONTRADICT",
+                    "more devices are silent than are expected to report");
+  }
+  if (counts.expected == 0) {
+    return conclude(result, Verdict::kInconclusive, "NO_DATA",
+                    "no device of the stage is expected to report yet");
+  }
+  const std::string measured =
+      printed("%llu of %llu devices are silent, at most %s may", wide(counts.silent),
+              wide(counts.expected), to_string(options.max).c_str());
+  if (exceeds(counts.silent, counts.expected, options.max)) {
+    using Wide = unsigned __int128;
+    const bool control_as_silent =
+        exceeds(counts.control_silent, counts.control_expected, options.max) &&
+        static_cast<Wide>(counts.control_silent) * counts.expected >=
+            static_cast<Wide>(counts.silent) * counts.control_expected;
+    if (control_as_silent) {
+      return conclude(
+          result, Verdict::kInconclusive, "SILENCE_IS_SITE_WIDE",
+          measured + printed("; but %llu of %llu control devices are silent too",
+                             wide(counts.control_silent), wide(counts.control_expected)));
+    }
+    return conclude(result, Verdict::kFail, "SILENT", measured);
+  }
+  if (counts.expected < options.min_sample) {
+    return conclude(result, Verdict::kInconclusive, "SAMPLE_TOO_SMALL",
+                    measured + printed("; a verdict needs %llu devices", wide(options.min_sample)));
+  }
+  return conclude(result, Verdict::kPass, "WITHIN_BOUND", measured);
+}
+
+}  // namespace covey::monitoring
