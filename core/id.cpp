@@ -27,8 +27,9 @@ Result<DeviceId> DeviceId::parse(std::string_view text) {
   const auto first = [](char c) { return is_lower(c) || is_upper(c) || is_digit(c); };
   const auto rest = [&](char c) { return first(c) || c == '.' || c == '_' || c == '-'; };
   if (!matches(text, 63, first, rest)) {
-    return invalid("BAD_DEVICE_ID", quoted(text) + " is not a device id: 1 to 63 of A-Z a-z 0-9 . _ "
-                                                   "-, the first a letter or digit");
+    return invalid("BAD_DEVICE_ID", quoted(text) +
+                                        " is not a device id: 1 to 63 of A-Z a-z 0-9 . _ "
+                                        "-, the first a letter or digit");
   }
   if (text.starts_with("svc-") || text == "enroll") {
     return invalid("RESERVED_DEVICE_ID", quoted(text) + " is reserved for services");
@@ -51,8 +52,9 @@ Result<RolloutName> RolloutName::parse(std::string_view text) {
   const auto first = [](char c) { return is_lower(c) || is_digit(c); };
   const auto rest = [&](char c) { return first(c) || c == '.' || c == '-'; };
   if (!matches(text, 63, first, rest)) {
-    return invalid("BAD_ROLLOUT_NAME", quoted(text) + " is not a rollout name: 1 to 63 of a-z 0-9 . "
-                                                      "-, the first a letter or digit");
+    return invalid("BAD_ROLLOUT_NAME", quoted(text) +
+                                           " is not a rollout name: 1 to 63 of a-z 0-9 . "
+                                           "-, the first a letter or digit");
   }
   return RolloutName(std::string(text));
 }
@@ -69,8 +71,8 @@ Result<DeviceClass> DeviceClass::parse(std::string_view text) {
 }
 
 Result<Version> Version::parse(std::string_view text) {
-  const Error bad =
-      invalid("BAD_VERSION", quoted(text) + " is not a version: write MAJOR.MINOR.PATCH, e.g. 1.4.0");
+  const Error bad = invalid(
+      "BAD_VERSION", quoted(text) + " is not a version: write MAJOR.MINOR.PATCH, e.g. 1.4.0");
   Version version;
   for (uint32_t* part : {&version.major, &version.minor, &version.patch}) {
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), *part);
@@ -93,8 +95,9 @@ std::string to_string(const Version& version) {
 Result<ReleaseId> ReleaseId::parse(std::string_view text) {
   const size_t at = text.find('@');
   if (at == std::string_view::npos) {
-    return invalid("BAD_RELEASE", quoted(text) + " is not a release: write MODEL@VERSION, e.g. "
-                                                 "bearing-vibration@1.4.0");
+    return invalid("BAD_RELEASE", quoted(text) +
+                                      " is not a release: write MODEL@VERSION, e.g. "
+                                      "bearing-vibration@1.4.0");
   }
   Result<ModelName> model = ModelName::parse(text.substr(0, at));
   if (!model) return model.error();

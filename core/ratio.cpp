@@ -57,8 +57,8 @@ std::string to_string(Ratio ratio) {
 
 bool exceeds(uint64_t part, uint64_t whole, Ratio limit) {
   using Wide = unsigned __int128;
-  return whole != 0 &&
-         static_cast<Wide>(part) * 1'000'000 > static_cast<Wide>(whole) * static_cast<Wide>(limit.ppm);
+  return whole != 0 && static_cast<Wide>(part) * 1'000'000 >
+                           static_cast<Wide>(whole) * static_cast<Wide>(limit.ppm);
 }
 
 uint64_t ceil_share(uint64_t whole, Ratio ratio) {

@@ -11,17 +11,14 @@
 #include <vector>
 
 #include "core/ratio.hpp"
+#include "core/verdict.hpp"
 
 namespace covey::monitoring {
 
-enum class Verdict : uint8_t { kPass, kFail, kInconclusive, kError };
-// PASS, FAIL, INCONCLUSIVE, ERROR
-std::string_view to_string(Verdict verdict);
-std::optional<Verdict> parse_verdict(std::string_view text);
-
-// Precedence, written once: fail > error > inconclusive > pass. No verdict at all is inconclusive.
-Verdict combine(std::span<const Verdict> verdicts);
-Verdict combine(Verdict a, Verdict b);
+using covey::combine;
+using covey::parse_verdict;
+using covey::to_string;
+using covey::Verdict;
 
 // One number a person can check the verdict with. Counts and shares alike as double.
 struct Measure {

@@ -1,0 +1,82 @@
+// A device as the gateway knows it: what it is, what it said last, what it should be.
+// Thread safety: values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/digest.hpp"
+#include "core/id.hpp"
+#include "core/time.hpp"
+#include "deploy/artifact/compatibility.hpp"
+
+namespace covey {
+
+enum class DeviceState : uint8_t { kPending, kAccepted, kRejected };
+std::string_view to_string(DeviceState state);  // PENDING, ACCEPTED, REJECTED
+std::optional<DeviceState> parse_device_state(std::string_view text);
+
+// The device's own account of one model (device.proto, ModelState). Phase and reason are the
+// device's words as stable text; numbers from newer firmware appear as "PHASE_17", "REASON_618".
+struct ModelReport {
+  ModelName model;
+  std::optional<Digest> confirmed;
+  std::optional<Digest> active;
+  std::optional<Digest> candidate;
+  std::optional<Digest> fallback;
+  std::string phase;            // IDLE, DOWNLOADING, ...
+  std::string reason;           // "" or UPPER_SNAKE
+  std::string fallback_reason;  // why a confirmed model was left
+  uint32_t attempt = 0;
+  uint32_t chunks_have = 0;
+  uint32_t chunks_total = 0;
+  uint32_t journal_generation = 0;
+  uint32_t security_floor = 0;
+  uint32_t retry_after_s = 0;
+  int32_t port_code = 0;
+
+  bool operator==(const ModelReport&) const = default;
+};
+
+// One model on one device.
+struct DeviceModel {
+  ModelReport reported;
+  // What the gateway wants confirmed when no deployment is in progress; nullopt: nobody said yet.
+  std::optional<Digest> desired;
+  uint32_t attempt_last = 0;         // numbers attempts over all rollouts
+  uint32_t assignment_failures = 0;  // of `desired`, in a row
+  Millis retry_not_before{0};        // observed time
+
+  bool operator==(const DeviceModel&) const = default;
+};
+
+struct Device {
+  DeviceId id;
+  DeviceState state = DeviceState::kPending;
+  DeviceFacts facts;
+  std::map<std::string, std::string> labels;
+  uint32_t shard = 0;  // 0 to 63
+  uint64_t enroll_nonce = 0;
+  uint32_t enroll_generation = 1;  // order key and credentials are derived from it
+  bool enrolled = false;           // said an authenticated hello since
+  uint64_t boot_id = 0;
+  uint64_t nonce = 0;
+  uint64_t goal_counter = 0;       // of the newest goal
+  uint64_t goal_counter_seen = 0;  // the device accepted
+  uint64_t goal_nonce = 0;         // nonce that the newest goal carries
+  bool goal_dirty = false;         // newest goal may not have been published
+  uint32_t status_number = 0;
+  Millis last_seen_wall{0};
+  std::map<ModelName, DeviceModel> models;
+
+  bool operator==(const Device&) const = default;
+};
+
+// "00" to "3f": how topics write a shard.
+std::string shard_text(uint32_t shard);
+
+}  // namespace covey

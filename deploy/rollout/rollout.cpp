@@ -1,0 +1,337 @@
+#include "deploy/rollout/rollout.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/assert.hpp"
+#include "core/duration.hpp"
+
+namespace covey {
+namespace {
+
+constexpr std::array<std::pair<RolloutState, std::string_view>, 9> kRolloutStates{{
+    {RolloutState::kDraft, "DRAFT"},
+    {RolloutState::kAwaitingApproval, "AWAITING_APPROVAL"},
+    {RolloutState::kScheduled, "SCHEDULED"},
+    {RolloutState::kRunning, "RUNNING"},
+    {RolloutState::kPaused, "PAUSED"},
+    {RolloutState::kRollingBack, "ROLLING_BACK"},
+    {RolloutState::kSucceeded, "SUCCEEDED"},
+    {RolloutState::kAborted, "ABORTED"},
+    {RolloutState::kRolledBack, "ROLLED_BACK"},
+}};
+
+constexpr std::array<std::pair<StageState, std::string_view>, 7> kStageStates{{
+    {StageState::kPending, "PENDING"},
+    {StageState::kDeploying, "DEPLOYING"},
+    {StageState::kSoaking, "SOAKING"},
+    {StageState::kAnalyzing, "ANALYZING"},
+    {StageState::kPassed, "PASSED"},
+    {StageState::kFailed, "FAILED"},
+    {StageState::kInconclusive, "INCONCLUSIVE"},
+}};
+
+}  // namespace
+
+std::string_view to_string(RolloutState state) {
+  for (const auto& [value, text] : kRolloutStates) {
+    if (value == state) return text;
+  }
+  return "UNKNOWN";
+}
+
+std::optional<RolloutState> parse_rollout_state(std::string_view text) {
+  for (const auto& [value, name] : kRolloutStates) {
+    if (name == text) return value;
+  }
+  return std::nullopt;
+}
+
+bool has_ended(RolloutState state) {
+  return state == RolloutState::kSucceeded || state == RolloutState::kAborted ||
+         state == RolloutState::kRolledBack;
+}
+
+std::string_view to_string(StageState state) {
+  for (const auto& [value, text] : kStageStates) {
+    if (value == state) return text;
+  }
+  return "UNKNOWN";
+}
+
+std::optional<StageState> parse_stage_state(std::string_view text) {
+  for (const auto& [value, name] : kStageStates) {
+    if (name == text) return value;
+  }
+  return std::nullopt;
+}
+
+std::optional<size_t> current_stage(const Rollout& rollout) {
+  for (size_t i = 0; i < rollout.stages.size(); ++i) {
+    if (rollout.stages[i].state != StageState::kPassed) return i;
+  }
+  return std::nullopt;
+}
+
+bool offers(const Rollout& rollout) {
+  if (rollout.state != RolloutState::kRunning) return false;
+  const std::optional<size_t> stage = current_stage(rollout);
+  return stage && rollout.stages[*stage].state == StageState::kDeploying;
+}
+
+namespace rollout {
+namespace {
+
+class Stepper {
+ public:
+  Stepper(Rollout state, Now now) : step_{std::move(state), {}}, now_(now) {}
+
+  Status operator()(const Start&) {
+    if (r().state != RolloutState::kDraft) return not_running();
+    if (r().order.size() <= r().holdback) {
+      happened("ROLLOUT_STARTED", r().name.str(), "no device needs the release");
+      r().stages.assign(r().plan.stages.size(), StageProgress{.state = StageState::kPassed});
+      end(RolloutState::kSucceeded, "NOTHING_TO_DO", "every device of the target runs it already");
+      return {};
+    }
+    r().stages.assign(r().plan.stages.size(), StageProgress{});
+    r().state = RolloutState::kRunning;
+    happened("ROLLOUT_STARTED", r().name.str(),
+             to_string(r().plan.release) + " to " +
+                 std::to_string(r().order.size() - r().holdback) + " devices");
+    enter_stage(0);
+    return {};
+  }
+
+  Status operator()(const Tick& tick) {
+    if (r().state != RolloutState::kRunning) return {};
+    const std::optional<size_t> index = current_stage(r());
+    if (!index) return {};
+    StageProgress& stage = r().stages[*index];
+    const Stage& rules = r().plan.stages[*index];
+    switch (stage.state) {
+      case StageState::kPending:
+        enter_stage(*index);
+        return {};
+      case StageState::kDeploying:
+        if (tick.facts.verdict == Verdict::kFail) return fail(*index, tick.facts);
+        if (tick.facts.waiting + tick.facts.in_flight > 0) return {};
+        move(stage, *index, StageState::kSoaking, "every device has answered");
+        return {};
+      case StageState::kSoaking:
+        stage.soak_used += tick.observed;
+        if (tick.facts.verdict == Verdict::kFail) return fail(*index, tick.facts);
+        if (stage.soak_used < rules.soak) return {};
+        stage.analysis_used = Millis{0};
+        move(stage, *index, StageState::kAnalyzing, "soaked for " + to_string(rules.soak));
+        return {};
+      case StageState::kAnalyzing:
+        stage.analysis_used += tick.observed;
+        return analyze(*index, tick.facts);
+      case StageState::kPassed:
+      case StageState::kFailed:
+      case StageState::kInconclusive:
+        return {};
+    }
+    return {};
+  }
+
+  Status operator()(const RollbackTick& tick) {
+    if (r().state != RolloutState::kRollingBack || tick.facts.reachable > 0) return {};
+    const std::string rest = tick.facts.outstanding == 0 ? std::string("every device is back")
+                                                         : std::to_string(tick.facts.outstanding) +
+                                                               " outstanding: their goal stands";
+    happened("ROLLBACK_ENDED", r().name.str(), rest);
+    // The reason for the rollback stays: it is what people ask for.
+    end(RolloutState::kRolledBack, r().reason, r().explanation);
+    return {};
+  }
+
+  Status operator()(const Pause& event) {
+    if (const Status refused = refuse_ended(); !refused) return refused;
+    if (r().state == RolloutState::kRollingBack) return rolling_back();
+    if (r().state == RolloutState::kPaused && r().reason == event.reason) return {};
+    pause(event.reason, event.explanation);
+    return {};
+  }
+
+  Status operator()(const Resume&) {
+    if (const Status refused = refuse_ended(); !refused) return refused;
+    if (r().state != RolloutState::kPaused) {
+      return precondition("ROLLOUT_NOT_PAUSED", "rollout " + r().name.str() + " is " +
+                                                    std::string(to_string(r().state)) +
+                                                    ", only a PAUSED one can be resumed");
+    }
+    happened("ROLLOUT_RESUMED", r().name.str(), "was paused: " + r().reason);
+    r().state = RolloutState::kRunning;
+    r().reason.clear();
+    r().explanation.clear();
+    if (const std::optional<size_t> index = current_stage(r())) {
+      StageProgress& stage = r().stages[*index];
+      // A new chance for the evidence, from the beginning of the analysis.
+      if (stage.state == StageState::kInconclusive || stage.state == StageState::kFailed) {
+        stage.analysis_used = Millis{0};
+        move(stage, *index, StageState::kAnalyzing, "resumed by an operator");
+      }
+    }
+    return {};
+  }
+
+  Status operator()(const Approve&) {
+    if (const Status refused = refuse_ended(); !refused) return refused;
+    const std::optional<size_t> index = current_stage(r());
+    if (r().state != RolloutState::kAwaitingApproval || !index) {
+      return precondition("NOTHING_TO_APPROVE", "rollout " + r().name.str() + " is " +
+                                                    std::string(to_string(r().state)) +
+                                                    ", no stage waits for an approval");
+    }
+    r().stages[*index].approved = true;
+    r().state = RolloutState::kRunning;
+    r().reason.clear();
+    r().explanation.clear();
+    happened("STAGE_APPROVED", r().plan.stages[*index].name, "");
+    enter_stage(*index);
+    return {};
+  }
+
+  Status operator()(const Abort& event) {
+    if (const Status refused = refuse_ended(); !refused) return refused;
+    if (r().state == RolloutState::kRollingBack) return rolling_back();
+    happened("ROLLOUT_ABORTED", r().name.str(), event.explanation);
+    if (event.now) step_.effects.emplace_back(CancelInProgress{"ABORTED"});
+    end(RolloutState::kAborted, "OPERATOR", event.explanation);
+    return {};
+  }
+
+  Status operator()(const RollBack& event) {
+    if (const Status refused = refuse_ended(); !refused) return refused;
+    if (r().state == RolloutState::kRollingBack) return {};
+    start_rollback("OPERATOR", event.explanation);
+    return {};
+  }
+
+  Step take() { return std::move(step_); }
+
+ private:
+  Rollout& r() { return step_.state; }
+
+  void happened(std::string kind, std::string subject, std::string text) {
+    step_.effects.emplace_back(Happened{std::move(kind), std::move(subject), std::move(text)});
+  }
+
+  void move(StageProgress& stage, size_t index, StageState to, const std::string& why) {
+    stage.state = to;
+    if (to == StageState::kPassed || to == StageState::kFailed) stage.end_wall = now_.wall;
+    happened("STAGE_" + std::string(to_string(to)), r().plan.stages[index].name, why);
+  }
+
+  void enter_stage(size_t index) {
+    StageProgress& stage = r().stages[index];
+    if (r().plan.stages[index].approval_required && !stage.approved) {
+      r().state = RolloutState::kAwaitingApproval;
+      r().reason = "STAGE_NEEDS_APPROVAL";
+      r().explanation = "stage " + r().plan.stages[index].name + " waits for an approval";
+      happened("AWAITING_APPROVAL", r().plan.stages[index].name, "");
+      return;
+    }
+    stage.start_wall = now_.wall;
+    move(stage, index, StageState::kDeploying, std::to_string(r().ends[index]) + " devices in all");
+    step_.effects.emplace_back(StageStarted{index});
+  }
+
+  Status analyze(size_t index, const StageFacts& facts) {
+    StageProgress& stage = r().stages[index];
+    switch (facts.verdict) {
+      case Verdict::kFail:
+        return fail(index, facts);
+      case Verdict::kError:
+        move(stage, index, StageState::kInconclusive, facts.explanation);
+        pause("GATE_ERROR", facts.explanation);
+        return {};
+      case Verdict::kInconclusive:
+        // More evidence may come for as long again as the soak, at least kAnalysisMin.
+        if (stage.analysis_used < std::max(kAnalysisMin, r().plan.stages[index].soak)) return {};
+        move(stage, index, StageState::kInconclusive, facts.explanation);
+        pause("GATE_INCONCLUSIVE", facts.explanation);
+        return {};
+      case Verdict::kPass:
+        move(stage, index, StageState::kPassed, facts.explanation);
+        if (index + 1 < r().stages.size()) {
+          enter_stage(index + 1);
+        } else {
+          end(RolloutState::kSucceeded, "", "");
+        }
+        return {};
+    }
+    return {};
+  }
+
+  Status fail(size_t index, const StageFacts& facts) {
+    move(r().stages[index], index, StageState::kFailed, facts.explanation);
+    switch (r().plan.on_fail) {
+      case OnFail::kRollback:
+        start_rollback(facts.reason, facts.explanation);
+        break;
+      case OnFail::kPause:
+        pause("GATE_FAILED", facts.explanation);
+        break;
+    }
+    return {};
+  }
+
+  void start_rollback(std::string reason, std::string explanation) {
+    r().state = RolloutState::kRollingBack;
+    r().reason = std::move(reason);
+    r().explanation = std::move(explanation);
+    happened("ROLLBACK_STARTED", r().name.str(), r().explanation);
+    step_.effects.emplace_back(CancelInProgress{"ROLLBACK"});
+    step_.effects.emplace_back(RollbackStarted{});
+  }
+
+  void pause(std::string reason, std::string explanation) {
+    r().state = RolloutState::kPaused;
+    r().reason = std::move(reason);
+    r().explanation = std::move(explanation);
+    happened("ROLLOUT_PAUSED", r().reason, r().explanation);
+  }
+
+  void end(RolloutState state, std::string reason, std::string explanation) {
+    r().state = state;
+    r().reason = std::move(reason);
+    r().explanation = std::move(explanation);
+    r().end_wall = now_.wall;
+    happened("ROLLOUT_" + std::string(to_string(state)), r().name.str(), r().reason);
+    step_.effects.emplace_back(RolloutEnded{state});
+  }
+
+  Status refuse_ended() {
+    if (!has_ended(r().state)) return {};
+    return precondition("ROLLOUT_ENDED", "rollout " + r().name.str() + " has ended (" +
+                                             std::string(to_string(r().state)) +
+                                             "): create a new one");
+  }
+  Status not_running() {
+    return precondition("ROLLOUT_NOT_RUNNING", "rollout " + r().name.str() + " was started before");
+  }
+  Status rolling_back() {
+    return precondition("ROLLING_BACK", "rollout " + r().name.str() +
+                                            " is rolling back: wait until it is ROLLED_BACK");
+  }
+
+  static constexpr Millis kAnalysisMin = 30s;
+
+  Step step_;
+  Now now_;
+};
+
+}  // namespace
+
+Result<Step> step(Rollout state, const Event& event, Now now) {
+  Stepper stepper(std::move(state), now);
+  if (Status done = std::visit(stepper, event); !done) return done.error();
+  return stepper.take();
+}
+
+}  // namespace rollout
+}  // namespace covey

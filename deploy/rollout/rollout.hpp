@@ -1,0 +1,170 @@
+// Bringing one release to one target under a plan: the rollout's and its stages' state machine
+// (DESIGN.md section 6). It decides when a stage starts, passes and fails; which device is offered
+// what, and when, is the engine's, within the bounds stated here.
+// Thread safety: values and pure functions. Durations are observed time (DESIGN.md section 2).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/id.hpp"
+#include "core/result.hpp"
+#include "core/time.hpp"
+#include "core/verdict.hpp"
+#include "deploy/rollout/plan.hpp"
+
+namespace covey {
+
+enum class RolloutState : uint8_t {
+  kDraft,
+  kAwaitingApproval,
+  kScheduled,
+  kRunning,
+  kPaused,
+  kRollingBack,
+  kSucceeded,
+  kAborted,
+  kRolledBack,
+};
+std::string_view to_string(RolloutState state);  // DRAFT, AWAITING_APPROVAL, ...
+std::optional<RolloutState> parse_rollout_state(std::string_view text);
+bool has_ended(RolloutState state);
+
+enum class StageState : uint8_t {
+  kPending,
+  kDeploying,
+  kSoaking,
+  kAnalyzing,
+  kPassed,
+  kFailed,
+  kInconclusive,
+};
+std::string_view to_string(StageState state);  // PENDING, DEPLOYING, ...
+std::optional<StageState> parse_stage_state(std::string_view text);
+
+// A device of the target that the plan leaves out, and why: ALREADY_RUNNING, or an incompatibility.
+struct Exclusion {
+  DeviceId device;
+  std::string reason;
+  std::string explanation;
+
+  bool operator==(const Exclusion&) const = default;
+};
+
+struct StageProgress {
+  StageState state = StageState::kPending;
+  bool approved = false;
+  Millis soak_used{0};      // observed
+  Millis analysis_used{0};  // observed, since the soak ended or the last resume
+  Millis start_wall{0};
+  Millis end_wall{0};
+
+  bool operator==(const StageProgress&) const = default;
+};
+
+struct Rollout {
+  RolloutName name;
+  PlanDocument document;  // as it was sent; `plan` is what it means
+  Plan plan;
+  RolloutState state = RolloutState::kDraft;
+  std::string reason;       // UPPER_SNAKE: why paused, failed or ended
+  std::string explanation;  // for people: gate, stratum, measured value
+  std::vector<StageProgress> stages;
+  std::vector<DeviceId> order;  // stage order, holdback last (deploy/rollout/order.hpp)
+  std::vector<uint32_t> ends;   // stage k is order[0, ends[k])
+  uint32_t holdback = 0;
+  std::vector<Exclusion> excluded;
+  std::string creator;
+  bool now = false;  // abort or rollback cancels what is in progress
+  Millis create_wall{0};
+  Millis end_wall{0};
+  uint64_t revision = 0;  // of the last change: watches resume by it
+
+  bool operator==(const Rollout& other) const {
+    return name == other.name && state == other.state && reason == other.reason &&
+           explanation == other.explanation && stages == other.stages && order == other.order &&
+           ends == other.ends && holdback == other.holdback && excluded == other.excluded &&
+           creator == other.creator && now == other.now && create_wall == other.create_wall &&
+           end_wall == other.end_wall && revision == other.revision && plan == other.plan;
+  }
+};
+
+// The stage that is being worked on; nullopt when all passed.
+std::optional<size_t> current_stage(const Rollout& rollout);
+// Devices may be offered the release now (RUNNING, a stage is DEPLOYING).
+bool offers(const Rollout& rollout);
+
+namespace rollout {
+
+// How the devices of the current stage, earlier stages included, stand; and what the gates say.
+struct StageFacts {
+  uint32_t waiting = 0;    // queued, or in back-off before another attempt
+  uint32_t in_flight = 0;  // offered and not ended
+  Verdict verdict = Verdict::kInconclusive;
+  std::string reason;  // of the gate that decides
+  std::string explanation;
+};
+// Devices that must be brought back.
+struct RollbackFacts {
+  uint32_t reachable = 0;    // online and not back yet
+  uint32_t outstanding = 0;  // not back yet, all
+};
+
+struct Start {};
+struct Tick {
+  Millis observed{0};  // since the last tick
+  StageFacts facts;
+};
+struct RollbackTick {
+  RollbackFacts facts;
+};
+struct Pause {
+  std::string reason;  // UPPER_SNAKE, e.g. OPERATOR, RESTORED
+  std::string explanation;
+};
+struct Resume {};
+struct Approve {};
+struct Abort {
+  bool now = false;
+  std::string explanation;
+};
+struct RollBack {
+  std::string explanation;
+};
+using Event = std::variant<Start, Tick, RollbackTick, Pause, Resume, Approve, Abort, RollBack>;
+
+struct StageStarted {
+  size_t stage = 0;
+};
+// Bring back every device ever offered the release and not proven to be elsewhere.
+struct RollbackStarted {};
+// End the attempts in progress (their goals change).
+struct CancelInProgress {
+  std::string reason;
+};
+struct RolloutEnded {
+  RolloutState state = RolloutState::kSucceeded;
+};
+// A line of the append-only history.
+struct Happened {
+  std::string kind;  // UPPER_SNAKE
+  std::string subject;
+  std::string text;
+};
+using Effect =
+    std::variant<StageStarted, RollbackStarted, CancelInProgress, RolloutEnded, Happened>;
+
+struct Step {
+  Rollout state;
+  std::vector<Effect> effects;
+};
+// Errors (commands only): ROLLOUT_ENDED, ROLLOUT_NOT_RUNNING, ROLLOUT_NOT_PAUSED,
+// NOTHING_TO_APPROVE, ROLLING_BACK.
+Result<Step> step(Rollout rollout, const Event& event, Now now);
+
+}  // namespace rollout
+}  // namespace covey
