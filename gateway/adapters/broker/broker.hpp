@@ -1,0 +1,113 @@
+// Supervises the embedded mosquitto of a site: writes its configuration into DATA/broker, starts
+// it, proves readiness by a real MQTT connect, restarts it with back-off, ends it in bounded time.
+//
+// Three listeners on loopback, each with its own users and access list (per_listener_settings):
+// * device: user = device id = client id; writes covey/v1/+/{id}/up/+ and reads
+//   covey/v1/+/{id}/down/+, covey/v1/site and covey/v1/m/+.
+// * enrolment: user `enroll`, password DATA/enroll.token, client id = device id; writes
+//   covey/v1/enroll/{id}/up and reads covey/v1/enroll/{id}/down.
+// * service: the gateway alone, with a name and a password of this start; covey/#. A port of its
+//   own, so that devices can neither use up its connections nor take over its session.
+//
+// The broker dies with coveyd: PR_SET_PDEATHSIG, which follows the *thread* that forked, so one
+// thread of this class forks and lives until stop(). What survives even so (a coveyd killed between
+// fork and prctl) is found at the next start by its command line in /proc, and ended: the data
+// directory is locked by coveyd, so a mosquitto with our configuration path can only be an orphan.
+//
+// Thread safety: every method from any thread. Callbacks: none; poll state().
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/id.hpp"
+#include "core/result.hpp"
+#include "core/time.hpp"
+
+namespace covey::broker {
+
+struct BrokerOptions {
+  std::string data_dir;
+  std::string binary =
+      "mosquitto";  // a path, or a name looked up in PATH, /usr/sbin, /usr/local/sbin
+  std::string listen = "127.0.0.1";
+  uint16_t device_port = 0;  // 0: a free one
+  uint16_t enroll_port = 0;
+  uint32_t max_connections = 20'000;
+  uint32_t max_packet_bytes = 65'536;
+  uint32_t max_queued_messages = 20'000;
+  uint64_t max_queued_bytes = 64ULL << 20;
+  uint64_t memory_limit_bytes = 1ULL << 30;
+  Millis ready_timeout{10s};  // for one start, from fork to a real CONNACK
+  Millis backoff_min{200};
+  Millis backoff_max{10s};
+  Millis credentials_delay{20};  // changes within this span are one write and one SIGHUP
+};
+
+struct BrokerEndpoints {
+  std::string host;
+  uint16_t device_port = 0;
+  uint16_t enroll_port = 0;
+  uint16_t service_port = 0;
+  std::string username;  // of the gateway; new at every start of coveyd, same over broker restarts
+  std::string password;
+  std::string enroll_token_file;
+};
+
+enum class BrokerPhase : uint8_t { kStopped, kStarting, kReady, kBackingOff, kStopping };
+std::string_view to_string(BrokerPhase phase);
+
+struct BrokerState {
+  BrokerPhase phase = BrokerPhase::kStopped;
+  pid_t pid = 0;
+  uint32_t restarts = 0;
+  uint32_t orphans_ended = 0;
+  std::string reason;              // why it is not ready, for /readyz
+  std::vector<std::string> notes;  // e.g. too few file descriptors for max_connections
+  std::string log_tail;            // last lines of the broker's own log
+
+  bool ready() const { return phase == BrokerPhase::kReady; }
+};
+
+class EmbeddedBroker {
+ public:
+  explicit EmbeddedBroker(BrokerOptions options);
+  ~EmbeddedBroker();  // stop(2s) if needed
+  EmbeddedBroker(const EmbeddedBroker&) = delete;
+  EmbeddedBroker& operator=(const EmbeddedBroker&) = delete;
+
+  // Credentials known before start() are in the first password file: nobody is refused at a
+  // restart. Writes the files, ends an orphan, forks, waits until ready. Errors: BROKER_BINARY,
+  // BROKER_FILES, BROKER_NOT_READY (with the broker's own words), BROKER_ORPHAN.
+  Result<BrokerEndpoints> start();
+  // SIGTERM, then SIGKILL after `deadline`.
+  void stop(Millis deadline);
+
+  BrokerState state() const;
+
+  // Passwords of devices: `hash` is a line of hash_password(), or given in clear and hashed here.
+  // Replace all; add or change one; remove one. Written and signalled in the background, batched;
+  // flush() waits until the broker was told of everything so far (false: time ran out).
+  void set_credentials(std::map<DeviceId, std::string> password_hashes);
+  void set_credential(const DeviceId& device, std::string password_hash);
+  void remove_credential(const DeviceId& device);
+  bool flush(Millis timeout);
+
+ private:
+  class Supervisor;
+  std::unique_ptr<Supervisor> supervisor_;
+};
+
+// mosquitto's "$7$iterations$salt$hash" (PBKDF2-HMAC-SHA-512). Generated passwords have 128 random
+// bits or more, so the iterations protect nothing and 101 keeps ten thousand reconnects cheap.
+std::string hash_password(std::string_view password);
+// 32 hex digits from the system's random source.
+std::string random_password();
+
+}  // namespace covey::broker

@@ -1,0 +1,48 @@
+// Topics of the device wire (DESIGN.md section 5): strict parsing of what comes up, building of
+// what goes down. Topic is identity, so nothing is tolerated: another level, another case, a shard
+// above 3f or an unknown kind are refused. Whether it is the device's own shard, the engine knows.
+//
+// Thread safety: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/digest.hpp"
+#include "core/id.hpp"
+#include "core/result.hpp"
+
+namespace covey::mqtt {
+
+// "00" to "3f".
+inline constexpr uint8_t kShards = 64;
+
+enum class UpKind : uint8_t { kHello, kStatus, kReport, kFetch, kBye, kEnroll };
+enum class DownKind : uint8_t { kGoal, kAck, kChunk };
+
+std::string_view to_string(UpKind kind);
+std::string_view to_string(DownKind kind);
+
+struct UpTopic {
+  UpKind kind = UpKind::kHello;
+  uint8_t shard = 0;  // 0 for kEnroll
+  DeviceId device;
+
+  bool operator==(const UpTopic&) const = default;
+};
+
+// covey/v1/2a/dev-1/up/hello, covey/v1/enroll/dev-1/up.
+// Errors: BAD_TOPIC, BAD_SHARD, BAD_DEVICE_ID, RESERVED_DEVICE_ID, UNKNOWN_TOPIC_KIND.
+Result<UpTopic> parse_up_topic(std::string_view topic);
+
+std::string shard_text(uint8_t shard);               // "2a"
+Result<uint8_t> parse_shard(std::string_view text);  // Errors: BAD_SHARD
+
+std::string down_topic(uint8_t shard, const DeviceId& device, DownKind kind);
+std::string enroll_down_topic(const DeviceId& device);
+inline constexpr std::string_view kSiteTopic = "covey/v1/site";
+// covey/v1/m/{64 hex digits}: retained signed manifests and telemetry tables.
+std::string manifest_topic(const Digest& digest);
+
+}  // namespace covey::mqtt
