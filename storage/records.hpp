@@ -1,0 +1,196 @@
+// What the store keeps beside the domain's own types. Values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/digest.hpp"
+#include "core/id.hpp"
+#include "core/time.hpp"
+#include "deploy/artifact/artifact.hpp"
+#include "monitoring/alert.hpp"
+#include "monitoring/gates.hpp"
+#include "monitoring/stream.hpp"
+#include "monitoring/window.hpp"
+
+namespace covey {
+
+// One row; created when the data directory is.
+struct SiteRecord {
+  uint32_t site_epoch = 1;
+  Digest secret;        // order keys and credentials of devices are derived from it
+  Millis observed{0};   // observed time: only while the daemon runs and the broker is connected
+  uint64_t revision = 0;
+  uint64_t deployment_number = 0;  // last used
+  uint64_t event_sequence = 0;
+  uint64_t audit_sequence = 0;
+  bool reconciling = false;
+
+  bool operator==(const SiteRecord&) const = default;
+};
+
+struct TrustedKeyRecord {
+  std::string key_id;  // 16 hex digits
+  std::string algorithm;
+  std::string pem;
+  std::string comment;
+  Millis create_wall{0};
+
+  bool operator==(const TrustedKeyRecord&) const = default;
+};
+
+// A release's artifact as uploaded. Immutable and shared: images are large.
+struct ArtifactRecord {
+  ReleaseId release;
+  uint32_t position = 0;  // within the release
+  std::shared_ptr<const Artifact> artifact;
+
+  bool operator==(const ArtifactRecord& other) const {
+    return release == other.release && position == other.position &&
+           artifact->digest == other.artifact->digest;
+  }
+};
+struct ReleaseRecord {
+  ReleaseId id;
+  std::vector<ArtifactRecord> artifacts;
+  Millis create_wall{0};
+
+  bool operator==(const ReleaseRecord&) const = default;
+};
+
+// AIP-155: what a request id created.
+struct RequestRecord {
+  std::string request_id;
+  std::string subject;
+  Digest content;  // of the request: another request under the same id is refused
+
+  bool operator==(const RequestRecord&) const = default;
+};
+
+// After SUCCEEDED the release is its target's current one.
+struct AssignmentRecord {
+  ModelName model;
+  RolloutName rollout;  // whose target it is
+  std::string target;   // filter
+  ReleaseId release;
+  uint64_t number = 0;  // later ones win
+
+  bool operator==(const AssignmentRecord&) const = default;
+};
+
+// The last evaluation of a stage's gates.
+struct GateRecord {
+  RolloutName rollout;
+  uint32_t stage = 0;
+  std::vector<monitoring::GateResult> results;
+
+  bool operator==(const GateRecord&) const = default;
+};
+
+struct EventRecord {
+  uint64_t sequence = 0;
+  RolloutName rollout;
+  Millis wall{0};
+  std::string kind;
+  std::string subject;
+  std::string text;
+
+  bool operator==(const EventRecord&) const = default;
+};
+
+struct AuditRecord {
+  uint64_t sequence = 0;
+  Millis wall{0};
+  std::string actor;
+  std::string action;
+  std::string subject;
+  std::string detail;
+
+  bool operator==(const AuditRecord&) const = default;
+};
+
+// Stream (device, boot id, manifest): exactly-once bookkeeping.
+struct StreamRecord {
+  DeviceId device;
+  uint64_t boot_id = 0;
+  Digest manifest;
+  monitoring::StreamWatermark mark;
+  uint64_t order = 0;  // by first report: the oldest boots of a device are forgotten first
+
+  bool operator==(const StreamRecord&) const = default;
+};
+
+// Counts since the beginning, per device, release and cohort. Exact: sums of any of them agree.
+struct TotalRecord {
+  DeviceId device;
+  Digest manifest;
+  std::string cohort;
+  uint64_t inferences = 0;
+  uint64_t windows = 0;
+  uint64_t windows_lost = 0;
+  uint64_t errors = 0;
+  uint64_t duplicates = 0;
+  uint64_t quarantined = 0;
+
+  bool operator==(const TotalRecord&) const = default;
+};
+
+// Counts of one window span; device "" is the cohort's.
+struct WindowRecord {
+  Digest manifest;
+  std::string cohort;
+  DeviceId device;
+  int64_t index = 0;  // wall start / window length
+  Millis start{0};
+  Millis length{0};
+  uint32_t devices = 1;
+  bool closed = false;
+  bool revised = false;  // late counts came after it closed
+  uint64_t labelled = 0;  // samples with a label, and how many of them were right
+  uint64_t correct = 0;
+  monitoring::WindowCounts counts;
+
+  bool operator==(const WindowRecord&) const = default;
+};
+
+// An accepted report, as it came: verdicts can be replayed from the log.
+struct ReportRecord {
+  DeviceId device;
+  uint64_t boot_id = 0;
+  Digest manifest;
+  uint64_t sequence = 0;
+  Millis wall{0};
+  Bytes payload;
+
+  bool operator==(const ReportRecord&) const = default;
+};
+
+struct SampleRecord {
+  DeviceId device;
+  uint64_t boot_id = 0;
+  uint64_t inference = 0;
+  Digest manifest;
+  std::string cohort;
+  uint32_t predicted = 0;
+  uint32_t confidence = 0;
+  uint32_t probability = 0;  // of 65,536
+  int64_t window = 0;        // index
+
+  bool operator==(const SampleRecord&) const = default;
+};
+
+struct LabelRecord {
+  ModelName model;
+  DeviceId device;
+  uint64_t boot_id = 0;
+  uint64_t inference = 0;
+  uint32_t truth = 0;
+  bool matched = false;
+
+  bool operator==(const LabelRecord&) const = default;
+};
+
+}  // namespace covey

@@ -1,0 +1,148 @@
+// The Store port. The engine is its only client: it loads everything it works on at start, then hands
+// over one list of writes per transaction. History (events, audit, windows, reports) is read by page.
+//
+// Errors of commit(): any error ends the process after the engine was told nothing (RUNTIME.md):
+// DISK_FULL, STORE_IO, STORE_CORRUPT. Threading: commit() and load() on the one writing thread;
+// the read functions of Reader on any thread, each Reader by one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/result.hpp"
+#include "deploy/deployment/deployment.hpp"
+#include "deploy/deployment/device.hpp"
+#include "deploy/rollout/rollout.hpp"
+#include "storage/records.hpp"
+
+namespace covey {
+
+// Each Put replaces the row with the same key; Append adds one that is never changed.
+struct PutSite {
+  SiteRecord site;
+};
+struct PutDevice {
+  Device device;
+};
+struct PutTrustedKey {
+  TrustedKeyRecord key;
+};
+struct RemoveTrustedKey {
+  std::string key_id;
+};
+struct PutRelease {
+  ReleaseRecord release;
+};
+struct PutRollout {
+  Rollout rollout;
+};
+struct PutGates {
+  GateRecord gates;
+};
+struct PutDeployment {
+  Deployment deployment;
+};
+struct PutAssignment {
+  AssignmentRecord assignment;
+};
+struct PutRequest {
+  RequestRecord request;
+};
+struct PutStream {
+  StreamRecord stream;
+};
+struct RemoveStream {
+  DeviceId device;
+  uint64_t boot_id = 0;
+  Digest manifest;
+};
+struct PutTotal {
+  TotalRecord total;
+};
+struct PutWindow {
+  WindowRecord window;
+};
+struct PutSample {
+  SampleRecord sample;
+};
+struct PutLabel {
+  LabelRecord label;
+};
+struct PutAlert {
+  monitoring::Alert alert;
+};
+struct AppendReport {
+  ReportRecord report;
+};
+struct AppendEvent {
+  EventRecord event;
+};
+struct AppendAudit {
+  AuditRecord entry;
+};
+// Retention: rows of windows, samples, labels and reports that ended before.
+struct Forget {
+  Millis windows_before{0};
+  Millis reports_before{0};
+};
+using Write = std::variant<PutSite, PutDevice, PutTrustedKey, RemoveTrustedKey, PutRelease,
+                           PutRollout, PutGates, PutDeployment, PutAssignment, PutRequest,
+                           PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
+                           PutAlert, AppendReport, AppendEvent, AppendAudit, Forget>;
+
+// All that the engine needs at start, each in key order.
+struct Snapshot {
+  SiteRecord site;
+  std::vector<Device> devices;
+  std::vector<TrustedKeyRecord> trusted_keys;
+  std::vector<ReleaseRecord> releases;
+  std::vector<Rollout> rollouts;
+  std::vector<GateRecord> gates;
+  std::vector<Deployment> deployments;
+  std::vector<AssignmentRecord> assignments;
+  std::vector<RequestRecord> requests;
+  std::vector<StreamRecord> streams;
+  std::vector<TotalRecord> totals;
+  std::vector<WindowRecord> windows;  // with index >= the given one per length, see load()
+  std::vector<SampleRecord> samples;
+  std::vector<LabelRecord> labels;
+  std::vector<monitoring::Alert> alerts;  // newest episode per key
+
+  bool operator==(const Snapshot&) const = default;
+};
+
+struct LoadLimits {
+  Millis windows_since{0};  // wall: windows and their samples and labels that started before stay
+};
+
+struct Page {
+  size_t limit = 100;
+  uint64_t before = 0;  // sequences below this one; 0: from the newest
+  uint64_t after = 0;   // sequences above this one, oldest first, when set
+};
+
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  virtual Result<std::vector<EventRecord>> events(const RolloutName& rollout, Page page) = 0;
+  virtual Result<std::vector<AuditRecord>> audit(Page page) = 0;
+  // Newest first; device "" for the cohorts'.
+  virtual Result<std::vector<WindowRecord>> windows(std::span<const Digest> manifests,
+                                                    const DeviceId& device, Page page) = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  // All or nothing, durable on return.
+  virtual Status commit(std::span<const Write> writes) = 0;
+  virtual Result<Snapshot> load(const LoadLimits& limits) = 0;
+  virtual Result<std::unique_ptr<Reader>> reader() = 0;
+};
+
+}  // namespace covey
