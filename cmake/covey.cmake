@@ -29,7 +29,8 @@ add_library(covey_warnings INTERFACE)
 target_compile_options(covey_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
 
 if(COVEY_SANITIZE)
-  add_compile_options(-fsanitize=${COVEY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_compile_options(-fsanitize=${COVEY_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${COVEY_SANITIZE})
 endif()
 if(COVEY_FUZZ)
@@ -52,8 +53,10 @@ function(covey_library name)
   endif()
 endfunction()
 
-# covey_test(NAME LABEL unit|scenario|sim|integration|e2e SOURCES ... DEPS ... [TIMEOUT s])
-# One GoogleTest executable, one ctest entry; the label decides when `dev` runs it.
+# covey_test(NAME LABEL unit|scenario|sim|integration|e2e|long SOURCES ... DEPS ... [TIMEOUT s])
+# One GoogleTest executable, one ctest entry; the label decides when `dev` runs it (long: only in
+# ./dev test --all). COVEY_SOURCE_DIR is the top of the tree; COVEY_BINARY_DIR the build directory,
+# with coveyd, covey and covey-sim in its bin/.
 function(covey_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   find_package(GTest REQUIRED)
@@ -63,7 +66,8 @@ function(covey_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} covey_warnings GTest::gtest GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE COVEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_compile_definitions(${name} PRIVATE COVEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                             COVEY_BINARY_DIR="${CMAKE_BINARY_DIR}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
@@ -74,6 +78,7 @@ function(covey_test name)
 endfunction()
 
 # covey_fuzz(NAME SOURCES ... DEPS ...): a libFuzzer target; its corpus is tests/fuzz/corpus/NAME.
+# One ctest entry (label fuzz) that replays the corpus; ./dev fuzz searches further.
 function(covey_fuzz name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   if(NOT COVEY_FUZZ)
@@ -87,4 +92,11 @@ function(covey_fuzz name)
     add_custom_target(covey_fuzzers)
   endif()
   add_dependencies(covey_fuzzers ${name})
+  set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  if(EXISTS ${corpus})
+    add_test(NAME ${name} COMMAND ${name} -runs=0 -timeout=20 ${corpus})
+  else()
+    add_test(NAME ${name} COMMAND ${name} -runs=10000 -timeout=20 -seed=1)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()

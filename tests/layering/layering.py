@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+"""What reviewers would nag about, checked over all tracked and new files: the direction of
+dependencies over #include (docs/architecture.md), clocks in pure code, leftovers, long lines.
+
+Each rule is a function that yields findings for one file; rules_test.py feeds them bad snippets.
+"""
+
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+C_FILES = {".c", ".h"}
+CPP_FILES = {".cpp", ".hpp"}
+SOURCES = C_FILES | CPP_FILES
+
+# folder -> the folders of the tree whose headers it may include, besides its own. The most specific
+# prefix counts. proto/ is generated code (*.pb.h) and has its own rule.
+DIRECTION = {
+    "core": [],
+    "deploy": ["core"],
+    "monitoring": ["core"],
+    "storage": ["core", "deploy", "monitoring"],
+    "gateway/engine": ["core", "deploy", "monitoring", "storage"],
+    "gateway/config": ["core", "deploy", "monitoring"],
+    "gateway/codec": ["core", "deploy", "monitoring", "storage", "gateway/engine", "gateway/config"],
+    "gateway/runtime": ["core", "deploy", "monitoring", "storage", "gateway/engine",
+                        "gateway/config"],
+    "gateway/adapters": ["core", "deploy", "monitoring", "storage", "gateway/engine",
+                         "gateway/runtime", "gateway/codec", "gateway/config"],
+    "gateway/adapters/runner": ["core", "deploy", "monitoring", "storage", "gateway/engine",
+                                "gateway/runtime", "gateway/codec", "gateway/config",
+                                "gateway/adapters", "device_agent"],
+    "gateway/coveyd": ["core", "deploy", "monitoring", "storage", "gateway"],
+    "gateway": ["core", "deploy", "monitoring", "storage"],
+    "cli": ["core", "deploy", "monitoring", "gateway/codec", "device_agent"],
+    "device_agent/include": [],
+    "device_agent/src": ["device_agent/include"],
+    "device_agent/mqtt": ["device_agent/include"],
+    "device_agent/runtimes": ["device_agent/include"],
+    "device_agent/ports": ["device_agent/include", "device_agent/mqtt"],
+    "device_agent/simulator": ["core", "device_agent", "examples"],
+    "examples": ["core", "device_agent/include", "device_agent/runtimes"],
+}
+OURS = sorted({name.split("/")[0] for name in DIRECTION} | {"tests", "proto"})
+
+# Who may see generated protobuf code.
+PROTOBUF = ["gateway/codec", "gateway/adapters", "cli", "tests/sim", "tests/integration", "tests/e2e",
+            "tests/unit/codec", "tests/unit/agent", "tests/unit/cli", "tests/unit/adapters",
+            "tests/unit/grpc", "tests/unit/wire", "tests/fuzz", "tests/bench", "tests/vectors"]
+
+# Libraries whose headers stay where the dependency belongs (a header prefix -> folders).
+LIBRARIES = {
+    "grpc": ["gateway/adapters/grpc", "gateway/coveyd", "cli"],
+    "mqtt/": ["gateway/adapters/mqtt", "device_agent/simulator", "device_agent/ports"],
+    "MQTTAsync": ["gateway/adapters/mqtt", "device_agent/simulator", "device_agent/ports"],
+    "MQTTClient": ["gateway/adapters/mqtt", "device_agent/simulator", "device_agent/ports"],
+    "mosquitto": ["gateway/adapters/mqtt", "device_agent/simulator", "device_agent/ports"],
+    "sqlite3": ["storage/sqlite"],
+    "prometheus/": ["gateway/adapters/http", "gateway/runtime", "gateway/adapters", "gateway/coveyd"],
+    "boost/asio": ["gateway/runtime", "gateway/adapters", "gateway/coveyd", "device_agent/simulator"],
+    "boost/beast": ["gateway/adapters/http"],
+    "boost/process": ["gateway/adapters", "gateway/runtime", "gateway/coveyd"],
+    "psa/": ["device_agent/ports"],
+    "mbedtls/": ["device_agent/ports"],
+    "openssl/": ["core", "deploy/signing", "gateway", "cli", "storage", "device_agent/ports",
+                 "device_agent/simulator"],
+    "spdlog/": ["gateway/adapters", "gateway/runtime", "gateway/coveyd", "gateway/log",
+                "device_agent/simulator", "cli"],
+}
+
+AGENT_HEADERS = {"stddef.h", "stdint.h", "stdbool.h", "string.h", "limits.h"}
+AGENT_PURE = ["device_agent/include", "device_agent/src"]
+
+# Time comes in as an argument there.
+NO_CLOCK = ["core", "deploy", "monitoring", "gateway/engine", "device_agent/src",
+            "device_agent/include"]
+CLOCK = re.compile(r"(system_clock|steady_clock|high_resolution_clock)\s*::\s*now"
+                   r"|(?<![\w.>])(std::)?time\s*\(\s*(NULL|nullptr|0|&\w+)\s*\)"
+                   r"|\b(gettimeofday|clock_gettime|localtime_r?|timespec_get)\s*\("
+                   r"|\bSYSTEMTIME\b")
+NO_INPUT_OUTPUT = ["core", "deploy", "monitoring", "gateway/engine"]
+INPUT_OUTPUT = re.compile(r"#\s*include\s*<(iostream|fstream|sys/socket\.h|unistd\.h|fcntl\.h"
+                          r"|thread)>")
+# Reads and writes key files with the right permissions; nothing else of deploy does.
+INPUT_OUTPUT_EXCEPT = {"deploy/signing/key_file.cpp"}
+
+LEFTOVER = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
+MACHINE_PATH = re.compile(r"(?<![\w./-])/(work|home|root|Users)/[\w.-]+")
+OUTSIDE_WORDS = re.compile(r"\bsub" r"agents?\b|\bC" r"EO\b", re.IGNORECASE)
+BARE_NOLINT = re.compile(r"NOLINT(NEXTLINE|BEGIN)?(?!\w)(?!\()")
+RAW_NEW = re.compile(r"(?<![\w.])new\s+[A-Za-z_(:]")
+RAW_DELETE = re.compile(r"(?<![\w.])delete(\s*\[\s*\])?\s+[A-Za-z_*(]")
+DETACH = re.compile(r"\.\s*detach\s*\(\s*\)")
+SLEEP = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\s*\(|(?<![\w.])sleep\s*\(\s*\d")
+
+COLUMNS_MAX = 100
+COLUMNS = SOURCES | {".proto", ".cmake", ".sh"}
+README_LINES_MAX = 40
+BINARY = {".tflite", ".bin", ".png", ".gif", ".svg", ".npz", ".gz", ".der", ".pem"}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+def within(path, folder):
+    return path == folder or path.startswith(folder + "/")
+
+
+def folder_of(path):
+    """The most specific entry of DIRECTION that the path is in, or None."""
+    hits = [name for name in DIRECTION if within(path, name)]
+    return max(hits, key=len) if hits else None
+
+
+def is_shell(path, text):
+    return path.endswith(".sh") or text.startswith(("#!/usr/bin/env bash", "#!/bin/bash", "#!/bin/sh"))
+
+
+def code_only(text):
+    """The text with comments and string literals blanked, lines kept."""
+    def blank(match):
+        found = match.group(0)
+        if found.startswith(('"', "'")):
+            return found[0] + found[0]
+        return re.sub(r"[^\n]", " ", found)
+    pattern = (r'R"(?P<tag>[^()\\\s]*)\(.*?\)(?P=tag)"|//[^\n]*|/\*.*?\*/'
+               r'|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])*\'')
+    return re.sub(pattern, blank, text, flags=re.DOTALL)
+
+
+def lines_matching(pattern, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        if pattern.search(line):
+            yield number, line.strip()
+
+
+def check_includes(path, text):
+    suffix = pathlib.PurePosixPath(path).suffix
+    if suffix not in SOURCES:
+        return
+    folder = folder_of(path)
+    for number, line in enumerate(text.splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        target = match.group(2)
+        if target.endswith(".pb.h"):
+            if not any(within(path, name) for name in PROTOBUF):
+                yield number, f"{target}: generated protobuf code stays behind gateway/codec"
+            continue
+        if any(within(path, name) for name in AGENT_PURE):
+            own = match.group(1) == '"' or target.startswith("covey/")
+            if not own and target not in AGENT_HEADERS:
+                yield number, f"{target}: the agent depends on {', '.join(sorted(AGENT_HEADERS))}"
+                continue
+        if within(path, "tests"):
+            continue
+        if folder is not None:
+            for prefix, places in LIBRARIES.items():
+                if target.startswith(prefix) and target.split("/")[0] != "covey":
+                    local = (ROOT / pathlib.PurePosixPath(path).parent / target).exists()
+                    if not local and not any(within(path, place) for place in places):
+                        yield number, f"{target}: this library belongs to {', '.join(places)}"
+        top = target.split("/")[0]
+        if target.startswith("covey/") and folder is not None:
+            # The agent's public headers; a few folders know them.
+            allowed = within(path, "device_agent") or any(
+                within(name, "device_agent") for name in DIRECTION[folder])
+            if not allowed:
+                yield number, f"{target}: {folder} does not know the device agent"
+        elif top in OURS and "/" in target and folder is not None:
+            if within(target, folder):
+                continue
+            if not any(within(target, name) for name in DIRECTION[folder]):
+                allowed = ", ".join(DIRECTION[folder]) or "nothing of the tree"
+                yield number, f"{target}: {folder} may include {allowed}"
+
+
+def check_clocks(path, text):
+    if pathlib.PurePosixPath(path).suffix not in SOURCES:
+        return
+    code = code_only(text)
+    if any(within(path, name) for name in NO_CLOCK):
+        for number, line in lines_matching(CLOCK, code):
+            yield number, f"reads a clock: {line}"
+    if any(within(path, name) for name in NO_INPUT_OUTPUT) and path not in INPUT_OUTPUT_EXCEPT:
+        for number, line in lines_matching(INPUT_OUTPUT, text):
+            yield number, f"input and output have no place here: {line}"
+
+
+def check_code(path, text):
+    suffix = pathlib.PurePosixPath(path).suffix
+    if suffix not in SOURCES:
+        return
+    for number, _ in lines_matching(BARE_NOLINT, text):
+        yield number, "NOLINT without the name of the check"
+    code = code_only(text)
+    if suffix in CPP_FILES:
+        for number, line in lines_matching(RAW_NEW, code):
+            if not line.startswith("#"):
+                yield number, f"raw new: {line}"
+        for number, line in lines_matching(RAW_DELETE, code):
+            yield number, f"raw delete: {line}"
+    for number, line in lines_matching(DETACH, code):
+        yield number, f"a detached thread outlives its owner: {line}"
+    if within(path, "tests"):
+        for number, line in lines_matching(SLEEP, code):
+            yield number, f"tests wait for a condition, never sleep: {line}"
+
+
+def check_text(path, text):
+    name = pathlib.PurePosixPath(path)
+    if name.suffix in COLUMNS or name.name == "CMakeLists.txt" or is_shell(path, text):
+        for number, line in enumerate(text.splitlines(), 1):
+            if len(line) > COLUMNS_MAX:
+                yield number, f"{len(line)} columns, {COLUMNS_MAX} are allowed"
+    if within(path, "tests/layering"):
+        return
+    for number, line in lines_matching(LEFTOVER, text):
+        yield number, f"leftover: {line}"
+    for number, line in lines_matching(MACHINE_PATH, text):
+        yield number, f"path of one machine: {line}"
+    for number, line in lines_matching(OUTSIDE_WORDS, text):
+        yield number, f"not a word of this project: {line}"
+
+
+def check_readmes(files):
+    """Each top-level folder explains itself, shortly. `files`: path -> text"""
+    folders = {path.split("/")[0] for path in files if "/" in path}
+    for folder in sorted(folders):
+        if folder.startswith("."):
+            continue
+        readme = files.get(f"{folder}/README.md")
+        if readme is None:
+            yield f"{folder}/README.md", 1, "missing: purpose, entry points, invariants"
+        elif len(readme.splitlines()) > README_LINES_MAX:
+            yield f"{folder}/README.md", 1, f"more than {README_LINES_MAX} lines"
+
+
+FILE_RULES = [check_includes, check_clocks, check_code, check_text]
+
+
+def check_file(path, text):
+    for rule in FILE_RULES:
+        for number, message in rule(path, text):
+            yield path, number, message
+
+
+def read_files():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True,
+                            stdout=subprocess.PIPE).stdout.decode().split("\0")
+    files = {}
+    for path in filter(None, listed):
+        file = ROOT / path
+        if file.suffix in BINARY or within(path, "tests/fuzz/corpus") or not file.is_file():
+            continue
+        try:
+            files[path] = file.read_text()
+        except UnicodeDecodeError:
+            continue
+    return files
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--quiet", action="store_true", help="print findings only")
+    arguments = parser.parse_args()
+    files = read_files()
+    findings = [found for path, text in sorted(files.items()) for found in check_file(path, text)]
+    findings += check_readmes(files)
+    for path, number, message in findings:
+        print(f"{path}:{number}: {message}")
+    if findings:
+        print(f"layering: {len(findings)} findings in {len(files)} files", file=sys.stderr)
+    elif not arguments.quiet:
+        print(f"layering: {len(files)} files are in order")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

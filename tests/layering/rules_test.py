@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Feeds the rules of layering.py snippets that break them, and some that look similar but don't."""
+
+import unittest
+
+import layering
+
+
+def messages(path, text):
+    return [message for _, _, message in layering.check_file(path, text)]
+
+
+class Finds(unittest.TestCase):
+    def finds(self, path, text, part):
+        found = messages(path, text)
+        self.assertTrue(any(part in message for message in found), f"{path}: {text!r}: {found}")
+
+    def accepts(self, path, text):
+        self.assertEqual(messages(path, text), [], f"{path}: {text!r}")
+
+    def test_includes_against_the_direction(self):
+        self.finds("core/id.hpp", '#include "deploy/rollout/plan.hpp"', "core may include")
+        self.finds("deploy/a.cpp", '#include "monitoring/window.hpp"', "deploy may include")
+        self.finds("monitoring/a.cpp", '#include "storage/store.hpp"', "monitoring may include")
+        self.finds("storage/a.cpp", '#include "gateway/engine/engine.hpp"', "storage may include")
+        self.finds("gateway/engine/a.cpp", '#include "gateway/runtime/loop.hpp"', "may include")
+        self.finds("gateway/engine/a.cpp", '#include "gateway/codec/hello.hpp"', "may include")
+        self.finds("gateway/runtime/a.cpp", '#include "gateway/adapters/mqtt/client.hpp"', "may")
+        self.finds("cli/a.cpp", '#include "gateway/engine/engine.hpp"', "cli may include")
+
+    def test_includes_along_the_direction(self):
+        self.accepts("deploy/a.cpp", '#include "core/id.hpp"\n#include "deploy/rollout/plan.hpp"\n')
+        self.accepts("gateway/engine/a.cpp", '#include "storage/store.hpp"\n')
+        self.accepts("gateway/coveyd/main.cpp", '#include "gateway/adapters/mqtt/client.hpp"\n')
+        self.accepts("tests/unit/engine/a.cpp", '#include "gateway/engine/engine.hpp"\n')
+
+    def test_generated_protobuf_code(self):
+        line = '#include "covey/device/v1/device.pb.h"\n'
+        for path in ["core/a.cpp", "deploy/a.cpp", "gateway/engine/a.cpp", "storage/a.cpp",
+                     "device_agent/simulator/a.cpp", "tests/unit/deploy/a.cpp"]:
+            self.finds(path, line, "protobuf")
+        for path in ["gateway/codec/a.cpp", "gateway/adapters/grpc/a.cpp", "tests/sim/a.cpp"]:
+            self.accepts(path, line)
+
+    def test_the_agent_depends_on_nothing(self):
+        self.finds("device_agent/src/a.c", "#include <stdio.h>", "the agent depends on")
+        self.finds("device_agent/src/a.c", "#include <stdlib.h>", "the agent depends on")
+        self.finds("device_agent/include/covey/a.h", "#include <time.h>", "the agent depends on")
+        self.accepts("device_agent/src/a.c",
+                     '#include "covey/agent.h"\n#include "journal.h"\n#include <string.h>\n')
+
+    def test_who_knows_the_agent(self):
+        self.finds("deploy/a.cpp", '#include "covey/agent.h"', "does not know the device agent")
+        self.finds("monitoring/a.cpp", '#include "covey/agent.h"', "does not know")
+        self.finds("gateway/engine/a.cpp", '#include "device_agent/src/agent.h"', "may include")
+        self.accepts("gateway/adapters/runner/a.cpp", '#include "covey/runtime.h"\n')
+
+    def test_libraries_stay_in_their_place(self):
+        self.finds("gateway/engine/a.cpp", "#include <grpcpp/grpcpp.h>", "library belongs to")
+        self.finds("gateway/runtime/a.cpp", "#include <mqtt/async_client.h>", "library belongs to")
+        self.finds("storage/memory/a.cpp", "#include <sqlite3.h>", "library belongs to")
+        self.finds("deploy/rollout/a.cpp", "#include <openssl/evp.h>", "library belongs to")
+        self.finds("core/a.cpp", "#include <boost/asio.hpp>", "library belongs to")
+        self.accepts("storage/sqlite/a.cpp", "#include <sqlite3.h>\n")
+
+    def test_clocks(self):
+        for code in ["auto t = std::chrono::system_clock::now();", "auto t = steady_clock::now();",
+                     "auto t = time(nullptr);", "clock_gettime(CLOCK_MONOTONIC, &t);",
+                     "gettimeofday(&t, 0);"]:
+            for path in ["core/a.cpp", "deploy/x/a.cpp", "monitoring/a.cpp", "gateway/engine/a.cpp",
+                         "device_agent/src/a.c"]:
+                self.finds(path, code, "reads a clock")
+            self.accepts("gateway/runtime/a.cpp", code)
+        self.accepts("core/a.cpp", "// steady_clock::now() is not for us\n")
+        self.accepts("deploy/a.cpp", "auto t = window.time(now); auto s = soak_time(0);\n")
+
+    def test_input_and_output(self):
+        self.finds("monitoring/a.cpp", "#include <fstream>", "input and output")
+        self.finds("deploy/rollout/a.cpp", "#include <thread>", "input and output")
+        self.accepts("cli/a.cpp", "#include <fstream>\n")
+
+    def test_raw_memory(self):
+        self.finds("core/a.cpp", "auto* a = new Thing();", "raw new")
+        self.finds("core/a.cpp", "delete thing;", "raw delete")
+        self.finds("core/a.cpp", "delete[] things;", "raw delete")
+        self.accepts("core/a.cpp", "Thing(const Thing&) = delete;  // a new Thing\n")
+        self.accepts("core/a.cpp", 'auto text = "new thing"; int renew = newest + 1;\n')
+        self.accepts("device_agent/src/a.c", "int new_slot = covey_new(new_size);\n")
+
+    def test_threads_and_sleeps(self):
+        self.finds("gateway/a.cpp", "std::thread(work).detach();", "detached")
+        self.finds("tests/unit/core/a.cpp", "std::this_thread::sleep_for(10ms);", "never sleep")
+        self.finds("tests/e2e/a.cpp", "usleep(1000);", "never sleep")
+        self.accepts("gateway/runtime/a.cpp", "std::this_thread::sleep_for(10ms);\n")
+
+    def test_leftovers(self):
+        self.finds("core/a.cpp", "// TO" "DO later", "leftover")
+        self.finds("docs/a.md", "FIX" "ME", "leftover")
+        self.finds("core/a.cpp", "int x;  // NOLINT", "NOLINT without")
+        self.finds("core/a.cpp", "int x;  // NOLINTNEXTLINE", "NOLINT without")
+        self.accepts("core/a.cpp", "int x;  // NOLINT(bugprone-foo)\n")
+
+    def test_long_lines(self):
+        for path in ["core/a.cpp", "device_agent/src/a.c", "proto/a.proto", "core/CMakeLists.txt",
+                     "cmake/a.cmake", "tools/a.sh"]:
+            self.finds(path, "x" * 101, "101 columns")
+            self.accepts(path, "x" * 100)
+        self.finds("dev", "#!/usr/bin/env bash\n" + "x" * 101, "101 columns")
+
+    def test_paths_of_one_machine(self):
+        self.finds("docs/a.md", "see /" "home/me/covey", "path of one machine")
+        self.accepts("docs/a.md", "see build/home/x and https://example.com/home/x\n")
+
+    def test_readmes(self):
+        found = list(layering.check_readmes({"core/a.cpp": "", "dev": "", ".ci/run": ""}))
+        self.assertEqual([path for path, _, _ in found], ["core/README.md"])
+        found = list(layering.check_readmes({"core/README.md": "line\n" * 41}))
+        self.assertEqual(len(found), 1)
+        self.assertEqual(list(layering.check_readmes({"core/README.md": "line\n" * 40})), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
