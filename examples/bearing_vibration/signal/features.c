@@ -113,7 +113,7 @@ static void spectrum_of(const int16_t* samples, size_t n, int32_t mean, spectrum
     spectrum->low += low * low;
     spectrum->high += high * high;
 
-    b.env1 += ((int32_t)magnitude(twice) - b.env1) >> 2;
+    b.env1 += ((int32_t)magnitude(twice) - b.env1) >> 1;
     b.env2 += (b.env1 - b.env2) >> 2;
     if (i % kDecimation == kDecimation - 1) {
       const int32_t value = b.env2 >> kFraction;

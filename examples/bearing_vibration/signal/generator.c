@@ -131,7 +131,7 @@ static scene_t scene_of(covey_bearing_device_t* device) {
   const double hz =
       m->shaft_hz * device->unit_speed * (1 + 0.01 * covey_bearing_random_bell(world));
   const double load = 0.85 + 0.3 * covey_bearing_random_uniform(world);
-  const double severity = 0.5 + 1.0 * covey_bearing_random_uniform(world);
+  const double severity = 0.9 + 0.8 * covey_bearing_random_uniform(world);
   const double step = hz / COVEY_BEARING_SAMPLE_HZ;
 
   scene_t scene = {.noise = m->noise * load, .excitation = m->excitation * load};

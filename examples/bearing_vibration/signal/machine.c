@@ -39,7 +39,7 @@ static const covey_bearing_machine_model_t models[COVEY_BEARING_MACHINES] = {
                            .excitation = 120,
                            .stroke_hz = 0,
                            .stroke = 0,
-                           .impact = 2000,
+                           .impact = 2300,
                            .unbalance = 950},
     [COVEY_BEARING_PRESS] = {.shaft_hz = 10.0,
                              .rolling_elements = 14,
@@ -52,7 +52,7 @@ static const covey_bearing_machine_model_t models[COVEY_BEARING_MACHINES] = {
                              .noise = 380,
                              .excitation = 140,
                              .stroke_hz = 30,
-                             .stroke = 1500,
+                             .stroke = 1400,
                              .impact = 2900,
                              .unbalance = 950},
 };
