@@ -106,25 +106,60 @@ double pearson_x2(CountsView baseline, CountsView window) {
   return sum;
 }
 
+namespace {
+
+// n_d equal within a quarter: then the plain variance of the device shares is the estimate.
+bool balanced(std::span<const Counts> per_device) {
+  uint64_t smallest = ~uint64_t{0};
+  uint64_t largest = 0;
+  for (const Counts& device : per_device) {
+    const uint64_t n = total(device);
+    if (n == 0) continue;
+    smallest = std::min(smallest, n);
+    largest = std::max(largest, n);
+  }
+  return largest <= smallest + smallest / 4;
+}
+
+// Variance of the pooled share of one bin with devices as clusters. Balanced: the variance of the
+// device shares over D. Else weighted by n_d: the linearised ratio estimator (Rao and Scott 1992).
+double clustered_variance(std::span<const Counts> per_device, const Pooled& pooled, size_t bin,
+                          bool equal_weights) {
+  const double devices = pooled.devices;
+  const double n = static_cast<double>(total(pooled.counts));
+  const double share = static_cast<double>(pooled.counts[bin]) / n;
+  double sum = 0;
+  double squares = 0;
+  for (const Counts& device : per_device) {
+    const double n_device = static_cast<double>(total(device));
+    if (n_device == 0) continue;
+    const double residual = static_cast<double>(device[bin]) / n_device - share;
+    const double weighted = equal_weights ? residual : residual * n_device * devices / n;
+    sum += weighted;
+    squares += weighted * weighted;
+  }
+  // The weighted residuals sum to zero by construction, the plain ones need not.
+  const double centred = squares - sum * sum / devices;
+  return std::max(0.0, centred) / (devices * (devices - 1));
+}
+
+}  // namespace
+
 double design_effect(std::span<const Counts> per_device) {
-  if (per_device.empty()) return 1;
-  const size_t bins = per_device.front().size();
+  const auto first = std::find_if(per_device.begin(), per_device.end(),
+                                  [](const Counts& device) { return total(device) > 0; });
+  if (first == per_device.end()) return 1;
+  const size_t bins = first->size();
   const Pooled pooled = pool(bins, per_device);
   if (bins < 2 || pooled.devices < 2 || !pooled.same_bins) return 1;
+  const bool equal_weights = balanced(per_device);
   const double n = static_cast<double>(total(pooled.counts));
-  const double devices = pooled.devices;
   double sum = 0;
   for (size_t b = 0; b < bins; ++b) {
+    if (pooled.counts[b] == 0) continue;
     const double share = static_cast<double>(pooled.counts[b]) / n;
-    if (share == 0) continue;
-    double squares = 0;
-    for (const Counts& device : per_device) {
-      const double n_device = static_cast<double>(total(device));
-      const double residual = static_cast<double>(device[b]) - n_device * share;
-      squares += residual * residual;
-    }
-    const double variance = devices / (devices - 1) * squares / (n * n);
-    sum += n * variance / share;  // (1 - q) V / V0 with V0 = q (1 - q) / n
+    // (1 - q) V / V0 with V0 = q (1 - q) / n
+    sum += n * clustered_variance(per_device, pooled, b, equal_weights) / share;
   }
   return std::max(1.0, sum / static_cast<double>(bins - 1));
 }
