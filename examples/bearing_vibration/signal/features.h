@@ -1,7 +1,7 @@
 /* From a window of accelerometer samples to the int8 input of the model, as firmware does it.
  *
  * Integers only, no malloc, no state between windows, no global: reentrant, callable from any
- * thread or task (not from an ISR: about 60,000 simple operations per window). Stack: under 1 KB.
+ * thread or task (not from an ISR: some ten thousand operations per window). Stack: under 1 KB.
  *
  * The features, in the order of the model's input. "Q8" is a number times 256; all logarithms are
  * base 2. Only `rms` depends on the sensor's gain; the others are ratios, rates and shapes.

@@ -126,7 +126,7 @@ typedef struct scene {
 } scene_t;
 
 static scene_t scene_of(covey_bearing_device_t* device) {
-  const covey_bearing_machine_model_t* m = covey_bearing_machine_model(device->machine);
+  const covey_bearing_physics_t* m = covey_bearing_physics_of(device->machine);
   covey_bearing_random_t* world = &device->world;
   const double hz =
       m->shaft_hz * device->unit_speed * (1 + 0.01 * covey_bearing_random_bell(world));

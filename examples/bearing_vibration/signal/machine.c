@@ -12,7 +12,7 @@ static const char* const machine_names[COVEY_BEARING_MACHINES] = {"pump", "fan",
 /* The press turns slowly and has many rollers, so that its inner-race rate (81 Hz) is where a
  * pump's outer-race rate (78 Hz) is, and its strokes hit the frame in every condition: a model that
  * never saw a press has no way to know. */
-static const covey_bearing_machine_model_t models[COVEY_BEARING_MACHINES] = {
+static const covey_bearing_physics_t models[COVEY_BEARING_MACHINES] = {
     [COVEY_BEARING_PUMP] = {.shaft_hz = 24.5,
                             .rolling_elements = 8,
                             .diameter_ratio = 0.20,
@@ -75,6 +75,6 @@ bool covey_bearing_machine_from_name(const char* name, covey_bearing_machine_t* 
   return false;
 }
 
-const covey_bearing_machine_model_t* covey_bearing_machine_model(covey_bearing_machine_t machine) {
+const covey_bearing_physics_t* covey_bearing_physics_of(covey_bearing_machine_t machine) {
   return &models[machine];
 }

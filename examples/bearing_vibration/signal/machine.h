@@ -40,7 +40,7 @@ extern const int covey_bearing_class_percent[COVEY_BEARING_CLASSES];
 #define COVEY_BEARING_HARMONICS 3
 
 /* What makes one machine type sound different from another. */
-typedef struct covey_bearing_machine_model {
+typedef struct covey_bearing_physics {
   double shaft_hz;
   int rolling_elements;
   double diameter_ratio; /* (ball diameter / pitch diameter) * cos(contact angle) */
@@ -55,9 +55,9 @@ typedef struct covey_bearing_machine_model {
   double stroke;                            /* their mean amplitude */
   double impact;                            /* amplitude of a fault impact at severity 1 */
   double unbalance;                         /* added 1x amplitude at severity 1 */
-} covey_bearing_machine_model_t;
+} covey_bearing_physics_t;
 
-const covey_bearing_machine_model_t* covey_bearing_machine_model(covey_bearing_machine_t machine);
+const covey_bearing_physics_t* covey_bearing_physics_of(covey_bearing_machine_t machine);
 
 #ifdef __cplusplus
 }
