@@ -15,7 +15,8 @@
  *   6 impact_period    log2 of the lag, in samples, where that envelope best repeats itself, Q8
  *   7 impact_strength  the envelope's autocorrelation at that lag / at lag 0, Q8
  *
- * A flat-lined sensor has no energy: every feature of it is defined (logarithm of 0 is 0). */
+ * A flat-lined sensor has no energy: every feature of it is defined (logarithm of 0 is 0). So is an
+ * envelope without any peak: its period and strength are 0. */
 #ifndef COVEY_BEARING_FEATURES_H
 #define COVEY_BEARING_FEATURES_H
 
