@@ -1,0 +1,152 @@
+/* The definition of covey_agent_t, so that its size is known at compile time. Private: only
+ * device_agent/src looks inside. Included by covey/agent.h. */
+#ifndef COVEY_AGENT_STATE_H
+#define COVEY_AGENT_STATE_H
+
+typedef struct covey_counters {
+  uint32_t malformed;      /* topics or messages that no gateway sends */
+  uint32_t too_large;      /* messages above the limit of their kind */
+  uint32_t mac_invalid;    /* goals and acks that were not made for this device */
+  uint32_t goals_stale;    /* counter not above the stored one, with another content */
+  uint32_t epoch_lower;    /* goals of an older site epoch */
+  uint32_t nonce_mismatch; /* goals of an earlier boot */
+  uint32_t goals_accepted;
+  uint32_t chunks_bad;     /* digest or size not the table's */
+  uint32_t chunks_fetched; /* received and written */
+  uint32_t chunks_copied;  /* taken from the active slot */
+  uint32_t journal_errors;
+  uint32_t bugs; /* states that cannot be; see src/internal.h */
+} covey_counters_t;
+
+/* What a goal said about a model: journaled, resumed after a reboot. */
+typedef struct covey_model_goal {
+  uint8_t candidate[COVEY_DIGEST_BYTES];
+  uint32_t attempt;
+  uint32_t security_floor;
+  uint32_t lease_s;
+  uint8_t mode; /* covey.device.v1.GoalMode; 0: no candidate (any more) */
+  bool may_confirm;
+} covey_model_goal_t;
+
+/* What became of it: journaled. Slots by index, COVEY_NO_SLOT: none. */
+typedef struct covey_model_record {
+  uint8_t phase;
+  uint8_t confirmed;
+  uint8_t candidate;
+  uint8_t fallback;
+  uint8_t starts; /* of the candidate, not known to have been good ones */
+  uint8_t faults; /* abnormal starts inside the confirmed model */
+  bool selftest_passed;
+  uint16_t reason;
+  uint16_t fallback_reason;
+  int32_t port_code;
+  uint8_t rejected[COVEY_PREFIX_BYTES]; /* the candidate that failed last, and its attempt */
+  uint32_t rejected_attempt;
+} covey_model_record_t;
+
+#define COVEY_NO_SLOT 0xff
+
+typedef struct covey_model {
+  covey_model_goal_t goal;
+  covey_model_record_t record;
+  uint8_t slot_digest[COVEY_SLOTS_MAX][COVEY_DIGEST_BYTES];
+  uint8_t slots_present; /* bit: the slot's header and manifest are whole */
+  uint8_t active;        /* slot that is loaded */
+  bool selftesting;
+  uint16_t selftest_next; /* vector */
+  uint32_t chunks_have;
+  uint32_t chunks_total;
+  uint32_t retry_after_s;
+  uint32_t good_inferences; /* since the model became active in this boot */
+  uint64_t phase_since_ms;
+  uint64_t lease_until_ms; /* 0: no lease */
+  covey_model_view_t view; /* of the active model */
+} covey_model_t;
+
+/* The one transfer or verification that goes on. */
+typedef struct covey_job {
+  uint8_t state;
+  uint8_t model;
+  uint8_t slot;
+  uint8_t tries;
+  bool asked; /* waiting for an answer until deadline_ms */
+  uint32_t chunk_count;
+  uint32_t cursor;       /* erase, scan, verify: how far */
+  uint32_t received;     /* bytes of the table that are in flash */
+  uint32_t tables_size;  /* of the telemetry tables message */
+  uint32_t image_offset; /* in the slot */
+  uint32_t fetch_first;
+  uint32_t fetch_bitmap; /* what the last fetch asked for and has not come */
+  uint32_t bytes_left;   /* of the attempt's budget */
+  uint64_t deadline_ms;  /* of the answer, or of the next try */
+  covey_hash_t hash;
+  uint8_t have[(COVEY_CHUNKS_MAX + 7) / 8];
+  uint8_t row[64]; /* write unit that is being filled */
+} covey_job_t;
+
+typedef struct covey_journal {
+  uint32_t half_bytes;
+  uint32_t next;       /* record position in the current half */
+  uint32_t generation; /* of the last record */
+  uint32_t unit_generation;
+  uint8_t half;
+  bool ready;
+  uint8_t newest_half[2 * COVEY_MODELS_MAX]; /* where the newest record of each key is */
+  uint32_t newest[2 * COVEY_MODELS_MAX];     /* its generation; 0: none */
+} covey_journal_t;
+
+typedef struct covey_inbox {
+  uint8_t kind; /* of the message that is coming in; 0: ignore the rest */
+  uint32_t filled;
+  uint32_t total;
+} covey_inbox_t;
+
+typedef struct covey_agent {
+  const covey_agent_config_t* config;
+  covey_times_t times;
+  uint64_t now_ms;
+  uint64_t boot_id;
+  uint64_t nonce;
+  uint64_t goal_counter;
+  uint32_t site_epoch;
+
+  /* identity */
+  bool enrolled;
+  bool pending; /* enrolment nonce exists */
+  char shard[COVEY_SHARD_BYTES + 1];
+  uint8_t order_key[COVEY_ORDER_KEY_BYTES];
+  uint64_t enroll_nonce;
+
+  /* connection */
+  bool connected;
+  bool subscribed;
+  bool site_seen;
+  bool hello_due;  /* not answered yet */
+  bool hello_sent; /* in this connection */
+  bool status_dirty;
+  bool progress_dirty;
+  uint8_t hello_tries;
+  uint8_t status_tries;
+  uint8_t credit;
+  uint32_t connection;
+  uint32_t status_number;
+  uint32_t status_acked;
+  uint64_t gateway_start_id;
+  uint64_t hello_at_ms;
+  uint64_t status_at_ms;
+  uint64_t progress_at_ms;
+  uint64_t report_at_ms; /* not before: back-off that the gateway asked for */
+  uint64_t window_at_ms; /* when the open windows close */
+
+  uint32_t inference; /* last id */
+  uint32_t random;    /* state of the sampling generator; not for secrets */
+  int flash_error;    /* the port's own code of the last flash error */
+
+  covey_journal_t journal;
+  covey_inbox_t inbox;
+  covey_job_t job;
+  covey_model_t models[COVEY_MODELS_MAX];
+  covey_counters_t counters;
+} covey_agent_t;
+
+#endif

@@ -1,0 +1,106 @@
+/* What a firmware engineer may change: define COVEY_USER_CONFIG to the name of a header of yours
+ * (-DCOVEY_USER_CONFIG='"my_covey.h"') that defines some of these first. The same values must be
+ * seen by the agent's sources and by everything that includes covey/agent.h. */
+#ifndef COVEY_CONFIG_H
+#define COVEY_CONFIG_H
+
+#ifdef COVEY_USER_CONFIG
+#include COVEY_USER_CONFIG
+#endif
+
+/* Models this firmware runs at most, and flash slots per model. Two slots make a fall-back. */
+#ifndef COVEY_MODELS_MAX
+#define COVEY_MODELS_MAX 2
+#endif
+#ifndef COVEY_SLOTS_MAX
+#define COVEY_SLOTS_MAX 2
+#endif
+
+/* Chunks of one image at most: 1 bit of RAM each. */
+#ifndef COVEY_CHUNKS_MAX
+#define COVEY_CHUNKS_MAX 1024
+#endif
+
+/* Chunks asked for at once, at most 32. */
+#ifndef COVEY_FETCH_WINDOW
+#define COVEY_FETCH_WINDOW 8
+#endif
+
+/* Telemetry: what a window has room for. A release that wants more features, bins or classes than
+ * this is refused with TABLES_INVALID. */
+#ifndef COVEY_FEATURES_MAX
+#define COVEY_FEATURES_MAX 16
+#endif
+#ifndef COVEY_BINS_MAX
+#define COVEY_BINS_MAX 16
+#endif
+#ifndef COVEY_CLASSES_MAX
+#define COVEY_CLASSES_MAX 16
+#endif
+/* 40 buckets reach 32.8 ms, 64 reach 2.1 s; the last one takes what is longer. */
+#ifndef COVEY_LATENCY_BUCKETS
+#define COVEY_LATENCY_BUCKETS 64
+#endif
+#ifndef COVEY_SAMPLES_MAX
+#define COVEY_SAMPLES_MAX 4
+#endif
+/* Reports per model that wait for their acknowledgement; the rest merges in the backlog. */
+#ifndef COVEY_WINDOWS_IN_FLIGHT
+#define COVEY_WINDOWS_IN_FLIGHT 2
+#endif
+/* Backlogs per model: the active model's and those of models that ran before it. */
+#ifndef COVEY_BACKLOG_CELLS
+#define COVEY_BACKLOG_CELLS COVEY_SLOTS_MAX
+#endif
+/* Streams (different models that ran) per boot; when full, a new boot id starts afresh. */
+#ifndef COVEY_STREAMS_MAX
+#define COVEY_STREAMS_MAX 6
+#endif
+
+/* Starts of a model on probation without success before it is rejected, and abnormal starts inside
+ * load or invoke of a confirmed model before the fall-back is taken. */
+#ifndef COVEY_PROBATION_STARTS_MAX
+#define COVEY_PROBATION_STARTS_MAX 3
+#endif
+#ifndef COVEY_CONFIRMED_FAULTS_MAX
+#define COVEY_CONFIRMED_FAULTS_MAX 3
+#endif
+
+/* Requests without any progress before a download fails. */
+#ifndef COVEY_FETCH_TRIES_MAX
+#define COVEY_FETCH_TRIES_MAX 8
+#endif
+/* Bytes received per attempt, as a multiple of the image size, before it fails (BYTE_BUDGET). */
+#ifndef COVEY_BYTE_BUDGET_FACTOR
+#define COVEY_BYTE_BUDGET_FACTOR 4
+#endif
+
+#define COVEY_STATIC_ASSERT_NAME2(line) covey_static_assert_##line
+#define COVEY_STATIC_ASSERT_NAME(line) COVEY_STATIC_ASSERT_NAME2(line)
+#ifdef __cplusplus
+#define COVEY_STATIC_ASSERT(condition) static_assert(condition, #condition)
+#elif defined(__GNUC__)
+#define COVEY_STATIC_ASSERT(condition) \
+  typedef char COVEY_STATIC_ASSERT_NAME(__LINE__)[(condition) ? 1 : -1] __attribute__((unused))
+#else
+#define COVEY_STATIC_ASSERT(condition) \
+  typedef char COVEY_STATIC_ASSERT_NAME(__LINE__)[(condition) ? 1 : -1]
+#endif
+
+COVEY_STATIC_ASSERT(COVEY_MODELS_MAX >= 1 && COVEY_MODELS_MAX <= 4);
+COVEY_STATIC_ASSERT(COVEY_SLOTS_MAX >= 2 && COVEY_SLOTS_MAX <= 8);
+COVEY_STATIC_ASSERT(COVEY_CHUNKS_MAX >= 8 && COVEY_CHUNKS_MAX <= 16384);
+COVEY_STATIC_ASSERT(COVEY_FETCH_WINDOW >= 1 && COVEY_FETCH_WINDOW <= 32);
+COVEY_STATIC_ASSERT(COVEY_FEATURES_MAX >= 0 && COVEY_FEATURES_MAX <= 16);
+COVEY_STATIC_ASSERT(COVEY_BINS_MAX >= 2 && COVEY_BINS_MAX <= 16);
+COVEY_STATIC_ASSERT(COVEY_CLASSES_MAX >= 2 && COVEY_CLASSES_MAX <= 16);
+COVEY_STATIC_ASSERT(COVEY_LATENCY_BUCKETS >= 8 && COVEY_LATENCY_BUCKETS <= 64);
+COVEY_STATIC_ASSERT(COVEY_SAMPLES_MAX >= 0 && COVEY_SAMPLES_MAX <= 16);
+COVEY_STATIC_ASSERT(COVEY_WINDOWS_IN_FLIGHT >= 1 && COVEY_WINDOWS_IN_FLIGHT <= 4);
+/* A fall-back must always find a cell: every model that is in a slot can have one. */
+COVEY_STATIC_ASSERT(COVEY_BACKLOG_CELLS >= COVEY_SLOTS_MAX);
+COVEY_STATIC_ASSERT(COVEY_STREAMS_MAX > COVEY_BACKLOG_CELLS && COVEY_STREAMS_MAX <= 32);
+COVEY_STATIC_ASSERT(COVEY_PROBATION_STARTS_MAX >= 1 && COVEY_PROBATION_STARTS_MAX <= 100);
+COVEY_STATIC_ASSERT(COVEY_CONFIRMED_FAULTS_MAX >= 1 && COVEY_CONFIRMED_FAULTS_MAX <= 100);
+
+#endif

@@ -1,0 +1,76 @@
+/* Sizes of the device wire, known at compile time; all in bytes. What is longer is refused and
+ * counted before a byte of it is parsed. The gateway keeps to the same numbers. */
+#ifndef COVEY_LIMITS_H
+#define COVEY_LIMITS_H
+
+#include "covey/config.h"
+
+#define COVEY_DIGEST_BYTES 32
+#define COVEY_PREFIX_BYTES 8        /* of a manifest digest */
+#define COVEY_CHUNK_DIGEST_BYTES 16 /* truncated SHA-256 in the chunk table */
+#define COVEY_MAC_BYTES 16
+#define COVEY_MAC_FIELD_BYTES 18 /* 0x7a 0x10 mac */
+#define COVEY_ORDER_KEY_BYTES 32
+#define COVEY_SIGNATURE_BYTES 64
+#define COVEY_KEY_ID_BYTES 8
+#define COVEY_PUBLIC_KEY_BYTES_MAX 65
+
+/* Texts, without a terminating NUL. */
+#define COVEY_DEVICE_ID_BYTES_MAX 63
+#define COVEY_MODEL_NAME_BYTES_MAX 63
+#define COVEY_VERSION_BYTES_MAX 31
+#define COVEY_DEVICE_CLASS_BYTES_MAX 63
+#define COVEY_FIRMWARE_BYTES_MAX 63
+#define COVEY_SHARD_BYTES 2
+#define COVEY_USERNAME_BYTES_MAX 63
+#define COVEY_PASSWORD_BYTES_MAX 63
+
+/* Topics, with NUL. The longest is covey/v1/{shard}/{id}/down/chunk. */
+#define COVEY_TOPIC_BYTES_MAX 96
+
+/* Gateway to device. */
+#define COVEY_SITE_BYTES_MAX 64
+#define COVEY_GOAL_BYTES_MAX 256
+#define COVEY_ACK_BYTES_MAX 256
+#define COVEY_ENROLL_GRANT_BYTES_MAX 256
+#define COVEY_MANIFEST_BYTES_MAX 600
+#define COVEY_SIGNATURES_MAX 4
+#define COVEY_SIGNED_MANIFEST_BYTES_MAX 1024
+#define COVEY_TABLES_BYTES_MAX 2304
+#define COVEY_CHUNK_OVERHEAD_BYTES 128 /* of a down/chunk message, MQTT header included */
+
+/* Device to gateway: the longest each message can be with this configuration. */
+#define COVEY_MODEL_STATE_BYTES_MAX (2 + COVEY_MODEL_NAME_BYTES_MAX + 4 * 34 + 10 * 7 + 11 + 4)
+#define COVEY_FACTS_BYTES_MAX \
+  (3 * 2 + COVEY_DEVICE_CLASS_BYTES_MAX + COVEY_FIRMWARE_BYTES_MAX + 16 + 7 * 6 + 9)
+#define COVEY_STATUS_BYTES_MAX \
+  (64 + COVEY_MODELS_MAX * (3 + COVEY_MODEL_STATE_BYTES_MAX) + COVEY_MAC_FIELD_BYTES)
+#define COVEY_HELLO_BYTES_MAX \
+  (COVEY_STATUS_BYTES_MAX + 3 + COVEY_FACTS_BYTES_MAX + 32 + COVEY_DEVICE_ID_BYTES_MAX)
+#define COVEY_ENROLL_REQUEST_BYTES_MAX                          \
+  (16 + COVEY_DEVICE_ID_BYTES_MAX + 3 + COVEY_FACTS_BYTES_MAX + \
+   COVEY_MODELS_MAX * (2 + COVEY_MODEL_NAME_BYTES_MAX))
+#define COVEY_FETCH_BYTES_MAX (34 + 6 + 5 + 6 + COVEY_MAC_FIELD_BYTES)
+#define COVEY_BYE_BYTES_MAX 16
+#define COVEY_FEATURE_WINDOW_BYTES_MAX (2 + 5 * COVEY_BINS_MAX + 3 * 6 + 2 * 6 + 2 * 11)
+#define COVEY_SAMPLE_BYTES_MAX (11 + 3 * 6 + 11)
+#define COVEY_REPORT_BYTES_MAX                                                         \
+  (9 + 10 + 2 * 6 + 2 * 11 + 2 * 6 + 11 + (2 + 5 * COVEY_CLASSES_MAX) + (2 + 5 * 16) + \
+   (3 + 5 * COVEY_LATENCY_BUCKETS) + 6 + 11 +                                          \
+   COVEY_FEATURES_MAX * (4 + COVEY_FEATURE_WINDOW_BYTES_MAX) +                         \
+   COVEY_SAMPLES_MAX * (3 + COVEY_SAMPLE_BYTES_MAX) + 3 * 7 + COVEY_MAC_FIELD_BYTES)
+
+/* The buffer that the config passes for sending: the longest of all. */
+#define COVEY_SEND_BYTES_MIN \
+  (COVEY_REPORT_BYTES_MAX > COVEY_HELLO_BYTES_MAX ? COVEY_REPORT_BYTES_MAX : COVEY_HELLO_BYTES_MAX)
+/* The buffer for receiving: at least a signed manifest; a chunk and its overhead in practice. */
+#define COVEY_RECEIVE_BYTES_MIN COVEY_SIGNED_MANIFEST_BYTES_MAX
+
+COVEY_STATIC_ASSERT(COVEY_GOAL_BYTES_MAX <= COVEY_RECEIVE_BYTES_MIN);
+COVEY_STATIC_ASSERT(COVEY_ACK_BYTES_MAX <= COVEY_RECEIVE_BYTES_MIN);
+/* Two models' goals fit in the largest goal (60 bytes each beside 130 of the rest). */
+COVEY_STATIC_ASSERT(130 + COVEY_MODELS_MAX * 30 <= COVEY_GOAL_BYTES_MAX);
+COVEY_STATIC_ASSERT(COVEY_ENROLL_REQUEST_BYTES_MAX <= COVEY_SEND_BYTES_MIN);
+COVEY_STATIC_ASSERT(COVEY_STATUS_BYTES_MAX <= COVEY_SEND_BYTES_MIN);
+
+#endif

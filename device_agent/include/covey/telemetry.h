@@ -1,0 +1,140 @@
+/* Memory for the telemetry of one model, the caller's; fields are private.
+ *
+ * A *stream* is (boot id, manifest). Its life on the device:
+ *     record -> open window (16-bit counts) -> backlog cell of the stream (32-bit) -> frozen window
+ * A frozen window has a number and is sent again, byte for byte the same, until the gateway
+ * acknowledges it; what was never sent merges in its cell, for as long as it takes. So an outage
+ * costs time resolution, never a count. */
+#ifndef COVEY_TELEMETRY_H
+#define COVEY_TELEMETRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "covey/limits.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define COVEY_FEATURE_MISSING INT16_MIN
+#define COVEY_CONFIDENCE_BINS 16
+#define COVEY_FEATURE_ROOM (COVEY_FEATURES_MAX > 0 ? COVEY_FEATURES_MAX : 1)
+#define COVEY_SAMPLE_ROOM (COVEY_SAMPLES_MAX > 0 ? COVEY_SAMPLES_MAX : 1)
+
+typedef struct covey_sample {
+  uint64_t uptime_ms;
+  uint32_t inference;
+  uint32_t probability; /* of 65,536 */
+  uint8_t class_index;
+  uint8_t confidence;
+} covey_sample_t;
+
+typedef struct covey_samples {
+  covey_sample_t at[COVEY_SAMPLE_ROOM];
+  uint32_t count;
+  uint32_t dropped;
+} covey_samples_t;
+
+typedef struct covey_open_feature {
+  uint64_t sum_squares;
+  int32_t sum; /* 65,535 values of 16 bits fit */
+  int16_t min;
+  int16_t max;
+  uint16_t bins[COVEY_BINS_MAX];
+  uint16_t missing;
+  uint16_t below;
+  uint16_t above;
+} covey_open_feature_t;
+
+/* Counts 65,535 inferences at most: then it closes by itself. */
+typedef struct covey_open_window {
+  uint64_t t0_ms;
+  uint64_t latency_sum_us;
+  uint32_t latency_max_us;
+  uint32_t first_inference;
+  uint16_t inferences;
+  uint16_t errors;
+  uint16_t classes[COVEY_CLASSES_MAX];
+  uint16_t confidence[COVEY_CONFIDENCE_BINS];
+  uint16_t latency[COVEY_LATENCY_BUCKETS];
+  covey_open_feature_t features[COVEY_FEATURE_ROOM];
+  covey_samples_t samples;
+  uint32_t sampled; /* hits of the Poisson sampling, kept or not */
+} covey_open_window_t;
+
+typedef struct covey_feature {
+  uint64_t sum_squares;
+  int64_t sum;
+  int16_t min;
+  int16_t max;
+  uint32_t bins[COVEY_BINS_MAX];
+  uint32_t missing;
+  uint32_t below;
+  uint32_t above;
+} covey_feature_t;
+
+/* A cell of the backlog, and a frozen window. merged == 0: empty. */
+typedef struct covey_window {
+  uint64_t t0_ms;
+  uint64_t t1_ms;
+  uint64_t latency_sum_us;
+  uint32_t latency_max_us;
+  uint32_t merged;
+  uint32_t inferences;
+  uint32_t errors;
+  uint32_t first_inference;
+  uint32_t classes[COVEY_CLASSES_MAX];
+  uint32_t confidence[COVEY_CONFIDENCE_BINS];
+  uint32_t latency[COVEY_LATENCY_BUCKETS];
+  covey_feature_t features[COVEY_FEATURE_ROOM];
+  covey_samples_t samples;
+  uint8_t stream; /* index */
+  uint8_t class_count;
+  uint8_t feature_count;
+  uint8_t bin_counts[COVEY_FEATURE_ROOM];
+} covey_window_t;
+
+typedef struct covey_frozen_window {
+  covey_window_t window;
+  uint64_t inferences_total;
+  uint64_t next_send_ms;
+  uint32_t sequence; /* 0: free */
+  uint32_t base_sequence;
+  uint8_t tries;
+} covey_frozen_window_t;
+
+typedef struct covey_stream {
+  uint8_t manifest[COVEY_PREFIX_BYTES];
+  uint64_t inferences_total; /* closed ones */
+  uint32_t sequence;         /* of the last frozen window */
+  bool used;
+} covey_stream_t;
+
+/* The telemetry tables of the active model. */
+typedef struct covey_tables {
+  int32_t edges[COVEY_FEATURE_ROOM][COVEY_BINS_MAX - 1];
+  int32_t training_min[COVEY_FEATURE_ROOM];
+  int32_t training_max[COVEY_FEATURE_ROOM];
+  uint32_t sample_probability[COVEY_CONFIDENCE_BINS];
+  uint8_t edge_counts[COVEY_FEATURE_ROOM];
+  uint8_t feature_count;
+  uint8_t class_count;
+} covey_tables_t;
+
+#define COVEY_NO_STREAM 0xff
+
+typedef struct covey_telemetry {
+  covey_tables_t tables;
+  covey_open_window_t open;
+  covey_window_t cells[COVEY_BACKLOG_CELLS];
+  covey_frozen_window_t frozen[COVEY_WINDOWS_IN_FLIGHT];
+  covey_stream_t streams[COVEY_STREAMS_MAX];
+  uint8_t stream; /* of the open window; COVEY_NO_STREAM: nothing is counted */
+} covey_telemetry_t;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
