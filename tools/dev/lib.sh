@@ -91,7 +91,8 @@ build() {
   local -a targets=()
   [[ $# == 0 ]] || targets=(--target "$@")
   CCACHE_BASEDIR="$covey_root" NINJA_STATUS="[%f/%t %es] " \
-    cmake --build "build/$preset" --parallel "${COVEY_JOBS:-$(nproc)}" "${targets[@]}"
+    cmake --build "build/$preset" --parallel "${COVEY_JOBS:-$(nproc)}" "${targets[@]}" ||
+    fail "the build of preset $preset failed"
   if [[ "$preset" == release && -d build/release/bin ]]; then
     ln -sfn release/bin build/bin
   fi

@@ -246,7 +246,7 @@ class Runner:
             if not problems and code == 0 and outcome.passed == 0 and not outcome.skipped:
                 problems.append("contains no test")
         elif code == 0:
-            outcome.passed = 1
+            outcome.passed = 0 if problems else 1
         elif code == test.skip_code:
             lines = log.read_text(errors="replace").strip().splitlines()
             outcome.skipped.append([name, lines[-1] if lines else "no reason given"])
