@@ -22,20 +22,26 @@ using Policy =
                bp::rounding_error<bp::ignore_error>,
                bp::indeterminate_result_error<bp::ignore_error>, bp::promote_double<false>>;
 
-// Beyond this mean the series of Boost need thousands of terms, and the cube-root transformation is
+// Beyond this mean the series of Boost need thousands of terms, and the power transformation is
 // exact to more digits than the counts carry.
-constexpr double kCubeRootFrom = 5e3;
+constexpr double kPowerNormalFrom = 5e3;
 
-struct CubeRoot {
+// (X / (df + lambda))^h is close to normal: Sankaran 1963 ("Approximations to the non-central
+// chi-square distribution", Biometrika 50).
+struct PowerNormal {
+  double h;
   double mean;
   double sd;
   double scale;
 };
-// (X / (df + lambda))^(1/3) is close to normal: Abdel-Aty 1954, first approximation.
-CubeRoot cube_root(double df, double lambda) {
+PowerNormal power_normal(double df, double lambda) {
   const double sum = df + lambda;
-  const double f = 2.0 / 9.0 * (df + 2.0 * lambda) / (sum * sum);
-  return {1.0 - f, std::sqrt(f), sum};
+  const double h =
+      1 - 2.0 / 3.0 * sum * (df + 3 * lambda) / ((df + 2 * lambda) * (df + 2 * lambda));
+  const double p = (df + 2 * lambda) / (sum * sum);
+  const double m = (h - 1) * (1 - 3 * h);
+  return {h, 1 + h * p * (h - 1 - 0.5 * (2 - h) * m * p), h * std::sqrt(2 * p) * (1 + 0.5 * m * p),
+          sum};
 }
 
 double clamp_p(double p) { return std::clamp(p, std::numeric_limits<double>::min(), 1.0 - 1e-16); }
@@ -62,10 +68,10 @@ double fisher_f_upper(double x, double df1, double df2) {
 double noncentral_chi_squared_cdf(double x, double df, double lambda) {
   if (!(x > 0)) return 0.0;
   if (!(lambda > 0)) return 1.0 - chi_squared_upper(x, df);
-  if (df + lambda > kCubeRootFrom || x > kCubeRootFrom) {
-    const CubeRoot c = cube_root(df, lambda);
+  if (df + lambda > kPowerNormalFrom || x > kPowerNormalFrom) {
+    const PowerNormal c = power_normal(df, lambda);
     return bm::cdf(bm::normal_distribution<double, Policy>(),
-                   (std::cbrt(x / c.scale) - c.mean) / c.sd);
+                   (std::pow(x / c.scale, c.h) - c.mean) / c.sd);
   }
   return bm::cdf(bm::non_central_chi_squared_distribution<double, Policy>(df, lambda), x);
 }
@@ -73,10 +79,9 @@ double noncentral_chi_squared_cdf(double x, double df, double lambda) {
 double noncentral_chi_squared_quantile(double p, double df, double lambda) {
   p = clamp_p(p);
   if (!(lambda > 0)) return bm::quantile(bm::chi_squared_distribution<double, Policy>(df), p);
-  if (df + lambda > kCubeRootFrom) {
-    const CubeRoot c = cube_root(df, lambda);
-    const double root = std::max(0.0, c.mean + c.sd * normal_quantile(p));
-    return c.scale * root * root * root;
+  if (df + lambda > kPowerNormalFrom) {
+    const PowerNormal c = power_normal(df, lambda);
+    return c.scale * std::pow(std::max(0.0, c.mean + c.sd * normal_quantile(p)), 1 / c.h);
   }
   return bm::quantile(bm::non_central_chi_squared_distribution<double, Policy>(df, lambda), p);
 }

@@ -31,7 +31,9 @@ struct Centre {
 };
 
 // Least median of squares in one dimension (Rousseeuw 1984): the middle and the length of the
-// shortest half, then one reweighted step. Up to half of the fleet may have moved.
+// shortest half, so that nearly half of the fleet may have moved; then mean and standard deviation
+// of what lies within three of them, repeated until they stand, because a magnitude's distribution
+// is one-sided and its shortest half too short.
 Centre robust_centre(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t half = values.size() / 2 + 1;
@@ -41,21 +43,27 @@ Centre robust_centre(std::vector<double> values) {
   }
   const double length = values[best + half - 1] - values[best];
   Centre centre{values[best] + 0.5 * length, 0.5 * length * 1.4826};
-  double n = 0;
-  double sum = 0;
-  for (const double value : values) {
-    if (std::abs(value - centre.location) > 2.5 * centre.scale) continue;
-    n += 1;
-    sum += value;
+  for (int round = 0; round < 10; ++round) {
+    double n = 0;
+    double sum = 0;
+    double squares = 0;
+    for (const double value : values) {
+      if (std::abs(value - centre.location) > 3 * centre.scale) continue;
+      n += 1;
+      sum += value;
+      squares += value * value;
+    }
+    if (n < 3) return centre;
+    centre = {sum / n, std::sqrt(std::max(0.0, (squares - sum * sum / n) / (n - 1)))};
   }
-  if (n < 3) return centre;
-  const double mean = sum / n;
-  double squares = 0;
-  for (const double value : values) {
-    if (std::abs(value - centre.location) > 2.5 * centre.scale) continue;
-    squares += (value - mean) * (value - mean);
-  }
-  return {mean, std::sqrt(squares / (n - 1))};
+  return centre;
+}
+
+// P(a device of the fleet has a z above this). sqrt(PSI) is the magnitude of a shift: when shifts
+// are normal it is half-normal, with mean 0.798 and standard deviation 0.603 of theirs.
+double magnitude_upper(double z) {
+  const double shift = 0.797885 + 0.602810 * z;
+  return shift <= 0 ? 1.0 : chi_squared_upper(shift * shift, 1);
 }
 
 // n_d* of MONITORING.md section 4 for one device: its own windows are one cluster.
@@ -95,7 +103,10 @@ void judge_devices(CountsView baseline, std::span<const Counts> per_device,
     const double floor = 1.0 / std::sqrt(effective(device.n, baseline_n));
     device.p_adjusted = adjusted[i];
     device.z = (roots[i] - centre.location) / std::max(centre.scale, floor);
+    p_values[i] = magnitude_upper(device.z);
   }
+  const std::vector<double> spread = benjamini_hochberg(p_values);
+  for (size_t i = 0; i < judged.size(); ++i) devices[judged[i]].p_spread = spread[i];
 }
 
 std::vector<Localisation::BinShift> bin_shifts(CountsView baseline, CountsView window) {
@@ -216,7 +227,7 @@ Localisation localise(CountsView baseline, std::span<const Counts> per_device,
   }
   Counts moved(baseline.size());
   for (const size_t d : beyond) {
-    if (where.per_device[d].z < options.z_min) continue;
+    if (where.per_device[d].p_spread > options.alpha.as_double()) continue;
     where.per_device[d].named = true;
     where.devices.push_back(d);
     add(moved, per_device[d]);

@@ -1,7 +1,7 @@
 // Which devices, and did the world move or they? (MONITORING.md section 8.)
 // A device is named only when three things hold: its own histogram is beyond `device_psi` of the
-// baseline (tolerance test, Benjamini-Hochberg over devices), and it stands out of the fleet's own
-// spread (robust z), unless most of the fleet has moved.
+// baseline (tolerance test, Benjamini-Hochberg over devices), it stands out of the fleet's own
+// spread (robust z of sqrt(PSI), Benjamini-Hochberg), and most of the fleet has not moved.
 // Thread safety: pure functions; the same counts give the same bits.
 #pragma once
 
@@ -45,8 +45,9 @@ std::optional<Locus> parse_locus(std::string_view text);
 
 struct LocaliseOptions {
   Ratio device_psi{250'000};  // 0.25
-  Ratio alpha = Ratio::percent(1);
-  double z_min = 3.5;         // Iglewicz and Hoaglin 1993
+  // Share of innocents among the named (false discovery rate), for both tests. Small: a wrongly
+  // named device sends a person to a machine.
+  Ratio alpha{1'000};
   uint64_t samples_min = 50;  // per device, below which a device is not judged
   Ratio world_share =
       Ratio::percent(60);  // more than this share beyond device_psi: the world moved
@@ -59,6 +60,7 @@ struct DeviceDrift {
   double psi_corrected = 0;  // own histogram against the baseline, bias removed
   double p_adjusted = 1;     // of "own PSI <= device_psi", Benjamini-Hochberg over devices
   double z = 0;              // robust z of sqrt(PSI) within the fleet
+  double p_spread = 1;       // of that z by the fleet's own spread, Benjamini-Hochberg over devices
 };
 
 struct Localisation {
