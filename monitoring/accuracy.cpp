@@ -63,7 +63,7 @@ struct Noise {
   double labels = 0;
   double devices = 0;
   double per_label = 0;  // variance of one label, over both arms
-  double df = 0;         // of the device variance
+  double student = 0;    // quantile for a variance known from this few devices
 
   double variance(double scale) const { return labels / scale + devices; }
 };
@@ -71,9 +71,9 @@ struct Noise {
 // Between-device variance by the method of moments (Cochran 1954; DerSimonian and Laird 1986), from
 // both arms together: a canary of three devices knows too little about it. Never below 0, so that
 // the binomial variance is the floor.
-Noise noise_of(const StratumLabels& labels, const Arm& canary, const Arm& control) {
+Noise noise_of(const StratumLabels& labels, const Arm& canary, const Arm& control, double alpha) {
   Noise noise;
-  noise.df = static_cast<double>(canary.devices) + static_cast<double>(control.devices) - 2;
+  noise.student = student_quantile_upper(alpha / 2, canary.devices + control.devices - 2.0);
   const double q = spread(labels.canary, canary) + spread(labels.control, control);
   const double expected =
       (canary.devices - 1.0) * canary.variance() + (control.devices - 1.0) * control.variance();
@@ -96,8 +96,7 @@ double half_width(const Noise& noise, double scale, double alpha, const Accuracy
   const double rho_squared =
       asymptotic_cs_rho_squared(static_cast<double>(options.labels_best), alpha);
   const double sequence = asymptotic_cs_half_width(t, rho_squared, alpha) * std::sqrt(t);
-  const double student = student_quantile_upper(alpha / 2, noise.df);
-  return std::max(sequence, student) * std::sqrt(variance);
+  return std::max(sequence, noise.student) * std::sqrt(variance);
 }
 
 std::optional<uint64_t> labels_needed(const Noise& noise, double distance, double alpha,
@@ -187,7 +186,7 @@ StratumVerdict judge_stratum(const StratumLabels& labels, double alpha,
   if (lacks_evidence(s, canary, control, options)) return s;
 
   const double margin = options.non_inferior_by.as_double();
-  const Noise noise = noise_of(labels, canary, control);
+  const Noise noise = noise_of(labels, canary, control, alpha);
   s.difference = s.canary_accuracy - s.control_accuracy;
   s.device_sd = std::sqrt(noise.devices / (canary.squares / (canary.n() * canary.n()) +
                                            control.squares / (control.n() * control.n())));

@@ -1,8 +1,8 @@
 // Alerts: a stateful condition with hysteresis (DESIGN.md section 1). step() takes one judged
 // window or an operator's act and says what changed. m of the last w windows fire; r quiet windows
 // in a row resolve. Windows that conclude nothing neither fire nor quiet. An episode that resolved
-// never comes back: the next abnormal window opens a new one with a new number. Thread safety:
-// values and pure functions. Times are wall clock, UTC milliseconds.
+// never comes back: the next abnormal window opens a new one with a new number.
+// Thread safety: values and pure functions. Times are wall clock, UTC milliseconds.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,1 @@
+covey_fuzz(fuzz_monitoring_window SOURCES fuzz_monitoring_window.cpp DEPS covey_monitoring)
