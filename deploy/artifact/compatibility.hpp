@@ -11,7 +11,7 @@
 
 namespace covey {
 
-// Beside the image a slot holds header, signed manifest, telemetry tables and chunk table.
+// Beside image and chunk table a slot holds a header, the signed manifest and the telemetry tables.
 inline constexpr uint32_t kSlotOverheadBytes = 4096;
 // MQTT header, topic and the other fields of a down/chunk message.
 inline constexpr uint32_t kChunkOverheadBytes = 128;

@@ -1,0 +1,148 @@
+#include "deploy/artifact/artifact.hpp"
+
+#include <string>
+#include <utility>
+
+namespace covey {
+namespace {
+
+Error inconsistent(std::string message) {
+  return invalid("ARTIFACT_INCONSISTENT", std::move(message));
+}
+
+// Parts that are each well formed may still contradict each other.
+Status check_agreement(const Manifest& manifest, const Selftest& selftest,
+                       const TelemetryTables& tables, const GatewayPart& part) {
+  if (selftest.input_bytes() != manifest.input_bytes ||
+      selftest.output_bytes() != manifest.output_bytes) {
+    return inconsistent("the self-test vectors have " + std::to_string(selftest.input_bytes()) +
+                        " input and " + std::to_string(selftest.output_bytes()) +
+                        " output bytes, the manifest says " + std::to_string(manifest.input_bytes) +
+                        " and " + std::to_string(manifest.output_bytes));
+  }
+  if (part.model != manifest.model || part.version != manifest.version) {
+    return inconsistent("the gateway part is of " + to_string(ReleaseId{part.model, part.version}) +
+                        ", the manifest of " + to_string(manifest.release()));
+  }
+  // Counts of other bins than the baseline's would be compared with it bin by bin.
+  if (tables != tables_of(part, tables.sample_probability)) {
+    return inconsistent(
+        "the telemetry tables and the baseline of the gateway part have different features, edges "
+        "or classes");
+  }
+  return {};
+}
+
+Result<Manifest> open_manifest(const SignedManifest& signed_manifest, const Digest& digest,
+                               const TrustStore& trusted, KeyId& signed_by) {
+  Result<KeyId> key = trusted.verify(digest, signed_manifest.signatures);
+  if (!key) return key.error();
+  signed_by = *key;
+  return decode_manifest(signed_manifest.manifest);
+}
+
+}  // namespace
+
+Result<UnsignedArtifact> build_artifact(const ArtifactInput& input) {
+  const Result<Bytes> selftest = encode(input.selftest);
+  if (!selftest) return selftest.error();
+  Result<Bytes> image = build_image({input.model, input.preprocessing, *selftest});
+  if (!image) return image.error();
+  Result<Bytes> table = build_chunk_table(*image, input.chunk_size_bytes);
+  if (!table) return table.error();
+  Result<Bytes> tables = encode(input.tables);
+  if (!tables) return tables.error();
+  Result<Bytes> part = encode(input.gateway_part);
+  if (!part) return part.error();
+
+  UnsignedArtifact artifact;
+  Manifest& m = artifact.manifest;
+  m.model = input.gateway_part.model;
+  m.version = input.gateway_part.version;
+  m.artifact_digest = sha256(*image);
+  m.image_size_bytes = static_cast<uint32_t>(image->size());
+  m.chunk_size_bytes = input.chunk_size_bytes;
+  m.chunk_table_digest = sha256(*table);
+  m.device_classes = input.device_classes;
+  m.runtime = input.runtime;
+  m.operator_set = input.operator_set;
+  m.arena_bytes = input.arena_bytes;
+  m.input_bytes = input.input_bytes;
+  m.output_bytes = input.output_bytes;
+  m.model_size_bytes = static_cast<uint32_t>(input.model.size());
+  m.preprocessing_size_bytes = static_cast<uint32_t>(input.preprocessing.size());
+  m.selftest_size_bytes = static_cast<uint32_t>(selftest->size());
+  m.preprocessing_digest = sha256(input.preprocessing);
+  m.selftest_digest = sha256(*selftest);
+  m.tables_digest = sha256(*tables);
+  m.gateway_part_digest = sha256(*part);
+  m.security_version = input.security_version;
+  m.preprocessing_id = input.preprocessing_id;
+  if (Status agreed = check_agreement(m, input.selftest, input.tables, input.gateway_part);
+      !agreed) {
+    return agreed.error();
+  }
+  Result<Bytes> manifest = encode(m);
+  if (!manifest) return manifest.error();
+  artifact.manifest_digest = sha256(*manifest);
+  artifact.manifest_bytes = *std::move(manifest);
+  artifact.image = *std::move(image);
+  artifact.chunk_table = *std::move(table);
+  artifact.tables = *std::move(tables);
+  artifact.gateway_part = *std::move(part);
+  return artifact;
+}
+
+uint32_t Artifact::algorithms() const {
+  uint32_t bits = 0;
+  for (const Signature& signature : signed_manifest.signatures) {
+    const auto algorithm = signature_algorithm_from_wire(signature.algorithm);
+    if (algorithm) bits |= algorithm_bit(*algorithm);
+  }
+  return bits;
+}
+
+Result<Artifact> open_artifact(ArtifactUpload upload, const TrustStore& trusted) {
+  Artifact artifact;
+  Result<SignedManifest> signed_manifest = decode_signed_manifest(upload.signed_manifest);
+  if (!signed_manifest) return signed_manifest.error();
+  artifact.signed_manifest = *std::move(signed_manifest);
+  artifact.digest = sha256(artifact.signed_manifest.manifest);
+
+  Result<Manifest> manifest =
+      open_manifest(artifact.signed_manifest, artifact.digest, trusted, artifact.signed_by);
+  if (!manifest) return manifest.error();
+  artifact.manifest = *std::move(manifest);
+  const Manifest& m = artifact.manifest;
+
+  if (Status image = verify_image(m, upload.image); !image) return image.error();
+  Result<Bytes> table = build_chunk_table(upload.image, m.chunk_size_bytes);
+  if (!table) return table.error();
+  if (Status verified = verify_chunk_table(m, *table); !verified) return verified.error();
+
+  if (sha256(upload.tables) != m.tables_digest) {
+    return invalid("TABLES_DIGEST", "the telemetry tables are not the ones that were signed");
+  }
+  Result<TelemetryTables> tables = decode_tables(upload.tables);
+  if (!tables) return tables.error();
+  if (sha256(upload.gateway_part) != m.gateway_part_digest) {
+    return invalid("GATEWAY_PART_DIGEST", "the gateway part is not the one that was signed");
+  }
+  Result<GatewayPart> part = decode_gateway_part(upload.gateway_part);
+  if (!part) return part.error();
+  Result<Selftest> selftest = decode_selftest(sections_of(m, upload.image).selftest);
+  if (!selftest) return selftest.error();
+  if (Status agreed = check_agreement(m, *selftest, *tables, *part); !agreed) return agreed.error();
+
+  artifact.tables = *std::move(tables);
+  artifact.gateway_part = *std::move(part);
+  artifact.selftest = *std::move(selftest);
+  artifact.chunk_table = *std::move(table);
+  artifact.signed_manifest_bytes = std::move(upload.signed_manifest);
+  artifact.image = std::move(upload.image);
+  artifact.tables_bytes = std::move(upload.tables);
+  artifact.gateway_part_bytes = std::move(upload.gateway_part);
+  return artifact;
+}
+
+}  // namespace covey

@@ -1,0 +1,142 @@
+#include "deploy/artifact/json_decoder.hpp"
+
+#include <limits>
+#include <set>
+#include <vector>
+
+namespace covey {
+namespace {
+const JsonDecoder::Json kNothing;
+const JsonDecoder::Json kEmptyObject = JsonDecoder::Json::object();
+const JsonDecoder::Json kEmptyArray = JsonDecoder::Json::array();
+}  // namespace
+
+std::string JsonDecoder::join(const std::string& path, std::string_view name) {
+  return path.empty() ? std::string(name) : path + "." + std::string(name);
+}
+
+std::string JsonDecoder::at(const std::string& path, size_t index) {
+  return path + "[" + std::to_string(index) + "]";
+}
+
+void JsonDecoder::fail(const std::string& path, std::string_view problem) {
+  if (error_) return;
+  error_ =
+      invalid("GATEWAY_PART_INVALID", (path.empty() ? "" : path + ": ") + std::string(problem));
+}
+
+JsonDecoder::Json JsonDecoder::parse(ByteView text, size_t size_max) {
+  if (text.size() > size_max) {
+    fail("", "has " + std::to_string(text.size()) + " bytes, at most " + std::to_string(size_max) +
+                 " are allowed");
+    return kEmptyObject;
+  }
+  std::vector<std::set<std::string>> keys;
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
+    if (depth > kDepthMax) {
+      fail("", "is nested deeper than " + std::to_string(kDepthMax) + " levels");
+      return false;
+    }
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end && !keys.empty()) keys.pop_back();
+    if (event == Json::parse_event_t::key && !keys.empty() &&
+        !keys.back().insert(value.get<std::string>()).second) {
+      fail("", "has the key '" + value.get<std::string>().substr(0, 64) + "' twice");
+    }
+    return ok();
+  };
+  Json json = Json::parse(text.begin(), text.end(), watch, false);
+  if (!ok()) return kEmptyObject;
+  if (!json.is_object()) {
+    fail("", "is not a JSON object");
+    return kEmptyObject;
+  }
+  return json;
+}
+
+const JsonDecoder::Json& JsonDecoder::member(const Json& parent, const std::string& path,
+                                             std::string_view name) {
+  if (!ok()) return kNothing;
+  if (!parent.is_object()) {
+    fail(path, "expected an object");
+    return kNothing;
+  }
+  const auto found = parent.find(std::string(name));
+  if (found == parent.end()) {
+    fail(join(path, name), "is missing");
+    return kNothing;
+  }
+  return *found;
+}
+
+const JsonDecoder::Json& JsonDecoder::object(const Json& parent, const std::string& path,
+                                             std::string_view name) {
+  const Json& value = member(parent, path, name);
+  if (!ok()) return kEmptyObject;
+  if (value.is_object()) return value;
+  fail(join(path, name), "expected an object");
+  return kEmptyObject;
+}
+
+const JsonDecoder::Json& JsonDecoder::array(const Json& parent, const std::string& path,
+                                            std::string_view name, size_t size_max) {
+  const Json& value = name.empty() ? parent : member(parent, path, name);
+  const std::string where = name.empty() ? path : join(path, name);
+  if (!ok()) return kEmptyArray;
+  if (!value.is_array()) {
+    fail(where, "expected an array");
+    return kEmptyArray;
+  }
+  if (value.size() > size_max) {
+    fail(where, "has " + std::to_string(value.size()) + " entries, at most " +
+                    std::to_string(size_max) + " are allowed");
+    return kEmptyArray;
+  }
+  return value;
+}
+
+std::string JsonDecoder::text(const Json& parent, const std::string& path, std::string_view name,
+                              size_t size_max) {
+  const Json& value = member(parent, path, name);
+  return text_value(value, join(path, name), size_max);
+}
+
+int64_t JsonDecoder::integer(const Json& parent, const std::string& path, std::string_view name,
+                             int64_t low, int64_t high) {
+  const Json& value = member(parent, path, name);
+  return integer_value(value, join(path, name), low, high);
+}
+
+std::string JsonDecoder::text_value(const Json& value, const std::string& path, size_t size_max) {
+  if (!ok()) return {};
+  if (!value.is_string()) {
+    fail(path, "expected a text");
+    return {};
+  }
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.empty() || text.size() > size_max) {
+    fail(path, "expected 1 to " + std::to_string(size_max) + " bytes of text");
+    return {};
+  }
+  return text;
+}
+
+int64_t JsonDecoder::integer_value(const Json& value, const std::string& path, int64_t low,
+                                   int64_t high) {
+  if (!ok()) return low;
+  if (!value.is_number_integer()) {
+    fail(path, "expected a whole number");
+    return low;
+  }
+  const bool too_large =
+      value.is_number_unsigned() &&
+      value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  const int64_t number = too_large ? 0 : value.get<int64_t>();
+  if (too_large || number < low || number > high) {
+    fail(path, "is not between " + std::to_string(low) + " and " + std::to_string(high));
+    return low;
+  }
+  return number;
+}
+
+}  // namespace covey
