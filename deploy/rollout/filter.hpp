@@ -36,7 +36,7 @@ struct FilterField {
   FieldKind kind;
 };
 
-// id, device_id, class, state, firmware, agent, labels.KEY, releases.MODEL.
+// id, device_id, class, state, online, firmware, agent, labels.KEY, releases.MODEL.
 std::span<const FilterField> device_filter_fields();
 
 // The resource, seen by the filter. `field` is one of the schema's names, or NAME.KEY of a map.
@@ -89,6 +89,7 @@ class Filter {
   bool matches(const FilterSubject& subject, uint32_t index) const;
   static bool matches_term(const Node& node, const FilterSubject& subject);
   void print(uint32_t index, std::string& out) const;
+  void print_chain(uint32_t index, Kind kind, std::string& out) const;
 
   std::string text_;
   std::vector<Node> nodes_;  // the root is the last one

@@ -2,14 +2,18 @@
 // text, the same strings as in the API's RolloutSpec) and what it means (Plan). parse_plan() finds
 // all errors at once, each with its path. Pure; any thread.
 //
-// Defaults: mode ACTIVE · soak 0s · max_in_flight 0 (no limit but the stage) · on_fail ROLLBACK ·
-// attempt {deadline: 24h, retries: 2, backoff: 10m} · offline {skip_after: 7d} · holdback 0 · seed
-// = the rollout's name. failures {of: attempted, min_sample: 1}, accuracy {alpha: 5%, min_sample:
-// 0, meaning the gate's own minimum}. A plan that has no failures gate gets failures {max: 5%}. A
-// gate of a stage replaces the plan's gate of the same kind; the plan's others stay.
+// Defaults:
+//   target    "" is every device        on_fail  ROLLBACK
+//   holdback  0%                        attempt  {deadline: 24h, retries: 2, backoff: 10m}
+//   seed      the rollout's name        offline  {skip_after: 7d}
+//   stages    mode ACTIVE, soak 0s, timeout 24h, max_in_flight 0 (no limit but the stage's size)
+//   gates     failures {of: attempted, min_sample: 1}
+//             accuracy {alpha: 5%, min_sample: 0, which is the gate's own minimum}
+// A stage that lists gates has these instead of the plan's; a stage left without any gate gets
+// failures {max: 5%}.
 //
-// Errors: BAD_PLAN; UNSUPPORTED_GATE, UNSUPPORTED_MODE, UNSUPPORTED_WINDOW when nothing else is
-// wrong.
+// Errors: BAD_PLAN. When nothing else is wrong: UNSUPPORTED_GATE, UNSUPPORTED_MODE,
+// UNSUPPORTED_WINDOW.
 #pragma once
 
 #include <cstdint>
@@ -75,7 +79,8 @@ struct StageDocument {
   uint32_t max_in_flight = 0;
   std::string approval;  // required
   std::string window;
-  std::vector<GateDocument> gates;
+  std::string timeout;
+  std::vector<GateDocument> gates;  // instead of the plan's
 };
 
 struct PlanDocument {
@@ -149,7 +154,8 @@ struct Stage {
   Millis soak{0};
   uint32_t max_in_flight = 0;  // 0: no limit
   bool approval_required = false;
-  std::vector<Gate> gates;  // its own and the plan's, in the order of Gate
+  Millis timeout{24h};      // longest wait for a decision after the soak, then INCONCLUSIVE
+  std::vector<Gate> gates;  // at least one, each kind at most once
   bool operator==(const Stage&) const = default;
 };
 
