@@ -46,8 +46,8 @@ def train(data: Windows, seed: int, epochs: int) -> tf.keras.Model:
 
 
 def to_int8(model: tf.keras.Model, data: Windows) -> bytes:
-    """Full int8. The two saturated rows pin the input scale to 1/32 and its zero point to 0, so that
-    the model takes the firmware's int8 features as they are."""
+    """Full int8. The two saturated rows pin the input scale to 1/32 and its zero point to 0, so
+    that the model takes the firmware's int8 features as they are."""
     def representative():
         width = data.features.shape[1]
         for value in (-128, 127):
@@ -73,7 +73,8 @@ def run(tflite: bytes, features: np.ndarray) -> np.ndarray:
         model_content=tflite,
         experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF)
     entry = interpreter.get_input_details()[0]
-    assert entry["dtype"] == np.int8 and entry["quantization"] == (1 / UNITS_PER_DEVIATION, 0), entry
+    assert entry["dtype"] == np.int8, entry
+    assert entry["quantization"] == (1 / UNITS_PER_DEVIATION, 0), entry
     interpreter.resize_tensor_input(entry["index"], features.shape)
     interpreter.allocate_tensors()
     interpreter.set_tensor(entry["index"], features)

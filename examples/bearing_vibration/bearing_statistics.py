@@ -39,13 +39,14 @@ def of_model(version: str, training: Windows, validation: dict[str, Windows],
                      for i, name in enumerate(FEATURES)],
         "class_counts": np.bincount(predicted, minlength=len(CLASSES)).tolist(),
         "confidence_counts": np.bincount(confidence, minlength=16).tolist(),
-        "calibration": [{"n": int((confidence == b).sum()), "correct": int(correct[confidence == b].sum())}
-                        for b in range(16)],
+        "calibration": [{"n": int((confidence == b).sum()),
+                         "correct": int(correct[confidence == b].sum())} for b in range(16)],
         "confusion": confusion.tolist(),
         "validation": {
             "n": len(truth),
             "accuracy": round(float(correct.mean()), 4),
-            "accuracy_per_machine_type": {m: accuracy(outputs[m], w) for m, w in validation.items()},
+            "accuracy_per_machine_type": {m: accuracy(outputs[m], w)
+                                          for m, w in validation.items()},
         },
         "selftest": selftest,
     }
@@ -55,10 +56,11 @@ def accuracy(output: np.ndarray, windows: Windows) -> float:
     return round(float((output.argmax(axis=1) == windows.classes).mean()), 4)
 
 
-def selftest_inputs(features: np.ndarray, output: np.ndarray) -> np.ndarray:
-    """The surest window of every class, the least sure one, and one that saturates every input."""
+def selftest_inputs(features: np.ndarray, output: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Of the usable rows, the surest and the least sure of every class."""
     predicted, top = output.argmax(axis=1), output.max(axis=1).astype(np.int32)
-    rows = [np.where(predicted == c, top, -999).argmax() for c in range(len(CLASSES))]
-    rows.append(top.argmin())
-    saturated = np.array([[-128, 127] * (features.shape[1] // 2)], np.int8)
-    return np.vstack([features[rows], saturated])
+    rows = []
+    for c in range(len(CLASSES)):
+        own = usable & (predicted == c)
+        rows += [np.where(own, top, -999).argmax(), np.where(own, top, 999).argmin()]
+    return features[rows]

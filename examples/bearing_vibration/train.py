@@ -2,8 +2,8 @@
 
     python train.py --dataset-program ../../build/dev/bin/covey-bearing-dataset
 
-Writes models/ and the table in README.md. Ends with an error, and writes no table, when a release is not what
-its story says (see RELEASES and check)."""
+Writes models/ and the table in README.md. Ends with an error, and writes no table, when a release
+is not what its story says (see RELEASES and check)."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bearing_model
+import bearing_rounding
 import bearing_statistics
 from bearing_data import MACHINES, Source, Windows
 
@@ -43,7 +44,8 @@ RELEASES = [
 ]
 
 
-def build(release: Release, source: Source, field: dict[str, Windows], out: Path) -> dict[str, float]:
+def build(release: Release, source: Source, field: dict[str, Windows],
+          out: Path) -> dict[str, float]:
     """Trains one release, writes its files, returns its accuracy in the field per machine type."""
     training = source.windows(release.machines, TRAINING_SEED, release.per_machine)
     validation = {m: source.windows([m], VALIDATION_SEED, VALIDATION_PER_MACHINE)
@@ -53,7 +55,9 @@ def build(release: Release, source: Source, field: dict[str, Windows], out: Path
     outputs = {m: bearing_model.run(tflite, w.features) for m, w in validation.items()}
 
     first = release.machines[0]
-    inputs = bearing_statistics.selftest_inputs(validation[first].features, outputs[first])
+    candidates = validation[first].features
+    inputs = bearing_statistics.selftest_inputs(
+        candidates, outputs[first], bearing_rounding.is_kernel_independent(tflite, candidates))
     selftest = [{"input": i.tolist(), "output": o.tolist()}
                 for i, o in zip(inputs, bearing_model.run(tflite, inputs))]
     stats = bearing_statistics.of_model(release.version, training, validation, outputs, selftest)

@@ -14,6 +14,11 @@ enum {
   kLagMax = 36, /* 44 Hz: below the slowest */
 };
 
+/* Compile-time check: every lag must leave some overlap, even in the shortest window. */
+typedef char
+    lags_overlap_in_the_shortest_window[kLagMax + 1 < COVEY_BEARING_SAMPLES_MIN / kDecimation ? 1
+                                                                                              : -1];
+
 /* log2(x) in Q8, exact to the last bit (rounded down); 0 for 0. The classic: normalise to [1, 2) in
  * Q30, then each squaring yields one more bit. */
 static int32_t log2_q8(uint64_t x) {

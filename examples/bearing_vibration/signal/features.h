@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define COVEY_BEARING_FEATURES 8
-#define COVEY_BEARING_SAMPLES_MIN 128 /* fewer say nothing about a period */
+#define COVEY_BEARING_SAMPLES_MIN 256 /* fewer hold too few beats of a slow machine */
 #define COVEY_BEARING_SAMPLES_MAX 512
 
 typedef enum covey_bearing_status {

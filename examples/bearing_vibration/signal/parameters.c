@@ -47,7 +47,7 @@ const char* covey_bearing_status_text(covey_bearing_status_t status) {
     case COVEY_BEARING_OK:
       return "ok";
     case COVEY_BEARING_BAD_SAMPLE_COUNT:
-      return "sample count is not a multiple of 4 from 128 to 512";
+      return "sample count is not a multiple of 4 from 256 to 512";
     case COVEY_BEARING_BAD_SIZE:
       return "preprocessing parameters are truncated or have bytes left over";
     case COVEY_BEARING_BAD_MAGIC:

@@ -96,7 +96,7 @@ TEST(Features, RefuseOtherSampleCounts) {
   const std::vector<int16_t> samples(1024, 1);
   Raw raw;
   raw.fill(77);
-  for (const size_t n : {0, 4, 124, 130, 511, 516, 1024}) {
+  for (const size_t n : {0, 4, 128, 252, 258, 511, 516, 1024}) {
     EXPECT_EQ(covey_bearing_features_raw(samples.data(), n, raw.data()),
               COVEY_BEARING_BAD_SAMPLE_COUNT)
         << n;
