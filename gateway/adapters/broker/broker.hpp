@@ -82,8 +82,7 @@ class EmbeddedBroker {
   EmbeddedBroker(const EmbeddedBroker&) = delete;
   EmbeddedBroker& operator=(const EmbeddedBroker&) = delete;
 
-  // Credentials known before start() are in the first password file: nobody is refused at a
-  // restart. Writes the files, ends an orphan, forks, waits until ready. Errors: BROKER_BINARY,
+  // Writes the files, ends an orphan, forks, waits until ready. Errors: BROKER_BINARY,
   // BROKER_FILES, BROKER_NOT_READY (with the broker's own words), BROKER_ORPHAN.
   Result<BrokerEndpoints> start();
   // SIGTERM, then SIGKILL after `deadline`.
@@ -91,11 +90,11 @@ class EmbeddedBroker {
 
   BrokerState state() const;
 
-  // Passwords of devices: `hash` is a line of hash_password(), or given in clear and hashed here.
-  // Replace all; add or change one; remove one. Written and signalled in the background, batched;
-  // flush() waits until the broker was told of everything so far (false: time ran out).
-  void set_credentials(std::map<DeviceId, std::string> password_hashes);
-  void set_credential(const DeviceId& device, std::string password_hash);
+  // Passwords of devices. Replace all; add or change one; remove one (which disconnects it).
+  // Written and signalled in the background, batched; flush() waits until the broker was told of
+  // everything so far (false: time ran out). Before start() they go into the first password file.
+  void set_credentials(std::map<DeviceId, std::string> passwords);
+  void set_credential(const DeviceId& device, std::string password);
   void remove_credential(const DeviceId& device);
   bool flush(Millis timeout);
 
@@ -104,8 +103,9 @@ class EmbeddedBroker {
   std::unique_ptr<Supervisor> supervisor_;
 };
 
-// mosquitto's "$7$iterations$salt$hash" (PBKDF2-HMAC-SHA-512). Generated passwords have 128 random
-// bits or more, so the iterations protect nothing and 101 keeps ten thousand reconnects cheap.
+// mosquitto's "$7$iterations$salt$hash" (PBKDF2-HMAC-SHA-512). One iteration: our passwords have
+// 128 random bits, which stretching cannot improve, and the broker's only thread hashes again at
+// every connect and, for *all* connected clients, at every SIGHUP.
 std::string hash_password(std::string_view password);
 // 32 hex digits from the system's random source.
 std::string random_password();

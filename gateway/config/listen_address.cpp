@@ -1,0 +1,62 @@
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "gateway/config/config.hpp"
+
+namespace covey::config {
+namespace {
+
+Error bad_address(std::string_view text) {
+  return invalid("BAD_LISTEN_ADDRESS",
+                 fmt::format("'{}' is not an address and a port, such as 127.0.0.1:7070 or [::1]:0",
+                             text.substr(0, 80)));
+}
+
+bool is_v4(const std::string& host) {
+  in_addr address{};
+  return ::inet_pton(AF_INET, host.c_str(), &address) == 1;
+}
+
+bool is_v6(const std::string& host) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+}  // namespace
+
+Result<ListenAddress> parse_listen_address(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || text.find('\0') != std::string_view::npos) {
+    return bad_address(text);
+  }
+  std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(colon + 1);
+  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  ListenAddress address{std::string(host), 0};
+  if (bracketed ? !is_v6(address.host) : !is_v4(address.host)) return bad_address(text);
+  const auto [end, failure] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+  if (failure != std::errc() || end != port.data() + port.size()) return bad_address(text);
+  return address;
+}
+
+std::string to_string(const ListenAddress& address) {
+  if (address.host.find(':') != std::string::npos) {
+    return fmt::format("[{}]:{}", address.host, address.port);
+  }
+  return fmt::format("{}:{}", address.host, address.port);
+}
+
+Status check_loopback(std::string_view host) {
+  const std::string text(host);
+  if (text == "::1" || text == "localhost" || (is_v4(text) && text.starts_with("127."))) return {};
+  return invalid("TLS_REQUIRED",
+                 fmt::format("'{}' is not a loopback address: this version has no TLS, so it "
+                             "listens and connects on 127.0.0.1, ::1 or localhost only; use an SSH "
+                             "tunnel or a TLS proxy on this machine to reach it from elsewhere",
+                             text.substr(0, 80)));
+}
+
+}  // namespace covey::config

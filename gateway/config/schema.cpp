@@ -1,0 +1,336 @@
+#include "gateway/config/schema.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <numeric>
+
+#include "gateway/config/key_kinds.hpp"
+
+namespace covey::config {
+namespace {
+
+constexpr std::string_view kUnixOff = "off";
+constexpr size_t kUnixPathMax = 107;  // sockaddr_un.sun_path without its zero
+
+constexpr Names<MqttMode, 2> kMqttModes{
+    {{MqttMode::kEmbedded, "embedded"}, {MqttMode::kExternal, "external"}}};
+constexpr Names<LogLevel, 5> kLogLevels{{{LogLevel::kTrace, "trace"},
+                                         {LogLevel::kDebug, "debug"},
+                                         {LogLevel::kInfo, "info"},
+                                         {LogLevel::kWarn, "warn"},
+                                         {LogLevel::kError, "error"}}};
+constexpr Names<LogFormat, 2> kLogFormats{{{LogFormat::kText, "text"}, {LogFormat::kJson, "json"}}};
+
+Key site_name_key() {
+  Key key = text_key(
+      "site.name", "name", 63, [](Config& c) -> std::string& { return c.site.name; },
+      "Name of this site in output and metrics.");
+  key.limit = "1 to 63 of a-z 0-9 . -";
+  key.read = [](Config& config, std::string_view text) -> Status {
+    const bool valid =
+        !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+        });
+    if (!valid) return bad_value(text, "a site name: 1 to 63 of a-z 0-9 . -");
+    config.site.name = std::string(text);
+    return {};
+  };
+  return key;
+}
+
+Key grpc_unix_key() {
+  Key key;
+  key.path = "grpc.unix";
+  key.type = "path";
+  key.limit = fmt::format("at most {} bytes", kUnixPathMax);
+  key.help = "Unix socket of the API, for the owner of the data directory; `off`: none.";
+  key.read = [](Config& config, std::string_view text) -> Status {
+    if (text.empty() || text.size() > kUnixPathMax || text.find('\0') != std::string_view::npos) {
+      return bad_value(text, fmt::format("a path of 1 to {} bytes, or off", kUnixPathMax));
+    }
+    config.grpc.unix_socket = text == kUnixOff ? std::string() : std::string(text);
+    return {};
+  };
+  key.write = [](const Config& config) -> std::string {
+    return config.grpc.unix_socket.empty() ? std::string(kUnixOff) : config.grpc.unix_socket;
+  };
+  return key;
+}
+
+std::vector<Key> build_schema() {
+  constexpr uint64_t kMiB = 1ULL << 20;
+  std::vector<Key> keys;
+  keys.push_back(site_name_key());
+
+  keys.push_back(listen_key(
+      "grpc.listen", [](Config & c) -> auto& { return c.grpc.listen; }, "API for CLI and CI."));
+  keys.push_back(grpc_unix_key());
+  keys.push_back(number_key(
+      "grpc.max_connections", "number", 1, 20'000,
+      [](Config & c) -> auto& { return c.grpc.max_connections; },
+      "API connections; more are closed at accept."));
+
+  keys.push_back(listen_key(
+      "http.listen", [](Config & c) -> auto& { return c.http.listen; },
+      "/metrics, /healthz and /readyz."));
+  keys.push_back(number_key(
+      "http.max_connections", "number", 1, 1000,
+      [](Config & c) -> auto& { return c.http.max_connections; },
+      "HTTP connections; more are closed at accept."));
+
+  keys.push_back(choice_key(
+      "mqtt.mode", kMqttModes, [](Config & c) -> auto& { return c.mqtt.mode; },
+      "`embedded`: coveyd runs its own mosquitto. `external`: a broker that is there already."));
+  keys.push_back(host_key(
+      "mqtt.external.host", [](Config & c) -> auto& { return c.mqtt.external.host; },
+      "Host of the external broker."));
+  keys.push_back(number_key(
+      "mqtt.external.port", "port", 1, 65'535,
+      [](Config & c) -> auto& { return c.mqtt.external.port; }, "Port of the external broker."));
+  keys.push_back(text_key(
+      "mqtt.external.username", "text", 255,
+      [](Config & c) -> auto& { return c.mqtt.external.username; },
+      "User of the gateway there; empty: anonymous."));
+  keys.push_back(text_key(
+      "mqtt.external.password_file", "path", 4096,
+      [](Config & c) -> auto& { return c.mqtt.external.password_file; },
+      "File whose first line is the password."));
+  Key password = text_key(
+      "mqtt.external.password", "text", 1024,
+      [](Config & c) -> auto& { return c.mqtt.external.password; },
+      "The password itself; environment only, wins over the file.");
+  password.secret = true;
+  keys.push_back(std::move(password));
+
+  keys.push_back(host_key(
+      "mqtt.embedded.listen", [](Config & c) -> auto& { return c.mqtt.embedded.listen; },
+      "Address of the embedded broker's listeners."));
+  keys.push_back(number_key(
+      "mqtt.embedded.port", "port", 0, 65'535,
+      [](Config & c) -> auto& { return c.mqtt.embedded.port; },
+      "Devices with credentials; 0: any free one."));
+  keys.push_back(number_key(
+      "mqtt.embedded.enroll_port", "port", 0, 65'535,
+      [](Config & c) -> auto& { return c.mqtt.embedded.enroll_port; },
+      "Devices that enrol; 0: any free one."));
+  keys.push_back(text_key(
+      "mqtt.embedded.binary", "path or name", 4096,
+      [](Config & c) -> auto& { return c.mqtt.embedded.binary; }, "The mosquitto to run."));
+  keys.push_back(number_key(
+      "mqtt.embedded.max_connections", "number", 1, 1'000'000,
+      [](Config & c) -> auto& { return c.mqtt.embedded.max_connections; },
+      "Device connections; lowered to what the limit of file descriptors allows."));
+  keys.push_back(number_key(
+      "mqtt.embedded.max_packet_bytes", "bytes", 4096, kMiB,
+      [](Config & c) -> auto& { return c.mqtt.embedded.max_packet_bytes; },
+      "Largest MQTT packet; a client that sends more is disconnected."));
+  keys.push_back(number_key(
+      "mqtt.embedded.max_queued_messages", "number", 100, 1'000'000,
+      [](Config & c) -> auto& { return c.mqtt.embedded.max_queued_messages; },
+      "Messages the broker holds for one slow client; more are dropped (devices repeat)."));
+  keys.push_back(number_key(
+      "mqtt.embedded.max_queued_bytes", "bytes", kMiB, 16'384 * kMiB,
+      [](Config & c) -> auto& { return c.mqtt.embedded.max_queued_bytes; }, "The same in bytes."));
+  keys.push_back(number_key(
+      "mqtt.embedded.memory_limit_bytes", "bytes", 16 * kMiB, 1'048'576 * kMiB,
+      [](Config & c) -> auto& { return c.mqtt.embedded.memory_limit_bytes; },
+      "Heap of the broker; beyond it, it refuses."));
+
+  keys.push_back(duration_key(
+      "telemetry.window", 1s, 24h, [](Config & c) -> auto& { return c.telemetry.window; },
+      "Span over which reports of a fleet are judged together."));
+  keys.push_back(duration_key(
+      "telemetry.report_interval", 1s, 24h,
+      [](Config & c) -> auto& { return c.telemetry.report_interval; },
+      "How often a device is expected to report."));
+  keys.push_back(duration_key(
+      "telemetry.commit_interval", 1ms, 1s,
+      [](Config & c) -> auto& { return c.telemetry.commit_interval; },
+      "Reports are committed together over this span."));
+  keys.push_back(duration_key(
+      "telemetry.ack_interval", 1ms, 10s,
+      [](Config & c) -> auto& { return c.telemetry.ack_interval; },
+      "Acknowledgements to one device are coalesced over this span."));
+  keys.push_back(duration_key(
+      "telemetry.retention", 1h, 24h * 3650,
+      [](Config & c) -> auto& { return c.telemetry.retention; },
+      "How long windows of single devices are kept."));
+
+  keys.push_back(number_key(
+      "rollout.offer_rate", "per second", 1, 100'000,
+      [](Config & c) -> auto& { return c.rollout.offer_rate; },
+      "Goals that start work, for the whole site."));
+  keys.push_back(number_key(
+      "rollout.bandwidth_bytes_per_s", "bytes per second", 1024, 1024 * kMiB,
+      [](Config & c) -> auto& { return c.rollout.bandwidth_bytes_per_s; },
+      "Model bytes sent to devices, for the whole site."));
+  keys.push_back(duration_key(
+      "rollout.goal_lease", 1s, 24h, [](Config & c) -> auto& { return c.rollout.goal_lease; },
+      "How long a device may sit on an offer before it lapses."));
+  keys.push_back(duration_key(
+      "rollout.probation_deadline", 1s, 24h * 7,
+      [](Config & c) -> auto& { return c.rollout.probation_deadline; },
+      "How long a device may take from probation to its proof."));
+
+  keys.push_back(duration_key(
+      "offline.silence_after", 1s, 24h * 30,
+      [](Config & c) -> auto& { return c.offline.silence_after; },
+      "A device without any message for this long is offline."));
+
+  keys.push_back(bool_key(
+      "enroll.auto_accept", [](Config & c) -> auto& { return c.enroll.auto_accept; },
+      "Accept every device that knows the enrolment token; for laboratories."));
+  keys.push_back(number_key(
+      "enroll.pending_max", "number", 1, 1'000'000,
+      [](Config & c) -> auto& { return c.enroll.pending_max; },
+      "Devices that may wait for acceptance; more are refused."));
+
+  keys.push_back(choice_key(
+      "log.level", kLogLevels, [](Config & c) -> auto& { return c.log.level; },
+      "Least level that is written."));
+  keys.push_back(choice_key(
+      "log.format", kLogFormats, [](Config & c) -> auto& { return c.log.format; },
+      "`json`: one object per line."));
+
+  keys.push_back(number_key(
+      "limits.control_queue", "number", 16, 1'000'000,
+      [](Config & c) -> auto& { return c.limits.control_queue; },
+      "API calls waiting; full: RESOURCE_EXHAUSTED."));
+  keys.push_back(number_key(
+      "limits.lifecycle_queue", "number", 16, 1'000'000,
+      [](Config & c) -> auto& { return c.limits.lifecycle_queue; },
+      "Hellos, statuses and fetches waiting; full: devices repeat."));
+  keys.push_back(number_key(
+      "limits.telemetry_queue", "number", 16, 10'000'000,
+      [](Config & c) -> auto& { return c.limits.telemetry_queue; },
+      "Reports waiting; full: not acknowledged, devices repeat."));
+
+  keys.push_back(bool_key(
+      "monitoring.drift.enabled", [](Config & c) -> auto& { return c.monitoring.drift.enabled; },
+      "Judge drift of inputs and outputs."));
+  keys.push_back(ratio_key(
+      "monitoring.drift.warn_delta",
+      [](Config & c) -> auto& { return c.monitoring.drift.warn_delta; },
+      "PSI that is tolerated before a warning."));
+  keys.push_back(ratio_key(
+      "monitoring.drift.page_delta",
+      [](Config & c) -> auto& { return c.monitoring.drift.page_delta; },
+      "PSI that is tolerated before a page."));
+  keys.push_back(ratio_key(
+      "monitoring.drift.alpha", [](Config & c) -> auto& { return c.monitoring.drift.alpha; },
+      "False positives per test."));
+  keys.push_back(number_key(
+      "monitoring.drift.fire", "windows", 1, 100,
+      [](Config & c) -> auto& { return c.monitoring.drift.fire; },
+      "An alert fires after this many windows reject,"));
+  keys.push_back(number_key(
+      "monitoring.drift.of", "windows", 1, 100,
+      [](Config & c) -> auto& { return c.monitoring.drift.of; }, "of the last this many,"));
+  keys.push_back(number_key(
+      "monitoring.drift.clear", "windows", 1, 100,
+      [](Config & c) -> auto& { return c.monitoring.drift.clear; },
+      "and is resolved after this many quiet ones in a row."));
+  return keys;
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, substituted});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+const std::vector<Key>& schema() {
+  static const std::vector<Key> keys = build_schema();
+  return keys;
+}
+
+const Key* find_key(std::string_view path) {
+  const auto& keys = schema();
+  const auto found =
+      std::find_if(keys.begin(), keys.end(), [&](const Key& key) { return key.path == path; });
+  return found == keys.end() ? nullptr : &*found;
+}
+
+std::string environment_name(std::string_view path) {
+  std::string name = "COVEY_";
+  for (const char c : path) {
+    name += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return name;
+}
+
+std::string nearest_key(std::string_view path) {
+  if (path.size() > 64) return {};
+  const auto leaf = [](std::string_view text) { return text.substr(text.rfind('.') + 1); };
+  std::string nearest;
+  size_t least = path.size() / 3 + 1;
+  for (const Key& key : schema()) {
+    if (key.secret) continue;
+    // A right name in the wrong place counts as near.
+    const size_t distance = leaf(key.path) == leaf(path) ? 1 : edit_distance(key.path, path);
+    if (distance < least) {
+      least = distance;
+      nearest = key.path;
+    }
+  }
+  return nearest;
+}
+
+std::vector<std::pair<std::string, Error>> check_relations(const Config& config) {
+  std::vector<std::pair<std::string, Error>> errors;
+  const auto contradiction = [&](std::string path, std::string message) {
+    errors.emplace_back(std::move(path), invalid("CONTRADICTION", std::move(message)));
+  };
+  std::vector<std::pair<std::string, uint16_t>> ports = {{"grpc.listen", config.grpc.listen.port},
+                                                         {"http.listen", config.http.listen.port}};
+  if (config.mqtt.mode == MqttMode::kEmbedded) {
+    ports.emplace_back("mqtt.embedded.port", config.mqtt.embedded.port);
+    ports.emplace_back("mqtt.embedded.enroll_port", config.mqtt.embedded.enroll_port);
+  }
+  for (size_t i = 0; i < ports.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (ports[i].second != 0 && ports[i].second == ports[j].second) {
+        contradiction(ports[i].first, fmt::format("port {} is already that of {}; choose another",
+                                                  ports[i].second, ports[j].first));
+      }
+    }
+  }
+  if (config.offline.silence_after < 2 * config.telemetry.report_interval) {
+    contradiction("offline.silence_after",
+                  fmt::format("{} is less than two of telemetry.report_interval ({}): one lost "
+                              "report would make a device offline",
+                              covey::to_string(config.offline.silence_after),
+                              covey::to_string(config.telemetry.report_interval)));
+  }
+  const auto& drift = config.monitoring.drift;
+  if (drift.warn_delta > drift.page_delta) {
+    contradiction("monitoring.drift.warn_delta",
+                  "is above monitoring.drift.page_delta; warn before you page");
+  }
+  if (drift.fire > drift.of) {
+    contradiction("monitoring.drift.fire",
+                  fmt::format("{} of {} windows can never reject", drift.fire, drift.of));
+  }
+  if (config.grpc.unix_socket.size() > kUnixPathMax) {
+    contradiction("grpc.unix",
+                  fmt::format("{} is longer than the {} bytes that a Unix socket's path may have; "
+                              "set a shorter one, or off",
+                              config.grpc.unix_socket, kUnixPathMax));
+  }
+  return errors;
+}
+
+}  // namespace covey::config
