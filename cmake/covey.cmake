@@ -26,7 +26,9 @@ if(COVEY_MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 
 add_library(covey_warnings INTERFACE)
-target_compile_options(covey_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+# Designated initializers leave out what keeps its default: that is what they are for.
+target_compile_options(covey_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror
+                       $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
 
 if(COVEY_SANITIZE)
   add_compile_options(-fsanitize=${COVEY_SANITIZE} -fno-omit-frame-pointer
@@ -94,9 +96,12 @@ function(covey_fuzz name)
   add_dependencies(covey_fuzzers ${name})
   set(corpus ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
   if(EXISTS ${corpus})
-    add_test(NAME ${name} COMMAND ${name} -runs=0 -timeout=20 ${corpus})
+    set(what -runs=0 ${corpus})
   else()
-    add_test(NAME ${name} COMMAND ${name} -runs=10000 -timeout=20 -seed=1)
+    set(what -runs=10000 -seed=1)
   endif()
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/crashes)
+  add_test(NAME ${name} COMMAND ${name} -timeout=20
+           -artifact_prefix=${CMAKE_BINARY_DIR}/crashes/${name}- ${what})
   set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()
