@@ -21,8 +21,8 @@ namespace covey {
 // One row; created when the data directory is.
 struct SiteRecord {
   uint32_t site_epoch = 1;
-  Digest secret;        // order keys and credentials of devices are derived from it
-  Millis observed{0};   // observed time: only while the daemon runs and the broker is connected
+  Digest secret;       // order keys and credentials of devices are derived from it
+  Millis observed{0};  // observed time: only while the daemon runs and the broker is connected
   uint64_t revision = 0;
   uint64_t deployment_number = 0;  // last used
   uint64_t event_sequence = 0;
@@ -149,8 +149,6 @@ struct WindowRecord {
   uint32_t devices = 1;
   bool closed = false;
   bool revised = false;  // late counts came after it closed
-  uint64_t labelled = 0;  // samples with a label, and how many of them were right
-  uint64_t correct = 0;
   monitoring::WindowCounts counts;
 
   bool operator==(const WindowRecord&) const = default;

@@ -1,5 +1,6 @@
-// The Store port. The engine is its only client: it loads everything it works on at start, then hands
-// over one list of writes per transaction. History (events, audit, windows, reports) is read by page.
+// The Store port. The engine is its only client: it loads everything it works on at start, then
+// hands over one list of writes per transaction. History (events, audit, windows, reports) is read
+// by page.
 //
 // Errors of commit(): any error ends the process after the engine was told nothing (RUNTIME.md):
 // DISK_FULL, STORE_IO, STORE_CORRUPT. Threading: commit() and load() on the one writing thread;

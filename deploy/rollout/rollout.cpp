@@ -271,7 +271,11 @@ class Stepper {
     move(r().stages[index], index, StageState::kFailed, facts.explanation);
     switch (r().plan.on_fail) {
       case OnFail::kRollback:
-        start_rollback(facts.reason, facts.explanation);
+        if (facts.can_roll_back) {
+          start_rollback(facts.reason, facts.explanation);
+        } else {
+          pause("NO_PREVIOUS_RELEASE", facts.explanation + "; no device had a release before");
+        }
         break;
       case OnFail::kPause:
         pause("GATE_FAILED", facts.explanation);

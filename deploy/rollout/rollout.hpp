@@ -104,6 +104,7 @@ namespace rollout {
 struct StageFacts {
   uint32_t waiting = 0;    // queued, or in back-off before another attempt
   uint32_t in_flight = 0;  // offered and not ended
+  bool can_roll_back = true;  // some device that was offered the release had one before
   Verdict verdict = Verdict::kInconclusive;
   std::string reason;  // of the gate that decides
   std::string explanation;

@@ -1,0 +1,112 @@
+#include <algorithm>
+
+#include "gateway/engine/turn.hpp"
+#include "monitoring/localise.hpp"
+
+namespace covey::engine {
+namespace {
+
+void advance(Turn& turn, const monitoring::AlertKey& key, const monitoring::AlertEvent& event,
+             const monitoring::AlertPolicy& policy) {
+  monitoring::AlertTrack& track =
+      turn.state.alerts.try_emplace(key, monitoring::AlertTrack{key, {}}).first->second;
+  Result<monitoring::AlertStep> step = monitoring::step(track, event, policy, turn.now);
+  if (!step) return;
+  if (!(step->track == track)) {
+    track = std::move(step->track);
+    if (track.newest) turn.write(PutAlert{*track.newest});
+  }
+  if (step->change != monitoring::AlertChange::kNothing && track.newest) {
+    std::string names;
+    for (const DeviceId& device : monitoring::devices_of(*track.newest)) {
+      names += (names.empty() ? "" : " ") + device.str();
+    }
+    turn.report(track.newest->state == monitoring::AlertState::kFiring ? Report::Level::kWarning
+                                                                       : Report::Level::kInfo,
+                "alert", monitoring::alert_id(key, track.newest->episode),
+                std::string(monitoring::to_string(step->change)) + ": " +
+                    track.newest->explanation + (names.empty() ? "" : " [" + names + "]"));
+  }
+}
+
+monitoring::AlertEvent as_event(const monitoring::FeatureJudgement& judgement,
+                                const std::vector<DeviceId>& devices) {
+  const auto abnormal = [&](monitoring::Severity severity) {
+    monitoring::WindowAbnormal event{
+        .severity = severity, .devices = {}, .explanation = judgement.explanation};
+    for (const size_t index : judgement.where.devices) event.devices.push_back(devices[index]);
+    return event;
+  };
+  switch (judgement.outcome) {
+    case monitoring::DriftOutcome::kOk:
+      return monitoring::WindowNormal{};
+    case monitoring::DriftOutcome::kWarn:
+      return abnormal(monitoring::Severity::kWarn);
+    case monitoring::DriftOutcome::kPage:
+      return abnormal(monitoring::Severity::kPage);
+    case monitoring::DriftOutcome::kInsufficientData:
+    case monitoring::DriftOutcome::kInsufficientDevices:
+      return monitoring::WindowUnknown{};
+  }
+  return monitoring::WindowUnknown{};
+}
+
+}  // namespace
+
+void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window) {
+  const KnownArtifact& known = turn.state.artifacts.at(manifest);
+  const monitoring::Baseline& baseline = known.baseline;
+  // A device counts once, whatever cohorts it was in.
+  std::map<DeviceId, monitoring::WindowCounts> per_device;
+  for (const auto& [key, counts] : window.devices) {
+    monitoring::merge(per_device[key.first], counts);
+  }
+  std::vector<DeviceId> devices;
+  for (const auto& [id, counts] : per_device) devices.push_back(id);
+  const auto judge = [&](const std::string& kind, const std::string& subject,
+                         const monitoring::Counts& reference, const auto& select) {
+    std::vector<monitoring::Counts> counts;
+    counts.reserve(devices.size());
+    for (const DeviceId& id : devices) counts.push_back(select(per_device.at(id)));
+    const monitoring::FeatureJudgement judgement =
+        monitoring::judge_feature(reference, counts, turn.config.drift, turn.config.localise);
+    advance(turn, {known.release.model.str(), kind, subject, to_string(known.release)},
+            as_event(judgement, devices), turn.config.alert_policy);
+  };
+  for (size_t f = 0; f < baseline.features.size(); ++f) {
+    judge("FEATURE_DRIFT", baseline.features[f].name, baseline.features[f].counts,
+          [f](const monitoring::WindowCounts& counts) { return counts.features[f].bins; });
+  }
+  if (!baseline.classes.empty()) {
+    judge("CLASS_MIX_DRIFT", "classes", baseline.classes,
+          [](const monitoring::WindowCounts& counts) { return counts.classes; });
+  }
+}
+
+void raise_duplicate_identity(Turn& turn, const Device& device) {
+  advance(turn, {"", "DUPLICATE_IDENTITY", device.id.str(), ""},
+          monitoring::WindowAbnormal{
+              .severity = monitoring::Severity::kPage,
+              .devices = {device.id},
+              .explanation = "two boots alternate under this id: a cloned device or a stolen key; "
+                             "find the second one, then `covey device reenroll`"},
+          {.fire_windows = 1, .of_windows = 1, .quiet_windows = 1});
+}
+
+Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
+                                       const std::string& actor) {
+  for (auto& [key, track] : turn.state.alerts) {
+    if (!track.newest || monitoring::alert_id(key, track.newest->episode) != command.alert)
+      continue;
+    Result<monitoring::AlertStep> step =
+        monitoring::step(track, monitoring::AcknowledgeAlert{track.newest->episode, actor, ""},
+                         turn.config.alert_policy, turn.now);
+    if (!step) return step.error();
+    track = std::move(step->track);
+    turn.write(PutAlert{*track.newest});
+    return CommandReply{.subject = command.alert, .changed = 1};
+  }
+  return not_found("no alert " + command.alert + ": `covey alert list` shows them");
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,116 @@
+#include <algorithm>
+
+#include "gateway/engine/device_fields.hpp"
+#include "gateway/engine/turn.hpp"
+
+namespace covey::engine {
+namespace {
+
+constexpr Millis kAttemptDeadline = 10min;
+
+// A rollout decides about this device now: hands off.
+bool in_active_rollout(const State& state, const DeviceId& device, const ModelName& model) {
+  for (const auto& [name, rollout] : state.rollouts) {
+    if (has_ended(rollout.state) || rollout.plan.release.model != model) continue;
+    const auto index = state.rollout_index.find(name);
+    if (index == state.rollout_index.end()) continue;
+    if (index->second.rollout.contains(device) || index->second.rollback.contains(device)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+uint32_t assignments_in_flight(const State& state) {
+  return static_cast<uint32_t>(std::count_if(
+      state.in_progress.begin(), state.in_progress.end(),
+      [&](uint64_t number) { return state.deployments.at(number).cause == Cause::kAssignment; }));
+}
+
+void desire(Turn& turn, Device& device, const ReleaseId& release) {
+  const Admission admission = admit(turn.state, release, device);
+  if (admission.artifact == nullptr) return;
+  DeviceModel& model = device.models.try_emplace(release.model).first->second;
+  model.reported.model = release.model;
+  const Digest& digest = admission.artifact->artifact->digest;
+  if (model.desired == digest) return;
+  turn.change(device);
+  model.desired = digest;
+  model.assignment_failures = 0;
+  model.retry_not_before = Millis{0};
+  turn.state.reconcile_due.insert(device.id);
+}
+
+}  // namespace
+
+void assign(Turn& turn, const Rollout& rollout) {
+  State& state = turn.state;
+  uint64_t number = 1;
+  for (const AssignmentRecord& record : state.assignments) {
+    number = std::max(number, record.number + 1);
+  }
+  AssignmentRecord record{.model = rollout.plan.release.model,
+                          .rollout = rollout.name,
+                          .target = rollout.plan.target.text(),
+                          .release = rollout.plan.release,
+                          .number = number};
+  state.assignments.push_back(record);
+  turn.write(PutAssignment{std::move(record)});
+  const std::set<DeviceId> held(rollout.order.end() - static_cast<std::ptrdiff_t>(rollout.holdback),
+                                rollout.order.end());
+  for (auto& [id, device] : state.devices) {
+    if (device.state != DeviceState::kAccepted || held.contains(id)) continue;
+    if (rollout.plan.target.matches(DeviceFields(state, device))) {
+      desire(turn, device, rollout.plan.release);
+    }
+  }
+}
+
+void assign_device(Turn& turn, Device& device) {
+  if (device.state != DeviceState::kAccepted) return;
+  for (auto record = turn.state.assignments.rbegin(); record != turn.state.assignments.rend();
+       ++record) {
+    const auto model = device.models.find(record->model);
+    if (model == device.models.end() || model->second.desired) continue;
+    const Result<Filter> target = Filter::parse(record->target);
+    if (target && target->matches(DeviceFields(turn.state, device))) {
+      desire(turn, device, record->release);
+    }
+  }
+}
+
+void reconcile(Turn& turn) {
+  State& state = turn.state;
+  if (!state.broker_connected) return;
+  uint32_t budget = turn.config.assignments_in_flight_max;
+  budget -= std::min(budget, assignments_in_flight(state));
+  for (auto due = state.reconcile_due.begin(); due != state.reconcile_due.end() && budget > 0;) {
+    const auto found = state.devices.find(*due);
+    bool later = false;
+    if (found != state.devices.end() && found->second.state == DeviceState::kAccepted &&
+        is_online(state, *due)) {
+      Device& device = found->second;
+      for (auto& [name, model] : device.models) {
+        if (!model.desired || model.reported.confirmed == model.desired) continue;
+        if (deployment_in_progress(state, device.id, name) != nullptr) continue;
+        if (in_active_rollout(state, device.id, name)) continue;
+        const auto known = state.artifacts.find(*model.desired);
+        if (known == state.artifacts.end()) continue;
+        if (state.site.observed < model.retry_not_before) {
+          later = true;
+          continue;
+        }
+        const uint64_t number = create_deployment(turn, {.device = device.id,
+                                                         .release = known->second.release,
+                                                         .manifest = *model.desired,
+                                                         .cause = Cause::kAssignment})
+                                    .number;
+        offer(turn, number, kAttemptDeadline);
+        --budget;
+      }
+    }
+    due = later ? std::next(due) : state.reconcile_due.erase(due);
+  }
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,115 @@
+// What operators and CI ask of the engine. Each is decided in one turn and answered after its
+// transaction is durable. Values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/id.hpp"
+#include "core/result.hpp"
+#include "deploy/artifact/artifact.hpp"
+#include "deploy/rollout/plan.hpp"
+
+namespace covey::engine {
+
+// Devices by id and by AIP-160 filter (both: their union). `all` with an empty filter: every one.
+struct DeviceSelection {
+  std::vector<DeviceId> ids;
+  std::string filter;
+  bool all = false;
+};
+
+struct AcceptDevices {
+  DeviceSelection devices;
+};
+struct RejectDevice {
+  DeviceId device;
+};
+struct LabelDevices {
+  DeviceSelection devices;
+  std::map<std::string, std::string> set;
+  std::vector<std::string> remove;
+};
+struct ReenrollDevice {
+  DeviceId device;
+};
+
+// The artifacts were opened (verified) against a trust store; the engine checks again that the
+// signer is still trusted.
+struct CreateRelease {
+  ReleaseId release;
+  std::vector<std::shared_ptr<const Artifact>> artifacts;
+};
+
+struct CreateRollout {
+  PlanDocument document;   // with its name
+  std::string request_id;  // AIP-155; "": none
+};
+struct PauseRollout {
+  RolloutName rollout;
+  std::string explanation;
+};
+struct ResumeRollout {
+  RolloutName rollout;
+};
+struct ApproveRollout {
+  RolloutName rollout;
+};
+struct AbortRollout {
+  RolloutName rollout;
+  bool now = false;
+  std::string explanation;
+};
+struct RollBackRollout {
+  RolloutName rollout;
+  std::string explanation;
+};
+
+struct LabelInput {
+  DeviceId device;
+  uint64_t boot_id = 0;
+  uint64_t inference = 0;
+  uint32_t truth = 0;
+};
+struct SubmitLabels {
+  ModelName model;
+  std::vector<LabelInput> labels;
+};
+struct AcknowledgeAlert {
+  std::string alert;
+};
+
+struct AddTrustedKey {
+  std::string pem;
+  std::string comment;
+};
+struct RemoveTrustedKeyCommand {
+  std::string key_id;
+};
+
+using Command = std::variant<AcceptDevices, RejectDevice, LabelDevices, ReenrollDevice,
+                             CreateRelease, CreateRollout, PauseRollout, ResumeRollout,
+                             ApproveRollout, AbortRollout, RollBackRollout, SubmitLabels,
+                             AcknowledgeAlert, AddTrustedKey, RemoveTrustedKeyCommand>;
+
+struct CommandRequest {
+  Command command;
+  std::string actor;  // who, for the audit log
+  std::string etag;   // "": whatever the resource is now; else ABORTED (ETAG_MISMATCH)
+};
+
+struct CommandReply {
+  std::string subject;   // id or name of what was created or changed
+  uint32_t changed = 0;  // how many were
+  bool already_existed = false;
+  uint32_t labels_matched = 0;
+  uint32_t labels_unmatched = 0;
+  uint32_t labels_unchanged = 0;
+};
+
+}  // namespace covey::engine

@@ -1,0 +1,43 @@
+// What the engine is told about its site. Durations of devices are what they were configured with.
+#pragma once
+
+#include <cstdint>
+
+#include "core/time.hpp"
+#include "monitoring/alert.hpp"
+#include "monitoring/drift.hpp"
+#include "monitoring/localise.hpp"
+
+namespace covey::engine {
+
+struct EngineConfig {
+  uint64_t start_id = 1;  // random per start: devices say hello when it changes
+  bool auto_accept = false;
+  Millis report_interval{60'000};  // of devices
+  Millis offline_after{150'000};   // without a word
+  Millis hello_jitter{2'000};
+  Millis ack_interval{200};
+  uint32_t report_credit = 4;
+  Millis gate_interval{1'000};
+  uint32_t offers_per_tick = 200;
+  uint32_t assignments_in_flight_max = 100;
+  uint64_t bandwidth_bytes_per_s = 8U << 20U;
+  Millis window{900'000};
+  uint32_t windows_kept = 4;  // closed windows per device in memory: late counts revise them
+  bool drift_enabled = true;
+  monitoring::DriftOptions drift;
+  monitoring::LocaliseOptions localise;
+  monitoring::AlertPolicy alert_policy;
+};
+
+// Limits that keep memory bounded whatever devices and clients do.
+inline constexpr size_t kDevicesMax = 200'000;
+inline constexpr size_t kPendingDevicesMax = 20'000;
+inline constexpr size_t kModelsPerDeviceMax = 8;
+inline constexpr size_t kLabelsPerDeviceMax = 32;  // operator labels: key/value
+inline constexpr size_t kSamplesPerDeviceMax = 16'384;
+inline constexpr size_t kLabelsPerRequestMax = 10'000;
+inline constexpr size_t kBootsPerDeviceMax = 8;
+inline constexpr size_t kRequestsMax = 10'000;
+
+}  // namespace covey::engine

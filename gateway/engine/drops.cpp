@@ -1,0 +1,41 @@
+#include "gateway/engine/drops.hpp"
+
+namespace covey::engine {
+
+std::string_view to_string(Drop drop) {
+  switch (drop) {
+    case Drop::kUnknownDevice:
+      return "unknown_device";
+    case Drop::kNotAccepted:
+      return "not_accepted";
+    case Drop::kWrongShard:
+      return "wrong_shard";
+    case Drop::kMacInvalid:
+      return "mac_invalid";
+    case Drop::kDeviceIdMismatch:
+      return "device_id_mismatch";
+    case Drop::kUnknownManifest:
+      return "unknown_manifest";
+    case Drop::kReportQuarantined:
+      return "report_quarantined";
+    case Drop::kReportDuplicate:
+      return "report_duplicate";
+    case Drop::kReportInvalid:
+      return "report_invalid";
+    case Drop::kStatusStale:
+      return "status_stale";
+    case Drop::kFetchSuperseded:
+      return "fetch_superseded";
+    case Drop::kFetchBusy:
+      return "fetch_busy";
+    case Drop::kEnrollRefused:
+      return "enroll_refused";
+    case Drop::kEnrollLimit:
+      return "enroll_limit";
+    case Drop::kSampleLimit:
+      return "sample_limit";
+  }
+  return "unknown";
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,122 @@
+#include "gateway/engine/engine.hpp"
+
+#include <algorithm>
+
+#include "deploy/signing/sha256.hpp"
+#include "gateway/engine/turn.hpp"
+
+namespace covey::engine {
+namespace {
+
+// A tick that comes late (a suspended process, a stopped debugger) is not observed time.
+constexpr Millis kTickMax = 5s;
+constexpr Millis kSweepInterval = 10s;
+constexpr size_t kMacFieldBytes = 18;  // tag, length and 16 bytes (device.proto)
+
+std::string_view kind_of(const DeviceMessage& message) {
+  struct Kind {
+    std::string_view operator()(const HelloMessage&) const { return "hello"; }
+    std::string_view operator()(const StatusMessage&) const { return "status"; }
+    std::string_view operator()(const FetchMessage&) const { return "fetch"; }
+    std::string_view operator()(const ByeMessage&) const { return "bye"; }
+    std::string_view operator()(const ReportMessage&) const { return "report"; }
+  };
+  return std::visit(Kind{}, message);
+}
+
+bool authentic(const State& state, const Device& device, const FromDevice& event) {
+  // The last will is written by the broker for the device: its credentials vouch for it.
+  if (std::holds_alternative<ByeMessage>(event.message)) return true;
+  if (event.payload.size() < kMacFieldBytes) return false;
+  const size_t body = event.payload.size() - kMacFieldBytes;
+  if (event.payload[body] != 0x7a || event.payload[body + 1] != 16) return false;
+  const std::string_view kind = kind_of(event.message);
+  Bytes input(kind.begin(), kind.end());
+  input.push_back(0);
+  input.insert(input.end(), device.id.str().begin(), device.id.str().end());
+  input.push_back(0);
+  input.insert(input.end(), event.payload.begin(),
+               event.payload.begin() + static_cast<std::ptrdiff_t>(body));
+  const Digest16 mac = hmac_sha256_16(order_key(state, device).bytes, input);
+  return equal_constant_time(mac, ByteView(event.payload).subspan(body + 2));
+}
+
+class Dispatch {
+ public:
+  explicit Dispatch(Turn& turn) : turn_(turn) {}
+
+  void operator()(const Tick& tick) {
+    State& state = turn_.state;
+    const Millis passed = turn_.now.mono - state.last_tick;
+    state.last_tick = turn_.now.mono;
+    const bool counts = tick.broker_connected && state.broker_connected && passed <= kTickMax;
+    const Millis observed = counts ? passed : Millis{0};
+    state.site.observed += observed;
+    const double earned = static_cast<double>(passed.count()) / 1000.0 *
+                          static_cast<double>(turn_.config.bandwidth_bytes_per_s);
+    state.bandwidth_tokens = std::min(state.bandwidth_tokens + earned,
+                                      static_cast<double>(turn_.config.bandwidth_bytes_per_s));
+    expire_sessions(turn_);
+    expire_deployments(turn_);
+    advance_rollouts(turn_, observed);
+    if (turn_.now.mono - state.last_sweep >= kSweepInterval) {
+      state.last_sweep = turn_.now.mono;
+      for (const auto& [id, device] : state.devices) state.reconcile_due.insert(id);
+    }
+    reconcile(turn_);
+    close_windows(turn_);
+  }
+
+  void operator()(const BrokerConnected&) {
+    State& state = turn_.state;
+    state.broker_connected = true;
+    state.connected_observed = state.site.observed;
+    grant_all_credentials(turn_);
+    publish_everything_retained(turn_);
+  }
+
+  void operator()(const BrokerDisconnected&) {
+    turn_.state.broker_connected = false;
+    // Nobody can be heard: what they are is not known any more.
+    for (auto& [id, session] : turn_.state.sessions) session.online = false;
+  }
+
+  void operator()(const FromDevice& event) {
+    State& state = turn_.state;
+    const auto found = state.devices.find(event.device);
+    if (found == state.devices.end()) return turn_.drop(Drop::kUnknownDevice);
+    Device& device = found->second;
+    if (device.state != DeviceState::kAccepted) return turn_.drop(Drop::kNotAccepted);
+    if (event.shard != device.shard) return turn_.drop(Drop::kWrongShard);
+    if (!authentic(state, device, event)) return turn_.drop(Drop::kMacInvalid);
+    struct Handle {
+      Turn& turn;
+      Device& device;
+      const Bytes& payload;
+      void operator()(const HelloMessage& m) const { on_hello(turn, device, m); }
+      void operator()(const StatusMessage& m) const { on_status(turn, device, m); }
+      void operator()(const FetchMessage& m) const { on_fetch(turn, device, m); }
+      void operator()(const ByeMessage& m) const { on_bye(turn, device, m); }
+      void operator()(const ReportMessage& m) const { on_report(turn, device, m, payload); }
+    };
+    std::visit(Handle{turn_, device, event.payload}, event.message);
+  }
+
+  void operator()(const EnrollReceived& event) { on_enroll(turn_, event); }
+  void operator()(const CommandReceived& event) { on_command(turn_, event); }
+
+ private:
+  Turn& turn_;
+};
+
+}  // namespace
+
+Output Engine::handle(std::span<const Event> batch, Now now) {
+  Turn turn{state_, config_, now};
+  Dispatch dispatch(turn);
+  for (const Event& event : batch) std::visit(dispatch, event);
+  finish(turn);
+  return std::move(turn.out);
+}
+
+}  // namespace covey::engine

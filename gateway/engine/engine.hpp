@@ -1,0 +1,40 @@
+// The gateway's mind: every decision about devices, rollouts and telemetry, without any I/O.
+// handle() takes a batch of events and gives what must be written in one transaction and what may
+// leave once that is durable ("persist, then speak", DESIGN.md section 2). The same engine runs in
+// coveyd (gateway/runtime) and in the simulator (tests/sim).
+// Threading: one thread owns an Engine; const functions too are called on that thread only.
+#pragma once
+
+#include <span>
+
+#include "core/result.hpp"
+#include "core/time.hpp"
+#include "gateway/engine/events.hpp"
+#include "gateway/engine/state.hpp"
+
+namespace covey::engine {
+
+class Engine {
+ public:
+  // Errors: STORE_INCONSISTENT where rows contradict each other: restore a backup.
+  static Result<Engine> load(Snapshot snapshot, EngineConfig config, Now now);
+
+  Output handle(std::span<const Event> batch, Now now);
+
+  const State& state() const { return state_; }
+  const EngineConfig& config() const { return config_; }
+  uint64_t revision() const { return state_.site.revision; }
+  // The durable part of the state as the store would load it.
+  Snapshot snapshot() const;
+
+ private:
+  Engine(State state, EngineConfig config) : state_(std::move(state)), config_(std::move(config)) {}
+
+  State state_;
+  EngineConfig config_;
+};
+
+// The first state of a new data directory; `secret` is random.
+SiteRecord new_site(const Digest& secret);
+
+}  // namespace covey::engine

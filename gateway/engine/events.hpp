@@ -1,0 +1,111 @@
+// What comes into the engine, and what must leave it once the revision that caused it is durable.
+// Values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/digest.hpp"
+#include "core/id.hpp"
+#include "core/result.hpp"
+#include "gateway/engine/commands.hpp"
+#include "gateway/engine/messages.hpp"
+#include "storage/store.hpp"
+
+namespace covey::engine {
+
+// ---- in
+
+// Some time has passed. The runtime sends one at least every EngineConfig::tick.
+struct Tick {
+  bool broker_connected = false;
+};
+// A session with the broker began: whatever it retained may be gone.
+struct BrokerConnected {};
+struct BrokerDisconnected {};
+
+// `payload` is what was received, mac included: the engine verifies it with the device's order key.
+struct FromDevice {
+  DeviceId device;  // of the topic
+  uint32_t shard = 0;
+  DeviceMessage message;
+  Bytes payload;
+};
+struct EnrollReceived {
+  DeviceId device;  // of the topic
+  EnrollMessage message;
+};
+struct CommandReceived {
+  uint64_t ticket = 0;  // comes back in Reply
+  CommandRequest request;
+};
+using Event = std::variant<Tick, BrokerConnected, BrokerDisconnected, FromDevice, EnrollReceived,
+                           CommandReceived>;
+
+// ---- out, after the commit
+
+struct PublishSite {
+  SiteMessage site;
+};
+struct PublishGoal {
+  DeviceId device;
+  uint32_t shard = 0;
+  GoalMessage goal;
+  Digest order_key;
+};
+struct PublishAck {
+  DeviceId device;
+  uint32_t shard = 0;
+  AckMessage ack;
+  Digest order_key;
+};
+// Retained at covey/v1/m/{digest}: a signed manifest, chunk table or telemetry tables.
+struct PublishBlob {
+  Digest digest;
+  std::shared_ptr<const Artifact> artifact;  // keeps the bytes alive
+  ByteView bytes;
+};
+struct PublishChunks {
+  DeviceId device;
+  uint32_t shard = 0;
+  Prefix manifest{};
+  ChunkResult result = ChunkResult::kOk;
+  uint32_t retry_after_ms = 0;
+  std::vector<uint32_t> indexes;
+  std::shared_ptr<const Artifact> artifact;  // kOk only
+};
+struct PublishGrant {
+  DeviceId device;
+  GrantMessage grant;
+};
+// The broker must let this device in with this password (and no other); "" shuts it out.
+struct SetCredential {
+  DeviceId device;
+  std::string password;
+};
+struct Reply {
+  uint64_t ticket = 0;
+  Result<CommandReply> result;
+};
+// Something for the log of the daemon.
+struct Report {
+  enum class Level : uint8_t { kInfo, kWarning } level = Level::kInfo;
+  std::string event;  // snake_case
+  std::string subject;
+  std::string text;
+};
+using Effect = std::variant<PublishSite, PublishGoal, PublishAck, PublishBlob, PublishChunks,
+                            PublishGrant, SetCredential, Reply, Report>;
+
+struct Output {
+  std::vector<Write> writes;
+  std::vector<Effect> after_commit;
+  uint64_t revision = 0;  // that this output makes durable
+  bool urgent = false;    // control or lifecycle: commit at once; else it may wait for company
+};
+
+}  // namespace covey::engine

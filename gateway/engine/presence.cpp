@@ -1,0 +1,166 @@
+#include <algorithm>
+
+#include "gateway/engine/turn.hpp"
+
+namespace covey::engine {
+namespace {
+
+constexpr uint32_t kBootFlapsMax = 3;
+
+void heard(Turn& turn, Device& device, uint64_t boot_id, uint64_t uptime_ms) {
+  Session& session = turn.session(device.id);
+  session.last_heard = turn.now.mono;
+  if (!session.online) {
+    session.online = true;
+    turn.state.reconcile_due.insert(device.id);
+  }
+  const Millis offset = turn.now.wall - Millis{uptime_ms};
+  if (!session.offset_known || session.offset_boot != boot_id || offset < session.offset) {
+    session.offset = offset;
+    session.offset_boot = boot_id;
+    session.offset_known = true;
+  }
+}
+
+// A device that has seen more than we ever said: the store is older than the world (a restored
+// backup). Adopt, pause what is going on, let people look (DESIGN.md section 4).
+void reconcile_counters(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter) {
+  State& state = turn.state;
+  if (site_epoch <= state.site.site_epoch && goal_counter <= device.goal_counter) return;
+  state.site.site_epoch = std::max(state.site.site_epoch, site_epoch);
+  turn.change(device).goal_counter = std::max(device.goal_counter, goal_counter);
+  turn.report(Report::Level::kWarning, "site_restored", device.id.str(),
+              "device has seen goal " + std::to_string(goal_counter) + " of epoch " +
+                  std::to_string(site_epoch));
+  if (state.site.reconciling) return;
+  state.site.reconciling = true;
+  for (const auto& [name, rollout] : state.rollouts) {
+    if (has_ended(rollout.state) || rollout.state == RolloutState::kRollingBack) continue;
+    (void)command_rollout(
+        turn, name,
+        rollout::Pause{"RESTORED", "the store is older than what device " + device.id.str() +
+                                       " has seen; look at `covey device list`, then resume"},
+        "");
+  }
+}
+
+void take_reports(Turn& turn, Device& device, const std::vector<ModelReport>& reports) {
+  size_t taken = 0;
+  for (const ModelReport& report : reports) {
+    if (++taken > kModelsPerDeviceMax) return;
+    on_model_report(turn, device, report);
+  }
+}
+
+void note_counter(Turn& turn, Device& device, uint64_t goal_counter) {
+  if (goal_counter == device.goal_counter_seen && !device.goal_dirty) return;
+  turn.change(device).goal_counter_seen = goal_counter;
+  if (goal_counter >= device.goal_counter) device.goal_dirty = false;
+}
+
+}  // namespace
+
+void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
+  if (!hello.device.empty() && hello.device != device.id) {
+    return turn.drop(Drop::kDeviceIdMismatch);
+  }
+  Session& session = turn.session(device.id);
+  if (device.boot_id != 0 && hello.boot_id != device.boot_id) {
+    if (session.boot_before == hello.boot_id && ++session.boot_flaps >= kBootFlapsMax) {
+      raise_duplicate_identity(turn, device);
+      session.boot_flaps = 0;
+    }
+    session.boot_before = device.boot_id;
+  }
+  heard(turn, device, hello.boot_id, hello.uptime_ms);
+  session.connection = hello.connection;
+  reconcile_counters(turn, device, hello.site_epoch, hello.goal_counter);
+
+  turn.change(device);
+  device.enrolled = true;
+  device.last_seen_wall = turn.now.wall;
+  if (device.facts != hello.facts) {
+    device.facts = hello.facts;
+    turn.state.reconcile_due.insert(device.id);
+  }
+  device.boot_id = hello.boot_id;
+  device.nonce = hello.nonce;
+  device.status_number = hello.status_number;
+  note_counter(turn, device, hello.goal_counter);
+  take_reports(turn, device, hello.models);
+  assign_device(turn, device);
+  // Something stands that this boot has not accepted: say it again with its nonce.
+  if (device.goal_counter > hello.goal_counter) refresh_goal(turn, device.id);
+  turn.state.ack_due.insert(device.id);
+  session.last_ack = Millis{0};
+  turn.urgent();
+}
+
+void on_status(Turn& turn, Device& device, const StatusMessage& status) {
+  if (status.boot_id != device.boot_id) return turn.drop(Drop::kStatusStale);
+  heard(turn, device, status.boot_id, status.uptime_ms);
+  turn.state.ack_due.insert(device.id);
+  if (status.number < device.status_number) return turn.drop(Drop::kStatusStale);
+  reconcile_counters(turn, device, status.site_epoch, status.goal_counter);
+  turn.change(device).status_number = status.number;
+  device.last_seen_wall = turn.now.wall;
+  note_counter(turn, device, status.goal_counter);
+  take_reports(turn, device, status.models);
+  turn.urgent();
+}
+
+void on_bye(Turn& turn, Device& device, const ByeMessage& bye) {
+  Session& session = turn.session(device.id);
+  // The last will of an older connection says nothing about this one.
+  if (bye.boot_id == device.boot_id && bye.connection == session.connection) {
+    session.online = false;
+  }
+}
+
+void expire_sessions(Turn& turn) {
+  for (auto& [id, session] : turn.state.sessions) {
+    if (session.online && turn.now.mono - session.last_heard > turn.config.offline_after) {
+      session.online = false;
+    }
+  }
+}
+
+bool is_online(const State& state, const DeviceId& device) {
+  const auto found = state.sessions.find(device);
+  return found != state.sessions.end() && found->second.online;
+}
+
+void flush_acks(Turn& turn) {
+  State& state = turn.state;
+  for (auto due = state.ack_due.begin(); due != state.ack_due.end();) {
+    const auto found = state.devices.find(*due);
+    if (found == state.devices.end()) {
+      due = state.ack_due.erase(due);
+      continue;
+    }
+    const Device& device = found->second;
+    Session& session = turn.session(device.id);
+    if (session.last_ack.count() != 0 &&
+        turn.now.mono - session.last_ack < turn.config.ack_interval) {
+      ++due;
+      continue;
+    }
+    session.last_ack = turn.now.mono;
+    AckMessage ack{.boot_id = device.boot_id,
+                   .status_number = device.status_number,
+                   .credit = turn.config.report_credit};
+    const StreamKey first{device.id, device.boot_id, Digest{}};
+    for (auto it = state.streams.lower_bound(first);
+         it != state.streams.end() && std::get<0>(it->first) == device.id &&
+         std::get<1>(it->first) == device.boot_id;
+         ++it) {
+      const monitoring::StreamAck mark = monitoring::ack(it->second.mark);
+      ack.streams.push_back(
+          {prefix_of(it->second.manifest), static_cast<uint32_t>(mark.cumulative), mark.bitmap});
+    }
+    turn.emit(PublishAck{device.id, device.shard, std::move(ack), order_key(state, device)});
+    due = state.ack_due.erase(due);
+  }
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,188 @@
+#include <algorithm>
+
+#include "deploy/signing/sha256.hpp"
+#include "gateway/engine/queries.hpp"
+#include "gateway/engine/turn.hpp"
+
+namespace covey::engine {
+namespace {
+
+struct Apply {
+  Turn& turn;
+  RolloutName name;
+
+  const Rollout& current() const { return turn.state.rollouts.at(name); }
+
+  void operator()(const rollout::StageStarted& effect) const {
+    queue_stage(turn, current(), effect.stage);
+  }
+  void operator()(const rollout::RollbackStarted&) const { start_rollback(turn, current()); }
+  void operator()(const rollout::CancelInProgress& effect) const {
+    const auto index = turn.state.rollout_index.find(name);
+    if (index == turn.state.rollout_index.end()) return;
+    const auto devices = index->second.rollout;
+    for (const auto& [device, number] : devices) {
+      advance(turn, number, deployment::Cancel{effect.reason});
+    }
+  }
+  void operator()(const rollout::RolloutEnded& effect) const {
+    // What was queued and never offered ends with the rollout.
+    const auto index = turn.state.rollout_index.find(name);
+    if (index != turn.state.rollout_index.end()) {
+      const auto devices = index->second.rollout;
+      for (const auto& [device, number] : devices) {
+        if (turn.state.deployments.at(number).state == DeploymentState::kQueued) {
+          advance(turn, number, deployment::Cancel{"ROLLOUT_ENDED"});
+        }
+      }
+    }
+    if (effect.state == RolloutState::kSucceeded) assign(turn, current());
+    // Whoever waited for the rollout to be over may be put right now.
+    for (const DeviceId& device : current().order) turn.state.reconcile_due.insert(device);
+    turn.report(Report::Level::kInfo, "rollout_ended", name.str(),
+                std::string(to_string(effect.state)) + " " + current().reason);
+  }
+  void operator()(const rollout::Happened& effect) const {
+    turn.event(name, effect.kind, effect.subject, effect.text);
+  }
+};
+
+Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
+  Rollout& stored = turn.state.rollouts.at(name);
+  Result<rollout::Step> step = rollout::step(stored, event, turn.now);
+  if (!step) return step.error();
+  if (!(stored == step->state)) turn.dirty_rollouts.insert(name);
+  stored = std::move(step->state);
+  for (const rollout::Effect& effect : step->effects) std::visit(Apply{turn, name}, effect);
+  if (!step->effects.empty()) turn.urgent();
+  return {};
+}
+
+// Another rollout of the same model that wants some of the same devices.
+Status refuse_overlap(const State& state, const Rollout& rollout) {
+  const std::set<DeviceId> wanted(rollout.order.begin(), rollout.order.end());
+  for (const auto& [name, other] : state.rollouts) {
+    if (has_ended(other.state) || other.plan.release.model != rollout.plan.release.model) continue;
+    for (const DeviceId& device : other.order) {
+      if (wanted.contains(device)) {
+        return precondition("ROLLOUT_OVERLAPS", "rollout " + name.str() +
+                                                    " is not over and has device " + device.str() +
+                                                    " too: wait for it, abort it or roll it back");
+      }
+    }
+  }
+  return {};
+}
+
+Digest content_of(const CreateRollout& command) {
+  // The document's own text is what the client repeats; its parts joined in order.
+  const PlanDocument& d = command.document;
+  std::string text = d.name + '\0' + d.release + '\0' + d.target + '\0' + d.holdback + '\0' +
+                     d.on_fail + '\0' + d.attempt.deadline + '\0' + d.attempt.backoff;
+  for (const StageDocument& stage : d.stages) {
+    text += '\0' + stage.name + '\0' + stage.size + '\0' + stage.soak + '\0' + stage.approval;
+  }
+  return sha256(as_bytes(text));
+}
+
+}  // namespace
+
+Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
+                                    const std::string& actor) {
+  State& state = turn.state;
+  const Digest content = content_of(command);
+  if (!command.request_id.empty()) {
+    const auto repeated = state.requests.find(command.request_id);
+    if (repeated != state.requests.end()) {
+      if (repeated->second.content != content) {
+        return precondition("REQUEST_ID_REUSED",
+                            "request_id " + command.request_id + " belongs to another request");
+      }
+      return CommandReply{.subject = repeated->second.subject, .already_existed = true};
+    }
+    if (command.request_id.size() > 64) {
+      return invalid("BAD_REQUEST_ID", "request_id: at most 64 characters");
+    }
+  }
+  Result<Plan> plan = parse_plan(command.document);
+  if (!plan) return plan.error();
+  if (state.rollouts.contains(plan->name)) {
+    return Error{Code::kAlreadyExists, "ROLLOUT_EXISTS",
+                 "rollout " + plan->name.str() + " exists: choose another metadata.name"};
+  }
+  Result<RolloutPreview> preview = preview_rollout(state, *plan);
+  if (!preview) return preview.error();
+
+  Rollout rollout;
+  rollout.name = plan->name;
+  rollout.document = command.document;
+  rollout.plan = *std::move(plan);
+  rollout.order = preview->sets.order;
+  for (const size_t end : preview->sets.ends) rollout.ends.push_back(static_cast<uint32_t>(end));
+  rollout.holdback = static_cast<uint32_t>(preview->sets.holdback);
+  rollout.excluded = preview->excluded;
+  rollout.creator = actor;
+  rollout.create_wall = turn.now.wall;
+  if (Status clear = refuse_overlap(state, rollout); !clear) return clear.error();
+  const RolloutName name = rollout.name;
+  state.rollouts.emplace(name, std::move(rollout));
+  state.rollout_index.try_emplace(name);
+  turn.dirty_rollouts.insert(name);
+  if (!command.request_id.empty()) {
+    if (state.requests.size() >= kRequestsMax) state.requests.erase(state.requests.begin());
+    RequestRecord record{command.request_id, name.str(), content};
+    state.requests[command.request_id] = record;
+    turn.write(PutRequest{std::move(record)});
+  }
+  if (Status started = apply(turn, name, rollout::Start{}); !started) return started.error();
+  return CommandReply{.subject = name.str(), .changed = 1};
+}
+
+Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
+                                     const rollout::Event& event, const std::string& etag) {
+  const auto found = turn.state.rollouts.find(name);
+  if (found == turn.state.rollouts.end()) {
+    return not_found("no rollout " + name.str() + ": `covey rollout list` shows them");
+  }
+  if (!etag.empty() && etag != std::to_string(found->second.revision)) {
+    return Error{Code::kAborted, "ETAG_MISMATCH",
+                 "rollout " + name.str() + " has changed since: look again"};
+  }
+  if (Status done = apply(turn, name, event); !done) return done.error();
+  return CommandReply{.subject = name.str(), .changed = 1};
+}
+
+void advance_rollouts(Turn& turn, Millis observed) {
+  State& state = turn.state;
+  const bool judge = turn.now.mono - state.last_gates >= turn.config.gate_interval;
+  if (judge) state.last_gates = turn.now.mono;
+  uint32_t budget = turn.config.offers_per_tick;
+  std::vector<RolloutName> names;
+  for (const auto& [name, rollout] : state.rollouts) {
+    if (!has_ended(rollout.state)) names.push_back(name);
+  }
+  for (const RolloutName& name : names) {
+    Rollout& rollout = state.rollouts.at(name);
+    if (rollout.state == RolloutState::kRollingBack) {
+      offer_rollback(turn, rollout);
+      (void)apply(turn, name, rollout::RollbackTick{rollback_facts(state, rollout)});
+      continue;
+    }
+    const std::optional<size_t> stage = current_stage(rollout);
+    if (rollout.state != RolloutState::kRunning || !stage) continue;
+    offer_stage(turn, rollout, budget);
+    StageProgress& progress = rollout.stages[*stage];
+    if (progress.state == StageState::kSoaking) {
+      // Observed time passes at every tick; verdicts are asked for less often.
+      progress.soak_used += observed;
+      turn.dirty_rollouts.insert(name);
+    } else if (progress.state == StageState::kAnalyzing) {
+      progress.analysis_used += observed;
+      turn.dirty_rollouts.insert(name);
+    }
+    if (!judge) continue;
+    (void)apply(turn, name, rollout::Tick{Millis{0}, judge_stage(turn, rollout, *stage)});
+  }
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,138 @@
+// All that the engine knows. What is durable mirrors the store row by row ("memory equals a reload
+// of the store" is checked by tests/sim); what is soft is rebuilt from what devices say. Owned by
+// the engine thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "deploy/signing/keys.hpp"
+#include "gateway/engine/config.hpp"
+#include "gateway/engine/drops.hpp"
+#include "gateway/engine/messages.hpp"
+#include "monitoring/accuracy.hpp"
+#include "monitoring/baseline.hpp"
+#include "storage/store.hpp"
+
+namespace covey::engine {
+
+// An artifact and what is derived from it once.
+struct KnownArtifact {
+  ReleaseId release;
+  std::shared_ptr<const Artifact> artifact;
+  monitoring::Baseline baseline;
+  monitoring::Shape shape;
+};
+
+// Soft state: expires, is not stored.
+struct Session {
+  bool online = false;
+  uint32_t connection = 0;
+  Millis last_heard{0};  // mono
+  Millis offset{0};      // wall = uptime + offset: the smallest seen in this boot
+  bool offset_known = false;
+  uint64_t offset_boot = 0;
+  Millis last_report_observed{0};
+  Millis reported_until{0};  // wall time up to which windows have come in
+  Millis last_ack{0};        // mono
+  uint64_t boot_before = 0;
+  uint32_t boot_flaps = 0;  // two boots alternating: somebody else uses the id
+};
+
+// Deployments of one rollout, newest attempt per device.
+struct RolloutIndex {
+  std::map<DeviceId, uint64_t> rollout;
+  std::map<DeviceId, uint64_t> rollback;
+};
+
+using StreamKey = std::tuple<DeviceId, uint64_t, Digest>;
+using TotalKey = std::tuple<DeviceId, Digest, std::string>;
+using AlertTracks = std::map<monitoring::AlertKey, monitoring::AlertTrack>;
+
+// One span of wall time of one release: per device (and its cohort then).
+struct OpenWindow {
+  std::map<std::pair<DeviceId, std::string>, monitoring::WindowCounts> devices;
+  bool closed = false;
+};
+
+struct KnownSample {
+  Digest manifest;
+  std::string cohort;
+  uint32_t predicted = 0;
+  int64_t window = 0;
+  bool operator==(const KnownSample&) const = default;
+};
+struct KnownLabel {
+  uint32_t truth = 0;
+  bool matched = false;
+  bool operator==(const KnownLabel&) const = default;
+};
+using InferenceKey = std::pair<uint64_t, uint64_t>;  // boot id, inference
+struct DeviceInferences {
+  std::map<InferenceKey, KnownSample> samples;
+  std::deque<InferenceKey> sample_order;
+  std::map<InferenceKey, KnownLabel> labels;
+  std::deque<InferenceKey> label_order;
+};
+// (manifest, device) -> window index -> labelled and correct.
+using LabelTally =
+    std::map<std::pair<Digest, DeviceId>, std::map<int64_t, monitoring::DeviceLabels>>;
+
+struct Counters {
+  std::array<uint64_t, kDrops> drops{};
+  uint64_t reports = 0;
+  uint64_t windows_late = 0;
+  uint64_t chunks = 0;
+  uint64_t goals = 0;
+};
+
+struct State {
+  SiteRecord site;
+  std::map<DeviceId, Device> devices;
+  std::map<std::string, TrustedKeyRecord> trusted_keys;
+  TrustStore trust;
+  std::map<ReleaseId, ReleaseRecord> releases;
+  std::unordered_map<Digest, KnownArtifact> artifacts;
+  std::map<Prefix, Digest> prefixes;
+  std::map<RolloutName, Rollout> rollouts;
+  std::map<std::pair<RolloutName, uint32_t>, GateRecord> gates;
+  std::map<uint64_t, Deployment> deployments;
+  std::map<RolloutName, RolloutIndex> rollout_index;
+  std::map<std::pair<DeviceId, ModelName>, uint64_t> newest_deployment;
+  std::set<uint64_t> in_progress;  // deployments that have not ended
+  std::vector<AssignmentRecord> assignments;
+  std::map<std::string, RequestRecord> requests;
+
+  std::map<StreamKey, StreamRecord> streams;
+  uint64_t stream_order = 0;
+  std::map<TotalKey, TotalRecord> totals;
+  std::map<std::pair<Digest, int64_t>, OpenWindow> windows;
+  std::map<DeviceId, DeviceInferences> inferences;
+  LabelTally tally;
+  AlertTracks alerts;
+
+  // Soft.
+  std::map<DeviceId, Session> sessions;
+  std::set<DeviceId> reconcile_due;
+  std::set<DeviceId> ack_due;
+  bool broker_connected = false;
+  Millis started_mono{0};
+  Millis connected_observed{0};  // observed time when the broker came back last
+  Millis last_tick{0};
+  Millis last_gates{0};
+  Millis last_sweep{0};
+  double bandwidth_tokens = 0;
+  Counters counters;
+};
+
+}  // namespace covey::engine

@@ -1,0 +1,149 @@
+// One call of Engine::handle(): the state, the time, and what has been decided so far. The parts of
+// the engine (enrolment, goals, transfer, rollouts, telemetry, ...) are functions over a Turn.
+// Rows that changed are noted and written once, at the end of the turn.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/engine/events.hpp"
+#include "gateway/engine/state.hpp"
+
+namespace covey::engine {
+
+struct Turn {
+  State& state;
+  const EngineConfig& config;
+  Now now;
+  Output out{};
+
+  std::set<DeviceId> dirty_devices{};
+  std::set<DeviceId> dirty_goals{};
+  std::set<uint64_t> dirty_deployments{};
+  std::set<RolloutName> dirty_rollouts{};
+  std::set<StreamKey> dirty_streams{};
+  std::set<TotalKey> dirty_totals{};
+  struct WindowKey {
+    Digest manifest;
+    int64_t index = 0;
+    DeviceId device;
+    std::string cohort;
+    auto operator<=>(const WindowKey&) const = default;
+  };
+  std::set<WindowKey> dirty_windows{};
+
+  void write(Write write) { out.writes.push_back(std::move(write)); }
+  void emit(Effect effect) { out.after_commit.push_back(std::move(effect)); }
+  void urgent() { out.urgent = true; }
+  void drop(Drop reason) { ++state.counters.drops[static_cast<size_t>(reason)]; }
+
+  Session& session(const DeviceId& device);
+  // The row will be written at the end of the turn.
+  Device& change(Device& device);
+  void event(const RolloutName& rollout, std::string kind, std::string subject, std::string text);
+  void report(Report::Level level, std::string event, std::string subject, std::string text);
+};
+
+// Writes all rows that were noted, the site row last. Called once, at the end.
+void finish(Turn& turn);
+
+// ---- the parts, one file each
+
+// enrolment.cpp
+void on_enroll(Turn& turn, const EnrollReceived& event);
+Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command);
+Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command);
+Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command);
+void grant_all_credentials(Turn& turn);
+
+// credentials.cpp: derived from the site's secret, never stored
+Digest order_key(const State& state, const Device& device);
+std::string broker_password(const State& state, const Device& device);
+uint32_t shard_of(const DeviceId& device);
+
+// presence.cpp
+void on_hello(Turn& turn, Device& device, const HelloMessage& hello);
+void on_status(Turn& turn, Device& device, const StatusMessage& status);
+void on_bye(Turn& turn, Device& device, const ByeMessage& bye);
+void expire_sessions(Turn& turn);
+bool is_online(const State& state, const DeviceId& device);
+void flush_acks(Turn& turn);
+
+// goals.cpp
+std::vector<ModelGoal> goal_of(const State& state, const Device& device);
+// A new goal with a higher counter, at the end of the turn.
+void refresh_goal(Turn& turn, const DeviceId& device);
+void publish_goal(Turn& turn, const Device& device);
+void publish_everything_retained(Turn& turn);
+void publish_release(Turn& turn, const ReleaseRecord& release);
+
+// transfer.cpp
+void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch);
+
+// deployments.cpp
+const Deployment* deployment_in_progress(const State& state, const DeviceId& device,
+                                         const ModelName& model);
+Deployment& create_deployment(Turn& turn, Deployment deployment);
+void advance(Turn& turn, uint64_t number, const deployment::Event& event);
+void offer(Turn& turn, uint64_t number, Millis deadline_after);
+void on_model_report(Turn& turn, Device& device, const ModelReport& report);
+void expire_deployments(Turn& turn);
+// The release's artifact for this device, and why it can't be taken where it can't.
+struct Admission {
+  const KnownArtifact* artifact = nullptr;
+  std::string reason;
+  std::string explanation;
+};
+Admission admit(const State& state, const ReleaseId& release, const Device& device);
+
+// assignments.cpp
+void assign(Turn& turn, const Rollout& rollout);
+void assign_device(Turn& turn, Device& device);
+void reconcile(Turn& turn);
+
+// rollouts.cpp
+Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
+                                    const std::string& actor);
+Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
+                                     const rollout::Event& event, const std::string& etag);
+void advance_rollouts(Turn& turn, Millis observed);
+
+// rollout_stages.cpp
+void queue_stage(Turn& turn, const Rollout& rollout, size_t stage);
+void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget);
+void start_rollback(Turn& turn, const Rollout& rollout);
+void offer_rollback(Turn& turn, const Rollout& rollout);
+rollout::RollbackFacts rollback_facts(const State& state, const Rollout& rollout);
+
+// gates.cpp
+rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage);
+
+// telemetry.cpp
+void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload);
+std::string cohort_of(const State& state, const Device& device, const Digest& manifest);
+
+// windows.cpp
+void close_windows(Turn& turn);
+
+// labels.cpp
+Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command);
+void add_sample(Turn& turn, const SampleRecord& sample);
+
+// alerts.cpp
+void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window);
+void raise_duplicate_identity(Turn& turn, const Device& device);
+Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
+                                       const std::string& actor);
+
+// load.cpp: an artifact and what is derived from it
+void know(State& state, const ArtifactRecord& record);
+
+// commands.cpp
+void on_command(Turn& turn, const CommandReceived& event);
+Result<std::vector<DeviceId>> select(const State& state, const DeviceSelection& selection);
+
+}  // namespace covey::engine
