@@ -64,7 +64,7 @@ typedef struct covey_mqtt_event {
 typedef void (*covey_mqtt_handler)(void* context, const covey_mqtt_event* event);
 
 #ifndef COVEY_MQTT_IN_FLIGHT_MAX
-#define COVEY_MQTT_IN_FLIGHT_MAX 4 /* packets that wait for PUBACK, SUBACK or UNSUBACK */
+#define COVEY_MQTT_IN_FLIGHT_MAX 8 /* packets that wait for PUBACK, SUBACK or UNSUBACK */
 #endif
 
 /* Buffers and strings stay the caller's and must outlive the client. */

@@ -1,0 +1,102 @@
+// One device's MQTT session over TCP: an Asio socket around the bare-metal client (covey/mqtt.h).
+//
+// No buffer of its own beyond the client's: bytes are read into a buffer that all connections of
+// the thread share and sent straight from the client's output. Faults are made here, where a radio
+// would make them: whole messages vanish in both directions.
+//
+// Owner thread: the io_context's only one. Errors end the connection: on_closed() says why, once
+// per open(), from the event loop. The listener may call anything here except open().
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "covey/mqtt.h"
+#include "device_agent/simulator/random.hpp"
+
+namespace covey::simulator {
+
+struct ConnectionOptions {
+  std::string client_id;
+  std::string username;
+  std::string password;
+  std::string will_topic;  // empty: none
+  std::vector<uint8_t> will_payload;
+  uint16_t keep_alive_s = 60;
+};
+
+class ConnectionListener {
+ public:
+  virtual ~ConnectionListener() = default;
+  virtual void on_connected() = 0;
+  // Pieces of one message come in order; offset + piece.size() == total is the last.
+  virtual void on_message(const char* topic, std::span<const uint8_t> piece, size_t offset,
+                          size_t total) = 0;
+  virtual void on_published(uint16_t packet_id) = 0;
+  virtual void on_closed(std::string_view reason) = 0;
+};
+
+class Connection {
+ public:
+  // `output_bytes`: the largest packet that will be published.
+  Connection(boost::asio::io_context& io, ConnectionListener& listener, size_t output_bytes,
+             uint64_t seed);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void open(const boost::asio::ip::tcp::endpoint& broker, ConnectionOptions options);
+  // Ends it without DISCONNECT, as a lost link does: the broker sends the last will. Silent: no
+  // on_closed().
+  void drop();
+  bool is_open() const { return state_ != State::kClosed; }
+  bool connected() const { return state_ == State::kConnected; }
+
+  // A covey_mqtt_result. A lost message is OK, as on a radio.
+  int publish(const char* topic, std::span<const uint8_t> payload, uint8_t qos,
+              uint16_t* packet_id);
+  int subscribe(const char* filter, uint8_t qos);
+  int unsubscribe(const char* filter);
+
+  void set_loss(double probability) { loss_ = probability; }
+
+ private:
+  enum class State { kClosed, kConnecting, kConnected };
+
+  void on_event(const covey_mqtt_event& event);
+  void on_tcp(const boost::system::error_code& error);
+  void wait_readable();
+  void read();
+  bool feed(std::span<const uint8_t> bytes);
+  void flush();
+  void arm_timer();
+  void fail(std::string_view reason);
+  void close_socket();
+  int finish(int result);
+
+  boost::asio::io_context& io_;
+  ConnectionListener& listener_;
+  boost::asio::ip::tcp::socket socket_;
+  boost::asio::steady_timer timer_;
+  covey_mqtt client_{};
+  ConnectionOptions options_;
+  std::vector<uint8_t> output_;
+  std::vector<char> topic_;
+  Random random_;
+  double loss_ = 0;
+  uint64_t epoch_ = 0;  // of the current open(); completions of an older one are ignored
+  State state_ = State::kClosed;
+  bool tcp_open_ = false;
+  bool writing_ = false;   // waiting for room in the socket
+  bool feeding_ = false;   // inside the client: its calls flush when it returns
+  bool dropping_ = false;  // the message that is being received is lost
+  uint8_t refused_code_ = 0;
+};
+
+}  // namespace covey::simulator
