@@ -13,7 +13,7 @@ namespace covey {
 
 // Beside image and chunk table a slot holds a header, the signed manifest and the telemetry tables.
 inline constexpr uint32_t kSlotOverheadBytes = 4096;
-// MQTT header, topic and the other fields of a down/chunk message.
+// MQTT header, topic and the other fields of a down/chunk message; the agent's limits.h agrees.
 inline constexpr uint32_t kChunkOverheadBytes = 128;
 
 // What a device says of itself in hello (covey.device.v1.DeviceFacts).

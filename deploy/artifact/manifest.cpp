@@ -72,7 +72,7 @@ Status read_name(const wire::Field& field, Manifest& m) {
 
 Status read_version(const wire::Field& field, Manifest& m) {
   std::string_view text;
-  if (Status read = kReader.text(field, "version", 32, text); !read) return read;
+  if (Status read = kReader.text(field, "version", kVersionBytesMax, text); !read) return read;
   const Result<Version> version = Version::parse(text);
   if (!version) return wrong("version", version.error().message);
   if (to_string(*version) != text) return wrong("version", "is written with leading zeros");
@@ -177,6 +177,7 @@ Status validate(const Manifest& m) {
     return wrong("format", "is " + number(m.format) + "; this version reads format 1");
   }
   if (m.model.empty()) return wrong("model", "is missing");
+  if (to_string(m.version).size() > kVersionBytesMax) return wrong("version", "is too long");
   if (m.device_classes.empty()) return wrong("device_classes", "is missing");
   if (m.device_classes.size() > kManifestClassesMax) {
     return wrong("device_classes", "has more than " + number(kManifestClassesMax) + " entries");

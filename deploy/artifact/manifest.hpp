@@ -15,14 +15,16 @@
 
 namespace covey {
 
+// The same numbers as in device_agent/include/covey/limits.h.
 inline constexpr size_t kManifestBytesMax = 600;
 inline constexpr size_t kSignaturesMax = 4;
 inline constexpr size_t kSignedManifestBytesMax = 1024;
+inline constexpr size_t kVersionBytesMax = 31;
 inline constexpr size_t kManifestClassesMax = 8;
 inline constexpr uint32_t kImageBytesMax = 16U << 20U;
 inline constexpr uint32_t kChunkBytesMin = 64;
 inline constexpr uint32_t kChunkBytesMax = 16'384;
-inline constexpr uint32_t kChunksMax = 16'384;
+inline constexpr uint32_t kChunksMax = 1024;  // a bit of RAM each on the device
 inline constexpr uint32_t kSectionAlignment = 16;
 
 // The numbers travel on the wire (covey.device.v1.Runtime).
