@@ -1,0 +1,31 @@
+// Bytes of the device wire (proto/covey/device/v1/device.proto) to and from the engine's messages.
+// No I/O, any thread. Decoding bounds everything before it allocates for long: payload bytes,
+// element counts, text lengths. Errors: PAYLOAD_TOO_LARGE, MALFORMED, FIELD_INVALID with the
+// field's name. Macs are verified by the engine, which has the keys; outgoing ones are made here.
+#pragma once
+
+#include <string_view>
+
+#include "core/digest.hpp"
+#include "core/result.hpp"
+#include "gateway/engine/messages.hpp"
+
+namespace covey::codec {
+
+inline constexpr size_t kPayloadBytesMax = 8192;
+inline constexpr size_t kGoalBytesMax = 256;
+
+// kind: last topic level, "hello", "status", "report", "fetch" or "bye".
+Result<engine::DeviceMessage> decode_device_message(std::string_view kind, ByteView payload);
+Result<engine::EnrollMessage> decode_enroll(ByteView payload);
+
+Bytes encode(const engine::SiteMessage& site);
+// Errors: GOAL_TOO_LARGE (above 256 bytes: too many models on one device).
+Result<Bytes> encode(const engine::GoalMessage& goal, const Digest& order_key);
+Bytes encode(const engine::AckMessage& ack, const DeviceId& device, const Digest& order_key);
+Bytes encode(const engine::GrantMessage& grant);
+// One down/chunk message; `data` is empty unless result is kOk.
+Bytes encode_chunk(const engine::Prefix& manifest, uint32_t index, engine::ChunkResult result,
+                   uint32_t retry_after_ms, ByteView data);
+
+}  // namespace covey::codec
