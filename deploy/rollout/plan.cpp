@@ -7,6 +7,11 @@ template <typename... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
 };
+// clang 14 does not deduce aggregates (P1816).
+template <typename... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
+template <typename... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;  // clang 14 does not deduce it itself
 
 // Parts per million as a plain number: 100000 -> "0.1".
 std::string as_number(Ratio ratio) {
