@@ -37,6 +37,7 @@ TEST(BoundedQueue, keeps_each_producers_order_and_loses_nothing) {
   constexpr int kItems = 2000;
   BoundedQueue<std::pair<int, int>> queue(64);
   std::vector<std::thread> producers;
+  producers.reserve(kProducers);
   for (int p = 0; p < kProducers; ++p) {
     producers.emplace_back([&queue, p] {
       for (int i = 0; i < kItems;) {

@@ -58,6 +58,7 @@ TEST(Window, any_order_and_grouping_of_merges_gives_the_same_bytes) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
     Random random(seed);
     std::vector<WindowCounts> windows;
+    windows.reserve(12);
     for (int i = 0; i < 12; ++i) windows.push_back(honest_window(random, random.below(40)));
     WindowCounts forward;
     for (const WindowCounts& w : windows) merge(forward, w);
