@@ -7,9 +7,6 @@ template <typename... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
 };
-// clang 14 does not deduce aggregates (P1816).
-template <typename... Visitors>
-Overloaded(Visitors...) -> Overloaded<Visitors...>;
 template <typename... Visitors>
 Overloaded(Visitors...) -> Overloaded<Visitors...>;  // clang 14 does not deduce it itself
 
