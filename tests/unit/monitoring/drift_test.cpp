@@ -11,7 +11,6 @@ namespace {
 
 using testing::FeatureBins;
 using testing::fleet;
-using testing::FleetOptions;
 using testing::Random;
 
 double unchanged(size_t) { return 1.0; }
@@ -147,6 +146,7 @@ TEST(Drift, the_design_effect_sees_devices_not_rows) {
   EXPECT_EQ(design_effect(std::vector<Counts>(8, Counts{5, 5})), 1);
   // Two kinds of devices: each row repeats its device, so 8 devices are worth about 8 rows.
   std::vector<Counts> devices;
+  devices.reserve(9);
   for (int d = 0; d < 8; ++d) devices.push_back(d % 2 == 0 ? Counts{100, 0} : Counts{0, 100});
   EXPECT_NEAR(design_effect(devices), 100.0 * 8 / 7, 1e-9);
   // A device without values is no device.

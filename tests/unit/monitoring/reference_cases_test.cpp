@@ -135,7 +135,8 @@ void noncentral(const Case& c) {
 
 void partition(const Case& c) {
   Counts pi;
-  for (const double share : c.in("pi")) pi.push_back(static_cast<uint64_t>(share * 1e6 + 0.5));
+  for (const double share : c.in("pi"))
+    pi.push_back(static_cast<uint64_t>(std::llround(share * 1e6)));
   const GPartition g = g_partition(pi, per_device(c.in("device_counts")));
   ASSERT_EQ(g.per_device.size(), c.expected("G_per_device").size());
   for (size_t d = 0; d < g.per_device.size(); ++d) {
@@ -153,7 +154,8 @@ void partition(const Case& c) {
 
 void rao_scott(const Case& c) {
   Counts pi;
-  for (const double share : c.in("pi")) pi.push_back(static_cast<uint64_t>(share * 2500 + 0.5));
+  for (const double share : c.in("pi"))
+    pi.push_back(static_cast<uint64_t>(std::llround(share * 2500)));
   ASSERT_EQ(total(pi), c.in("baseline_n"));
   const std::vector<Counts> devices = per_device(c.in("device_counts"));
   Counts pooled;
