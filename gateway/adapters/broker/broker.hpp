@@ -6,8 +6,8 @@
 //   covey/v1/+/{id}/down/+, covey/v1/site and covey/v1/m/+.
 // * enrolment: user `enroll`, password DATA/enroll.token, client id = device id; writes
 //   covey/v1/enroll/{id}/up and reads covey/v1/enroll/{id}/down.
-// * service: the gateway alone, with a name and a password of this start; covey/#. A port of its
-//   own, so that devices can neither use up its connections nor take over its session.
+// * service: the gateway alone, with a password of this start; covey/#. A port of its own, so that
+// devices can neither use up its connections nor take over its session.
 //
 // The broker dies with coveyd: PR_SET_PDEATHSIG, which follows the *thread* that forked, so one
 // thread of this class forks and lives until stop(). What survives even so (a coveyd killed between
@@ -34,8 +34,7 @@ namespace covey::broker {
 
 struct BrokerOptions {
   std::string data_dir;
-  std::string binary =
-      "mosquitto";  // a path, or a name looked up in PATH, /usr/sbin, /usr/local/sbin
+  std::string binary = "mosquitto";  // a path, or a name: PATH, /usr/sbin, /usr/local/sbin
   std::string listen = "127.0.0.1";
   uint16_t device_port = 0;  // 0: a free one
   uint16_t enroll_port = 0;
@@ -47,6 +46,8 @@ struct BrokerOptions {
   Millis ready_timeout{10s};  // for one start, from fork to a real CONNACK
   Millis backoff_min{200};
   Millis backoff_max{10s};
+  Millis probe_interval{5s};  // of a ready broker; five failures in a row: killed, restarted
+  Millis probe_timeout{2s};
   Millis credentials_delay{20};  // changes within this span are one write and one SIGHUP
 };
 
@@ -55,8 +56,8 @@ struct BrokerEndpoints {
   uint16_t device_port = 0;
   uint16_t enroll_port = 0;
   uint16_t service_port = 0;
-  std::string username;  // of the gateway; new at every start of coveyd, same over broker restarts
-  std::string password;
+  std::string username;
+  std::string password;  // new at every start of coveyd, the same over broker restarts
   std::string enroll_token_file;
 };
 

@@ -140,7 +140,7 @@ TEST(Config, Contradictions) {
 }
 
 TEST(Config, BadYamlIsAnErrorWithItsLine) {
-  EXPECT_EQ(messages(from_yaml("site:\n  name: [\n")).size(), 1u);
+  EXPECT_EQ(from_yaml("site:\n  name: [\n").errors.back().reason, "BAD_YAML");
   EXPECT_EQ(from_yaml("site: {name: a}\n---\nsite: {name: b}").errors[0].reason, "BAD_YAML");
   EXPECT_EQ(from_yaml("- list").errors[0].message,
             "site.yaml:1: must be a mapping of keys to values");
