@@ -166,7 +166,10 @@ void Filter::print(uint32_t index, std::string& out) const {
       return;
     case Kind::kNot:
       out += "NOT ";
+      // The grammar takes one NOT per factor.
+      if (nodes_[node.left].kind == Kind::kNot) out += '(';
       print(node.left, out);
+      if (nodes_[node.left].kind == Kind::kNot) out += ')';
       return;
     case Kind::kTerm:
       break;

@@ -212,7 +212,9 @@ bool FilterParser::finish_value(Filter::Node& term, size_t start) {
     return false;
   }
   if (whole_map) {
-    if (term.op != Operator::kHas || wild || term.value.empty()) {
+    const bool is_key =
+        !term.value.empty() && std::all_of(term.value.begin(), term.value.end(), is_word);
+    if (term.op != Operator::kHas || wild || !is_key) {
       fail(start,
            "a key: write " + term.field + ".KEY, or " + term.field + ":KEY to ask if it is there");
       return false;

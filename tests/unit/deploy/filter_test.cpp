@@ -88,6 +88,7 @@ TEST(Filter, Precedence) {
   EXPECT_EQ(canonical("class=a AND class=b AND (class=c AND class=d)"),
             R"((class = "a" AND class = "b" AND class = "c" AND class = "d"))");
   EXPECT_EQ(canonical("NOT (class=a OR class=b)"), R"(NOT (class = "a" OR class = "b"))");
+  EXPECT_EQ(canonical("-(-(class=a))"), R"(NOT (NOT class = "a"))");
   EXPECT_EQ(canonical("labels:line"), "labels.line:*");
   EXPECT_EQ(canonical(R"(labels.x = '"\*' )"), R"(labels.x = "\"\*")");
 }
@@ -131,9 +132,9 @@ TEST(Filter, ErrorsSayWhereAndWhat) {
       error("labels = a"),
       "BAD_FILTER filter, position 10: expected a key: write labels.KEY, or labels:KEY to ask if "
       "it is there, found 'a'");
-  for (const char* bad :
-       {"labels. = a", "class.x = a", "a", "=", "NOT", "-", "AND", "class = AND", "class:\"\"",
-        "\xff", "class = \xc3\xa4", "- class = a", "class = a OR OR class = b"}) {
+  for (const char* bad : {"labels. = a", "labels:a@b", "labels:\"a b\"", "class.x = a", "a", "=",
+                          "NOT", "-", "AND", "class = AND", "class:\"\"", "\xff",
+                          "class = \xc3\xa4", "- class = a", "class = a OR OR class = b"}) {
     error(bad);
   }
 }
