@@ -20,7 +20,7 @@ struct Heard {
 class MqttPeer {
  public:
   MqttPeer(uint16_t port, const std::string& client_id)
-      : client_("tcp://127.0.0.1:" + std::to_string(port), client_id, mqtt::create_options(4)) {
+      : client_("tcp://127.0.0.1:" + std::to_string(port), client_id, ::mqtt::create_options(4)) {
     client_.start_consuming();
   }
   ~MqttPeer() {
@@ -35,7 +35,7 @@ class MqttPeer {
 
   bool connect(const std::string& username, const std::string& password) {
     try {
-      auto options = mqtt::connect_options_builder()
+      auto options = ::mqtt::connect_options_builder()
                          .mqtt_version(4)
                          .clean_session(true)
                          .user_name(username)
@@ -43,7 +43,7 @@ class MqttPeer {
                          .connect_timeout(std::chrono::seconds(5))
                          .finalize();
       return client_.connect(options)->wait_for(kPatience);
-    } catch (const mqtt::exception&) {
+    } catch (const ::mqtt::exception&) {
       return false;
     }
   }
@@ -52,20 +52,20 @@ class MqttPeer {
   bool subscribe(const std::string& filter) {
     try {
       return client_.subscribe(filter, 1)->wait_for(kPatience);
-    } catch (const mqtt::exception&) {
+    } catch (const ::mqtt::exception&) {
       return false;
     }
   }
   bool publish(const std::string& topic, const std::string& payload, bool retain = false) {
     try {
       return client_.publish(topic, payload.data(), payload.size(), 1, retain)->wait_for(kPatience);
-    } catch (const mqtt::exception&) {
+    } catch (const ::mqtt::exception&) {
       return false;
     }
   }
   // The next message; nothing when none comes in time.
   std::optional<Heard> hear() {
-    mqtt::const_message_ptr message;
+    ::mqtt::const_message_ptr message;
     const auto until = std::chrono::steady_clock::now() + kPatience;
     while (std::chrono::steady_clock::now() < until) {
       // An empty message marks a lost connection in Paho's queue.
@@ -78,7 +78,7 @@ class MqttPeer {
 
  private:
   static constexpr std::chrono::seconds kPatience{10};
-  mqtt::async_client client_;
+  ::mqtt::async_client client_;
 };
 
 }  // namespace covey::testing
