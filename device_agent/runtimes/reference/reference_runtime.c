@@ -271,7 +271,7 @@ covey_runtime_t covey_reference_runtime(covey_reference_t* reference) {
   return runtime;
 }
 
-bool covey_reference_operator(uint32_t position, covey_reference_operator_t* out) {
+bool covey_reference_operator_at(uint32_t position, covey_reference_operator_t* out) {
   if (position >= covey_operators_count) {
     return false;
   }

@@ -54,7 +54,7 @@ int covey_reference_inspect(const uint8_t* model, size_t size, size_t* arena_byt
                             covey_reference_fault_t* fault);
 
 /* The operators of this build, by ascending position; false past the last. */
-bool covey_reference_operator(uint32_t position, covey_reference_operator_t* out);
+bool covey_reference_operator_at(uint32_t position, covey_reference_operator_t* out);
 
 #ifdef __cplusplus
 }
