@@ -1,6 +1,7 @@
 #include "deploy/artifact/tflite_inspect.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -126,7 +127,10 @@ Result<TfliteTensor> Inspector::tensor(int32_t index) const {
     out.quantized = true;
     out.scale = quantization->scale()->Get(0);
     if (quantization->zero_point() != nullptr && quantization->zero_point()->size() > 0) {
-      out.zero_point = quantization->zero_point()->Get(0);
+      // The verifier leaves the elements of a vector unaligned where the file has them so.
+      int64_t little_endian = 0;
+      std::memcpy(&little_endian, quantization->zero_point()->Data(), sizeof little_endian);
+      out.zero_point = flatbuffers::EndianScalar(little_endian);
     }
   }
   return out;
