@@ -176,6 +176,7 @@ struct SampleRecord {
   uint32_t confidence = 0;
   uint32_t probability = 0;  // of 65,536
   int64_t window = 0;        // index
+  Millis start{0};           // of that window: retention goes by it
 
   bool operator==(const SampleRecord&) const = default;
 };
@@ -187,6 +188,7 @@ struct LabelRecord {
   uint64_t inference = 0;
   uint32_t truth = 0;
   bool matched = false;
+  Millis wall{0};  // when it came: retention goes by it
 
   bool operator==(const LabelRecord&) const = default;
 };

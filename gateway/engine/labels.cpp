@@ -108,7 +108,8 @@ Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command) {
                          .boot_id = label.boot_id,
                          .inference = label.inference,
                          .truth = label.truth,
-                         .matched = known->second.matched}});
+                         .matched = known->second.matched,
+                         .wall = turn.now.wall}});
   }
   note_rollouts(turn, command.model);
   return reply;

@@ -182,7 +182,8 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
                       .predicted = sample.predicted,
                       .confidence = sample.confidence,
                       .probability = sample.probability,
-                      .window = window_at(sample.uptime_ms)});
+                      .window = window_at(sample.uptime_ms),
+                      .start = window_at(sample.uptime_ms) * turn.config.window});
   }
 }
 

@@ -1,0 +1,215 @@
+#include "storage/memory/memory_store.hpp"
+
+#include <algorithm>
+
+namespace covey {
+namespace {
+
+// One overload per Write: a new kind is a compile error here.
+class Applier {
+ public:
+  explicit Applier(memory::Tables& tables) : t_(tables) {}
+
+  void operator()(const PutSite& w) { t_.site = w.site; }
+  void operator()(const PutDevice& w) { t_.devices.insert_or_assign(w.device.id, w.device); }
+  void operator()(const PutTrustedKey& w) { t_.trusted_keys.insert_or_assign(w.key.key_id, w.key); }
+  void operator()(const RemoveTrustedKey& w) { t_.trusted_keys.erase(w.key_id); }
+  void operator()(const PutRelease& w) { t_.releases.insert_or_assign(w.release.id, w.release); }
+  void operator()(const PutRollout& w) { t_.rollouts.insert_or_assign(w.rollout.name, w.rollout); }
+  void operator()(const PutGates& w) {
+    t_.gates.insert_or_assign({w.gates.rollout, w.gates.stage}, w.gates);
+  }
+  void operator()(const PutDeployment& w) {
+    t_.deployments.insert_or_assign(w.deployment.number, w.deployment);
+  }
+  void operator()(const PutAssignment& w) {
+    t_.assignments.insert_or_assign(w.assignment.number, w.assignment);
+  }
+  void operator()(const PutRequest& w) {
+    t_.requests.insert_or_assign(w.request.request_id, w.request);
+  }
+  void operator()(const PutStream& w) {
+    t_.streams.insert_or_assign({w.stream.device, w.stream.boot_id, w.stream.manifest}, w.stream);
+  }
+  void operator()(const RemoveStream& w) { t_.streams.erase({w.device, w.boot_id, w.manifest}); }
+  void operator()(const PutTotal& w) {
+    t_.totals.insert_or_assign({w.total.device, w.total.manifest, w.total.cohort}, w.total);
+  }
+  void operator()(const PutWindow& w) {
+    const WindowRecord& row = w.window;
+    t_.windows.insert_or_assign({row.manifest, row.index, row.length, row.cohort, row.device}, row);
+  }
+  void operator()(const PutSample& w) {
+    t_.samples.put({w.sample.device, w.sample.boot_id, w.sample.inference}, w.sample);
+  }
+  void operator()(const PutLabel& w) {
+    t_.labels.put({w.label.device, w.label.boot_id, w.label.inference}, w.label);
+  }
+  void operator()(const PutAlert& w) {
+    t_.alerts.insert_or_assign({w.alert.key, w.alert.episode}, w.alert);
+  }
+  void operator()(const AppendReport& w) { t_.reports.push_back(w.report); }
+  void operator()(const AppendEvent& w) { t_.events.emplace(w.event.sequence, w.event); }
+  void operator()(const AppendAudit& w) { t_.audit.emplace(w.entry.sequence, w.entry); }
+  void operator()(const Forget& w) {
+    std::erase_if(t_.windows, [&](const auto& row) {
+      return row.second.start + row.second.length <= w.windows_before;
+    });
+    t_.samples.remove_if([&](const SampleRecord& row) { return row.start < w.windows_before; });
+    t_.labels.remove_if([&](const LabelRecord& row) { return row.wall < w.windows_before; });
+    std::erase_if(t_.reports, [&](const ReportRecord& row) { return row.wall < w.reports_before; });
+  }
+
+ private:
+  memory::Tables& t_;
+};
+
+template <typename Map>
+auto values_of(const Map& map) {
+  std::vector<typename Map::mapped_type> values;
+  values.reserve(map.size());
+  for (const auto& [key, value] : map) values.push_back(value);
+  return values;
+}
+
+// Records whose `wanted` holds, in page order. `rows` is ascending by sequence.
+template <typename Record, typename Condition>
+std::vector<Record> page_of(const std::map<uint64_t, Record>& rows, const Page& page,
+                            const Condition& wanted) {
+  std::vector<Record> found;
+  const auto take = [&](const Record& record) {
+    if (page.before != 0 && record.sequence >= page.before) return;
+    if (found.size() < page.limit && wanted(record)) found.push_back(record);
+  };
+  if (page.after != 0) {
+    for (auto row = rows.upper_bound(page.after); row != rows.end(); ++row) take(row->second);
+  } else {
+    for (auto row = rows.rbegin(); row != rows.rend(); ++row) take(row->second);
+  }
+  return found;
+}
+
+}  // namespace
+
+class MemoryReader final : public Reader {
+ public:
+  explicit MemoryReader(const MemoryStore& store) : store_(store) {}
+
+  Result<std::vector<EventRecord>> events(const RolloutName& rollout, Page page) override {
+    const std::lock_guard lock(store_.mutex_);
+    return page_of(store_.tables_.events, page,
+                   [&](const EventRecord& row) { return row.rollout == rollout; });
+  }
+
+  Result<std::vector<AuditRecord>> audit(Page page) override {
+    const std::lock_guard lock(store_.mutex_);
+    return page_of(store_.tables_.audit, page, [](const AuditRecord&) { return true; });
+  }
+
+  Result<std::vector<WindowRecord>> windows(std::span<const Digest> manifests,
+                                            const DeviceId& device, Page page) override {
+    const std::lock_guard lock(store_.mutex_);
+    std::vector<WindowRecord> found;
+    for (const auto& [key, row] : store_.tables_.windows) {
+      if (row.device != device) continue;
+      if (std::ranges::find(manifests, row.manifest) == manifests.end()) continue;
+      const auto start = static_cast<uint64_t>(row.start.count());
+      if (page.before != 0 && start >= page.before) continue;
+      if (page.after != 0 && start <= page.after) continue;
+      found.push_back(row);
+    }
+    const bool oldest_first = page.after != 0;
+    std::ranges::stable_sort(found, [&](const WindowRecord& a, const WindowRecord& b) {
+      return oldest_first ? a.start < b.start : a.start > b.start;
+    });
+    size_t end = std::min(page.limit, found.size());
+    while (end > 0 && end < found.size() && found[end].start == found[end - 1].start) ++end;
+    found.resize(end);
+    return found;
+  }
+
+ private:
+  const MemoryStore& store_;
+};
+
+MemoryStore::MemoryStore(const MemoryStore& other) {
+  const std::lock_guard lock(other.mutex_);
+  tables_ = other.tables_;
+  failures_ = other.failures_;
+  commits_ = other.commits_;
+}
+
+MemoryStore& MemoryStore::operator=(const MemoryStore& other) {
+  if (this == &other) return *this;
+  const std::scoped_lock lock(mutex_, other.mutex_);
+  tables_ = other.tables_;
+  failures_ = other.failures_;
+  commits_ = other.commits_;
+  return *this;
+}
+
+Status MemoryStore::commit(std::span<const Write> writes) {
+  const std::lock_guard lock(mutex_);
+  if (failures_ > 0) {
+    --failures_;
+    return Error{Code::kUnavailable, "STORE_IO", "injected failure: nothing was written"};
+  }
+  Applier apply(tables_);
+  for (const Write& write : writes) std::visit(apply, write);
+  ++commits_;
+  return {};
+}
+
+Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
+  const std::lock_guard lock(mutex_);
+  Snapshot snapshot;
+  snapshot.site = tables_.site;
+  snapshot.devices = values_of(tables_.devices);
+  snapshot.trusted_keys = values_of(tables_.trusted_keys);
+  snapshot.releases = values_of(tables_.releases);
+  snapshot.rollouts = values_of(tables_.rollouts);
+  snapshot.gates = values_of(tables_.gates);
+  snapshot.deployments = values_of(tables_.deployments);
+  snapshot.assignments = values_of(tables_.assignments);
+  snapshot.requests = values_of(tables_.requests);
+  snapshot.streams = values_of(tables_.streams);
+  snapshot.totals = values_of(tables_.totals);
+  for (const auto& [key, row] : tables_.windows) {
+    if (row.start >= limits.windows_since) snapshot.windows.push_back(row);
+  }
+  for (const auto& [place, row] : tables_.samples.rows) {
+    if (row.start >= limits.windows_since) snapshot.samples.push_back(row);
+  }
+  for (const auto& [place, row] : tables_.labels.rows) {
+    if (row.wall >= limits.windows_since) snapshot.labels.push_back(row);
+  }
+  for (const auto& [key, alert] : tables_.alerts) {
+    // Episodes of one key are neighbours, ascending: the last one stays.
+    if (!snapshot.alerts.empty() && snapshot.alerts.back().key == alert.key) {
+      snapshot.alerts.pop_back();
+    }
+    snapshot.alerts.push_back(alert);
+  }
+  return snapshot;
+}
+
+Result<std::unique_ptr<Reader>> MemoryStore::reader() {
+  return std::unique_ptr<Reader>(std::make_unique<MemoryReader>(*this));
+}
+
+void MemoryStore::fail_next(size_t commits) {
+  const std::lock_guard lock(mutex_);
+  failures_ = commits;
+}
+
+std::vector<ReportRecord> MemoryStore::reports() const {
+  const std::lock_guard lock(mutex_);
+  return tables_.reports;
+}
+
+uint64_t MemoryStore::commits() const {
+  const std::lock_guard lock(mutex_);
+  return commits_;
+}
+
+}  // namespace covey
