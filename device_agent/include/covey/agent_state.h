@@ -50,9 +50,11 @@ typedef struct covey_model {
   covey_model_goal_t goal;
   covey_model_record_t record;
   uint8_t slot_digest[COVEY_SLOTS_MAX][COVEY_DIGEST_BYTES];
-  uint8_t slots_present; /* bit: the slot's header and manifest are whole */
-  uint8_t active;        /* slot that is loaded */
-  bool selftesting;
+  uint8_t slots_present;  /* bit: the slot's header and manifest are whole */
+  uint8_t active;         /* slot whose model acts */
+  uint8_t loaded;         /* slot that the runtime holds: also during the self-test */
+  uint8_t invoke_errors;  /* in a row */
+  int invoke_error;       /* the last one */
   uint16_t selftest_next; /* vector */
   uint32_t chunks_have;
   uint32_t chunks_total;
@@ -69,15 +71,16 @@ typedef struct covey_job {
   uint8_t model;
   uint8_t slot;
   uint8_t tries;
-  bool asked; /* waiting for an answer until deadline_ms */
-  uint32_t chunk_count;
-  uint32_t cursor;       /* erase, scan, verify: how far */
-  uint32_t received;     /* bytes of the table that are in flash */
-  uint32_t tables_size;  /* of the telemetry tables message */
-  uint32_t image_offset; /* in the slot */
+  bool asked;        /* waiting for an answer until deadline_ms */
+  bool subscribed;   /* to the retained message that it waits for */
+  uint16_t why;      /* the reason, should tries run out */
+  uint16_t bad;      /* chunks that were not the table's */
+  uint32_t cursor;   /* erase, scan, copy, verify: how far */
+  uint32_t missing;  /* scan: chunks not there so far */
+  uint32_t received; /* bytes of a streamed table that are in flash or in row */
   uint32_t fetch_first;
   uint32_t fetch_bitmap; /* what the last fetch asked for and has not come */
-  uint32_t bytes_left;   /* of the attempt's budget */
+  uint64_t bytes_left;   /* of the attempt's budget */
   uint64_t deadline_ms;  /* of the answer, or of the next try */
   covey_hash_t hash;
   uint8_t have[(COVEY_CHUNKS_MAX + 7) / 8];
@@ -85,14 +88,11 @@ typedef struct covey_job {
 } covey_job_t;
 
 typedef struct covey_journal {
-  uint32_t half_bytes;
   uint32_t next;       /* record position in the current half */
   uint32_t generation; /* of the last record */
-  uint32_t unit_generation;
   uint8_t half;
   bool ready;
-  uint8_t newest_half[2 * COVEY_MODELS_MAX]; /* where the newest record of each key is */
-  uint32_t newest[2 * COVEY_MODELS_MAX];     /* its generation; 0: none */
+  bool skip; /* the next position may be torn */
 } covey_journal_t;
 
 typedef struct covey_inbox {
@@ -105,6 +105,7 @@ typedef struct covey_agent {
   const covey_agent_config_t* config;
   covey_times_t times;
   uint64_t now_ms;
+  uint64_t wake_ms; /* when poll wants to be called again */
   uint64_t boot_id;
   uint64_t nonce;
   uint64_t goal_counter;
@@ -112,14 +113,15 @@ typedef struct covey_agent {
 
   /* identity */
   bool enrolled;
-  bool pending; /* enrolment nonce exists */
+  uint8_t enroll_tries;
+  uint64_t enroll_at_ms;
   char shard[COVEY_SHARD_BYTES + 1];
   uint8_t order_key[COVEY_ORDER_KEY_BYTES];
   uint64_t enroll_nonce;
 
   /* connection */
   bool connected;
-  bool subscribed;
+  uint8_t subscribed; /* how many of the fixed topics */
   bool site_seen;
   bool hello_due;  /* not answered yet */
   bool hello_sent; /* in this connection */
@@ -138,9 +140,10 @@ typedef struct covey_agent {
   uint64_t report_at_ms; /* not before: back-off that the gateway asked for */
   uint64_t window_at_ms; /* when the open windows close */
 
-  uint32_t inference; /* last id */
-  uint32_t random;    /* state of the sampling generator; not for secrets */
-  int flash_error;    /* the port's own code of the last flash error */
+  uint32_t inference;        /* last id */
+  uint32_t random;           /* state of the sampling generator; not for secrets */
+  int flash_error;           /* the port's own code of the last flash error */
+  uint64_t journal_retry_ms; /* after a flash error: no step of a model before */
 
   covey_journal_t journal;
   covey_inbox_t inbox;

@@ -1,0 +1,256 @@
+/* What the agent's source files share. One function of each pair below owns each field of
+ * covey_agent_t; the groups are the files. Everything runs on the agent's one thread. */
+#ifndef COVEY_SRC_INTERNAL_H
+#define COVEY_SRC_INTERNAL_H
+
+#include <string.h>
+
+#include "covey/agent.h"
+#include "covey/broken.h"
+#include "wire.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define COVEY_ROW_BYTES 64U /* everything in flash begins on a row: fits write units of 1 to 64 */
+
+static inline uint32_t covey_align(uint32_t value, uint32_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+static inline const covey_port_t* covey_port(const covey_agent_t* a) { return a->config->port; }
+static inline uint16_t covey_reason(int error) {
+  return (uint16_t)(error <= -100 && error > -1000 ? -error : 0);
+}
+static inline bool covey_digest_equal(const uint8_t* x, const uint8_t* y) {
+  return memcmp(x, y, COVEY_DIGEST_BYTES) == 0;
+}
+
+/* A state that cannot be: counted, then the harmless way on. */
+static inline void covey_bug(covey_agent_t* a) { ++a->counters.bugs; }
+
+/* ---- clock.c: when poll is due, back-off and jitter */
+void covey_wake_at(covey_agent_t* a, uint64_t at_ms);
+uint32_t covey_random32(covey_agent_t* a);
+uint32_t covey_jitter(covey_agent_t* a, uint32_t span_ms);
+/* From retry_min doubling to retry_max, plus up to a quarter of jitter. */
+uint64_t covey_backoff(covey_agent_t* a, uint8_t tries);
+
+/* ---- flash.c: the port's flash in the agent's terms; errors FLASH_*, port code in flash_error */
+int covey_flash_check(const covey_agent_config_t* config);
+int covey_flash_read(covey_agent_t* a, uint32_t offset, void* into, size_t size);
+/* Writes rows: the tail of the last write unit is filled with the erased value. Units that would
+ * stay erased are left out: ECC flash counts programming 0xff as programming. */
+int covey_flash_write(covey_agent_t* a, uint32_t offset, const void* from, size_t size);
+int covey_flash_erase(covey_agent_t* a, uint32_t offset);
+int covey_flash_blank(covey_agent_t* a, uint32_t offset, uint32_t size, bool* blank);
+/* Adds flash bytes to a hash, read through the port. */
+int covey_flash_hash(covey_agent_t* a, covey_hash_t* hash, uint32_t offset, uint32_t size);
+int covey_flash_digest(covey_agent_t* a, uint32_t offset, uint32_t size,
+                       uint8_t digest[COVEY_DIGEST_BYTES]);
+void covey_digest(const covey_agent_t* a, const void* bytes, size_t size,
+                  uint8_t digest[COVEY_DIGEST_BYTES]);
+
+/* ---- journal.c: the append-only journal of DEVICE.md */
+int covey_journal_check(const covey_agent_config_t* config);
+/* Reads goals and records of all models, epoch and counter; without a journal nothing changes. */
+void covey_journal_replay(covey_agent_t* a);
+/* Makes the model's present goal or record durable. */
+int covey_journal_goal(covey_agent_t* a, size_t model);
+int covey_journal_record(covey_agent_t* a, size_t model);
+
+/* ---- manifest.c */
+typedef struct covey_manifest {
+  covey_bytes_t model;
+  covey_bytes_t version;
+  const uint8_t* artifact_digest; /* these point into the manifest's bytes */
+  const uint8_t* chunk_table_digest;
+  const uint8_t* preprocessing_digest;
+  const uint8_t* selftest_digest;
+  const uint8_t* tables_digest;
+  uint64_t operator_set;
+  uint32_t image_size;
+  uint32_t chunk_size;
+  uint32_t chunk_count;
+  uint32_t runtime;
+  uint32_t arena_bytes;
+  uint32_t input_bytes;
+  uint32_t output_bytes;
+  uint32_t model_size;
+  uint32_t preprocessing_size;
+  uint32_t selftest_size;
+  uint32_t security_version;
+  uint32_t preprocessing_id;
+  bool class_matches;
+} covey_manifest_t;
+
+/* Structure only. Errors: MANIFEST_MALFORMED, UNSUPPORTED (format). */
+int covey_manifest_parse(covey_bytes_t bytes, const char* device_class, covey_manifest_t* out);
+/* The exact bytes inside a SignedManifest. */
+int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest);
+/* All that the device asks before it touches flash, cheap questions first, the signature last. */
+int covey_manifest_accept(covey_agent_t* a, size_t model, uint8_t slot, covey_bytes_t message);
+
+/* ---- slot.c: what a slot holds, and where
+ *      0  header row, row "erased", signed manifest, chunk table, tables row, telemetry tables,
+ *         image: each from a row on, the image from an erase unit on where units are small. */
+typedef struct covey_slot_view {
+  covey_manifest_t manifest;
+  covey_bytes_t message; /* SignedManifest */
+  uint32_t base;         /* offset of the slot in flash; the others are offsets in flash too */
+  uint32_t table;
+  uint32_t tables_row;
+  uint32_t tables;
+  uint32_t tables_size; /* 0: none, or not there yet */
+  bool tables_present;
+  uint32_t image;
+} covey_slot_view_t;
+
+uint32_t covey_slot_usable(const covey_agent_t* a, size_t model); /* what hello says */
+const uint8_t* covey_slot_bytes(const covey_agent_t* a, uint32_t offset);
+/* Finds the slots whose header and manifest are whole, and their digests. */
+void covey_slots_scan(covey_agent_t* a, size_t model);
+int covey_slot_find(const covey_agent_t* a, size_t model, const uint8_t* digest); /* -1: none */
+/* Offsets from view->manifest. Errors: SLOT_TOO_SMALL. */
+int covey_slot_layout(const covey_agent_t* a, size_t model, uint8_t slot, covey_slot_view_t* view);
+/* Errors: MANIFEST_MALFORMED: not present. */
+int covey_slot_view(covey_agent_t* a, size_t model, uint8_t slot, covey_slot_view_t* view);
+/* Erases what header and manifest need, and writes them. */
+int covey_slot_begin(covey_agent_t* a, size_t model, uint8_t slot, covey_bytes_t message);
+/* Whether the erase that begins a download was completed: only then is blank flash really blank. */
+void covey_slot_erased(covey_agent_t* a, const covey_slot_view_t* view, bool* erased);
+int covey_slot_mark_erased(covey_agent_t* a, const covey_slot_view_t* view);
+int covey_slot_write_tables_row(covey_agent_t* a, const covey_slot_view_t* view, uint32_t size);
+
+/* ---- job.c, chunks.c: the one transfer */
+enum covey_job_state {
+  COVEY_JOB_NONE = 0,
+  COVEY_JOB_MANIFEST, /* waits for the signed manifest */
+  COVEY_JOB_ERASE,
+  COVEY_JOB_TABLE,  /* waits for the chunk table */
+  COVEY_JOB_TABLES, /* waits for the telemetry tables */
+  COVEY_JOB_SCAN,   /* re-hashes what is there */
+  COVEY_JOB_CHUNKS,
+  COVEY_JOB_VERIFY
+};
+void covey_job_start(covey_agent_t* a, size_t model);
+void covey_job_abort(covey_agent_t* a, size_t model);
+void covey_job_step(covey_agent_t* a);
+void covey_job_connected(covey_agent_t* a);
+/* Whether the job waits for the retained message of this digest. */
+bool covey_job_wants(covey_agent_t* a, const uint8_t* digest);
+int covey_job_manifest(covey_agent_t* a, covey_bytes_t message);
+int covey_job_table(covey_agent_t* a, const uint8_t* piece, size_t size, size_t offset,
+                    size_t total);
+/* The attempt ends with this error. */
+void covey_job_fail(covey_agent_t* a, int error);
+/* What is in the slot is no good: begins anew, or fails when that happened too often. */
+void covey_job_again(covey_agent_t* a, int error);
+/* One more request without an answer; fails after too many. */
+void covey_job_retry(covey_agent_t* a, int error);
+int covey_job_commit(covey_agent_t* a, covey_phase_t phase);
+void covey_job_enter(covey_agent_t* a, enum covey_job_state state);
+
+void covey_chunks_scan(covey_agent_t* a, const covey_slot_view_t* view);
+void covey_chunks_step(covey_agent_t* a, const covey_slot_view_t* view);
+int covey_chunks_receive(covey_agent_t* a, covey_bytes_t message);
+void covey_verify_step(covey_agent_t* a, const covey_slot_view_t* view);
+
+/* ---- model.c: one model's life, from goal to confirm */
+void covey_model_step(covey_agent_t* a, size_t model);
+/* `crashed`: the last boot ended inside this model's load or invoke. */
+void covey_model_start(covey_agent_t* a, size_t model, covey_start_cause_t cause, bool crashed);
+/* Becomes durable, then true: on a flash error nothing has changed. */
+int covey_model_commit(covey_agent_t* a, size_t model, const covey_model_record_t* record);
+/* The candidate's attempt ended without success: phase FAILED, DECLINED or REVERTED. */
+void covey_model_end(covey_agent_t* a, size_t model, covey_phase_t phase, int error);
+/* Loads what is confirmed, or what it falls back to. */
+void covey_model_run_confirmed(covey_agent_t* a, size_t model);
+bool covey_on_probation(const covey_model_t* m);
+
+/* ---- load.c: the runtime: load, invoke, self-test; marks crashes in retained memory */
+int covey_load(covey_agent_t* a, size_t model, uint8_t slot);
+void covey_unload(covey_agent_t* a, size_t model);
+/* The loaded model acts from now on; counted in its own stream. */
+void covey_activate(covey_agent_t* a, size_t model);
+/* One vector. Returns 0 (more to do), 1 (all passed) or an error. */
+int covey_selftest_step(covey_agent_t* a, size_t model);
+int covey_selftest_check(const covey_agent_t* a, const covey_slot_view_t* view);
+int covey_guarded_invoke(covey_agent_t* a, size_t model, const int8_t* input, size_t input_size,
+                         int8_t* output, size_t output_size);
+/* The model in whose load or invoke the last boot ended; -1: none. Clears the mark. */
+int covey_retained_take(covey_agent_t* a);
+
+/* ---- goal.c */
+int covey_goal_receive(covey_agent_t* a, covey_bytes_t message);
+
+/* ---- seal.c: authentication. `kind` is the last topic level. */
+void covey_seal(covey_agent_t* a, const char* kind, covey_writer_t* w);
+/* Size of the payload before the mac field, or MAC_INVALID. */
+int covey_unseal(const covey_agent_t* a, const char* kind, covey_bytes_t message);
+
+/* ---- topic.c */
+enum covey_topic_kind {
+  COVEY_TOPIC_NONE = 0,
+  COVEY_TOPIC_SITE,
+  COVEY_TOPIC_GOAL,
+  COVEY_TOPIC_ACK,
+  COVEY_TOPIC_CHUNK,
+  COVEY_TOPIC_MANIFEST, /* or a table: covey/v1/m/{digest} */
+  COVEY_TOPIC_ENROLL
+};
+enum covey_topic_kind covey_topic_parse(const covey_agent_t* a, const char* topic, size_t size,
+                                        uint8_t digest[COVEY_DIGEST_BYTES]);
+/* covey/v1/{shard}/{id}/{tail}, e.g. tail "up/hello" */
+void covey_topic_own(const covey_agent_t* a, const char* tail, char topic[COVEY_TOPIC_BYTES_MAX]);
+void covey_topic_enroll(const covey_agent_t* a, const char* tail,
+                        char topic[COVEY_TOPIC_BYTES_MAX]);
+void covey_topic_digest(const uint8_t* digest, char topic[COVEY_TOPIC_BYTES_MAX]);
+bool covey_device_id_valid(const char* id);
+
+/* ---- messages.c: what the device says */
+covey_writer_t covey_send_writer(const covey_agent_t* a);
+void covey_encode_hello(covey_agent_t* a, covey_writer_t* w);
+void covey_encode_status(covey_agent_t* a, covey_writer_t* w);
+void covey_encode_fetch(covey_agent_t* a, covey_writer_t* w, const uint8_t* manifest,
+                        uint32_t attempt);
+void covey_encode_enroll(covey_agent_t* a, covey_writer_t* w);
+void covey_encode_bye(const covey_agent_t* a, covey_writer_t* w, uint32_t connection);
+/* Seals and publishes as covey/v1/.../up/{kind}. */
+int covey_send(covey_agent_t* a, const char* kind, covey_writer_t* w, uint8_t qos);
+
+/* ---- session.c: subscriptions, hello, status, acknowledgements */
+void covey_session_step(covey_agent_t* a);
+int covey_site_receive(covey_agent_t* a, covey_bytes_t message);
+int covey_ack_receive(covey_agent_t* a, covey_bytes_t message);
+void covey_status_changed(covey_agent_t* a);
+void covey_answered(covey_agent_t* a); /* the gateway knows this boot */
+
+/* ---- enroll.c */
+int covey_identity_load(covey_agent_t* a);
+void covey_enroll_step(covey_agent_t* a);
+int covey_enroll_receive(covey_agent_t* a, covey_bytes_t message);
+
+/* ---- telemetry.c, report.c, tables.c */
+void covey_telemetry_reset(covey_telemetry_t* t);
+/* May another manifest become active without losing a count? */
+bool covey_telemetry_room(covey_agent_t* a, size_t model, const uint8_t* manifest);
+/* NULL: nothing is active. `tables` may be empty. */
+void covey_telemetry_switch(covey_agent_t* a, size_t model, const uint8_t* manifest,
+                            covey_bytes_t tables);
+void covey_telemetry_close(covey_agent_t* a, size_t model);
+void covey_telemetry_step(covey_agent_t* a);
+void covey_telemetry_connected(covey_agent_t* a);
+void covey_telemetry_ack(covey_agent_t* a, const uint8_t* prefix, uint32_t cumulative,
+                         uint64_t bitmap);
+bool covey_telemetry_drained(const covey_agent_t* a);
+void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_telemetry_t* t,
+                         const covey_frozen_window_t* frozen);
+/* Checks only when `out` is NULL. Errors: TABLES_INVALID. */
+int covey_tables_parse(covey_bytes_t message, covey_tables_t* out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,42 @@
+/* Authentication by the order key: the last 18 bytes of a message are the field `mac = 15`. */
+#include "internal.h"
+
+static int mac_of(const covey_agent_t* a, const char* kind, const uint8_t* payload, size_t size,
+                  uint8_t mac[COVEY_DIGEST_BYTES]) {
+  const covey_crypto_t* crypto = &covey_port(a)->crypto;
+  covey_bytes_t parts[3];
+  parts[0].bytes = (const uint8_t*)kind; /* the terminating zeros are part of it */
+  parts[0].size = strlen(kind) + 1;
+  parts[1].bytes = (const uint8_t*)a->config->device_id;
+  parts[1].size = strlen(a->config->device_id) + 1;
+  parts[2].bytes = payload;
+  parts[2].size = size;
+  return crypto->mac(crypto->ctx, a->order_key, parts, 3, mac);
+}
+
+void covey_seal(covey_agent_t* a, const char* kind, covey_writer_t* w) {
+  uint8_t mac[COVEY_DIGEST_BYTES];
+  if (w->overflow || mac_of(a, kind, w->bytes, w->size, mac) != 0) {
+    w->overflow = true;
+    return;
+  }
+  covey_write_bytes(w, 15, mac, COVEY_MAC_BYTES);
+}
+
+int covey_unseal(const covey_agent_t* a, const char* kind, covey_bytes_t message) {
+  uint8_t mac[COVEY_DIGEST_BYTES];
+  const uint8_t* field;
+  uint8_t difference = 0;
+  size_t i;
+  if (COVEY_BREAKS(NO_MAC) && message.size >= COVEY_MAC_FIELD_BYTES) {
+    return (int)(message.size - COVEY_MAC_FIELD_BYTES);
+  }
+  if (message.size < COVEY_MAC_FIELD_BYTES || !a->enrolled) return COVEY_ERROR_MAC_INVALID;
+  field = message.bytes + message.size - COVEY_MAC_FIELD_BYTES;
+  if (field[0] != 0x7a || field[1] != COVEY_MAC_BYTES ||
+      mac_of(a, kind, message.bytes, message.size - COVEY_MAC_FIELD_BYTES, mac) != 0) {
+    return COVEY_ERROR_MAC_INVALID;
+  }
+  for (i = 0; i < COVEY_MAC_BYTES; ++i) difference |= (uint8_t)(field[2 + i] ^ mac[i]);
+  return difference == 0 ? (int)(message.size - COVEY_MAC_FIELD_BYTES) : COVEY_ERROR_MAC_INVALID;
+}
