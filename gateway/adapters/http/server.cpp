@@ -1,0 +1,234 @@
+#include "gateway/adapters/http/server.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <optional>
+#include <thread>
+
+#include "gateway/adapters/http/replies.hpp"
+#include "gateway/config/config.hpp"
+
+namespace covey::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace bhttp = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+struct AtomicCounters {
+  std::atomic<uint64_t> accepted{0};
+  std::atomic<uint64_t> requests{0};
+  std::atomic<uint64_t> refused_full{0};
+  std::atomic<uint64_t> bad_requests{0};
+  std::atomic<uint64_t> timeouts{0};
+  std::atomic<uint64_t> open{0};
+};
+
+struct Shared {
+  HttpOptions options;
+  const Metrics& metrics;
+  std::function<std::vector<ReadyCheck>()> ready;
+  AtomicCounters counters;
+};
+
+// One connection. Owned by its pending operation; the deadline of each step is the stream's own.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) {
+    shared_.counters.open.fetch_add(1);
+  }
+  ~Connection() { shared_.counters.open.fetch_sub(1); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void start() { wait_for_request(shared_.options.header_timeout); }
+
+ private:
+  // First some bytes within `patience`, then the whole header within its own time: a client may be
+  // idle for long between requests, but not within one.
+  void wait_for_request(Millis patience) {
+    parser_.emplace();
+    parser_->header_limit(static_cast<uint32_t>(shared_.options.header_bytes_max));
+    parser_->body_limit(uint64_t{0});
+    stream_.expires_after(patience);
+    bhttp::async_read_some(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code failure, size_t) { self->on_first_bytes(failure); });
+  }
+
+  void on_first_bytes(error_code failure) {
+    if (failure || parser_->is_done()) {
+      on_request(failure);
+      return;
+    }
+    stream_.expires_after(shared_.options.header_timeout);
+    bhttp::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code result, size_t) { self->on_request(result); });
+  }
+
+  void on_request(error_code failure) {
+    if (failure == bhttp::error::end_of_stream || failure == asio::error::connection_reset ||
+        failure == asio::error::operation_aborted) {
+      return close();
+    }
+    if (failure == beast::error::timeout) {
+      shared_.counters.timeouts.fetch_add(1);
+      return close();
+    }
+    if (failure) return refuse(failure);
+    shared_.counters.requests.fetch_add(1);
+    ++served_;
+    const auto& request = parser_->get();
+    const bool head = request.method() == bhttp::verb::head;
+    const bool last =
+        !request.keep_alive() || served_ >= shared_.options.requests_per_connection_max;
+    const auto target = request.target();
+    Reply reply = answer(head || request.method() == bhttp::verb::get,
+                         {target.data(), target.size()}, shared_.metrics, shared_.ready);
+    send(std::move(reply), request.version(), head, last);
+  }
+
+  void refuse(error_code failure) {
+    shared_.counters.bad_requests.fetch_add(1);
+    Reply reply;
+    reply.status = 400;
+    if (failure == bhttp::error::header_limit || failure == bhttp::error::buffer_overflow) {
+      reply.status = 431;
+    }
+    if (failure == bhttp::error::body_limit || failure == bhttp::error::unexpected_body) {
+      reply.status = 413;
+    }
+    reply.body = failure.message() + "\n";
+    send(std::move(reply), 11, false, true);
+  }
+
+  void send(Reply reply, unsigned version, bool head, bool last) {
+    response_.emplace(bhttp::int_to_status(reply.status), version);
+    response_->set(bhttp::field::content_type, reply.content_type);
+    response_->set(bhttp::field::cache_control, "no-store");
+    if (reply.status == 405) response_->set(bhttp::field::allow, "GET, HEAD");
+    response_->keep_alive(!last);
+    response_->content_length(reply.body.size());
+    if (!head) response_->body() = std::move(reply.body);
+    stream_.expires_after(shared_.options.reply_timeout);
+    bhttp::async_write(stream_, *response_,
+                       [self = shared_from_this(), last](error_code failure, size_t) {
+                         self->on_sent(failure, last);
+                       });
+  }
+
+  void on_sent(error_code failure, bool last) {
+    if (failure == beast::error::timeout) shared_.counters.timeouts.fetch_add(1);
+    if (failure || last) return close();
+    wait_for_request(shared_.options.idle_timeout);
+  }
+
+  void close() {
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.close();
+  }
+
+  beast::tcp_stream stream_;
+  Shared& shared_;
+  beast::flat_buffer buffer_{16'384};  // its most; the parser's limit is lower
+  std::optional<bhttp::request_parser<bhttp::empty_body>> parser_;
+  std::optional<bhttp::response<bhttp::string_body>> response_;
+  uint32_t served_ = 0;
+};
+
+}  // namespace
+
+class HttpServer::Acceptor {
+ public:
+  Acceptor(HttpOptions options, const Metrics& metrics,
+           std::function<std::vector<ReadyCheck>()> ready)
+      : shared_{std::move(options), metrics, std::move(ready), {}}, acceptor_(io_), retry_(io_) {}
+
+  Result<uint16_t> start() {
+    const HttpOptions& options = shared_.options;
+    if (const Status loopback = config::check_loopback(options.host); !loopback) {
+      return loopback.error();
+    }
+    error_code failure;
+    const auto address =
+        asio::ip::make_address(options.host == "localhost" ? "127.0.0.1" : options.host, failure);
+    const tcp::endpoint endpoint(address, options.port);
+    if (!failure) acceptor_.open(endpoint.protocol(), failure);
+    if (!failure) acceptor_.set_option(tcp::acceptor::reuse_address(true), failure);
+    if (!failure) acceptor_.bind(endpoint, failure);
+    if (!failure) acceptor_.listen(128, failure);
+    if (failure) {
+      const bool taken = failure == asio::error::address_in_use;
+      return Error{
+          Code::kUnavailable, taken ? "ADDRESS_IN_USE" : "HTTP_LISTEN",
+          fmt::format("http.listen: cannot listen on {}:{}: {}{}", options.host, options.port,
+                      failure.message(), taken ? "; choose another port, or 0 for any" : "")};
+    }
+    const uint16_t port = acceptor_.local_endpoint(failure).port();
+    accept();
+    thread_ = std::thread([this] { io_.run(); });
+    return port;
+  }
+
+  void stop() {
+    io_.stop();
+    if (thread_.joinable()) thread_.join();
+    error_code ignored;
+    acceptor_.close(ignored);
+  }
+
+  HttpCounters counters() const {
+    const AtomicCounters& now = shared_.counters;
+    return {now.accepted.load(),     now.requests.load(), now.refused_full.load(),
+            now.bad_requests.load(), now.timeouts.load(), now.open.load()};
+  }
+
+ private:
+  void accept() {
+    acceptor_.async_accept([this](error_code failure, tcp::socket socket) {
+      if (failure == asio::error::operation_aborted) return;
+      if (failure) {
+        // Most likely out of descriptors: asking again at once would only burn a core.
+        retry_.expires_after(100ms);
+        retry_.async_wait([this](error_code aborted) {
+          if (!aborted) accept();
+        });
+        return;
+      }
+      if (shared_.counters.open.load() >= shared_.options.connections_max) {
+        shared_.counters.refused_full.fetch_add(1);
+      } else {
+        shared_.counters.accepted.fetch_add(1);
+        std::make_shared<Connection>(std::move(socket), shared_)->start();
+      }
+      accept();
+    });
+  }
+
+  Shared shared_;  // before io_: connections that io_ still holds use it when they go
+  asio::io_context io_{1};
+  tcp::acceptor acceptor_;
+  asio::steady_timer retry_;
+  std::thread thread_;
+};
+
+HttpServer::HttpServer(HttpOptions options, const Metrics& metrics,
+                       std::function<std::vector<ReadyCheck>()> ready)
+    : acceptor_(std::make_unique<Acceptor>(std::move(options), metrics, std::move(ready))) {}
+HttpServer::~HttpServer() { acceptor_->stop(); }
+
+Result<uint16_t> HttpServer::start() { return acceptor_->start(); }
+void HttpServer::stop() { acceptor_->stop(); }
+HttpCounters HttpServer::counters() const { return acceptor_->counters(); }
+
+}  // namespace covey::http
