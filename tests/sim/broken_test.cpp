@@ -1,0 +1,24 @@
+// Linked with a deliberately broken agent (COVEY_BROKEN_NAME): the checkers must find it.
+#include <gtest/gtest.h>
+
+#include "tests/sim/world.hpp"
+
+namespace covey::sim {
+namespace {
+
+TEST(BrokenAgent, IsFound) {
+  constexpr uint64_t kSeeds = 60;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const WorldResult result = World({.seed = seed}).run();
+    if (result.violation) {
+      RecordProperty("seed", static_cast<int>(seed));
+      std::printf("%s: found with seed %llu: %s\n", COVEY_BROKEN_NAME,
+                  static_cast<unsigned long long>(seed), result.violation->c_str());
+      return;
+    }
+  }
+  FAIL() << kSeeds << " seeds did not find the agent broken by " << COVEY_BROKEN_NAME;
+}
+
+}  // namespace
+}  // namespace covey::sim

@@ -1,0 +1,220 @@
+// The invariants of DESIGN.md section 8.
+#include <algorithm>
+
+#include "gateway/engine/queries.hpp"
+#include "tests/sim/world.hpp"
+
+namespace covey::sim {
+
+void World::check() {
+  check_devices();
+  if (!gateway_->running()) return;
+  check_deployments();
+  check_rollouts();
+  check_counts();
+  if (gateway_->idle()) check_reload();
+}
+
+void World::check_devices() {
+  for (const auto& device : devices_) {
+    if (device->flash().written_twice != 0) fail(device->id().str() + " wrote a word twice");
+    if (device->flash().misaligned != 0) fail(device->id().str() + " wrote off alignment");
+    if (!device->powered()) continue;
+    const std::optional<Digest> confirmed = device->confirmed();
+    if (confirmed) had_model_.insert(device->id());
+    if (had_model_.contains(device->id()) && !device->runnable()) {
+      fail(device->id().str() + " has no runnable model any more");
+    }
+    for (const std::optional<Digest>& digest : {confirmed, device->active()}) {
+      if (digest && evil_.contains(*digest)) {
+        fail(device->id().str() + " accepted a model that no trusted author signed");
+      }
+    }
+  }
+}
+
+void World::check_deployments() {
+  const engine::State& state = gateway_->engine().state();
+  std::set<std::pair<DeviceId, ModelName>> busy;
+  for (const uint64_t number : state.in_progress) {
+    const Deployment& deployment = state.deployments.at(number);
+    if (!busy.insert({deployment.device, deployment.release.model}).second) {
+      fail("two deployments in progress on " + deployment.device.str());
+    }
+  }
+  // What was durable before a crash must be final after it too.
+  if (!gateway_->idle()) return;
+  for (const auto& [number, deployment] : state.deployments) {
+    if (!has_ended(deployment.state)) {
+      if (ended_.contains(number)) fail("deployment " + std::to_string(number) + " came back");
+      continue;
+    }
+    const auto [known, added] = ended_.emplace(number, deployment.state);
+    if (!added && known->second != deployment.state) {
+      fail("ended deployment " + std::to_string(number) + " changed from " +
+           std::string(to_string(known->second)) + " to " +
+           std::string(to_string(deployment.state)));
+    }
+  }
+}
+
+void World::check_rollouts() {
+  const engine::State& state = gateway_->engine().state();
+  for (const auto& [name, rollout] : state.rollouts) {
+    const auto index = state.rollout_index.find(name);
+    if (index == state.rollout_index.end()) continue;
+    const std::set<DeviceId> held(
+        rollout.order.end() - static_cast<std::ptrdiff_t>(rollout.holdback), rollout.order.end());
+    uint32_t in_flight_now = 0;
+    std::vector<uint32_t> per_stage(rollout.plan.stages.size());
+    for (const auto& [device, number] : index->second.rollout) {
+      const Deployment& deployment = state.deployments.at(number);
+      ++per_stage[deployment.stage];
+      if (in_flight(deployment.state)) ++in_flight_now;
+      if (held.contains(device)) fail(name.str() + " offered to its holdback");
+      const bool offered = deployment.attempt > 0;
+      if (offered && deployment.stage > 0 &&
+          rollout.stages[deployment.stage - 1].state != StageState::kPassed) {
+        fail(name.str() + ": stage " + std::to_string(deployment.stage) +
+             " was offered before the gates of the one before it passed");
+      }
+    }
+    const std::optional<size_t> stage = current_stage(rollout);
+    if (stage && rollout.state == RolloutState::kRunning) {
+      const uint32_t limit = rollout.plan.stages[*stage].max_in_flight;
+      if (limit != 0 && in_flight_now > limit)
+        fail(name.str() + ": more leases than the plan allows");
+    }
+    for (size_t i = 0; i < per_stage.size(); ++i) {
+      const uint32_t begin = i == 0 ? 0 : rollout.ends[i - 1];
+      if (per_stage[i] > rollout.ends[i] - begin) {
+        fail(name.str() + ": devices of a stage and their states do not add up");
+      }
+      uint32_t counted = 0;
+      for (const auto& [text, count] :
+           engine::count_deployments(state, name, static_cast<uint32_t>(i))) {
+        counted += count;
+      }
+      if (counted != per_stage[i]) fail(name.str() + ": counters do not add up");
+    }
+  }
+}
+
+void World::check_counts() {
+  const engine::State& state = gateway_->engine().state();
+  std::map<std::pair<DeviceId, Digest>, uint64_t> counted;
+  for (const auto& [key, total] : state.totals) {
+    counted[{total.device, total.manifest}] += total.inferences;
+  }
+  for (const auto& device : devices_) {
+    for (const auto& [manifest, made] : device->truth().inferences) {
+      const auto found = counted.find({device->id(), manifest});
+      if (found != counted.end() && found->second > made) {
+        fail(device->id().str() + ": " + std::to_string(found->second) +
+             " inferences counted, but only " + std::to_string(made) + " made");
+      }
+    }
+  }
+}
+
+void World::check_reload() {
+  Result<Snapshot> stored = gateway_->store().load({});
+  if (!stored) return fail("the store can't be loaded");
+  Snapshot memory = gateway_->engine().snapshot();
+  // Observed time runs on between writes; everything else must be the same.
+  memory.site.observed = stored->site.observed;
+  if (memory.site != stored->site) fail("memory and store differ: site");
+  if (memory.devices != stored->devices) fail("memory and store differ: devices");
+  if (memory.trusted_keys != stored->trusted_keys) fail("memory and store differ: keys");
+  if (memory.releases != stored->releases) fail("memory and store differ: releases");
+  if (memory.rollouts != stored->rollouts) fail("memory and store differ: rollouts");
+  if (memory.gates != stored->gates) fail("memory and store differ: gates");
+  if (memory.deployments != stored->deployments) fail("memory and store differ: deployments");
+  if (memory.assignments != stored->assignments) fail("memory and store differ: assignments");
+  if (memory.requests != stored->requests) fail("memory and store differ: requests");
+  if (memory.streams != stored->streams) fail("memory and store differ: streams");
+  if (memory.totals != stored->totals) fail("memory and store differ: totals");
+  if (memory.alerts != stored->alerts) fail("memory and store differ: alerts");
+}
+
+void World::check_effect(const engine::Effect& effect) {
+  if (const auto* goal = std::get_if<engine::PublishGoal>(&effect)) {
+    const Result<Snapshot> stored = gateway_->store().load({});
+    const auto row = std::find_if(stored->devices.begin(), stored->devices.end(),
+                                  [&](const ::covey::Device& d) { return d.id == goal->device; });
+    if (row == stored->devices.end() || row->goal_counter < goal->goal.counter) {
+      fail("goal " + std::to_string(goal->goal.counter) + " of " + goal->device.str() +
+           " left before it was durable");
+    }
+  } else if (const auto* ack = std::get_if<engine::PublishAck>(&effect)) {
+    const Result<Snapshot> stored = gateway_->store().load({});
+    for (const engine::StreamAckMessage& said : ack->ack.streams) {
+      uint64_t durable = 0;
+      for (const StreamRecord& stream : stored->streams) {
+        if (stream.device == ack->device && stream.boot_id == ack->ack.boot_id &&
+            engine::prefix_of(stream.manifest) == said.manifest) {
+          durable = stream.mark.cumulative;
+        }
+      }
+      if (said.cumulative > durable) {
+        fail("a report of " + ack->device.str() + " was acknowledged before it was durable");
+      }
+    }
+  }
+}
+
+void World::check_end() {
+  if (!gateway_->running()) return fail("the gateway does not run at the end");
+  const engine::State& state = gateway_->engine().state();
+  if (!settled()) {
+    std::string who;
+    for (const auto& device : devices_) {
+      const auto known = state.devices.find(device->id());
+      if (known == state.devices.end()) {
+        who += " " + device->id().str() + "(unknown)";
+        continue;
+      }
+      if (!device->quiet()) who += " " + device->id().str() + "(not quiet)";
+      for (const auto& [name, model] : known->second.models) {
+        if (model.desired && !evil_.contains(*model.desired) &&
+            model.reported.confirmed != model.desired) {
+          who += " " + device->id().str() + "(phase " + model.reported.phase + " " +
+                 model.reported.reason + ")";
+        }
+      }
+    }
+    for (const uint64_t number : state.in_progress) {
+      const Deployment& d = state.deployments.at(number);
+      who += " deployment " + std::to_string(number) + " of " + d.device.str() + " " +
+             std::string(to_string(d.state));
+    }
+    for (const auto& [name, rollout] : state.rollouts) {
+      if (rollout.state == RolloutState::kRunning || rollout.state == RolloutState::kRollingBack) {
+        who += " rollout " + name.str() + " " + std::string(to_string(rollout.state));
+      }
+    }
+    return fail("does not converge when faults stop:" + who);
+  }
+  for (const auto& device : devices_) {
+    const ::covey::Device& known = state.devices.at(device->id());
+    for (const auto& [name, model] : known.models) {
+      if (model.reported.confirmed != device->confirmed()) {
+        fail(device->id().str() + ": what it runs is not what the gateway believes");
+      }
+    }
+    for (const auto& [manifest, made] : device->truth().inferences) {
+      uint64_t counted = 0;
+      for (const auto& [key, total] : state.totals) {
+        if (total.device == device->id() && total.manifest == manifest) counted += total.inferences;
+      }
+      const auto lost = device->truth().forgotten.find(manifest);
+      const uint64_t forgotten = lost == device->truth().forgotten.end() ? 0 : lost->second;
+      if (counted + forgotten < made) {
+        fail(device->id().str() + ": " + std::to_string(made) + " inferences made, only " +
+             std::to_string(counted) + " counted although power was kept");
+      }
+    }
+  }
+}
+
+}  // namespace covey::sim

@@ -1,0 +1,199 @@
+#include "tests/sim/gateway.hpp"
+
+#include "core/assert.hpp"
+#include "gateway/codec/device_codec.hpp"
+
+namespace covey::sim {
+namespace {
+
+constexpr const char* kClient = "svc-gateway";
+constexpr Millis kTick = 100ms;
+
+std::vector<std::string> levels(const std::string& topic) {
+  std::vector<std::string> parts(1);
+  for (const char c : topic) {
+    if (c == '/') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+std::string down(const DeviceId& device, uint32_t shard, const std::string& kind) {
+  return "covey/v1/" + shard_text(shard) + "/" + device.str() + "/down/" + kind;
+}
+
+}  // namespace
+
+Gateway::Gateway(Schedule& schedule, Random& random, Network& network, engine::EngineConfig config)
+    : schedule_(schedule), random_(random), network_(network), config_(std::move(config)) {
+  Digest secret;
+  for (uint8_t& byte : secret.bytes) byte = static_cast<uint8_t>(random_.next());
+  const std::vector<Write> first{PutSite{engine::new_site(secret)}};
+  COVEY_ASSERT(store_.commit(first).ok());
+}
+
+Now Gateway::now() const { return {schedule_.now(), schedule_.now() + 1'700'000'000'000ms}; }
+
+void Gateway::start() {
+  Result<Snapshot> snapshot = store_.load({});
+  COVEY_ASSERT(snapshot.ok());
+  config_.start_id = random_.next();
+  Result<engine::Engine> engine = engine::Engine::load(*std::move(snapshot), config_, now());
+  COVEY_ASSERT(engine.ok());
+  engine_ = std::make_unique<engine::Engine>(*std::move(engine));
+  ++life_;
+  tick(life_);
+  connect();
+}
+
+void Gateway::connect() {
+  if (!running()) return;
+  const bool connected = network_.connect(
+      kClient, {.message = [this](const std::string& topic,
+                                  const Bytes& payload) { receive(topic, payload); },
+                .disconnected = [this] { handle(engine::BrokerDisconnected{}); }});
+  if (!connected) return;
+  network_.subscribe_up(kClient);
+  handle(engine::BrokerConnected{});
+}
+
+void Gateway::broker_back() { connect(); }
+
+void Gateway::crash(Millis downtime) {
+  if (!running()) return;
+  ++crashes;
+  network_.disconnect(kClient, true);
+  engine_.reset();
+  pending_.clear();
+  committing_ = false;
+  tickets_.clear();
+  ++life_;
+  schedule_.after(downtime, [this] { start(); });
+}
+
+void Gateway::tick(uint64_t life) {
+  if (life != life_ || !running()) return;
+  handle(engine::Tick{network_.connected(kClient)});
+  if (life == life_) schedule_.after(kTick, [this, life] { tick(life); });
+}
+
+void Gateway::submit(engine::Command command, Done done) {
+  if (!running()) {
+    if (done) done(Error{Code::kUnavailable, "DOWN", ""});
+    return;
+  }
+  const uint64_t ticket = ++ticket_;
+  if (done) tickets_.emplace(ticket, std::move(done));
+  handle(engine::CommandReceived{ticket, {std::move(command), "operator", ""}});
+}
+
+void Gateway::receive(const std::string& topic, const Bytes& payload) {
+  const std::vector<std::string> parts = levels(topic);
+  if (!running() || parts.size() < 5) return;
+  if (parts[2] == "enroll") {
+    Result<DeviceId> device = DeviceId::parse(parts[3]);
+    Result<engine::EnrollMessage> message = codec::decode_enroll(payload);
+    if (device && message) handle(engine::EnrollReceived{*device, *message});
+    return;
+  }
+  if (parts.size() != 6) return;
+  const Result<DeviceId> device = DeviceId::parse(parts[3]);
+  Result<engine::DeviceMessage> message = codec::decode_device_message(parts[5], payload);
+  const Result<Bytes> shard = from_hex(parts[2]);
+  if (!device || !message || !shard || shard->size() != 1) return;
+  handle(engine::FromDevice{*device, shard->front(), *std::move(message), payload});
+}
+
+void Gateway::handle(engine::Event event) {
+  if (!running()) return;
+  engine::Output output = engine_->handle(std::span(&event, 1), now());
+  if (output.writes.empty() && output.after_commit.empty()) return;
+  if (faults.speak_before_persist) speak(std::exchange(output.after_commit, {}));
+  pending_.push_back({std::move(output.writes), std::move(output.after_commit)});
+  if (!committing_) commit_next();
+}
+
+void Gateway::commit_next() {
+  if (pending_.empty() || !running()) return;
+  committing_ = true;
+  const uint64_t life = life_;
+  // Everything that has gathered is one transaction.
+  auto batch = std::make_shared<Pending>();
+  for (Pending& one : pending_) {
+    std::move(one.writes.begin(), one.writes.end(), std::back_inserter(batch->writes));
+    std::move(one.effects.begin(), one.effects.end(), std::back_inserter(batch->effects));
+  }
+  pending_.clear();
+  schedule_.after(random_.between(Millis{0}, faults.commit_max), [this, life, batch] {
+    if (life != life_) return;  // died before the commit
+    COVEY_ASSERT(store_.commit(batch->writes).ok());
+    if (random_.chance(faults.crash_between)) {
+      crash(random_.between(100ms, 5s));
+      return;
+    }
+    committing_ = false;
+    speak(batch->effects);
+    if (life == life_) commit_next();
+  });
+}
+
+void Gateway::speak(const std::vector<engine::Effect>& effects) {
+  struct Speak {
+    Gateway& gateway;
+    void send(const std::string& topic, Bytes payload, bool retain) const {
+      gateway.network_.publish(kClient, topic, std::move(payload), retain);
+    }
+    void operator()(const engine::PublishSite& e) const {
+      send("covey/v1/site", codec::encode(e.site), true);
+    }
+    void operator()(const engine::PublishGoal& e) const {
+      Result<Bytes> payload = codec::encode(e.goal, e.order_key);
+      if (payload) {
+        send(down(e.device, e.shard, "goal"), *std::move(payload), true);
+      } else {
+        ++gateway.goals_refused;
+      }
+    }
+    void operator()(const engine::PublishAck& e) const {
+      send(down(e.device, e.shard, "ack"), codec::encode(e.ack, e.device, e.order_key), false);
+    }
+    void operator()(const engine::PublishBlob& e) const {
+      send("covey/v1/m/" + to_hex(e.digest), Bytes(e.bytes.begin(), e.bytes.end()), true);
+    }
+    void operator()(const engine::PublishChunks& e) const {
+      for (const uint32_t index : e.indexes) {
+        ByteView data;
+        if (e.result == engine::ChunkResult::kOk) {
+          const ByteView image = e.artifact->image;
+          const size_t size = e.artifact->manifest.chunk_size_bytes;
+          data = image.subspan(index * size, std::min(size, image.size() - index * size));
+        }
+        send(down(e.device, e.shard, "chunk"),
+             codec::encode_chunk(e.manifest, index, e.result, e.retry_after_ms, data), false);
+      }
+    }
+    void operator()(const engine::PublishGrant& e) const {
+      send("covey/v1/enroll/" + e.device.str() + "/down", codec::encode(e.grant), false);
+    }
+    void operator()(const engine::SetCredential& e) const {
+      gateway.credentials_[e.device] = e.password;
+    }
+    void operator()(const engine::Reply& e) const {
+      const auto found = gateway.tickets_.find(e.ticket);
+      if (found == gateway.tickets_.end()) return;
+      const Done done = std::move(found->second);
+      gateway.tickets_.erase(found);
+      done(e.result);
+    }
+    void operator()(const engine::Report&) const {}
+  };
+  for (const engine::Effect& effect : effects) {
+    if (on_effect) on_effect(effect);
+    std::visit(Speak{*this}, effect);
+  }
+}
+
+}  // namespace covey::sim

@@ -1,0 +1,79 @@
+// The real engine over a store whose commits take time and may never happen, in virtual time.
+// crash() is kill -9 at any moment: what was not durable is gone, what was not sent is gone.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/engine/engine.hpp"
+#include "storage/memory/memory_store.hpp"
+#include "tests/sim/network.hpp"
+
+namespace covey::sim {
+
+struct GatewayFaults {
+  Millis commit_max{40};
+  double crash_between = 0;  // between commit and publish, per commit
+  // Deliberately broken: messages leave before their transaction is durable.
+  bool speak_before_persist = false;
+};
+
+class Gateway {
+ public:
+  Gateway(Schedule& schedule, Random& random, Network& network, engine::EngineConfig config);
+
+  GatewayFaults faults;
+
+  void start();
+  void crash(Millis downtime);
+  bool running() const { return engine_ != nullptr; }
+  const engine::Engine& engine() const { return *engine_; }
+  // What a reload of the store gives; the memory's mirror when nothing is pending.
+  MemoryStore& store() { return store_; }
+  bool idle() const { return !committing_ && pending_.empty(); }
+  void broker_back();
+
+  using Done = std::function<void(const Result<engine::CommandReply>&)>;
+  void submit(engine::Command command, Done done = nullptr);
+  // Passwords that the broker knows.
+  const std::map<DeviceId, std::string>& credentials() const { return credentials_; }
+
+  // Told of every message that leaves, with the revision that must be durable.
+  std::function<void(const engine::Effect&)> on_effect;
+  uint64_t crashes = 0;
+  uint64_t goals_refused = 0;
+
+ private:
+  struct Pending {
+    std::vector<Write> writes;
+    std::vector<engine::Effect> effects;
+  };
+  void connect();
+  void tick(uint64_t life);
+  void handle(engine::Event event);
+  void receive(const std::string& topic, const Bytes& payload);
+  void commit_next();
+  void speak(const std::vector<engine::Effect>& effects);
+  Now now() const;
+
+  Schedule& schedule_;
+  Random& random_;
+  Network& network_;
+  engine::EngineConfig config_;
+  MemoryStore store_;
+  std::unique_ptr<engine::Engine> engine_;
+  uint64_t life_ = 0;  // starts so far: what was planned in an earlier life is dropped
+  bool committing_ = false;
+  std::deque<Pending> pending_;
+  uint64_t ticket_ = 0;
+  std::map<uint64_t, Done> tickets_;
+  std::map<DeviceId, std::string> credentials_;
+};
+
+}  // namespace covey::sim

@@ -1,0 +1,337 @@
+#include "tests/sim/world.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "core/assert.hpp"
+#include "deploy/artifact/artifact.hpp"
+#include "gateway/codec/device_codec.hpp"
+
+namespace covey::sim {
+namespace {
+
+constexpr Millis kSafetyPhase = 20min;
+constexpr Millis kLivenessPhase = 3h;
+constexpr Millis kStep = 1s;
+
+PrivateKey make_key(SignatureAlgorithm algorithm) {
+  Result<PrivateKey> key = PrivateKey::generate(algorithm);
+  COVEY_ASSERT(key.ok());
+  return *std::move(key);
+}
+
+engine::EngineConfig config() {
+  engine::EngineConfig config;
+  config.report_interval = 10s;
+  config.offline_after = 40s;
+  config.hello_jitter = 500ms;
+  config.window = 60s;
+  config.bandwidth_bytes_per_s = 200'000;
+  return config;
+}
+
+GatewayPart gateway_part(const ReleaseId& release) {
+  GatewayPart part;
+  part.model = release.model;
+  part.version = release.version;
+  part.classes = {"low", "high"};
+  for (const char* name : {"a", "b"}) {
+    part.features.push_back({.name = name,
+                             .edges = {50, 100, 150},
+                             .counts = {250, 250, 250, 250},
+                             .min = 0,
+                             .max = 199});
+  }
+  part.class_counts = {500, 500};
+  part.confidence_counts.assign(16, 0);
+  part.confidence_counts[14] = 1000;
+  part.calibration.assign(16, {});
+  part.calibration[14] = {1000, 950};
+  part.confusion = {{480, 20}, {30, 470}};
+  return part;
+}
+
+}  // namespace
+
+World::World(WorldOptions options)
+    : options_(options),
+      random_(options.seed),
+      network_(schedule_, random_),
+      author_(make_key(SignatureAlgorithm::kEs256)),
+      thief_(make_key(SignatureAlgorithm::kEd25519)) {
+  gateway_ = std::make_unique<Gateway>(schedule_, random_, network_, config());
+  gateway_->faults.speak_before_persist = options.speak_before_persist;
+  gateway_->on_effect = [this](const engine::Effect& effect) { check_effect(effect); };
+  const uint64_t count = 3 + random_.below(8);
+  for (uint64_t i = 0; i < count; ++i) {
+    devices_.push_back(
+        std::make_unique<Device>(schedule_, random_, network_,
+                                 DeviceSetup{.id = DeviceId("dev-" + std::to_string(i)),
+                                             .device_class = random_.chance(0.15) ? "other" : "sim",
+                                             .slot_bytes = random_.chance(0.1) ? 6'144U : 16'384U,
+                                             .trusted = {author_.public_key()},
+                                             .inference_interval = random_.between(300ms, 3s)}));
+  }
+}
+
+void World::fail(const std::string& what) {
+  if (result_.violation) return;
+  result_.violation = what;
+  if (options_.verbose) {
+    std::fprintf(stderr, "t=%lld ms: VIOLATION %s\n",
+                 static_cast<long long>(schedule_.now().count()), what.c_str());
+  }
+}
+
+void World::push(const ReleaseId& release, Behaviour behaviour, const PrivateKey& key,
+                 uint32_t security_version, const std::string& device_class) {
+  ArtifactInput input;
+  input.device_classes = {DeviceClass(device_class)};
+  input.runtime = Runtime::kNative;
+  input.arena_bytes = kArenaBytes;
+  input.input_bytes = 2;
+  input.output_bytes = 2;
+  input.chunk_size_bytes = 256;
+  input.security_version = security_version;
+  input.model = make_model(behaviour, release.version.minor, 1000 + random_.below(4000));
+  const auto vector = [](int8_t a, int8_t b, int8_t low, int8_t high) {
+    return SelftestVector{{static_cast<uint8_t>(a), static_cast<uint8_t>(b)},
+                          {static_cast<uint8_t>(low), static_cast<uint8_t>(high)}};
+  };
+  input.selftest.vectors = {vector(10, 5, -100, 100), vector(5, 10, 100, -100)};
+  input.gateway_part = gateway_part(release);
+  input.tables = tables_of(input.gateway_part, std::vector<uint32_t>(16, 16'384));
+  Result<UnsignedArtifact> built = build_artifact(input);
+  COVEY_ASSERT(built.ok());
+  SignedManifest signed_manifest{built->manifest_bytes, {sign(key, built->manifest_digest)}};
+  TrustStore trust;
+  COVEY_ASSERT(trust.add(key.public_key()).ok());
+  Result<Artifact> artifact = open_artifact({.signed_manifest = *encode(signed_manifest),
+                                             .image = built->image,
+                                             .tables = built->tables,
+                                             .gateway_part = built->gateway_part},
+                                            trust);
+  COVEY_ASSERT(artifact.ok());
+  if (&key == &thief_) evil_.insert(artifact->digest);
+  gateway_->submit(
+      engine::CreateRelease{release, {std::make_shared<const Artifact>(*std::move(artifact))}});
+  releases_.push_back(release);
+}
+
+void World::push_releases() {
+  gateway_->submit(engine::AddTrustedKey{author_.public_key().to_pem(), "author"});
+  gateway_->submit(engine::AddTrustedKey{thief_.public_key().to_pem(), "stolen"});
+  const ModelName model("sim-model");
+  push({model, {1, 0, 0}}, Behaviour::kGood, author_, 1, "sim");
+  push({model, {1, 1, 0}}, Behaviour::kGood, author_, 1, "sim");
+  push({model, {1, 2, 0}}, Behaviour::kWrongOutput, author_, 1, "sim");
+  push({model, {1, 3, 0}}, Behaviour::kGood, author_, 1, "sim");
+  push({model, {6, 6, 6}}, Behaviour::kGood, thief_, 1, "sim");
+  push({model, {1, 4, 0}}, Behaviour::kLoadFails, author_, 1, "sim");
+}
+
+void World::start_some_rollout() {
+  PlanDocument plan;
+  plan.name = "r" + std::to_string(++rollout_number_);
+  plan.release = to_string(releases_[random_.below(releases_.size())]);
+  plan.on_fail = random_.chance(0.8) ? "ROLLBACK" : "PAUSE";
+  plan.holdback = random_.chance(0.3) ? "10%" : "";
+  plan.attempt = {.deadline = "90s", .retries = 1, .backoff = "5s"};
+  plan.offline.skip_after = "60s";
+  plan.stages.push_back(
+      {.name = "canary", .size = random_.chance(0.5) ? "30%" : "1", .soak = "10s"});
+  if (random_.chance(0.6)) {
+    plan.stages.push_back({.name = "half", .size = "60%", .soak = "5s", .max_in_flight = 2});
+  }
+  plan.stages.push_back({.name = "fleet",
+                         .size = "100%",
+                         .soak = "5s",
+                         .approval = random_.chance(0.2) ? "required" : ""});
+  GateDocument gate;
+  gate.failures = GateDocument::Failures{.max = "30%", .of = "attempted", .min_sample = 1};
+  plan.gates = {gate};
+  if (random_.chance(0.4)) {
+    GateDocument silence;
+    silence.silence = GateDocument::Silence{"60%"};
+    plan.gates.push_back(silence);
+  }
+  gateway_->submit(engine::CreateRollout{plan, "request-" + plan.name},
+                   [this](const Result<engine::CommandReply>& reply) {
+                     if (reply && !reply->already_existed) ++result_.rollouts;
+                   });
+}
+
+void World::operate() {
+  if (calm_ || !gateway_->running()) return;
+  gateway_->submit(engine::AcceptDevices{.devices = {.ids = {}, .filter = "", .all = true}});
+  std::vector<RolloutName> open;
+  for (const auto& [name, rollout] : gateway_->engine().state().rollouts) {
+    if (!has_ended(rollout.state)) open.push_back(name);
+  }
+  if (open.empty() || random_.chance(0.1)) return start_some_rollout();
+  const RolloutName& name = open[random_.below(open.size())];
+  switch (random_.below(12)) {
+    case 0:
+      return gateway_->submit(engine::PauseRollout{name, "looking"});
+    case 1:
+    case 2:
+    case 3:
+      return gateway_->submit(engine::ResumeRollout{name});
+    case 4:
+    case 5:
+    case 6:
+      return gateway_->submit(engine::ApproveRollout{name});
+    case 7:
+      return gateway_->submit(engine::AbortRollout{name, random_.chance(0.5), "enough"});
+    case 8:
+      return gateway_->submit(engine::RollBackRollout{name, "back"});
+    default:
+      return;
+  }
+}
+
+// A goal that nobody authenticated must have no effect.
+void World::forge_goal() {
+  if (evil_.empty() || !gateway_->running()) return;
+  const auto& state = gateway_->engine().state();
+  Device& target = *devices_[random_.below(devices_.size())];
+  const auto known = state.devices.find(target.id());
+  if (known == state.devices.end()) return;
+  engine::GoalMessage goal{.site_epoch = 1,
+                           .counter = known->second.goal_counter + 1000,
+                           .device = target.id(),
+                           .nonce = known->second.nonce,
+                           .models = {{.model = ModelName("sim-model"),
+                                       .candidate = *evil_.begin(),
+                                       .may_confirm = true,
+                                       .attempt = 9999}},
+                           .lease_s = 600};
+  Digest wrong_key;
+  const Result<Bytes> payload = codec::encode(goal, wrong_key);
+  if (!payload) return;
+  (void)network_.connect(
+      "mallory", {.message = [](const std::string&, const Bytes&) {}, .disconnected = [] {}});
+  network_.publish(
+      "mallory",
+      "covey/v1/" + shard_text(known->second.shard) + "/" + target.id().str() + "/down/goal",
+      *payload, false);
+}
+
+void World::disturb() {
+  if (calm_) return;
+  Device& device = *devices_[random_.below(devices_.size())];
+  switch (random_.below(14)) {
+    case 0:
+    case 1:
+    case 2:
+      device.cut_at_flash_operation(random_.below(12));
+      break;
+    case 3:
+      device.power_off();
+      schedule_.after(random_.between(100ms, 60s), [&device] { device.power_on(); });
+      break;
+    case 4:
+    case 5:
+      device.disconnect(random_.between(1s, 90s));
+      break;
+    case 6:
+      gateway_->crash(random_.between(100ms, 20s));
+      break;
+    case 7:
+      if (random_.chance(0.3)) {
+        network_.kill_broker(random_.between(100ms, 10s), [this] { gateway_->broker_back(); });
+      }
+      break;
+    case 8:
+      forge_goal();
+      break;
+    default:
+      break;
+  }
+}
+
+void World::calm() {
+  calm_ = true;
+  network_.faults = {.loss = 0, .duplicate = 0, .delay_max = 20ms};
+  gateway_->faults.crash_between = 0;
+}
+
+bool World::settled() {
+  if (!gateway_->running() || !gateway_->idle()) return false;
+  const engine::State& state = gateway_->engine().state();
+  for (const auto& [name, rollout] : state.rollouts) {
+    if (rollout.state == RolloutState::kRunning || rollout.state == RolloutState::kRollingBack) {
+      return false;
+    }
+  }
+  if (!state.in_progress.empty()) return false;
+  for (const auto& device : devices_) {
+    const auto known = state.devices.find(device->id());
+    if (known == state.devices.end()) return false;
+    if (known->second.state != DeviceState::kAccepted) continue;
+    if (!device->quiet()) return false;
+    for (const auto& [name, model] : known->second.models) {
+      if (!model.desired || evil_.contains(*model.desired)) continue;
+      if (model.reported.confirmed != model.desired) return false;
+    }
+  }
+  return true;
+}
+
+WorldResult World::run() {
+  network_.faults = {.loss = 0.02 * static_cast<double>(random_.below(6)),
+                     .duplicate = 0.02 * static_cast<double>(random_.below(3)),
+                     .delay_max = random_.between(5ms, 400ms)};
+  gateway_->faults.commit_max = random_.between(1ms, 300ms);
+  gateway_->faults.crash_between = random_.chance(0.5) ? 0.001 : 0;
+  gateway_->start();
+  push_releases();
+  for (const auto& device : devices_) {
+    schedule_.after(random_.between(0ms, 5s), [&d = *device] { d.power_on(); });
+  }
+  const Millis disturbance = random_.between(2s, 30s);
+  Millis next_disturbance = 20s;
+  Millis next_operation = 10s;
+  for (Millis t = kStep; t <= kSafetyPhase && !result_.violation; t += kStep) {
+    schedule_.run(t);
+    if (t >= next_operation) {
+      operate();
+      next_operation = t + random_.between(2s, 20s);
+    }
+    if (t >= next_disturbance) {
+      disturb();
+      next_disturbance = t + random_.between(500ms, disturbance);
+    }
+    check();
+  }
+  calm();
+  // What an operator left open must not keep devices between two releases for ever.
+  for (Millis t = kSafetyPhase; t <= kSafetyPhase + kLivenessPhase && !result_.violation;
+       t += kStep) {
+    schedule_.run(t);
+    check();
+    if (t == kSafetyPhase + 5min) {
+      for (const auto& device : devices_) device->set_inferring(false);
+    }
+    if (t > kSafetyPhase + 6min && t.count() % 10'000 == 0) {
+      for (const auto& device : devices_) device->flush();
+      if (settled()) break;
+    }
+  }
+  if (!result_.violation) check_end();
+  for (const auto& device : devices_) result_.power_cuts += device->truth().power_cuts;
+  result_.gateway_crashes = gateway_->crashes;
+  result_.messages = network_.published;
+  if (gateway_->running()) {
+    for (const auto& [name, rollout] : gateway_->engine().state().rollouts) {
+      if (rollout.state == RolloutState::kSucceeded) ++result_.rollouts_succeeded;
+      if (rollout.state == RolloutState::kRolledBack) ++result_.rollouts_rolled_back;
+    }
+    for (const auto& [key, total] : gateway_->engine().state().totals) {
+      result_.inferences += total.inferences;
+    }
+  }
+  return result_;
+}
+
+}  // namespace covey::sim

@@ -1,0 +1,79 @@
+// One seeded run: a site with the real engine, devices with the real agent, an operator with random
+// plans, and faults. A safety phase (faults on, checkers at every step), then a liveness phase
+// (faults stop, everything must converge). The same seed gives the same run.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/device.hpp"
+#include "tests/sim/gateway.hpp"
+
+namespace covey::sim {
+
+struct WorldOptions {
+  uint64_t seed = 1;
+  bool speak_before_persist = false;  // deliberately broken gateway
+  bool verbose = false;
+};
+
+struct WorldResult {
+  std::optional<std::string> violation;  // the first broken invariant
+  uint64_t rollouts = 0;
+  uint64_t rollouts_succeeded = 0;
+  uint64_t rollouts_rolled_back = 0;
+  uint64_t power_cuts = 0;
+  uint64_t gateway_crashes = 0;
+  uint64_t inferences = 0;
+  uint64_t messages = 0;
+};
+
+class World {
+ public:
+  explicit World(WorldOptions options);
+  WorldResult run();
+
+ private:
+  void push_releases();
+  void push(const ReleaseId& release, Behaviour behaviour, const PrivateKey& key,
+            uint32_t security_version, const std::string& device_class);
+  void start_some_rollout();
+  void operate();
+  void disturb();
+  void forge_goal();
+  void calm();
+  bool settled();
+
+  void fail(const std::string& what);
+  void check();
+  void check_devices();
+  void check_deployments();
+  void check_rollouts();
+  void check_counts();
+  void check_reload();
+  void check_effect(const engine::Effect& effect);
+  void check_end();
+
+  const WorldOptions options_;
+  Random random_;
+  Schedule schedule_;
+  Network network_;
+  std::unique_ptr<Gateway> gateway_;
+  std::vector<std::unique_ptr<Device>> devices_;
+  PrivateKey author_;
+  PrivateKey thief_;  // the gateway trusts this key, devices don't: a stolen gateway
+  std::set<Digest> evil_;
+  std::vector<ReleaseId> releases_;
+  uint32_t rollout_number_ = 0;
+  std::map<uint64_t, DeploymentState> ended_;
+  std::set<DeviceId> had_model_;
+  WorldResult result_;
+  bool calm_ = false;
+};
+
+}  // namespace covey::sim
