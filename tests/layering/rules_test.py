@@ -37,7 +37,7 @@ class Finds(unittest.TestCase):
     def test_generated_protobuf_code(self):
         line = '#include "covey/device/v1/device.pb.h"\n'
         for path in ["core/a.cpp", "deploy/a.cpp", "gateway/engine/a.cpp", "storage/a.cpp",
-                     "device_agent/simulator/a.cpp", "tests/unit/deploy/a.cpp"]:
+                     "device_agent/simulator/a.cpp", "tests/unit/monitoring/a.cpp"]:
             self.finds(path, line, "protobuf")
         for path in ["gateway/codec/a.cpp", "gateway/adapters/grpc/a.cpp", "tests/sim/a.cpp"]:
             self.accepts(path, line)
@@ -89,7 +89,9 @@ class Finds(unittest.TestCase):
 
     def test_threads_and_sleeps(self):
         self.finds("gateway/a.cpp", "std::thread(work).detach();", "detached")
-        self.finds("tests/unit/core/a.cpp", "std::this_thread::sleep_for(10ms);", "never sleep")
+        self.finds("tests/unit/core/a.cpp", "std::this_thread::sleep_for(21ms);", "never sleep")
+        self.finds("tests/unit/core/a.cpp", "std::this_thread::sleep_for(wait);", "never sleep")
+        self.accepts("tests/e2e/a.cpp", "while (!done()) std::this_thread::sleep_for(20ms);\n")
         self.finds("tests/e2e/a.cpp", "usleep(1000);", "never sleep")
         self.accepts("gateway/runtime/a.cpp", "std::this_thread::sleep_for(10ms);\n")
 
