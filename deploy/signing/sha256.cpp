@@ -58,8 +58,8 @@ Digest16 truncate16(const Digest& digest) {
 Digest hmac_sha256(ByteView key, ByteView message) {
   Digest mac;
   unsigned int size = 0;
-  static const uint8_t kNothing = 0;  // HMAC() takes a null key for "the previous one"
-  const uint8_t* key_data = key.empty() ? &kNothing : key.data();
+  const uint8_t nothing = 0;  // HMAC() takes a null key for "the previous one"
+  const uint8_t* key_data = key.empty() ? &nothing : key.data();
   COVEY_ASSERT(HMAC(EVP_sha256(), key_data, static_cast<int>(key.size()), message.data(),
                     message.size(), mac.bytes.data(), &size) != nullptr);
   COVEY_ASSERT(size == mac.bytes.size());

@@ -28,6 +28,7 @@ struct Subject : covey::FilterSubject {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer looks for this name
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   const covey::Result<covey::Filter> filter = covey::Filter::parse(text);

@@ -4,6 +4,7 @@
 #include "core/assert.hpp"
 #include "deploy/artifact/gateway_part.hpp"
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer looks for this name
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const covey::ByteView bytes(data, size);
   const covey::Result<covey::GatewayPart> part = covey::decode_gateway_part(bytes);

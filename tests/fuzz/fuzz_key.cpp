@@ -8,6 +8,7 @@
 
 using covey::SignatureAlgorithm;
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer looks for this name
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const covey::ByteView bytes(data, size);
   const std::string_view text(reinterpret_cast<const char*>(data), size);

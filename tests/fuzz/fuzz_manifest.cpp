@@ -24,6 +24,7 @@ void check(covey::ByteView bytes, Decode decode) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer looks for this name
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const covey::ByteView bytes(data, size);
   check(bytes, covey::decode_manifest);

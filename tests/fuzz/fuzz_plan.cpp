@@ -40,6 +40,7 @@ covey::GateDocument gate(Lines& in) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer looks for this name
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Lines in({reinterpret_cast<const char*>(data), size});
   covey::PlanDocument document;

@@ -209,7 +209,7 @@ TEST(Selftest, RoundTrip) {
   EXPECT_FALSE(encode(Selftest{}));
 }
 
-std::string complaint(std::string json) {
+std::string complaint(const std::string& json) {
   const Result<GatewayPart> part = decode_gateway_part(as_bytes(json));
   return part ? "accepted" : part.error().message;
 }
