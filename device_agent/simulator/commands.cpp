@@ -211,16 +211,12 @@ Result<Simulator::Json> Simulator::step(const Json& request) {
 }
 
 Result<Simulator::Json> Simulator::sabotage(const Json& request) {
-  const Json what = request.contains("what") ? request["what"] : Json();
-  if (what == "none") {
-    environment_.sabotage = Sabotage::kNone;
-  } else if (what == "reports") {
-    environment_.sabotage = Sabotage::kReports;
-  } else if (what == "journal") {
-    environment_.sabotage = Sabotage::kJournal;
-  } else {
+  if (!request.contains("what") || !request["what"].is_string()) {
     return bad_argument("what", "must be none, reports or journal");
   }
+  const Result<Sabotage> what = parse_sabotage(request["what"].get<std::string>());
+  if (!what) return what.error();
+  environment_.sabotage = *what;
   for (const std::unique_ptr<Device>& device : devices_) device->sabotage_changed();
   return Json::object();
 }

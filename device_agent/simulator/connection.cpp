@@ -171,7 +171,7 @@ void Connection::on_event(const covey_mqtt_event& event) {
       }
       return;
     case COVEY_MQTT_EVENT_PUBLISHED:
-      if (state_ == State::kConnected) listener_.on_published(event.packet_id);
+      if (state_ == State::kConnected) listener_.on_published();
       return;
     case COVEY_MQTT_EVENT_SUBSCRIBED:
     case COVEY_MQTT_EVENT_UNSUBSCRIBED:
@@ -248,11 +248,11 @@ int Connection::finish(int result) {
 }
 
 int Connection::publish(const char* topic, std::span<const uint8_t> payload, uint8_t qos,
-                        uint16_t* packet_id) {
+                        bool retain) {
   if (state_ != State::kConnected) return COVEY_MQTT_STATE;
   if (qos == 0 && loss_ > 0 && random_.uniform() < loss_) return COVEY_MQTT_OK;
-  return finish(covey_mqtt_publish(&client_, topic, payload.data(), payload.size(), qos, false,
-                                   now_ms(), packet_id));
+  return finish(covey_mqtt_publish(&client_, topic, payload.data(), payload.size(), qos, retain,
+                                   now_ms(), nullptr));
 }
 
 int Connection::subscribe(const char* filter, uint8_t qos) {

@@ -38,7 +38,8 @@ class ConnectionListener {
   // Pieces of one message come in order; offset + piece.size() == total is the last.
   virtual void on_message(const char* topic, std::span<const uint8_t> piece, size_t offset,
                           size_t total) = 0;
-  virtual void on_published(uint16_t packet_id) = 0;
+  // PUBACK for a message with QoS 1, in order.
+  virtual void on_published() = 0;
   virtual void on_closed(std::string_view reason) = 0;
 };
 
@@ -59,8 +60,7 @@ class Connection {
   bool connected() const { return state_ == State::kConnected; }
 
   // A covey_mqtt_result. A lost message is OK, as on a radio.
-  int publish(const char* topic, std::span<const uint8_t> payload, uint8_t qos,
-              uint16_t* packet_id);
+  int publish(const char* topic, std::span<const uint8_t> payload, uint8_t qos, bool retain);
   int subscribe(const char* filter, uint8_t qos);
   int unsubscribe(const char* filter);
 

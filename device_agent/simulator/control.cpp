@@ -107,7 +107,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(asio::io_context& i
     if (!S_ISSOCK(found.st_mode)) return failed("exists and is no socket");
     unlink(path.c_str());
   }
-  std::unique_ptr<ControlServer> server(new ControlServer(io, path, std::move(handler)));
+  auto server = std::make_unique<ControlServer>(io, path, std::move(handler));
   server->acceptor_.open(endpoint.protocol(), error);
   const mode_t mask = umask(0177);
   if (!error) server->acceptor_.bind(endpoint, error);

@@ -24,6 +24,8 @@ class ControlServer {
 
   static Result<std::unique_ptr<ControlServer>> listen(boost::asio::io_context& io,
                                                        const std::string& path, Handler handler);
+  // Call listen() instead: it opens the socket.
+  ControlServer(boost::asio::io_context& io, std::string path, Handler handler);
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
@@ -31,7 +33,6 @@ class ControlServer {
  private:
   class Client;
 
-  ControlServer(boost::asio::io_context& io, std::string path, Handler handler);
   void accept();
 
   std::string path_;

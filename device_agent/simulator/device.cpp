@@ -25,7 +25,7 @@ Result<std::unique_ptr<Device>> Device::build(Environment& environment, const De
                                               const std::string& directory) {
   Result<std::unique_ptr<Hardware>> hardware = Hardware::build(spec, directory);
   if (!hardware) return hardware.error();
-  return std::unique_ptr<Device>(new Device(environment, spec, *std::move(hardware)));
+  return std::make_unique<Device>(environment, spec, *std::move(hardware));
 }
 
 Device::Device(Environment& environment, const DeviceSpec& spec, std::unique_ptr<Hardware> hardware)

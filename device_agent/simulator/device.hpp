@@ -32,6 +32,9 @@ class Device final : private ConnectionListener {
   static Result<std::unique_ptr<Device>> build(Environment& environment, const DeviceSpec& spec,
                                                const std::string& directory);
 
+  // Call build() instead: it opens the files.
+  Device(Environment& environment, const DeviceSpec& spec, std::unique_ptr<Hardware> hardware);
+
   const DeviceSpec& spec() const { return spec_; }
 
   // `connect_after`: the share of the jitter that this device waits.
@@ -63,13 +66,11 @@ class Device final : private ConnectionListener {
   using Clock = std::chrono::steady_clock;
   using TimePoint = Clock::time_point;
 
-  Device(Environment& environment, const DeviceSpec& spec, std::unique_ptr<Hardware> hardware);
-
   void configure();
   void on_connected() override;
   void on_message(const char* topic, std::span<const uint8_t> piece, size_t offset,
                   size_t total) override;
-  void on_published(uint16_t packet_id) override;
+  void on_published() override {}  // only the gateway's own acknowledgements count
   void on_closed(std::string_view reason) override;
 
   int publish(const char* topic, std::span<const uint8_t> payload, uint8_t qos);

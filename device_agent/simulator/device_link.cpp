@@ -30,7 +30,7 @@ int Device::publish(const char* topic, std::span<const uint8_t> payload, uint8_t
     const Status flushed = environment_.truth.flush();
     if (!flushed) environment_.fail(flushed.error());
   }
-  const int result = connection_.publish(topic, payload, qos, nullptr);
+  const int result = connection_.publish(topic, payload, qos, false);
   if (result != COVEY_MQTT_OK) return COVEY_ERROR_AGAIN;
   reports_sent_ += is_report ? 1 : 0;
   environment_.counters.messages_out++;
@@ -93,8 +93,6 @@ void Device::on_message(const char* topic, std::span<const uint8_t> piece, size_
                       total);
   if (offset + piece.size() == total || hardware_->flash.dead) after_agent();
 }
-
-void Device::on_published(uint16_t) {}  // the agent relies on the gateway's acknowledgements alone
 
 void Device::on_closed(std::string_view reason) {
   if (reason.starts_with("refused")) {

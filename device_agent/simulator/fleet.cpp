@@ -65,9 +65,9 @@ Result<ClassSpec> parse_class(std::string_view item) {
   if (parts.size() == 4) {
     uint32_t slot_kib = 0;
     uint32_t arena_kib = 0;
-    if (!parse_number(parts[2], &slot_kib) || slot_kib < 8 || slot_kib > 4096 ||
+    if (!parse_number(parts[2], &slot_kib) || slot_kib < 12 || slot_kib > 4096 ||
         slot_kib % 4 != 0) {
-      return bad_classes(item, "the slot must be 8 to 4096 KiB, a multiple of 4");
+      return bad_classes(item, "the slot must be 12 to 4096 KiB, a multiple of 4");
     }
     if (!parse_number(parts[3], &arena_kib) || arena_kib < 1 || arena_kib > 4096) {
       return bad_classes(item, "the arena must be 1 to 4096 KiB");

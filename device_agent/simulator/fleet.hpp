@@ -43,7 +43,7 @@ struct DeviceSpec {
   uint64_t seed = 0;  // of everything random in this device
 };
 
-constexpr uint32_t kSlotBytesSmall = 4096;
+constexpr uint32_t kSlotBytesSmall = 12 * 1024;
 constexpr uint32_t kFleetMax = 20000;
 
 // "m4f-256k:50,m0-64k:10" or with sizes in KiB "name:count:slot:arena"; names without sizes must be

@@ -21,7 +21,7 @@ Result<std::unique_ptr<Hardware>> Hardware::build(const DeviceSpec& spec,
                              "--small as before",
                              what, spec.id, directory, std::strerror(errno))};
   };
-  std::unique_ptr<Hardware> hardware(new Hardware);
+  auto hardware = std::make_unique<Hardware>();
   covey_host_geometry_t geometry{};
   geometry.size_bytes = kJournalBytes + 2 * spec.slot_bytes;
   geometry.erase_unit_bytes = kEraseUnitBytes;

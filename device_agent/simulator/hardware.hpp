@@ -33,6 +33,7 @@ class Hardware {
   // device with other sizes.
   static Result<std::unique_ptr<Hardware>> build(const DeviceSpec& spec,
                                                  const std::string& directory);
+  Hardware() = default;  // call build() instead
   ~Hardware();
   Hardware(const Hardware&) = delete;
   Hardware& operator=(const Hardware&) = delete;
@@ -55,8 +56,6 @@ class Hardware {
   covey_model_config_t model{};  // its arena is ours
 
  private:
-  Hardware() = default;
-
   struct AlignedDelete {
     void operator()(uint8_t* bytes) const;
   };

@@ -22,7 +22,7 @@ constexpr const char* kFooter = R"(Scenario file:
 Control (one JSON object per line on the Unix socket, one line back with "ok"):
   {"command": "status"}
   {"command": "step", "devices": {...}, "action": "..."}   apply a scenario step now
-  {"command": "quiesce", "deadline": "30s"}   stop inference, flush windows until all is acknowledged
+  {"command": "quiesce", "deadline": "30s"}   stop inference, wait until all is acknowledged
   {"command": "resume"}                       inference again, after quiesce
   {"command": "truth"}                        counts per device, boot and manifest; accuracy
   {"command": "labels", "fraction": "20%", "since": 0, "delay": "5s", "limit": 2000}
@@ -73,6 +73,13 @@ Result<HostPort> parse_host_port(std::string_view text) {
   return out;
 }
 
+Result<Sabotage> parse_sabotage(std::string_view text) {
+  if (text == "none") return Sabotage::kNone;
+  if (text == "reports") return Sabotage::kReports;
+  if (text == "journal") return Sabotage::kJournal;
+  return invalid("BAD_SABOTAGE", fmt::format("'{}' must be none, reports or journal", text));
+}
+
 ParsedOptions parse_options(int argc, char** argv) {
   Options options;
   CLI::App app{
@@ -110,7 +117,7 @@ ParsedOptions parse_options(int argc, char** argv) {
   app.add_option("--classes", classes,
                  "name:count[:slot_KiB:arena_KiB],...; built in: m4f-256k m4f-512k m0-64k m7-1m")
       ->type_name("LIST");
-  app.add_option("--small", options.fleet.small, "So many devices have a slot of only 4 KiB");
+  app.add_option("--small", options.fleet.small, "So many devices have a slot of only 12 KiB");
   app.add_option("--offline", options.fleet.offline,
                  "So many devices enrol and then stay offline until told");
   app.add_option("--seed", options.fleet.seed, "Of everything random except keys")
@@ -141,10 +148,13 @@ ParsedOptions parse_options(int argc, char** argv) {
 
   app.add_option("--loss", options.faults.loss, "Share of messages lost, 0 to 1")
       ->check(CLI::Range(0.0, 0.9));
-  app.add_option("--disconnects", options.faults.disconnects_per_hour, "Per device and hour");
-  app.add_option("--reboots", options.faults.reboots_per_hour, "Per device and hour");
+  app.add_option("--disconnects", options.faults.disconnects_per_hour, "Per device and hour")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--reboots", options.faults.reboots_per_hour, "Per device and hour")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--power-cuts", options.faults.power_cuts_per_hour,
-                 "Per device and hour, at a random flash operation");
+                 "Per device and hour, at a random flash operation")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--scenario", options.scenario_file, "What changes over time, see below")
       ->type_name("FILE.yaml")
       ->check(CLI::ExistingFile);
@@ -153,13 +163,12 @@ ParsedOptions parse_options(int argc, char** argv) {
       ->type_name("FILE");
   app.add_option("--control", options.control_path, "Unix socket for commands, see below")
       ->type_name("PATH");
-  const std::map<std::string, Sabotage> breaks{
-      {"none", Sabotage::kNone}, {"reports", Sabotage::kReports}, {"journal", Sabotage::kJournal}};
-  app.add_option("--break", options.sabotage,
-                 "Negative control: reports (devices lose windows that were sent but not "
-                 "acknowledged, and the truth does not say so) or journal (journal writes never "
-                 "reach the flash)")
-      ->transform(CLI::CheckedTransformer(breaks))
+  app.add_option_function<std::string>(
+         "--break",
+         [&](const std::string& value) { options.sabotage = required(parse_sabotage(value)); },
+         "Negative control: reports (RAM is lost with windows that were sent but not "
+         "acknowledged, and the truth does not say so) or journal (journal writes never reach "
+         "the flash)")
       ->type_name("none|reports|journal");
   app.add_flag("--quiet", options.quiet, "No progress on stderr");
 

@@ -59,5 +59,7 @@ ParsedOptions parse_options(int argc, char** argv);
 
 // "host:port", "[::1]:1883". Errors: BAD_ADDRESS.
 Result<HostPort> parse_host_port(std::string_view text);
+// "none", "reports" or "journal". Errors: BAD_SABOTAGE.
+Result<Sabotage> parse_sabotage(std::string_view text);
 
 }  // namespace covey::simulator

@@ -1,9 +1,7 @@
 #include "device_agent/simulator/state_directory.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -20,11 +18,6 @@ Error failed(const std::string& path, std::string_view why) {
 
 }  // namespace
 
-void StateDirectory::CloseLock::operator()(const int* descriptor) const {
-  close(*descriptor);
-  delete descriptor;
-}
-
 Result<StateDirectory> StateDirectory::open(const std::string& path, const nlohmann::json& fleet) {
   StateDirectory state;
   if (path.empty()) return state;
@@ -34,10 +27,11 @@ Result<StateDirectory> StateDirectory::open(const std::string& path, const nlohm
   if (error) return failed(path, error.message());
   // Identities hold keys.
   std::filesystem::permissions(path + "/devices", std::filesystem::perms::owner_all, error);
-  const int lock = ::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0) return failed(path, std::strerror(errno));
-  state.lock_.reset(new int(lock));
-  if (flock(lock, LOCK_EX | LOCK_NB) != 0) return failed(path, "another covey-sim uses it");
+  state.lock_.reset(std::fopen((path + "/lock").c_str(), "ae"));
+  if (!state.lock_) return failed(path, std::strerror(errno));
+  if (flock(fileno(state.lock_.get()), LOCK_EX | LOCK_NB) != 0) {
+    return failed(path, "another covey-sim uses it");
+  }
 
   const std::string file = path + "/fleet.json";
   if (std::filesystem::exists(file)) {

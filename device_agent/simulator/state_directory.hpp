@@ -2,6 +2,7 @@
 // against a second covey-sim while this object lives. Errors: STATE_DIRECTORY.
 #pragma once
 
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -18,11 +19,12 @@ class StateDirectory {
   std::string devices() const { return path_.empty() ? std::string() : path_ + "/devices"; }
 
  private:
-  struct CloseLock {
-    void operator()(const int* descriptor) const;
+  // Closing the file releases the lock.
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
   };
   std::string path_;  // empty: nothing persists
-  std::unique_ptr<int, CloseLock> lock_;
+  std::unique_ptr<std::FILE, Close> lock_;
 };
 
 }  // namespace covey::simulator
