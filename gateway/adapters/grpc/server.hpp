@@ -23,7 +23,7 @@ struct GrpcOptions {
   uint16_t port = 0;               // 0: a free one
   std::string unix_path;           // empty: no Unix socket
   uint32_t max_connections = 1000;
-  std::string site = "site";        // name, version and start id as GetSite shows them
+  std::string site = "site";  // name, version and start id as GetSite shows them
   std::string version;
   std::string start_id;
 };
@@ -46,8 +46,10 @@ class GrpcServer {
 
  private:
   struct Impl;
-  explicit GrpcServer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
+
+ public:
+  explicit GrpcServer(std::unique_ptr<Impl> impl);  // start() is the way in: Impl is private
 };
 
 }  // namespace covey

@@ -1,0 +1,204 @@
+#include "gateway/adapters/grpc/acceptor.hpp"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace covey::api {
+namespace {
+
+constexpr int kBacklog = 512;
+
+Error listen_error(const std::string& where, int number) {
+  return {Code::kUnavailable, "GRPC_LISTEN",
+          "cannot listen on " + where + ": " + std::strerror(number) +
+              (number == EADDRINUSE ? "; is another coveyd running?" : "")};
+}
+
+struct TcpAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+};
+
+Result<TcpAddress> loopback_address(const std::string& host, uint16_t port) {
+  TcpAddress address;
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    if ((ntohl(v4.sin_addr.s_addr) >> 24U) == 127U) {
+      std::memcpy(&address.storage, &v4, sizeof v4);
+      address.size = sizeof v4;
+      return address;
+    }
+  } else if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    if (IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr)) {
+      std::memcpy(&address.storage, &v6, sizeof v6);
+      address.size = sizeof v6;
+      return address;
+    }
+  }
+  return precondition("TLS_REQUIRED", "grpc.listen: '" + host +
+                                          "' is not a loopback address, and nothing else is "
+                                          "served without TLS");
+}
+
+Result<Descriptor> listen_tcp(const std::string& host, uint16_t port, int& bound_port) {
+  Result<TcpAddress> address = loopback_address(host, port);
+  if (!address) return address.error();
+  const std::string where = host + ":" + std::to_string(port);
+  Descriptor fd(socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd.get() < 0) return listen_error(where, errno);
+  const int on = 1;
+  (void)setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  auto* generic = reinterpret_cast<sockaddr*>(&address->storage);
+  if (bind(fd.get(), generic, address->size) != 0 || listen(fd.get(), kBacklog) != 0) {
+    return listen_error(where, errno);
+  }
+  socklen_t size = sizeof address->storage;
+  if (getsockname(fd.get(), generic, &size) != 0) return listen_error(where, errno);
+  bound_port = ntohs(address->storage.ss_family == AF_INET
+                         ? reinterpret_cast<sockaddr_in*>(generic)->sin_port
+                         : reinterpret_cast<sockaddr_in6*>(generic)->sin6_port);
+  return fd;
+}
+
+Result<Descriptor> listen_unix(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return invalid("GRPC_LISTEN", "grpc.unix_socket: " + path + " is longer than " +
+                                      std::to_string(sizeof address.sun_path - 1) +
+                                      " bytes: choose a shorter data directory");
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  struct stat entry {};
+  if (lstat(path.c_str(), &entry) == 0) {
+    if (!S_ISSOCK(entry.st_mode)) {
+      return precondition("GRPC_LISTEN", path + " exists and is not a socket: move it away");
+    }
+    const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (connect(probe.get(), generic, sizeof address) == 0) return listen_error(path, EADDRINUSE);
+    (void)unlink(path.c_str());  // left over by a process that was killed
+  }
+  Descriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd.get() < 0 || bind(fd.get(), generic, sizeof address) != 0) {
+    return listen_error(path, errno);
+  }
+  // Nobody can connect before listen(): the mode is right from the first connection on.
+  if (chmod(path.c_str(), S_IRUSR | S_IWUSR) != 0 || listen(fd.get(), kBacklog) != 0) {
+    return listen_error(path, errno);
+  }
+  return fd;
+}
+
+bool peer_is_owner(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  return peer.uid == geteuid() || peer.uid == 0;
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) (void)close(fd_);
+}
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  Descriptor old(std::exchange(fd_, other.release()));
+  return *this;
+}
+
+Result<std::unique_ptr<Acceptor>> Acceptor::listen(const std::string& host, uint16_t port,
+                                                   const std::string& unix_path,
+                                                   uint32_t max_connections) {
+  struct Access : Acceptor {};
+  auto acceptor = std::make_unique<Access>();
+  acceptor->connections_max_ = max_connections;
+  Result<Descriptor> tcp = listen_tcp(host, port, acceptor->port_);
+  if (!tcp) return tcp.error();
+  acceptor->tcp_ = *std::move(tcp);
+  if (!unix_path.empty()) {
+    Result<Descriptor> local = listen_unix(unix_path);
+    if (!local) return local.error();
+    acceptor->unix_ = *std::move(local);
+    acceptor->unix_path_ = unix_path;
+  }
+  acceptor->wake_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (acceptor->wake_.get() < 0) return listen_error("eventfd", errno);
+  return std::unique_ptr<Acceptor>(std::move(acceptor));
+}
+
+Acceptor::~Acceptor() { stop(); }
+
+void Acceptor::start(std::function<void(int, int)> hand_over) {
+  hand_over_ = std::move(hand_over);
+  thread_ = std::thread([this] { run(); });
+}
+
+void Acceptor::stop() {
+  if (stopping_.exchange(true)) return;
+  const uint64_t one = 1;
+  (void)!write(wake_.get(), &one, sizeof one);
+  if (thread_.joinable()) thread_.join();
+  tcp_ = Descriptor();
+  unix_ = Descriptor();
+  if (!unix_path_.empty()) (void)unlink(unix_path_.c_str());
+}
+
+void Acceptor::run() {
+  while (!stopping_) {
+    pollfd watched[3] = {
+        {wake_.get(), POLLIN, 0}, {tcp_.get(), POLLIN, 0}, {unix_.get(), POLLIN, 0}};
+    if (poll(watched, 3, -1) < 0 && errno != EINTR) return;
+    if (stopping_) return;
+    if ((watched[1].revents & POLLIN) != 0) accept_one(tcp_.get(), false);
+    if ((watched[2].revents & POLLIN) != 0) accept_one(unix_.get(), true);
+  }
+}
+
+void Acceptor::accept_one(int listener, bool unix_socket) {
+  Descriptor fd(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (fd.get() < 0) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      // The connection stays in the backlog: look again when something may have been closed.
+      pollfd wake{wake_.get(), POLLIN, 0};
+      (void)poll(&wake, 1, 100);
+    }
+    return;
+  }
+  if (full() || (unix_socket && !peer_is_owner(fd.get()))) {
+    ++refused_;
+    return;
+  }
+  struct stat entry {};
+  if (fstat(fd.get(), &entry) != 0) return;
+  handed_.push_back({fd.get(), entry.st_ino});
+  hand_over_(listener, fd.release());
+}
+
+bool Acceptor::full() {
+  if (handed_.size() < connections_max_) return false;
+  std::erase_if(handed_, [](const Handed& handed) {
+    struct stat entry {};
+    return fstat(handed.fd, &entry) != 0 || !S_ISSOCK(entry.st_mode) ||
+           entry.st_ino != handed.inode;
+  });
+  return handed_.size() >= connections_max_;
+}
+
+}  // namespace covey::api

@@ -1,0 +1,76 @@
+// Accepts connections for gRPC, which would never recover from running out of descriptors
+// (RUNTIME.md): at most `max_connections`, and over the Unix socket only from the owner of this
+// process or root. Own thread; listen() and stop() on one other. Errors: GRPC_LISTEN, TLS_REQUIRED.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/result.hpp"
+
+namespace covey::api {
+
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor();
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_ = -1;
+};
+
+class Acceptor {
+ public:
+  static Result<std::unique_ptr<Acceptor>> listen(const std::string& host, uint16_t port,
+                                                  const std::string& unix_path,
+                                                  uint32_t max_connections);
+  ~Acceptor();
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+  int port() const { return port_; }
+  // `hand_over(listener, connection)` owns the connection. Its thread is the acceptor's.
+  void start(std::function<void(int, int)> hand_over);
+  void stop();
+  uint64_t refused() const { return refused_; }
+
+ protected:
+  Acceptor() = default;
+
+ private:
+  void run();
+  void accept_one(int listener, bool unix_socket);
+  bool full();
+
+  // A connection belongs to gRPC once handed over; descriptor and inode together tell whether it is
+  // still the same socket.
+  struct Handed {
+    int fd = -1;
+    uint64_t inode = 0;
+  };
+
+  Descriptor tcp_;
+  Descriptor unix_;
+  Descriptor wake_;
+  std::string unix_path_;
+  int port_ = 0;
+  size_t connections_max_ = 0;
+  std::vector<Handed> handed_;  // acceptor's thread
+  std::function<void(int, int)> hand_over_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint64_t> refused_{0};
+  std::thread thread_;
+};
+
+}  // namespace covey::api

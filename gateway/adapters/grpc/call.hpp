@@ -1,0 +1,88 @@
+// One unary call between gRPC and the engine, without a gRPC type: handlers know these only. A Call
+// owns its request and its answer, because the engine may complete it after the client has gone.
+// Threading: a Call is used by one thread at a time (gRPC's, then the runtime's); finish() once.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/result.hpp"
+#include "gateway/runtime/engine_port.hpp"
+
+namespace covey::api {
+
+// What all calls share. Immutable; outlives the server with the calls that hold it.
+struct Context {
+  runtime::EnginePort& engine;
+  std::string site;
+  std::string version;
+  std::string start_id;
+  std::chrono::steady_clock::time_point started;
+};
+using ContextPtr = std::shared_ptr<const Context>;
+
+template <typename Req, typename Resp>
+struct Call {
+  using Request = Req;
+  using Response = Resp;
+
+  ContextPtr context;
+  Req request;
+  Resp response;
+  std::string actor;  // for the audit log
+  std::function<void(Status)> finish;
+};
+template <typename Req, typename Resp>
+using CallPtr = std::shared_ptr<Call<Req, Resp>>;
+
+inline Error engine_busy() {
+  return {Code::kResourceExhausted, "ENGINE_BUSY",
+          "the gateway has too much to do or is stopping: try again in a second"};
+}
+
+// Answers from the state: `look(engine, call)` fills the response on the engine thread.
+template <typename C, typename Look>
+void answer(std::shared_ptr<C> call, Look look) {
+  const auto status = std::make_shared<Status>();
+  const bool taken = call->context->engine.read(
+      [call, status, look = std::move(look)](const engine::Engine& engine) {
+        *status = look(engine, *call);
+      },
+      [call, status] { call->finish(*status); });
+  if (!taken) call->finish(engine_busy());
+}
+
+// Runs a command; `show(engine, reply, call)` then fills the response from the new state.
+template <typename C, typename Show>
+void execute(std::shared_ptr<C> call, engine::Command command, std::string etag, Show show) {
+  engine::CommandRequest request{std::move(command), call->actor, std::move(etag)};
+  const ContextPtr context = call->context;
+  context->engine.submit(
+      std::move(request),
+      [call, show = std::move(show)](const Result<engine::CommandReply>& reply) mutable {
+        if (!reply) return call->finish(reply.error());
+        answer(
+            std::move(call),
+            [reply = *reply, show = std::move(show)](const engine::Engine& engine, C& c) -> Status {
+              return show(engine, reply, c);
+            });
+      });
+}
+
+// The same where the reply says it all: `show(reply, response)`.
+template <typename C, typename Show>
+void execute_only(std::shared_ptr<C> call, engine::Command command, Show show) {
+  engine::CommandRequest request{std::move(command), call->actor, ""};
+  const ContextPtr context = call->context;
+  context->engine.submit(std::move(request),
+                         [call, show = std::move(show)](const Result<engine::CommandReply>& reply) {
+                           if (!reply) return call->finish(reply.error());
+                           show(*reply, call->response);
+                           call->finish({});
+                         });
+}
+
+}  // namespace covey::api

@@ -1,0 +1,39 @@
+// Resource names, page sizes and page tokens of the API, checked by hand: an error names the field.
+// Pure; any thread. Errors: BAD_NAME, BAD_PAGE_SIZE, BAD_PAGE_TOKEN, BAD_FIELD and the ids' own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/id.hpp"
+#include "core/result.hpp"
+
+namespace covey::api {
+
+inline constexpr int32_t kPageSizeMax = 1000;
+inline constexpr int32_t kPageSizeDefault = 100;
+inline constexpr size_t kNamesMax = 10'000;
+inline constexpr size_t kTextBytesMax = 1024;  // reasons and comments of people
+
+// "devices/{id}", or the bare id as people type it. `field` is for messages.
+Result<DeviceId> device_name(std::string_view text, std::string_view field);
+Result<RolloutName> rollout_name(std::string_view text, std::string_view field);  // "rollouts/{..}"
+Result<ModelName> model_name(std::string_view text, std::string_view field);      // "models/{...}"
+// "models/{model}/releases/{version}" or MODEL@VERSION.
+Result<ReleaseId> release_name(std::string_view text, std::string_view field);
+std::string name_of(const DeviceId& id);
+std::string name_of(const RolloutName& name);
+std::string name_of(const ReleaseId& release);
+
+Status check_text(std::string_view text, std::string_view field, size_t bytes_max = kTextBytesMax);
+
+// 0: the default; above the most: the most, as AIP-158 says. Negative is refused.
+Result<size_t> page_size(int32_t asked);
+// Opaque to clients. `kind` keeps a token of one method from being used with another.
+std::string page_token(std::string_view kind, std::string_view after);
+// "" for an empty token: from the beginning.
+Result<std::string> read_page_token(std::string_view kind, std::string_view token);
+Result<uint64_t> read_page_number(std::string_view kind, std::string_view token);
+
+}  // namespace covey::api

@@ -1,0 +1,103 @@
+#include "gateway/adapters/grpc/server.hpp"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include "gateway/adapters/grpc/acceptor.hpp"
+#include "gateway/adapters/grpc/services.hpp"
+
+namespace covey {
+namespace {
+
+constexpr int kMessageBytesMax = 1 << 20;
+constexpr size_t kMemoryBytes = 256U << 20U;
+constexpr int kThreadsMax = 16;
+
+// Idle HTTP/2 connections would stay for ever by default (RUNTIME.md).
+void limit(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  grpc::ResourceQuota quota("covey");
+  quota.Resize(kMemoryBytes).SetMaxThreads(kThreadsMax);
+  builder.SetResourceQuota(quota);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 64);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 300'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, 3'600'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
+  // Reflection is the only synchronous service.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+}
+
+}  // namespace
+
+struct GrpcServer::Impl {
+  std::shared_ptr<api::Session> session;
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  std::unique_ptr<api::Acceptor> acceptor;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
+  std::unique_ptr<grpc::Server> server;
+  bool stopped = false;
+};
+
+GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+GrpcServer::~GrpcServer() { stop(Millis{0}); }
+
+Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engine,
+                                                      GrpcOptions options) {
+  auto impl = std::make_unique<Impl>();
+  Result<std::unique_ptr<api::Acceptor>> acceptor =
+      api::Acceptor::listen(options.host, options.port, options.unix_path, options.max_connections);
+  if (!acceptor) return acceptor.error();
+  impl->acceptor = *std::move(acceptor);
+  impl->session = std::make_shared<api::Session>(std::make_shared<const api::Context>(api::Context{
+      engine, options.site, options.version, options.start_id, std::chrono::steady_clock::now()}));
+  impl->services = api::make_services(impl->session);
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  limit(builder);
+  for (const auto& service : impl->services) builder.RegisterService(service.get());
+  impl->connections = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
+  impl->server = builder.BuildAndStart();
+  if (impl->server == nullptr) {
+    return Error{Code::kInternal, "GRPC_LISTEN", "gRPC refuses to start"};
+  }
+  impl->acceptor->start([connections = impl->connections.get()](int listener, int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listener;
+    connection.fd = fd;
+    connections->HandleNewConnection(&connection);
+  });
+  return std::make_unique<GrpcServer>(std::move(impl));
+}
+
+int GrpcServer::port() const { return impl_->acceptor->port(); }
+
+void GrpcServer::set_serving(bool serving) {
+  if (auto* health = impl_->server->GetHealthCheckService()) health->SetServingStatus(serving);
+}
+
+void GrpcServer::stop(Millis deadline) {
+  if (impl_->stopped) return;
+  impl_->stopped = true;
+  impl_->acceptor->stop();
+  impl_->session->shut_down();
+  impl_->server->Shutdown(std::chrono::system_clock::now() + deadline);
+  impl_->session->worker.stop();
+}
+
+}  // namespace covey

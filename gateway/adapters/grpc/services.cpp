@@ -1,0 +1,212 @@
+#include "gateway/adapters/grpc/services.hpp"
+
+#include <mutex>
+
+#include "covey/v1/admin.grpc.pb.h"
+#include "covey/v1/devices.grpc.pb.h"
+#include "covey/v1/models.grpc.pb.h"
+#include "covey/v1/monitoring.grpc.pb.h"
+#include "covey/v1/rollouts.grpc.pb.h"
+#include "gateway/adapters/grpc/handlers.hpp"
+
+namespace covey::api {
+namespace {
+
+// Keeps itself alive until gRPC is done with it; finishes once, by the handler or by a cancel.
+template <typename Req, typename Resp>
+class UnaryReactor final : public grpc::ServerUnaryReactor {
+ public:
+  UnaryReactor(grpc::CallbackServerContext& context, Resp& response)
+      : context_(context), response_(response) {}
+
+  static grpc::ServerUnaryReactor* start(const SessionPtr& session,
+                                         grpc::CallbackServerContext* context, const Req* request,
+                                         Resp* response,
+                                         void (*handler)(const CallPtr<Req, Resp>&)) {
+    const auto reactor = std::make_shared<UnaryReactor>(*context, *response);
+    reactor->self_ = reactor;
+    const auto call = std::make_shared<Call<Req, Resp>>();
+    call->context = session->context;
+    call->request = *request;
+    call->actor = actor_of(*context);
+    call->finish = [reactor, raw = call.get()](const Status& status) {
+      reactor->end(status, &raw->response);
+    };
+    handler(call);
+    return reactor.get();
+  }
+
+  void OnCancel() override {
+    end(Error{static_cast<Code>(1), "CANCELLED", "the client has gone"}, nullptr);
+  }
+  void OnDone() override { self_.reset(); }
+
+ private:
+  void end(const Status& status, Resp* response) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (ended_) return;
+      ended_ = true;
+    }
+    if (status && response != nullptr) response_.Swap(response);
+    Finish(to_grpc(status, context_));
+  }
+
+  grpc::CallbackServerContext& context_;
+  Resp& response_;
+  std::shared_ptr<UnaryReactor> self_;
+  std::mutex mutex_;
+  bool ended_ = false;  // guarded by mutex_
+};
+
+#define COVEY_UNARY(Method, handler)                                          \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,      \
+                                   const v1::Method##Request* request,        \
+                                   v1::Method##Response* response) override { \
+    return UnaryReactor<v1::Method##Request, v1::Method##Response>::start(    \
+        session_, context, request, response, &handler);                      \
+  }
+
+class Devices final : public v1::DeviceService::CallbackService {
+ public:
+  explicit Devices(SessionPtr session) : session_(std::move(session)) {}
+  COVEY_UNARY(ListDevices, list_devices)
+  COVEY_UNARY(GetDevice, get_device)
+  COVEY_UNARY(AcceptDevices, accept_devices)
+  COVEY_UNARY(RejectDevice, reject_device)
+  COVEY_UNARY(LabelDevices, label_devices)
+  COVEY_UNARY(ReenrollDevice, reenroll_device)
+
+ private:
+  SessionPtr session_;
+};
+
+class Models final : public v1::ModelService::CallbackService {
+ public:
+  explicit Models(SessionPtr session) : session_(std::move(session)) {}
+  COVEY_UNARY(GetRelease, get_release)
+  COVEY_UNARY(ListReleases, list_releases)
+  grpc::ServerReadReactor<v1::CreateReleaseRequest>* CreateRelease(
+      grpc::CallbackServerContext* context, v1::CreateReleaseResponse* response) override {
+    return create_release(session_, *context, *response);
+  }
+
+ private:
+  SessionPtr session_;
+};
+
+class Rollouts final : public v1::RolloutService::CallbackService {
+ public:
+  explicit Rollouts(SessionPtr session) : session_(std::move(session)) {}
+  COVEY_UNARY(PlanRollout, plan_rollout)
+  COVEY_UNARY(CreateRollout, create_rollout)
+  COVEY_UNARY(GetRollout, get_rollout)
+  COVEY_UNARY(ListRollouts, list_rollouts)
+  COVEY_UNARY(PauseRollout, pause_rollout)
+  COVEY_UNARY(ResumeRollout, resume_rollout)
+  COVEY_UNARY(ApproveRollout, approve_rollout)
+  COVEY_UNARY(AbortRollout, abort_rollout)
+  COVEY_UNARY(RollbackRollout, rollback_rollout)
+  COVEY_UNARY(ListDeployments, list_deployments)
+  COVEY_UNARY(ListRolloutEvents, list_rollout_events)
+  grpc::ServerWriteReactor<v1::WatchRolloutResponse>* WatchRollout(
+      grpc::CallbackServerContext* context, const v1::WatchRolloutRequest* request) override {
+    return watch_rollout(session_, *context, *request);
+  }
+
+ private:
+  SessionPtr session_;
+};
+
+class Monitoring final : public v1::MonitoringService::CallbackService {
+ public:
+  explicit Monitoring(SessionPtr session) : session_(std::move(session)) {}
+  COVEY_UNARY(SubmitLabels, submit_labels)
+  COVEY_UNARY(GetInferenceTotals, get_inference_totals)
+  COVEY_UNARY(ListWindows, list_windows)
+  COVEY_UNARY(GetDrift, get_drift)
+  COVEY_UNARY(GetAccuracy, get_accuracy)
+  COVEY_UNARY(ListAlerts, list_alerts)
+  COVEY_UNARY(AcknowledgeAlert, acknowledge_alert)
+
+ private:
+  SessionPtr session_;
+};
+
+class Admin final : public v1::AdminService::CallbackService {
+ public:
+  explicit Admin(SessionPtr session) : session_(std::move(session)) {}
+  COVEY_UNARY(GetSite, get_site)
+  COVEY_UNARY(AddTrustedKey, add_trusted_key)
+  COVEY_UNARY(ListTrustedKeys, list_trusted_keys)
+  COVEY_UNARY(RemoveTrustedKey, remove_trusted_key)
+  COVEY_UNARY(ListAuditEntries, list_audit_entries)
+
+ private:
+  SessionPtr session_;
+};
+
+#undef COVEY_UNARY
+
+}  // namespace
+
+std::vector<std::unique_ptr<grpc::Service>> make_services(const SessionPtr& session) {
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  services.push_back(std::make_unique<Devices>(session));
+  services.push_back(std::make_unique<Models>(session));
+  services.push_back(std::make_unique<Rollouts>(session));
+  services.push_back(std::make_unique<Monitoring>(session));
+  services.push_back(std::make_unique<Admin>(session));
+  return services;
+}
+
+uint64_t Session::on_shutdown(std::function<void()> end) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!down_) {
+      ends_.emplace(next_, std::move(end));
+      return next_++;
+    }
+  }
+  end();
+  return 0;
+}
+
+void Session::forget(uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  ends_.erase(id);
+}
+
+void Session::shut_down() {
+  std::map<uint64_t, std::function<void()>> ends;
+  {
+    const std::lock_guard lock(mutex_);
+    down_ = true;
+    ends.swap(ends_);
+  }
+  for (const auto& [id, end] : ends) end();
+}
+
+grpc::Status to_grpc(const Status& status, grpc::CallbackServerContext& context) {
+  if (status) return grpc::Status::OK;
+  const Error& error = status.error();
+  context.AddTrailingMetadata("covey-reason", error.reason);
+  // Messages may quote what was sent, and gRPC's status text must be valid UTF-8.
+  std::string message;
+  for (const char c : error.message) {
+    const bool plain = c == '\n' || c == '\t' || (c >= ' ' && c <= '~');
+    message += plain ? c : '?';
+  }
+  return {static_cast<grpc::StatusCode>(error.code), message};
+}
+
+std::string actor_of(const grpc::CallbackServerContext& context) {
+  const std::string peer = context.peer();  // "ipv4:127.0.0.1:4711", "unix:..."
+  if (peer.starts_with("unix")) return "unix";
+  const size_t start = peer.find(':');
+  const size_t end = peer.rfind(':');
+  if (start == std::string::npos || end <= start) return peer;
+  return peer.substr(start + 1, end - start - 1);
+}
+
+}  // namespace covey::api

@@ -1,0 +1,46 @@
+// What the reactors share beside the engine: how errors and peers look in gRPC, who must be told to
+// end at shutdown, how many uploads are in memory. Thread-safe.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/status.h>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "gateway/adapters/grpc/call.hpp"
+#include "gateway/adapters/grpc/worker.hpp"
+
+namespace covey::api {
+
+inline constexpr int kUploadsMax = 4;  // each up to kImageBytesMax in memory
+
+struct Session {
+  explicit Session(ContextPtr c) : context(std::move(c)), worker(kUploadsMax * 2) {}
+
+  const ContextPtr context;
+  Worker worker;
+  std::atomic<int> uploads{0};
+
+  // `end` is called once, at shutdown, unless it is removed before.
+  uint64_t on_shutdown(std::function<void()> end);
+  void forget(uint64_t id);
+  void shut_down();
+
+ private:
+  std::mutex mutex_;
+  bool down_ = false;                               // guarded by mutex_
+  uint64_t next_ = 1;                               // guarded by mutex_
+  std::map<uint64_t, std::function<void()>> ends_;  // guarded by mutex_
+};
+
+// Adds the reason as trailing metadata.
+grpc::Status to_grpc(const Status& status, grpc::CallbackServerContext& context);
+// "unix" or "127.0.0.1": for the audit log.
+std::string actor_of(const grpc::CallbackServerContext& context);
+
+}  // namespace covey::api

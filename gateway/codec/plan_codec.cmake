@@ -1,0 +1,6 @@
+# Rollout plans between the API and the domain: needs the API's messages.
+if(COVEY_ADAPTERS)
+  covey_library(covey_plan_codec
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/plan_codec.cpp
+    DEPS covey_deploy covey_proto_api)
+endif()

@@ -1,0 +1,15 @@
+// Rollout plans between the API (covey.v1.RolloutSpec) and the domain (PlanDocument): the same
+// texts, nothing interpreted. Both ways are exact, but for `seed`, which the API doesn't have.
+// Pure; any thread. Errors: BAD_PLAN (a gate without a kind, more than a plan may have).
+#pragma once
+
+#include "core/result.hpp"
+#include "covey/v1/rollouts.pb.h"
+#include "deploy/rollout/plan.hpp"
+
+namespace covey {
+
+Result<PlanDocument> plan_from_proto(const v1::RolloutSpec& spec, const std::string& name);
+v1::RolloutSpec plan_to_proto(const PlanDocument& document);
+
+}  // namespace covey
