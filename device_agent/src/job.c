@@ -45,6 +45,7 @@ void covey_job_enter(covey_agent_t* a, enum covey_job_state state) {
   a->job.why = 0;
   a->job.cursor = 0;
   a->job.received = 0;
+  a->job.deadline_ms = 0;
   covey_wake_at(a, a->now_ms);
 }
 

@@ -118,6 +118,7 @@ int covey_send(covey_agent_t* a, const char* kind, covey_writer_t* w, uint8_t qo
   const covey_link_t* link = &covey_port(a)->link;
   char tail[16] = "up/";
   char topic[COVEY_TOPIC_BYTES_MAX];
+
   memcpy(tail + 3, kind, strlen(kind) + 1);
   covey_seal(a, kind, w);
   if (w->overflow) { /* the buffer's size was checked for the longest message */
@@ -125,5 +126,7 @@ int covey_send(covey_agent_t* a, const char* kind, covey_writer_t* w, uint8_t qo
     return COVEY_ERROR_CRYPTO;
   }
   covey_topic_own(a, tail, topic);
-  return link->publish(link->ctx, topic, w->bytes, w->size, qos);
+  if (link->publish(link->ctx, topic, w->bytes, w->size, qos) != 0) return COVEY_ERROR_AGAIN;
+  a->said_at_ms = a->now_ms;
+  return COVEY_OK;
 }

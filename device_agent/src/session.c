@@ -2,6 +2,8 @@
 #include "internal.h"
 
 #define SHORT_WAIT_MS 100U
+/* A device without a model, or without inferences, still says that it is there. */
+#define HEARTBEAT_INTERVALS 2U
 
 /* A fixed topic by number; false after the last. */
 static bool fixed_topic(const covey_agent_t* a, unsigned number, char* topic, uint8_t* qos) {
@@ -56,7 +58,14 @@ static void hello_step(covey_agent_t* a) {
 }
 
 static void status_step(covey_agent_t* a) {
+  const uint64_t silent_at_ms =
+      a->said_at_ms + (uint64_t)HEARTBEAT_INTERVALS * a->times.report_interval_ms;
   covey_writer_t w;
+  if (a->now_ms >= silent_at_ms) {
+    a->status_dirty = true;
+  } else {
+    covey_wake_at(a, silent_at_ms);
+  }
   if (a->progress_dirty) {
     if (a->now_ms >= a->progress_at_ms) {
       a->progress_dirty = false;
@@ -99,6 +108,7 @@ void covey_status_changed(covey_agent_t* a) {
 }
 
 void covey_answered(covey_agent_t* a) {
+  if (!a->hello_sent) return; /* to an earlier connection's */
   a->hello_due = false;
   a->hello_tries = 0;
 }
