@@ -33,12 +33,50 @@ Status check_agreement(const Manifest& manifest, const Selftest& selftest,
   return {};
 }
 
-Result<Manifest> open_manifest(const SignedManifest& signed_manifest, const Digest& digest,
-                               const TrustStore& trusted, KeyId& signed_by) {
-  Result<KeyId> key = trusted.verify(digest, signed_manifest.signatures);
-  if (!key) return key.error();
-  signed_by = *key;
-  return decode_manifest(signed_manifest.manifest);
+// What the signed manifest binds. `artifact` has its signed manifest and digest already.
+Result<Artifact> open_bound_parts(Artifact artifact, ArtifactUpload upload) {
+  Result<Manifest> manifest = decode_manifest(artifact.signed_manifest.manifest);
+  if (!manifest) return manifest.error();
+  artifact.manifest = *std::move(manifest);
+  const Manifest& m = artifact.manifest;
+
+  if (Status image = verify_image(m, upload.image); !image) return image.error();
+  Result<Bytes> table = build_chunk_table(upload.image, m.chunk_size_bytes);
+  if (!table) return table.error();
+  if (Status verified = verify_chunk_table(m, *table); !verified) return verified.error();
+
+  if (sha256(upload.tables) != m.tables_digest) {
+    return invalid("TABLES_DIGEST", "the telemetry tables are not the ones that were signed");
+  }
+  Result<TelemetryTables> tables = decode_tables(upload.tables);
+  if (!tables) return tables.error();
+  if (sha256(upload.gateway_part) != m.gateway_part_digest) {
+    return invalid("GATEWAY_PART_DIGEST", "the gateway part is not the one that was signed");
+  }
+  Result<GatewayPart> part = decode_gateway_part(upload.gateway_part);
+  if (!part) return part.error();
+  Result<Selftest> selftest = decode_selftest(sections_of(m, upload.image).selftest);
+  if (!selftest) return selftest.error();
+  if (Status agreed = check_agreement(m, *selftest, *tables, *part); !agreed) return agreed.error();
+
+  artifact.tables = *std::move(tables);
+  artifact.gateway_part = *std::move(part);
+  artifact.selftest = *std::move(selftest);
+  artifact.chunk_table = *std::move(table);
+  artifact.signed_manifest_bytes = std::move(upload.signed_manifest);
+  artifact.image = std::move(upload.image);
+  artifact.tables_bytes = std::move(upload.tables);
+  artifact.gateway_part_bytes = std::move(upload.gateway_part);
+  return artifact;
+}
+
+Result<Artifact> open_signed_manifest(const ArtifactUpload& upload) {
+  Artifact artifact;
+  Result<SignedManifest> signed_manifest = decode_signed_manifest(upload.signed_manifest);
+  if (!signed_manifest) return signed_manifest.error();
+  artifact.signed_manifest = *std::move(signed_manifest);
+  artifact.digest = sha256(artifact.signed_manifest.manifest);
+  return artifact;
 }
 
 }  // namespace
@@ -103,46 +141,18 @@ uint32_t Artifact::algorithms() const {
 }
 
 Result<Artifact> open_artifact(ArtifactUpload upload, const TrustStore& trusted) {
-  Artifact artifact;
-  Result<SignedManifest> signed_manifest = decode_signed_manifest(upload.signed_manifest);
-  if (!signed_manifest) return signed_manifest.error();
-  artifact.signed_manifest = *std::move(signed_manifest);
-  artifact.digest = sha256(artifact.signed_manifest.manifest);
+  Result<Artifact> artifact = open_signed_manifest(upload);
+  if (!artifact) return artifact.error();
+  const Result<KeyId> key = trusted.verify(artifact->digest, artifact->signed_manifest.signatures);
+  if (!key) return key.error();
+  artifact->signed_by = *key;
+  return open_bound_parts(*std::move(artifact), std::move(upload));
+}
 
-  Result<Manifest> manifest =
-      open_manifest(artifact.signed_manifest, artifact.digest, trusted, artifact.signed_by);
-  if (!manifest) return manifest.error();
-  artifact.manifest = *std::move(manifest);
-  const Manifest& m = artifact.manifest;
-
-  if (Status image = verify_image(m, upload.image); !image) return image.error();
-  Result<Bytes> table = build_chunk_table(upload.image, m.chunk_size_bytes);
-  if (!table) return table.error();
-  if (Status verified = verify_chunk_table(m, *table); !verified) return verified.error();
-
-  if (sha256(upload.tables) != m.tables_digest) {
-    return invalid("TABLES_DIGEST", "the telemetry tables are not the ones that were signed");
-  }
-  Result<TelemetryTables> tables = decode_tables(upload.tables);
-  if (!tables) return tables.error();
-  if (sha256(upload.gateway_part) != m.gateway_part_digest) {
-    return invalid("GATEWAY_PART_DIGEST", "the gateway part is not the one that was signed");
-  }
-  Result<GatewayPart> part = decode_gateway_part(upload.gateway_part);
-  if (!part) return part.error();
-  Result<Selftest> selftest = decode_selftest(sections_of(m, upload.image).selftest);
-  if (!selftest) return selftest.error();
-  if (Status agreed = check_agreement(m, *selftest, *tables, *part); !agreed) return agreed.error();
-
-  artifact.tables = *std::move(tables);
-  artifact.gateway_part = *std::move(part);
-  artifact.selftest = *std::move(selftest);
-  artifact.chunk_table = *std::move(table);
-  artifact.signed_manifest_bytes = std::move(upload.signed_manifest);
-  artifact.image = std::move(upload.image);
-  artifact.tables_bytes = std::move(upload.tables);
-  artifact.gateway_part_bytes = std::move(upload.gateway_part);
-  return artifact;
+Result<Artifact> reopen_artifact(ArtifactUpload upload) {
+  Result<Artifact> artifact = open_signed_manifest(upload);
+  if (!artifact) return artifact.error();
+  return open_bound_parts(*std::move(artifact), std::move(upload));
 }
 
 }  // namespace covey

@@ -75,5 +75,8 @@ struct Artifact {
   uint32_t algorithms() const;
 };
 Result<Artifact> open_artifact(ArtifactUpload upload, const TrustStore& trusted);
+// The same without the signatures, for an artifact that was opened once and stored: its key may be
+// gone from the trust store since. Leaves `signed_by` zero: the store keeps it beside.
+Result<Artifact> reopen_artifact(ArtifactUpload upload);
 
 }  // namespace covey
