@@ -1,0 +1,164 @@
+#include "storage/sqlite/database.hpp"
+
+#include <cstring>
+
+namespace covey::sqlite {
+namespace {
+
+// Extended result codes name the system call that failed; the low byte decides what it means.
+Error error_of(sqlite3* database, int result, std::string_view doing) {
+  std::string what = "SQLite, " + std::string(doing) + ": ";
+  what += database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(result);
+  what += " (" + std::to_string(result);
+  const int system = database != nullptr ? sqlite3_system_errno(database) : 0;
+  if (system != 0) what += std::string(", ") + std::strerror(system);
+  what += ")";
+  switch (result & 0xff) {
+    case SQLITE_FULL:
+      return {Code::kResourceExhausted, "DISK_FULL",
+              what + ": free space on the disk of the data directory, then start coveyd again"};
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return corrupt(what);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return {Code::kFailedPrecondition, "LOCKED",
+              what + ": another program holds the database; only coveyd may open it"};
+    default:
+      return {Code::kUnavailable, "STORE_IO",
+              what + ": check the data directory's permissions, its disk and the system log"};
+  }
+}
+
+}  // namespace
+
+Error corrupt(std::string what) {
+  return {Code::kDataLoss, "STORE_CORRUPT",
+          std::move(what) + ": the database is damaged; restore the data directory from a backup"};
+}
+
+void Statement::bound(int result) {
+  if (bind_result_ == SQLITE_OK) bind_result_ = result;
+}
+
+Statement& Statement::integer(int64_t value) {
+  bound(sqlite3_bind_int64(handle(), ++parameter_, value));
+  return *this;
+}
+
+Statement& Statement::text(std::string_view value) {
+  // A null pointer would bind NULL.
+  const char* begin = value.data() != nullptr ? value.data() : "";
+  bound(sqlite3_bind_text64(handle(), ++parameter_, begin, value.size(), SQLITE_TRANSIENT,
+                            SQLITE_UTF8));
+  return *this;
+}
+
+Statement& Statement::blob(ByteView value) {
+  const void* begin = value.data() != nullptr ? static_cast<const void*>(value.data()) : "";
+  bound(sqlite3_bind_blob64(handle(), ++parameter_, begin, value.size(), SQLITE_TRANSIENT));
+  return *this;
+}
+
+Statement& Statement::null() {
+  bound(sqlite3_bind_null(handle(), ++parameter_));
+  return *this;
+}
+
+Result<bool> Statement::step() {
+  sqlite3* database = sqlite3_db_handle(handle());
+  if (bind_result_ != SQLITE_OK) return error_of(database, bind_result_, "binding a value");
+  const int result = sqlite3_step(handle());
+  if (result == SQLITE_ROW) return true;
+  if (result == SQLITE_DONE) return false;
+  return error_of(database, result, sqlite3_sql(handle()));
+}
+
+Status Statement::run() {
+  Result<bool> row = step();
+  while (row && *row) row = step();
+  reset();
+  if (!row) return row.error();
+  return {};
+}
+
+void Statement::reset() {
+  sqlite3_reset(handle());
+  sqlite3_clear_bindings(handle());
+  parameter_ = 0;
+  bind_result_ = SQLITE_OK;
+}
+
+Result<Database> Database::open(const std::string& path, int flags, const std::string& vfs) {
+  sqlite3* handle = nullptr;
+  const int result = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX,
+                                     vfs.empty() ? nullptr : vfs.c_str());
+  Database database(handle);  // SQLite gives a handle even when it fails
+  if (result != SQLITE_OK) return error_of(handle, result, "opening " + path);
+  sqlite3_extended_result_codes(handle, 1);
+  sqlite3_busy_timeout(handle, 5000);
+  return database;
+}
+
+Status Database::run(const std::string& sql) {
+  const int result = sqlite3_exec(handle(), sql.c_str(), nullptr, nullptr, nullptr);
+  if (result != SQLITE_OK) return error_of(handle(), result, sql.substr(0, 60));
+  return {};
+}
+
+Result<Statement*> Database::cached(const std::string& sql) {
+  const auto found = statements_.find(sql);
+  if (found != statements_.end()) {
+    found->second.reset();
+    return &found->second;
+  }
+  sqlite3_stmt* statement = nullptr;
+  const int result = sqlite3_prepare_v3(handle(), sql.c_str(), static_cast<int>(sql.size() + 1),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (result != SQLITE_OK) return error_of(handle(), result, sql);
+  return &statements_.emplace(sql, Statement(statement)).first->second;
+}
+
+Result<int64_t> Database::number(const std::string& sql) {
+  Result<Statement*> statement = cached(sql);
+  if (!statement) return statement.error();
+  const Result<bool> row = (*statement)->step();
+  const int64_t value = row && *row ? sqlite3_column_int64((*statement)->handle(), 0) : 0;
+  (*statement)->reset();
+  if (!row) return row.error();
+  return value;
+}
+
+Result<std::string> Database::text(const std::string& sql) {
+  Result<Statement*> statement = cached(sql);
+  if (!statement) return statement.error();
+  const Result<bool> row = (*statement)->step();
+  std::string value;
+  if (row && *row) {
+    const auto* begin =
+        reinterpret_cast<const char*>(sqlite3_column_text((*statement)->handle(), 0));
+    if (begin != nullptr) value = begin;
+  }
+  (*statement)->reset();
+  if (!row) return row.error();
+  return value;
+}
+
+Result<Transaction> Transaction::begin(Database& database) {
+  if (Status begun = database.run("BEGIN IMMEDIATE"); !begun) return begun.error();
+  return Transaction(database);
+}
+
+Status Transaction::commit() {
+  Status committed = database_->run("COMMIT");
+  if (committed) database_ = nullptr;
+  return committed;
+}
+
+Transaction::~Transaction() {
+  if (database_ == nullptr) return;
+  // SQLite has rolled back by itself after some errors; then this one says so, which is no news.
+  static_cast<void>(database_->run("ROLLBACK"));
+}
+
+}  // namespace covey::sqlite

@@ -1,0 +1,53 @@
+#include "storage/sqlite/migrations.hpp"
+
+namespace covey::sqlite {
+namespace {
+
+constexpr int64_t kApplicationId = 0x436f7679;  // "Covy": which program's file it is
+
+}  // namespace
+
+Status migrate(Database& database) {
+  const Result<int64_t> application = database.number("PRAGMA application_id");
+  if (!application) return application.error();
+  const Result<int64_t> version = database.number("PRAGMA user_version");
+  if (!version) return version.error();
+  const auto newest = static_cast<int64_t>(migrations().size());
+  if (*version != 0 && *application != kApplicationId) {
+    return corrupt("covey.db is not a database of coveyd");
+  }
+  if (*version > newest) {
+    return Error{Code::kFailedPrecondition, "STORE_TOO_NEW",
+                 "covey.db has schema " + std::to_string(*version) + ", this coveyd knows up to " +
+                     std::to_string(newest) +
+                     ": install the version that wrote it, or a newer one"};
+  }
+  if (*version == newest) return {};
+  Result<Transaction> transaction = Transaction::begin(database);
+  if (!transaction) return transaction.error();
+  for (auto next = static_cast<size_t>(*version); next < migrations().size(); ++next) {
+    if (Status run = database.run(std::string(migrations()[next].sql)); !run) return run;
+  }
+  // Both live in the header page: part of the transaction.
+  const std::string marks = "PRAGMA application_id = " + std::to_string(kApplicationId) +
+                            "; PRAGMA user_version = " + std::to_string(newest);
+  if (Status marked = database.run(marks); !marked) return marked;
+  return transaction->commit();
+}
+
+Result<std::string> schema_of(Database& database) {
+  Result<Statement*> statement = database.cached(
+      "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name");
+  if (!statement) return statement.error();
+  std::string schema;
+  Result<bool> row = (*statement)->step();
+  for (; row && *row; row = (*statement)->step()) {
+    schema += reinterpret_cast<const char*>(sqlite3_column_text((*statement)->handle(), 0));
+    schema += ";\n\n";
+  }
+  (*statement)->reset();
+  if (!row) return row.error();
+  return schema;
+}
+
+}  // namespace covey::sqlite

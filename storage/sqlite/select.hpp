@@ -1,0 +1,53 @@
+// Rows of a record's table as records. The first error stops all that follows. One thread.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/sqlite/rows.hpp"
+
+namespace covey::sqlite {
+
+class Selector {
+ public:
+  explicit Selector(Database& database) : database_(database) {}
+
+  // Appends what `tail` (WHERE, ORDER BY, LIMIT) leaves of the table; `bind` gives its values.
+  template <typename Record, typename Bind>
+  void all(std::vector<Record>& out, const std::string& tail, const Bind& bind) {
+    if (!status_) return;
+    Result<Statement*> statement = database_.cached(select_sql(RowOf<Record>::table(), tail));
+    if (!statement) {
+      status_ = statement.error();
+      return;
+    }
+    bind(**statement);
+    status_ = read_rows(**statement, out);
+    (*statement)->reset();  // an open statement would hold its view of the database
+  }
+  template <typename Record>
+  void all(std::vector<Record>& out, const std::string& tail) {
+    all(out, tail, [](Statement&) {});
+  }
+
+  const Status& status() const { return status_; }
+
+ private:
+  template <typename Record>
+  static Status read_rows(Statement& statement, std::vector<Record>& out) {
+    for (;;) {
+      const Result<bool> more = statement.step();
+      if (!more) return more.error();
+      if (!*more) return {};
+      Row row(statement);
+      out.push_back(RowOf<Record>::read(row));
+      if (!row.status()) return row.status();
+    }
+  }
+
+  Database& database_;
+  Status status_;
+};
+
+}  // namespace covey::sqlite

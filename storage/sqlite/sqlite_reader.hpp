@@ -1,0 +1,14 @@
+// Pages of history over a connection of its own that never writes, never checkpoints and holds no
+// transaction between calls. One thread at a time. Errors: those of database.hpp.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "storage/store.hpp"
+
+namespace covey::sqlite {
+
+Result<std::unique_ptr<Reader>> open_reader(const std::string& path, const std::string& vfs);
+
+}  // namespace covey::sqlite

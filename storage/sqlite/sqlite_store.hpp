@@ -1,0 +1,63 @@
+// The Store in SQLite: DATA/covey.db (with -wal and -shm), DATA/lock, DATA/reserve. WAL with
+// synchronous=FULL; this object's connection is the only one that writes and checkpoints
+// (RUNTIME.md: 3.40.1 corrupts the file otherwise). Readers are query_only connections.
+// Threading: commit() and load() on one thread; reader() on any; a Reader by one thread at a time
+// and never beyond the store's life.
+// Errors of open(): LOCKED, STORE_TOO_NEW, STORE_CORRUPT, STORE_IO, DISK_FULL. After a commit
+// failed every later one gives the same error: what the caller holds is ahead of the disk, it must
+// start again.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "storage/sqlite/data_lock.hpp"
+#include "storage/sqlite/database.hpp"
+#include "storage/store.hpp"
+
+namespace covey {
+
+struct SqliteOptions {
+  std::string vfs;              // "": the system's
+  uint32_t max_page_count = 0;  // 0: no limit
+  uint32_t wal_autocheckpoint_pages = 2000;
+  // Kept as a file that is given up when the disk is full, so that old rows can be forgotten.
+  uint64_t reserve_bytes = 16U << 20U;
+};
+
+class SqliteStore final : public Store {
+ public:
+  // Creates the directory (owner only) and the database where they are missing.
+  static Result<std::unique_ptr<SqliteStore>> open(const std::filesystem::path& data_dir,
+                                                   SqliteOptions options);
+  ~SqliteStore() override;
+  SqliteStore(const SqliteStore&) = delete;
+  SqliteStore& operator=(const SqliteStore&) = delete;
+
+  Status commit(std::span<const Write> writes) override;
+  // The first time: an empty snapshot whose site.secret is zero.
+  Result<Snapshot> load(const LoadLimits& limits) override;
+  Result<std::unique_ptr<Reader>> reader() override;
+
+  // The reserve was given up and the disk has no room for it again: write nothing but Forget.
+  bool disk_is_full() const { return disk_is_full_; }
+
+ private:
+  SqliteStore(std::filesystem::path data_dir, SqliteOptions options, sqlite::DataLock lock)
+      : data_dir_(std::move(data_dir)), options_(std::move(options)), lock_(std::move(lock)) {}
+  Status open_database();
+  Status write(std::span<const Write> writes);
+  void keep_reserve();
+
+  std::filesystem::path data_dir_;
+  SqliteOptions options_;
+  sqlite::DataLock lock_;
+  std::optional<sqlite::Database> database_;
+  Status health_;  // the first failure of a commit stays
+  bool disk_is_full_ = false;
+};
+
+}  // namespace covey

@@ -1,0 +1,295 @@
+// What every Store promises, for each of them; and that they give the same answers.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "storage/memory/memory_store.hpp"
+#include "storage/sqlite/sqlite_store.hpp"
+#include "tests/unit/storage/random_writes.hpp"
+#include "tests/unit/storage/temporary_folder.hpp"
+
+namespace covey {
+namespace {
+
+using test::expect_same;
+using test::RandomWrites;
+
+struct MemoryCase {
+  Store& store() { return store_; }
+  void reopen() {}
+
+ private:
+  MemoryStore store_;
+};
+
+struct SqliteCase {
+  SqliteCase() { reopen(); }
+  Store& store() { return *store_; }
+  void reopen() {
+    store_.reset();
+    Result<std::unique_ptr<SqliteStore>> opened =
+        SqliteStore::open(folder_.path() / "data", {.reserve_bytes = 0});
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = *std::move(opened);
+  }
+
+ private:
+  test::TemporaryFolder folder_;
+  std::unique_ptr<SqliteStore> store_;
+};
+
+Snapshot loaded(Store& store, LoadLimits limits = {}) {
+  Result<Snapshot> snapshot = store.load(limits);
+  EXPECT_TRUE(snapshot) << snapshot.error().message;
+  return snapshot ? *std::move(snapshot) : Snapshot{};
+}
+
+void commit(Store& store, std::vector<Write> writes) {
+  const Status committed = store.commit(writes);
+  ASSERT_TRUE(committed) << committed.error().message;
+}
+
+template <typename Case>
+class StoreContract : public testing::Test {
+ protected:
+  Store& store() { return case_.store(); }
+  Case case_;
+};
+using Cases = testing::Types<MemoryCase, SqliteCase>;
+TYPED_TEST_SUITE(StoreContract, Cases);
+
+TYPED_TEST(StoreContract, StartsEmpty) {
+  const Snapshot empty = loaded(this->store());
+  expect_same(empty, Snapshot{});
+  EXPECT_TRUE(empty.site.secret.is_zero());
+}
+
+TYPED_TEST(StoreContract, APutReplacesTheRowWithTheSameKey) {
+  Device device;
+  device.id = DeviceId("dev-1");
+  device.boot_id = ~uint64_t{0};
+  commit(this->store(), {PutDevice{device}});
+  device.state = DeviceState::kAccepted;
+  device.labels = {{"line", "press"}};
+  device.models[ModelName("keyword")].desired = Digest{};
+  commit(this->store(), {PutDevice{device}});
+  this->case_.reopen();
+  const Snapshot after = loaded(this->store());
+  ASSERT_EQ(after.devices.size(), 1U);
+  EXPECT_EQ(after.devices[0], device);
+}
+
+TYPED_TEST(StoreContract, KeepsInsertionOrderOfSamplesAndLabels) {
+  const auto sample = [](const char* device, uint64_t inference, uint32_t predicted) {
+    SampleRecord record;
+    record.device = DeviceId(device);
+    record.inference = inference;
+    record.predicted = predicted;
+    return PutSample{record};
+  };
+  const auto label = [](const char* device, uint64_t inference, uint32_t truth) {
+    LabelRecord record;
+    record.device = DeviceId(device);
+    record.inference = inference;
+    record.truth = truth;
+    return PutLabel{record};
+  };
+  commit(this->store(), {sample("z", 9, 0), sample("a", 1, 0), sample("m", 5, 0), label("z", 9, 0),
+                         label("a", 1, 0)});
+  commit(this->store(), {sample("z", 9, 7), label("z", 9, 7)});  // keeps its place
+  const Snapshot after = loaded(this->store());
+  ASSERT_EQ(after.samples.size(), 3U);
+  EXPECT_EQ(after.samples[0].device.str(), "z");
+  EXPECT_EQ(after.samples[0].predicted, 7U);
+  EXPECT_EQ(after.samples[2].device.str(), "m");
+  ASSERT_EQ(after.labels.size(), 2U);
+  EXPECT_EQ(after.labels[0].truth, 7U);
+}
+
+TYPED_TEST(StoreContract, LoadsTheNewestEpisodeOfAnAlert) {
+  monitoring::Alert alert;
+  alert.key = {"bearing-vibration", "DRIFT", "rms", "bearing-vibration@1.4.0"};
+  for (const uint64_t episode : {2, 10, 9}) {
+    alert.episode = episode;
+    commit(this->store(), {PutAlert{alert}});
+  }
+  const Snapshot after = loaded(this->store());
+  ASSERT_EQ(after.alerts.size(), 1U);
+  EXPECT_EQ(after.alerts[0].episode, 10U);
+}
+
+TYPED_TEST(StoreContract, OrdersReleasesByVersionAndStreamsByUnsignedBoot) {
+  RandomWrites random(1);
+  std::vector<Write> writes;
+  for (int i = 0; i < 40; ++i) writes.push_back(random.make(4));
+  for (int i = 0; i < 200; ++i) writes.push_back(random.make(10));
+  commit(this->store(), writes);
+  const Snapshot after = loaded(this->store());
+  EXPECT_GT(after.releases.size(), 1U);
+  EXPECT_TRUE(std::ranges::is_sorted(after.releases, {}, &ReleaseRecord::id));
+  EXPECT_TRUE(std::ranges::is_sorted(after.streams, {}, [](const StreamRecord& stream) {
+    return std::tuple(stream.device, stream.boot_id, stream.manifest);
+  }));
+}
+
+TYPED_TEST(StoreContract, LoadLeavesOutOldTelemetry) {
+  WindowRecord window;
+  window.length = Millis{1000};
+  SampleRecord sample;
+  LabelRecord label;
+  for (int64_t i = 0; i < 10; ++i) {
+    window.index = i;
+    window.start = sample.start = label.wall = Millis{i * 1000};
+    sample.inference = label.inference = static_cast<uint64_t>(i);
+    commit(this->store(), {PutWindow{window}, PutSample{sample}, PutLabel{label}});
+  }
+  const Snapshot after = loaded(this->store(), {.windows_since = Millis{7000}});
+  EXPECT_EQ(after.windows.size(), 3U);
+  EXPECT_EQ(after.samples.size(), 3U);
+  EXPECT_EQ(after.labels.size(), 3U);
+  commit(this->store(), {Forget{.windows_before = Millis{4500}}});
+  EXPECT_EQ(loaded(this->store()).windows.size(), 6U);  // the one that ends at 5000 stays
+  EXPECT_EQ(loaded(this->store()).samples.size(), 5U);
+}
+
+TYPED_TEST(StoreContract, ReadsHistoryByPage) {
+  const RolloutName rollout("r1");
+  std::vector<Write> writes;
+  for (uint64_t i = 1; i <= 10; ++i) {
+    writes.push_back(AppendEvent{{i, i % 2 == 0 ? rollout : RolloutName("r2"), Millis{5}, "KIND",
+                                  "subject", std::to_string(i)}});
+    writes.push_back(AppendAudit{{i, Millis{6}, "anna", "PAUSE", "r1", "because"}});
+  }
+  writes.push_back(AppendEvent{{10, rollout, Millis{9}, "NEVER", "", ""}});  // never changed
+  commit(this->store(), writes);
+  Result<std::unique_ptr<Reader>> reader = this->store().reader();
+  ASSERT_TRUE(reader) << reader.error().message;
+  const auto numbers = [&](Page page) {
+    std::vector<uint64_t> found;
+    const std::vector<EventRecord> rows = *(*reader)->events(rollout, page);
+    for (const EventRecord& row : rows) found.push_back(row.sequence);
+    return found;
+  };
+  EXPECT_EQ(numbers({}), (std::vector<uint64_t>{10, 8, 6, 4, 2}));
+  EXPECT_EQ(numbers({.limit = 2}), (std::vector<uint64_t>{10, 8}));
+  EXPECT_EQ(numbers({.limit = 2, .before = 8}), (std::vector<uint64_t>{6, 4}));
+  EXPECT_EQ(numbers({.limit = 2, .after = 4}), (std::vector<uint64_t>{6, 8}));
+  EXPECT_EQ(numbers({.limit = 5, .before = 8, .after = 4}), (std::vector<uint64_t>{6}));
+  EXPECT_EQ((*reader)->events(rollout, {.limit = 1})->at(0).kind, "KIND");
+  const std::vector<AuditRecord> audit = *(*reader)->audit({.limit = 3});
+  ASSERT_EQ(audit.size(), 3U);
+  EXPECT_EQ(audit[0], (AuditRecord{10, Millis{6}, "anna", "PAUSE", "r1", "because"}));
+
+  // A reader sees what was committed after it was made.
+  commit(this->store(), {AppendEvent{{12, rollout, Millis{5}, "KIND", "", ""}}});
+  EXPECT_EQ(numbers({.limit = 1}), (std::vector<uint64_t>{12}));
+}
+
+TYPED_TEST(StoreContract, APageOfWindowsNeverTearsAStart) {
+  Digest a;
+  Digest b;
+  b.bytes.fill(1);
+  std::vector<Write> writes;
+  for (int64_t i = 1; i <= 5; ++i) {
+    for (const Digest& manifest : {a, b}) {
+      for (const char* cohort : {"", "canary"}) {
+        WindowRecord window;
+        window.manifest = manifest;
+        window.cohort = cohort;
+        window.index = i;
+        window.length = Millis{1000};
+        window.start = i * window.length;
+        writes.push_back(PutWindow{window});
+        window.device = DeviceId("dev-1");
+        writes.push_back(PutWindow{window});
+      }
+    }
+  }
+  commit(this->store(), writes);
+  Result<std::unique_ptr<Reader>> reader = this->store().reader();
+  ASSERT_TRUE(reader) << reader.error().message;
+  const std::vector<Digest> both = {a, b};
+  std::vector<WindowRecord> page = *(*reader)->windows(both, DeviceId(), {.limit = 5});
+  ASSERT_EQ(page.size(), 8U);
+  EXPECT_EQ(page[0].index, 5);
+  EXPECT_EQ(page[7].index, 4);
+  EXPECT_TRUE(page[0].device.empty());
+  page = *(*reader)->windows(both, DeviceId("dev-1"), {.limit = 1, .before = 4000});
+  ASSERT_EQ(page.size(), 4U);
+  EXPECT_EQ(page[0].index, 3);
+  page = *(*reader)->windows(std::span(both).first(1), DeviceId(), {.limit = 3, .after = 2000});
+  ASSERT_EQ(page.size(), 4U);
+  EXPECT_EQ(page[0].index, 3);
+  EXPECT_EQ(page[3].index, 4);
+  EXPECT_TRUE((*reader)->windows({}, DeviceId(), {})->empty());
+}
+
+TYPED_TEST(StoreContract, EveryKindOfWriteIsKept) {
+  MemoryStore expected;
+  for (size_t kind = 0; kind < std::variant_size_v<Write>; ++kind) {
+    SCOPED_TRACE("kind " + std::to_string(kind));
+    RandomWrites random(kind);
+    for (int i = 0; i < 20; ++i) {
+      const std::vector<Write> writes = {random.make(kind)};
+      commit(this->store(), writes);
+      commit(expected, writes);
+    }
+    expect_same(loaded(this->store()), loaded(expected));
+  }
+}
+
+// Two stores, the same random transactions: the same snapshot at every step and after a reopen.
+TEST(Stores, GiveTheSameSnapshot) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    RandomWrites random(seed);
+    MemoryStore memory;
+    SqliteCase sqlite;
+    for (int round = 0; round < 25; ++round) {
+      const std::vector<Write> writes = random.batch(1 + random.below(60));
+      commit(memory, writes);
+      commit(sqlite.store(), writes);
+      if (round % 8 == 7) sqlite.reopen();
+      const LoadLimits limits{Millis{static_cast<int64_t>(random.below(30)) * 1000}};
+      expect_same(loaded(memory, limits), loaded(sqlite.store(), limits));
+      if (testing::Test::HasFailure()) return;
+    }
+    Result<std::unique_ptr<Reader>> a = memory.reader();
+    Result<std::unique_ptr<Reader>> b = sqlite.store().reader();
+    ASSERT_TRUE(a && b);
+    for (int i = 0; i < 20; ++i) {
+      const Page page{1 + random.below(9), random.below(400), random.below(400)};
+      const RolloutName rollout("r" + std::to_string(random.below(5)));
+      EXPECT_EQ(*(*a)->events(rollout, page), *(*b)->events(rollout, page));
+      EXPECT_EQ(*(*a)->audit(page), *(*b)->audit(page));
+      Digest zero;
+      const std::vector<Digest> manifests = {zero};
+      const Page walls{page.limit, page.before * 250, page.after * 250};
+      for (const char* device : {"", "dev-3"}) {
+        EXPECT_EQ(*(*a)->windows(manifests, DeviceId(device), walls),
+                  *(*b)->windows(manifests, DeviceId(device), walls));
+      }
+    }
+  }
+}
+
+TEST(MemoryStore, FailsAsAskedAndChangesNothing) {
+  MemoryStore store;
+  commit(store, {PutSite{{.site_epoch = 2}}});
+  store.fail_next(2);
+  const MemoryStore copy = store;
+  for (int i = 0; i < 2; ++i) {
+    const Status failed = store.commit(std::vector<Write>{PutSite{{.site_epoch = 3}}});
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().reason, "STORE_IO");
+  }
+  EXPECT_EQ(loaded(store).site.site_epoch, 2U);
+  commit(store, {PutSite{{.site_epoch = 3}}});
+  EXPECT_EQ(loaded(store).site.site_epoch, 3U);
+  EXPECT_EQ(store.commits(), 2U);
+  MemoryStore snapshot = copy;  // as it was
+  EXPECT_EQ(loaded(snapshot).site.site_epoch, 2U);
+}
+
+}  // namespace
+}  // namespace covey

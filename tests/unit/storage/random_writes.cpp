@@ -1,0 +1,345 @@
+#include "tests/unit/storage/random_writes.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <limits>
+
+#include "tests/unit/deploy/example_artifact.hpp"
+
+namespace covey::test {
+namespace {
+
+constexpr std::array kTexts = {"",
+                               "a",
+                               "B",
+                               "bearing \"quoted\" \\ text",
+                               "Zürich, 中文",
+                               "line\nbreak",
+                               "'; DROP TABLE devices; --"};
+
+// Building one costs signatures: a few, once.
+const std::vector<std::shared_ptr<const Artifact>>& artifacts() {
+  static const auto all = [] {
+    std::vector<std::shared_ptr<const Artifact>> built;
+    const PrivateKey key = *PrivateKey::generate(SignatureAlgorithm::kEd25519);
+    TrustStore trusted;
+    EXPECT_TRUE(trusted.add(key.public_key()));
+    for (uint32_t patch = 0; patch < 4; ++patch) {
+      ArtifactInput input = example_input();
+      input.gateway_part.version.patch = patch;
+      input.model.push_back(static_cast<uint8_t>(patch));
+      Result<Artifact> artifact =
+          open_artifact(sign_and_pack(*build_artifact(input), key), trusted);
+      EXPECT_TRUE(artifact);
+      built.push_back(std::make_shared<const Artifact>(*std::move(artifact)));
+    }
+    return built;
+  }();
+  return all;
+}
+
+}  // namespace
+
+std::string RandomWrites::any_text() { return kTexts[below(kTexts.size())]; }
+
+Digest RandomWrites::any_digest() {
+  Digest digest;
+  digest.bytes.fill(static_cast<uint8_t>(below(3) * 100));
+  return digest;
+}
+
+std::optional<Digest> RandomWrites::maybe_digest() {
+  if (any_flag()) return std::nullopt;
+  return any_digest();
+}
+
+DeviceId RandomWrites::any_device() { return DeviceId("dev-" + std::to_string(below(12))); }
+
+ModelName RandomWrites::any_model() {
+  return ModelName(any_flag() ? "bearing-vibration" : "keyword");
+}
+
+RolloutName RandomWrites::any_rollout() { return RolloutName("r" + std::to_string(below(5))); }
+
+uint64_t RandomWrites::any_boot() {
+  constexpr std::array<uint64_t, 4> kBoots = {0, 7, uint64_t{1} << 63,
+                                              std::numeric_limits<uint64_t>::max()};
+  return kBoots[below(kBoots.size())];
+}
+
+ReleaseId RandomWrites::any_release() {
+  return {any_model(), {1, static_cast<uint32_t>(below(2) * 9 + 1), any32()}};
+}
+
+Device RandomWrites::device() {
+  constexpr std::array kStates = {DeviceState::kPending, DeviceState::kAccepted,
+                                  DeviceState::kRejected};
+  Device d;
+  d.id = any_device();
+  d.state = kStates[below(kStates.size())];
+  d.facts = {DeviceClass("m4f-256k"),
+             any_text(),
+             any_text(),
+             any32(),
+             any32(),
+             any32(),
+             any32(),
+             any64(),
+             any32(),
+             any32()};
+  if (any_flag()) d.labels["line"] = any_text();
+  if (any_flag()) d.labels["hall"] = any_text();
+  d.shard = static_cast<uint32_t>(below(64));
+  d.enroll_nonce = any64();
+  d.enroll_generation = any32();
+  d.enrolled = any_flag();
+  d.boot_id = any64();
+  d.nonce = any64();
+  d.goal_counter = below(1000);
+  d.goal_counter_seen = below(1000);
+  d.goal_nonce = any64();
+  d.goal_dirty = any_flag();
+  d.status_number = any32();
+  d.last_seen_wall = any_wall();
+  for (uint64_t i = below(3); i > 0; --i) {
+    DeviceModel& model = d.models[any_model()];
+    model.reported = {any_model(), maybe_digest(), maybe_digest(), maybe_digest(), maybe_digest(),
+                      any_text(),  any_text(),     any_text(),     any32(),        any32(),
+                      any32(),     any32(),        any32(),        any32(),        -5};
+    model.desired = maybe_digest();
+    model.attempt_last = any32();
+    model.assignment_failures = any32();
+    model.retry_not_before = any_wall();
+  }
+  return d;
+}
+
+ReleaseRecord RandomWrites::release() {
+  const auto& artifact = artifacts()[below(artifacts().size())];
+  const ReleaseId id = artifact->manifest.release();
+  return {id, {{id, 0, artifact}}, any_wall()};
+}
+
+Rollout RandomWrites::rollout() {
+  constexpr std::array kStates = {
+      RolloutState::kDraft,     RolloutState::kAwaitingApproval, RolloutState::kScheduled,
+      RolloutState::kRunning,   RolloutState::kPaused,           RolloutState::kRollingBack,
+      RolloutState::kSucceeded, RolloutState::kAborted,          RolloutState::kRolledBack};
+  constexpr std::array kStages = {StageState::kPending,     StageState::kDeploying,
+                                  StageState::kSoaking,     StageState::kAnalyzing,
+                                  StageState::kPassed,      StageState::kFailed,
+                                  StageState::kInconclusive};
+  Rollout r;
+  r.name = any_rollout();
+  r.document.name = r.name.str();
+  r.document.release = "bearing-vibration@1.4." + std::to_string(below(9));
+  r.document.target = any_flag() ? "" : R"(labels.line = "press" AND class = m4f-256k)";
+  r.document.holdback = any_flag() ? "" : "5%";
+  StageDocument stage;
+  stage.name = "canary";
+  stage.size = std::to_string(1 + below(99)) + "%";
+  stage.soak = "10m";
+  r.document.stages = {stage};
+  GateDocument gate;
+  gate.failures = GateDocument::Failures{"2%", "attempted", 20};
+  r.document.gates = {gate};
+  Result<Plan> plan = parse_plan(r.document);
+  EXPECT_TRUE(plan) << plan.error().message;
+  r.plan = *std::move(plan);
+  r.state = kStates[below(kStates.size())];
+  r.reason = any_text();
+  r.explanation = any_text();
+  r.stages.push_back(
+      {kStages[below(kStages.size())], any_flag(), any_wall(), any_wall(), any_wall(), any_wall()});
+  for (uint64_t i = below(4); i > 0; --i) r.order.push_back(any_device());
+  r.ends = {any32(), any32()};
+  r.holdback = any32();
+  if (any_flag()) r.excluded.push_back({any_device(), any_text(), any_text()});
+  r.creator = any_text();
+  r.now = any_flag();
+  r.create_wall = any_wall();
+  r.end_wall = any_wall();
+  r.revision = below(1000);
+  return r;
+}
+
+GateRecord RandomWrites::gates() {
+  constexpr std::array kVerdicts = {Verdict::kPass, Verdict::kFail, Verdict::kInconclusive,
+                                    Verdict::kError};
+  GateRecord record{any_rollout(), static_cast<uint32_t>(below(3)), {}};
+  for (uint64_t i = below(3); i > 0; --i) {
+    monitoring::GateResult result{
+        "drift", kVerdicts[below(kVerdicts.size())], any_text(), any_text(), {}};
+    result.measures.push_back({"psi", 1.0 / static_cast<double>(1 + below(1000)), 0.1, any_text()});
+    result.measures.push_back({"worst", std::numeric_limits<double>::infinity(), {}, ""});
+    record.results.push_back(std::move(result));
+  }
+  return record;
+}
+
+Deployment RandomWrites::deployment() {
+  constexpr std::array kCauses = {Cause::kRollout, Cause::kRollback, Cause::kAssignment};
+  constexpr std::array kStates = {
+      DeploymentState::kQueued,    DeploymentState::kOffered,   DeploymentState::kDownloading,
+      DeploymentState::kVerifying, DeploymentState::kStaged,    DeploymentState::kShadowing,
+      DeploymentState::kProbation, DeploymentState::kConfirmed, DeploymentState::kDeclined,
+      DeploymentState::kFailed,    DeploymentState::kReverted,  DeploymentState::kTimedOut,
+      DeploymentState::kCanceled,  DeploymentState::kRemoved};
+  Deployment d;
+  d.number = 1 + below(30);
+  d.device = any_device();
+  d.release = any_release();
+  d.manifest = any_digest();
+  d.previous = maybe_digest();
+  if (any_flag()) d.rollout = any_rollout();
+  d.stage = static_cast<uint32_t>(below(3));
+  d.cause = kCauses[below(kCauses.size())];
+  d.state = kStates[below(kStates.size())];
+  d.attempt = any32();
+  d.attempt_in_rollout = any32();
+  d.reason = any_text();
+  d.chunks_have = any32();
+  d.chunks_total = any32();
+  d.attempted = any_flag();
+  d.granted = any_flag();
+  d.late_confirmed = any_flag();
+  d.deadline = any_wall();
+  d.create_wall = any_wall();
+  d.update_wall = any_wall();
+  return d;
+}
+
+StreamRecord RandomWrites::stream() {
+  StreamRecord s{any_device(), any_boot(), any_digest(), {}, below(100)};
+  s.mark = {below(99), any64(), {}, below(9), below(9), below(99), any64(), any64()};
+  if (any_flag()) s.mark.gaps = {{1, 2}, {5, monitoring::kSequenceMax}};
+  return s;
+}
+
+WindowRecord RandomWrites::window() {
+  WindowRecord w;
+  w.manifest = any_digest();
+  w.cohort = any_flag() ? "" : "canary";
+  if (any_flag()) w.device = any_device();
+  w.index = static_cast<int64_t>(below(100));
+  w.length = Millis{1000};
+  w.start = w.index * w.length;
+  w.devices = any32();
+  w.closed = any_flag();
+  w.revised = any_flag();
+  w.counts.inferences = below(1000);
+  w.counts.classes = {below(100), below(100)};
+  w.counts.latency_sum_us = any64() >> 20U;
+  monitoring::FeatureCounts feature;
+  feature.bins = {below(10), below(10)};
+  feature.min = -3;
+  feature.max = 9;
+  feature.sum = -77;
+  w.counts.features = {feature};
+  return w;
+}
+
+monitoring::Alert RandomWrites::alert() {
+  constexpr std::array kStates = {monitoring::AlertState::kPending, monitoring::AlertState::kFiring,
+                                  monitoring::AlertState::kResolved};
+  monitoring::Alert a;
+  a.key = {any_model().str(), any_flag() ? "DRIFT" : "SILENCE", any_text(), any_text()};
+  a.episode = 1 + below(3);
+  a.state = kStates[below(kStates.size())];
+  a.severity = any_flag() ? monitoring::Severity::kWarn : monitoring::Severity::kPage;
+  a.explanation = any_text();
+  a.abnormal = any32();
+  a.quiet_streak = any32();
+  if (any_flag()) a.histories.push_back({any_device(), any32(), any_flag()});
+  a.opened_at = any_wall();
+  if (any_flag()) a.fired_at = any_wall();
+  if (any_flag()) a.resolved_at = any_wall();
+  if (any_flag()) a.acknowledged = monitoring::Acknowledgement{any_text(), any_text(), any_wall()};
+  return a;
+}
+
+Write RandomWrites::make(size_t kind) {
+  switch (kind) {
+    case 0:
+      return PutSite{
+          {any32(), any_digest(), any_wall(), any64(), below(9), below(9), below(9), any_flag()}};
+    case 1:
+      return PutDevice{device()};
+    case 2:
+      return PutTrustedKey{
+          {"key" + std::to_string(below(4)), "ES256", any_text(), any_text(), any_wall()}};
+    case 3:
+      return RemoveTrustedKey{"key" + std::to_string(below(4))};
+    case 4:
+      return PutRelease{release()};
+    case 5:
+      return PutRollout{rollout()};
+    case 6:
+      return PutGates{gates()};
+    case 7:
+      return PutDeployment{deployment()};
+    case 8:
+      return PutAssignment{{any_model(), any_rollout(), any_text(), any_release(), 1 + below(9)}};
+    case 9:
+      return PutRequest{{"id" + std::to_string(below(9)), any_text(), any_digest()}};
+    case 10:
+      return PutStream{stream()};
+    case 11:
+      return RemoveStream{any_device(), any_boot(), any_digest()};
+    case 12:
+      return PutTotal{{any_device(), any_digest(), any_text(), any64(), below(99), below(9),
+                       below(9), below(9), below(9)}};
+    case 13:
+      return PutWindow{window()};
+    case 14:
+      return PutSample{{any_device(), any_boot(), below(20), any_digest(), any_text(), any32(),
+                        any32(), any32(), static_cast<int64_t>(below(50)), any_wall()}};
+    case 15:
+      return PutLabel{
+          {any_model(), any_device(), any_boot(), below(20), any32(), any_flag(), any_wall()}};
+    case 16:
+      return PutAlert{alert()};
+    case 17:
+      return AppendReport{
+          {any_device(), any_boot(), any_digest(), below(99), any_wall(), Bytes(below(300), 0xa5)}};
+    case 18:
+      return AppendEvent{
+          {++sequence_, any_rollout(), any_wall(), any_text(), any_text(), any_text()}};
+    case 19:
+      return AppendAudit{{++sequence_, any_wall(), any_text(), any_text(), any_text(), any_text()}};
+    case 20:
+      return Forget{Millis{static_cast<int64_t>(below(20)) * 1000},
+                    Millis{static_cast<int64_t>(below(20)) * 1000}};
+    default:
+      ADD_FAILURE() << "a new kind of Write: make one here";
+      return RemoveTrustedKey{};
+  }
+}
+
+std::vector<Write> RandomWrites::batch(size_t size) {
+  std::vector<Write> writes;
+  for (size_t i = 0; i < size; ++i) writes.push_back(next());
+  return writes;
+}
+
+void expect_same(const Snapshot& a, const Snapshot& b) {
+  EXPECT_TRUE(a.site == b.site);
+  EXPECT_TRUE(a.devices == b.devices);
+  EXPECT_TRUE(a.trusted_keys == b.trusted_keys);
+  EXPECT_TRUE(a.releases == b.releases);
+  EXPECT_TRUE(a.rollouts == b.rollouts);
+  EXPECT_TRUE(a.gates == b.gates);
+  EXPECT_TRUE(a.deployments == b.deployments);
+  EXPECT_TRUE(a.assignments == b.assignments);
+  EXPECT_TRUE(a.requests == b.requests);
+  EXPECT_TRUE(a.streams == b.streams);
+  EXPECT_TRUE(a.totals == b.totals);
+  EXPECT_TRUE(a.windows == b.windows);
+  EXPECT_TRUE(a.samples == b.samples);
+  EXPECT_TRUE(a.labels == b.labels);
+  EXPECT_TRUE(a.alerts == b.alerts);
+  EXPECT_TRUE(a == b) << "a member of Snapshot that is not compared above";
+}
+
+}  // namespace covey::test

@@ -1,0 +1,54 @@
+// Writes of every kind over a few keys, so that puts replace and removals find something.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "storage/store.hpp"
+
+namespace covey::test {
+
+class RandomWrites {
+ public:
+  explicit RandomWrites(uint64_t seed) : random_(seed) {}
+
+  // One of std::variant_size_v<Write> kinds.
+  Write make(size_t kind);
+  Write next() { return make(below(std::variant_size_v<Write>)); }
+  std::vector<Write> batch(size_t size);
+
+  uint64_t below(uint64_t bound) { return random_() % bound; }
+
+ private:
+  uint64_t any64() { return random_(); }
+  uint32_t any32() { return static_cast<uint32_t>(random_()); }
+  bool any_flag() { return below(2) == 0; }
+  Millis any_wall() { return Millis{static_cast<int64_t>(below(100)) * 1000}; }
+  std::string any_text();
+  Digest any_digest();  // of a few
+  std::optional<Digest> maybe_digest();
+  DeviceId any_device();
+  ModelName any_model();
+  RolloutName any_rollout();
+  uint64_t any_boot();
+  ReleaseId any_release();
+
+  Device device();
+  ReleaseRecord release();
+  Rollout rollout();
+  GateRecord gates();
+  Deployment deployment();
+  StreamRecord stream();
+  WindowRecord window();
+  monitoring::Alert alert();
+
+  std::mt19937_64 random_;
+  uint64_t sequence_ = 0;
+};
+
+// The same in every member, told member by member.
+void expect_same(const Snapshot& a, const Snapshot& b);
+
+}  // namespace covey::test
