@@ -50,6 +50,7 @@ void add_duration(CLI::App& app, const std::string& name, Millis& target, const 
          name, [&target](const std::string& value) { target = required(parse_duration(value)); },
          text)
       ->type_name("DURATION")
+      ->take_last()
       ->default_str(to_string(target));
 }
 
