@@ -250,8 +250,8 @@ class Stepper {
         pause("GATE_ERROR", facts.explanation);
         return {};
       case Verdict::kInconclusive:
-        // More evidence may come for as long again as the soak, at least kAnalysisMin.
-        if (stage.analysis_used < std::max(kAnalysisMin, r().plan.stages[index].soak)) return {};
+        // More evidence may come, until the plan says that it takes too long.
+        if (stage.analysis_used < r().plan.stages[index].timeout) return {};
         move(stage, index, StageState::kInconclusive, facts.explanation);
         pause("GATE_INCONCLUSIVE", facts.explanation);
         return {};
@@ -322,8 +322,6 @@ class Stepper {
     return precondition("ROLLING_BACK", "rollout " + r().name.str() +
                                             " is rolling back: wait until it is ROLLED_BACK");
   }
-
-  static constexpr Millis kAnalysisMin = 30s;
 
   Step step_;
   Now now_;

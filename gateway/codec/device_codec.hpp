@@ -12,7 +12,7 @@
 
 namespace covey::codec {
 
-inline constexpr size_t kPayloadBytesMax = 8192;
+inline constexpr size_t kPayloadBytesMax = 16'384;
 inline constexpr size_t kGoalBytesMax = 256;
 
 // kind: last topic level, "hello", "status", "report", "fetch" or "bye".

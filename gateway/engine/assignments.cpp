@@ -8,19 +8,6 @@ namespace {
 
 constexpr Millis kAttemptDeadline = 10min;
 
-// A rollout decides about this device now: hands off.
-bool in_active_rollout(const State& state, const DeviceId& device, const ModelName& model) {
-  for (const auto& [name, rollout] : state.rollouts) {
-    if (has_ended(rollout.state) || rollout.plan.release.model != model) continue;
-    const auto index = state.rollout_index.find(name);
-    if (index == state.rollout_index.end()) continue;
-    if (index->second.rollout.contains(device) || index->second.rollback.contains(device)) {
-      return true;
-    }
-  }
-  return false;
-}
-
 uint32_t assignments_in_flight(const State& state) {
   return static_cast<uint32_t>(std::count_if(
       state.in_progress.begin(), state.in_progress.end(),
@@ -92,8 +79,8 @@ void reconcile(Turn& turn) {
       Device& device = found->second;
       for (auto& [name, model] : device.models) {
         if (!model.desired || model.reported.confirmed == model.desired) continue;
+        // A rollout that has plans with the device has queued or offered something: hands off.
         if (deployment_in_progress(state, device.id, name) != nullptr) continue;
-        if (in_active_rollout(state, device.id, name)) continue;
         const auto known = state.artifacts.find(*model.desired);
         if (known == state.artifacts.end()) continue;
         if (state.site.observed < model.retry_not_before) {

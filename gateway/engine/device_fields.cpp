@@ -13,6 +13,10 @@ std::optional<std::string> DeviceFields::find(std::string_view field) const {
   if (field == "id" || field == "device_id") return device_.id.str();
   if (field == "class") return device_.facts.device_class.str();
   if (field == "state") return std::string(to_string(device_.state));
+  if (field == "online") {
+    const auto session = state_.sessions.find(device_.id);
+    return session != state_.sessions.end() && session->second.online ? "true" : "false";
+  }
   if (field == "firmware") return device_.facts.firmware;
   if (field == "agent") return device_.facts.agent;
   if (field.starts_with("labels.")) {

@@ -62,6 +62,7 @@ class Dispatch {
     if (turn_.now.mono - state.last_sweep >= kSweepInterval) {
       state.last_sweep = turn_.now.mono;
       for (const auto& [id, device] : state.devices) state.reconcile_due.insert(id);
+      if (state.broker_connected) publish_site(turn_);  // whoever missed it, and the time
     }
     reconcile(turn_);
     close_windows(turn_);

@@ -35,11 +35,18 @@ void add_models(Device& device, const std::vector<ModelName>& models) {
   }
 }
 
-void accept(Turn& turn, Device& device) {
-  turn.change(device).state = DeviceState::kAccepted;
-  turn.emit(SetCredential{device.id, broker_password(turn.state, device)});
-  if (device.enroll_nonce != 0) answer(turn, device, device.enroll_nonce);
-  assign_device(turn, device);
+void accept(Turn& turn, const std::vector<DeviceId>& ids) {
+  // All credentials first: the broker takes them in one go, before anybody is told.
+  for (const DeviceId& id : ids) {
+    Device& device = turn.change(turn.state.devices.at(id));
+    device.state = DeviceState::kAccepted;
+    turn.emit(SetCredential{id, broker_password(turn.state, device)});
+  }
+  for (const DeviceId& id : ids) {
+    Device& device = turn.state.devices.at(id);
+    if (device.enroll_nonce != 0) answer(turn, device, device.enroll_nonce);
+    assign_device(turn, device);
+  }
   turn.urgent();
 }
 
@@ -69,7 +76,7 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     turn.urgent();
     turn.report(Report::Level::kInfo, "device_pending", event.device.str(),
                 "class " + found->second.facts.device_class.str());
-    if (turn.config.auto_accept) return accept(turn, found->second);
+    if (turn.config.auto_accept) return accept(turn, {event.device});
     return answer(turn, found->second, message.nonce);
   }
   Device& device = found->second;
@@ -96,18 +103,18 @@ Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command) {
   }
   Result<std::vector<DeviceId>> ids = select(turn.state, selection);
   if (!ids) return ids.error();
-  CommandReply reply;
+  std::vector<DeviceId> chosen;
   for (const DeviceId& id : *ids) {
-    Device& device = turn.state.devices.at(id);
+    const Device& device = turn.state.devices.at(id);
     if (device.state == DeviceState::kAccepted) continue;
     // A filter or `all` means those that wait; a rejected one is accepted by name only.
     const bool named =
         std::find(selection.ids.begin(), selection.ids.end(), id) != selection.ids.end();
     if (device.state == DeviceState::kRejected && !named) continue;
-    accept(turn, device);
-    ++reply.changed;
+    chosen.push_back(id);
   }
-  return reply;
+  accept(turn, chosen);
+  return CommandReply{.subject = "", .changed = static_cast<uint32_t>(chosen.size())};
 }
 
 Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command) {

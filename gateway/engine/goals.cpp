@@ -60,7 +60,11 @@ void publish_everything_retained(Turn& turn) {
       publish_goal(turn, device);
     }
   }
-  turn.emit(PublishSite{{.site_epoch = state.site.site_epoch,
+  publish_site(turn);
+}
+
+void publish_site(Turn& turn) {
+  turn.emit(PublishSite{{.site_epoch = turn.state.site.site_epoch,
                          .gateway_start_id = turn.config.start_id,
                          .utc = turn.now.wall,
                          .hello_jitter = turn.config.hello_jitter}});

@@ -6,6 +6,7 @@ namespace covey::engine {
 namespace {
 
 constexpr uint32_t kBootFlapsMax = 3;
+constexpr size_t kAckStreamsMax = 6;  // 256 bytes
 
 void heard(Turn& turn, Device& device, uint64_t boot_id, uint64_t uptime_ms) {
   Session& session = turn.session(device.id);
@@ -106,6 +107,8 @@ void on_status(Turn& turn, Device& device, const StatusMessage& status) {
   device.last_seen_wall = turn.now.wall;
   note_counter(turn, device, status.goal_counter);
   take_reports(turn, device, status.models);
+  // The goal that stands did not reach it: say it again, as it is.
+  if (device.goal_counter > status.goal_counter) publish_goal(turn, device);
   turn.urgent();
 }
 
@@ -149,14 +152,22 @@ void flush_acks(Turn& turn) {
     AckMessage ack{.boot_id = device.boot_id,
                    .status_number = device.status_number,
                    .credit = turn.config.report_credit};
+    // The newest streams of this boot: an acknowledgement has its limit on the wire.
+    std::vector<const StreamRecord*> streams;
     const StreamKey first{device.id, device.boot_id, Digest{}};
     for (auto it = state.streams.lower_bound(first);
          it != state.streams.end() && std::get<0>(it->first) == device.id &&
          std::get<1>(it->first) == device.boot_id;
          ++it) {
-      const monitoring::StreamAck mark = monitoring::ack(it->second.mark);
+      streams.push_back(&it->second);
+    }
+    std::sort(streams.begin(), streams.end(),
+              [](const auto* a, const auto* b) { return a->order > b->order; });
+    if (streams.size() > kAckStreamsMax) streams.resize(kAckStreamsMax);
+    for (const StreamRecord* record : streams) {
+      const monitoring::StreamAck mark = monitoring::ack(record->mark);
       ack.streams.push_back(
-          {prefix_of(it->second.manifest), static_cast<uint32_t>(mark.cumulative), mark.bitmap});
+          {prefix_of(record->manifest), static_cast<uint32_t>(mark.cumulative), mark.bitmap});
     }
     turn.emit(PublishAck{device.id, device.shard, std::move(ack), order_key(state, device)});
     due = state.ack_due.erase(due);

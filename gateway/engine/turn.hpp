@@ -79,6 +79,7 @@ std::vector<ModelGoal> goal_of(const State& state, const Device& device);
 void refresh_goal(Turn& turn, const DeviceId& device);
 void publish_goal(Turn& turn, const Device& device);
 void publish_everything_retained(Turn& turn);
+void publish_site(Turn& turn);
 void publish_release(Turn& turn, const ReleaseRecord& release);
 
 // transfer.cpp

@@ -1,6 +1,7 @@
 // The invariants of DESIGN.md section 8.
 #include <algorithm>
 
+#include "core/duration.hpp"
 #include "gateway/engine/queries.hpp"
 #include "tests/sim/world.hpp"
 
@@ -174,17 +175,21 @@ void World::check_end() {
         who += " " + device->id().str() + "(unknown)";
         continue;
       }
-      if (!device->quiet()) who += " " + device->id().str() + "(not quiet)";
+      if (!device->quiet()) who += " " + device->id().str() + "(" + device->unsettled() + ")";
       for (const auto& [name, model] : known->second.models) {
-        if (model.desired && !evil_.contains(*model.desired) &&
+        if (!parked(device->id()) && model.desired && !evil_.contains(*model.desired) &&
             model.reported.confirmed != model.desired) {
-          who += " " + device->id().str() + "(phase " + model.reported.phase + " " +
-                 model.reported.reason + ")";
+          who += " " + device->id().str() + "(wants " + short_hex(*model.desired) + ", has " +
+                 (model.reported.confirmed ? short_hex(*model.reported.confirmed) : "none") +
+                 ", phase " + model.reported.phase + " " + model.reported.reason + ", " +
+                 std::to_string(model.assignment_failures) + " failures, not before " +
+                 to_string(model.retry_not_before) + " at " + to_string(state.site.observed) + ")";
         }
       }
     }
     for (const uint64_t number : state.in_progress) {
       const Deployment& d = state.deployments.at(number);
+      if (parked(d.device)) continue;
       who += " deployment " + std::to_string(number) + " of " + d.device.str() + " " +
              std::string(to_string(d.state));
     }
@@ -192,6 +197,11 @@ void World::check_end() {
       if (rollout.state == RolloutState::kRunning || rollout.state == RolloutState::kRollingBack) {
         who += " rollout " + name.str() + " " + std::string(to_string(rollout.state));
       }
+    }
+    for (size_t i = 0; i < engine::kDrops; ++i) {
+      if (state.counters.drops[i] == 0) continue;
+      who += " " + std::string(to_string(static_cast<engine::Drop>(i))) + "=" +
+             std::to_string(state.counters.drops[i]);
     }
     return fail("does not converge when faults stop:" + who);
   }

@@ -339,6 +339,18 @@ void Device::flush() {
 
 bool Device::quiet() const { return powered_ && covey_agent_quiet(&memory_->agent); }
 
+std::string Device::unsettled() const {
+  if (!powered_) return "no power";
+  const covey_agent_t& a = memory_->agent;
+  return std::string(connected_ ? "connected" : "not connected") +
+         (a.site_seen ? "" : ", no site message") + (a.hello_due ? ", hello not answered" : "") +
+         ", status " + std::to_string(a.status_acked) + " of " + std::to_string(a.status_number) +
+         ", " + std::to_string(covey_agent_unacknowledged(&a, 0)) + " inferences unacknowledged, " +
+         std::to_string(a.counters.mac_invalid) + " bad macs, " +
+         std::to_string(a.counters.malformed) + " malformed, " + std::to_string(a.counters.bugs) +
+         " bugs";
+}
+
 std::optional<Digest> Device::confirmed() const {
   if (!powered_) return std::nullopt;
   covey_model_status_t status{};

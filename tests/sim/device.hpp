@@ -56,6 +56,7 @@ class Device {
   const DeviceId& id() const { return setup_.id; }
   bool powered() const { return powered_; }
   bool quiet() const;
+  std::string unsettled() const;  // why it is not quiet
   std::optional<Digest> confirmed() const;
   std::optional<Digest> active() const;
   bool runnable() const;  // a model is loaded and answers

@@ -68,7 +68,7 @@ World::World(WorldOptions options)
         std::make_unique<Device>(schedule_, random_, network_,
                                  DeviceSetup{.id = DeviceId("dev-" + std::to_string(i)),
                                              .device_class = random_.chance(0.15) ? "other" : "sim",
-                                             .slot_bytes = random_.chance(0.1) ? 6'144U : 16'384U,
+                                             .slot_bytes = random_.chance(0.1) ? 8'192U : 16'384U,
                                              .trusted = {author_.public_key()},
                                              .inference_interval = random_.between(300ms, 3s)}));
   }
@@ -133,13 +133,18 @@ void World::push_releases() {
 void World::start_some_rollout() {
   PlanDocument plan;
   plan.name = "r" + std::to_string(++rollout_number_);
-  plan.release = to_string(releases_[random_.below(releases_.size())]);
+  // Mostly good ones: 1.0.0, 1.1.0 and 1.3.0.
+  const std::vector<size_t> good{0, 1, 3};
+  plan.release = to_string(releases_[random_.chance(0.7) ? good[random_.below(good.size())]
+                                                         : random_.below(releases_.size())]);
   plan.on_fail = random_.chance(0.8) ? "ROLLBACK" : "PAUSE";
   plan.holdback = random_.chance(0.3) ? "10%" : "";
   plan.attempt = {.deadline = "90s", .retries = 1, .backoff = "5s"};
   plan.offline.skip_after = "60s";
-  plan.stages.push_back(
-      {.name = "canary", .size = random_.chance(0.5) ? "30%" : "1", .soak = "10s"});
+  plan.stages.push_back({.name = "canary",
+                         .size = random_.chance(0.5) ? "30%" : "1",
+                         .soak = "10s",
+                         .timeout = "60s"});
   if (random_.chance(0.6)) {
     plan.stages.push_back({.name = "half", .size = "60%", .soak = "5s", .max_in_flight = 2});
   }
@@ -170,7 +175,7 @@ void World::operate() {
   }
   if (open.empty() || random_.chance(0.1)) return start_some_rollout();
   const RolloutName& name = open[random_.below(open.size())];
-  switch (random_.below(12)) {
+  switch (random_.below(30)) {
     case 0:
       return gateway_->submit(engine::PauseRollout{name, "looking"});
     case 1:
@@ -256,6 +261,16 @@ void World::calm() {
   gateway_->faults.crash_between = 0;
 }
 
+bool World::parked(const DeviceId& device) const {
+  const engine::State& state = gateway_->engine().state();
+  const auto newest = state.newest_deployment.find({device, ModelName("sim-model")});
+  if (newest == state.newest_deployment.end()) return false;
+  const Deployment& deployment = state.deployments.at(newest->second);
+  return deployment.state == DeploymentState::kQueued && deployment.rollout &&
+         state.rollouts.at(*deployment.rollout).state != RolloutState::kRunning &&
+         state.rollouts.at(*deployment.rollout).state != RolloutState::kRollingBack;
+}
+
 bool World::settled() {
   if (!gateway_->running() || !gateway_->idle()) return false;
   const engine::State& state = gateway_->engine().state();
@@ -264,12 +279,15 @@ bool World::settled() {
       return false;
     }
   }
-  if (!state.in_progress.empty()) return false;
+  for (const uint64_t number : state.in_progress) {
+    if (!parked(state.deployments.at(number).device)) return false;
+  }
   for (const auto& device : devices_) {
     const auto known = state.devices.find(device->id());
     if (known == state.devices.end()) return false;
     if (known->second.state != DeviceState::kAccepted) continue;
     if (!device->quiet()) return false;
+    if (parked(device->id())) continue;
     for (const auto& [name, model] : known->second.models) {
       if (!model.desired || evil_.contains(*model.desired)) continue;
       if (model.reported.confirmed != model.desired) return false;
@@ -289,7 +307,7 @@ WorldResult World::run() {
   for (const auto& device : devices_) {
     schedule_.after(random_.between(0ms, 5s), [&d = *device] { d.power_on(); });
   }
-  const Millis disturbance = random_.between(2s, 30s);
+  const Millis disturbance = random_.between(2s, 120s);
   Millis next_disturbance = 20s;
   Millis next_operation = 10s;
   for (Millis t = kStep; t <= kSafetyPhase && !result_.violation; t += kStep) {

@@ -48,6 +48,8 @@ class World {
   void forge_goal();
   void calm();
   bool settled();
+  // Waits in a rollout that an operator left paused or unapproved: not the engine's to move.
+  bool parked(const DeviceId& device) const;
 
   void fail(const std::string& what);
   void check();

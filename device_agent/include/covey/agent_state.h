@@ -136,6 +136,7 @@ typedef struct covey_agent {
   uint64_t gateway_start_id;
   uint64_t hello_at_ms;
   uint64_t status_at_ms;
+  uint64_t said_at_ms; /* last message that went out */
   uint64_t progress_at_ms;
   uint64_t report_at_ms; /* not before: back-off that the gateway asked for */
   uint64_t window_at_ms; /* when the open windows close */

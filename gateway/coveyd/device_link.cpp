@@ -1,0 +1,153 @@
+#include "gateway/coveyd/device_link.hpp"
+
+#include "gateway/adapters/log/log.hpp"
+#include "gateway/adapters/mqtt/topics.hpp"
+#include "gateway/codec/device_codec.hpp"
+
+namespace covey {
+namespace {
+
+using runtime::EventClass;
+
+EventClass class_of(mqtt::UpKind kind) {
+  switch (kind) {
+    case mqtt::UpKind::kHello:
+    case mqtt::UpKind::kStatus:
+    case mqtt::UpKind::kFetch:
+    case mqtt::UpKind::kBye:
+    case mqtt::UpKind::kEnroll:
+      return EventClass::kLifecycle;
+    case mqtt::UpKind::kReport:
+      return EventClass::kTelemetry;
+  }
+  return EventClass::kTelemetry;
+}
+
+uint8_t shard(uint32_t number) { return static_cast<uint8_t>(number); }
+
+}  // namespace
+
+DeviceLink::DeviceLink(mqtt::MqttOptions options, broker::EmbeddedBroker* broker)
+    : broker_(broker),
+      client_(std::move(options), {[this](bool connected) { on_connection(connected); },
+                                   [this](std::string_view topic, ByteView payload, bool) {
+                                     on_message(topic, payload);
+                                   }}) {}
+
+std::map<std::string, uint64_t> DeviceLink::malformed_by_reason() const {
+  const std::lock_guard lock(mutex_);
+  return malformed_by_reason_;
+}
+
+void DeviceLink::on_connection(bool connected) {
+  log::log_event(connected ? log::Level::kInfo : log::Level::kWarn,
+                 connected ? "broker_connected" : "broker_disconnected");
+  runtime_->set_broker_connected(connected);
+  if (connected) {
+    (void)runtime_->post(EventClass::kControl, engine::BrokerConnected{});
+  } else {
+    (void)runtime_->post(EventClass::kControl, engine::BrokerDisconnected{});
+  }
+}
+
+void DeviceLink::refuse(const Error& error) {
+  ++malformed_;
+  const std::lock_guard lock(mutex_);
+  ++malformed_by_reason_[error.reason];
+}
+
+void DeviceLink::on_message(std::string_view topic, ByteView payload) {
+  const Result<mqtt::UpTopic> parsed = mqtt::parse_up_topic(topic);
+  if (!parsed) {
+    client_.count_drop(mqtt::MqttDrop::kInBadTopic);
+    return;
+  }
+  engine::Event event = engine::Tick{};
+  if (parsed->kind == mqtt::UpKind::kEnroll) {
+    Result<engine::EnrollMessage> message = codec::decode_enroll(payload);
+    if (!message) return refuse(message.error());
+    event = engine::EnrollReceived{parsed->device, *std::move(message)};
+  } else {
+    Result<engine::DeviceMessage> message =
+        codec::decode_device_message(mqtt::to_string(parsed->kind), payload);
+    if (!message) return refuse(message.error());
+    event = engine::FromDevice{parsed->device, parsed->shard, *std::move(message),
+                               Bytes(payload.begin(), payload.end())};
+  }
+  if (!runtime_->post(class_of(parsed->kind), std::move(event))) {
+    client_.count_drop(mqtt::MqttDrop::kInQueueFull);
+  }
+}
+
+void DeviceLink::publish(const std::string& topic, ByteView payload, mqtt::Qos qos, bool retain) {
+  // What does not go out is said again: goals at the next hello, the rest when devices ask.
+  (void)client_.publish(topic, payload, qos, retain);
+}
+
+void DeviceLink::deliver(const engine::Effect& effect) {
+  struct Deliver {
+    DeviceLink& link;
+
+    void operator()(const engine::PublishSite& e) const {
+      link.publish(std::string(mqtt::kSiteTopic), codec::encode(e.site), mqtt::Qos::kAtLeastOnce,
+                   true);
+    }
+    void operator()(const engine::PublishGoal& e) const {
+      const Result<Bytes> payload = codec::encode(e.goal, e.order_key);
+      if (!payload) {
+        log::log_event(log::Level::kError, "goal_refused",
+                       {{"device", e.device.str()}, {"reason", payload.error().message}});
+        return;
+      }
+      link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kGoal), *payload,
+                   mqtt::Qos::kAtLeastOnce, true);
+    }
+    void operator()(const engine::PublishAck& e) const {
+      link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kAck),
+                   codec::encode(e.ack, e.device, e.order_key), mqtt::Qos::kAtMostOnce, false);
+    }
+    void operator()(const engine::PublishBlob& e) const {
+      link.publish(mqtt::manifest_topic(e.digest), e.bytes, mqtt::Qos::kAtLeastOnce, true);
+    }
+    void operator()(const engine::PublishChunks& e) const {
+      const std::string topic = mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kChunk);
+      for (const uint32_t index : e.indexes) {
+        ByteView data;
+        if (e.result == engine::ChunkResult::kOk) {
+          const ByteView image = e.artifact->image;
+          const size_t size = e.artifact->manifest.chunk_size_bytes;
+          const size_t begin = index * size;
+          data = image.subspan(begin, std::min(size, image.size() - begin));
+        }
+        link.publish(topic,
+                     codec::encode_chunk(e.manifest, index, e.result, e.retry_after_ms, data),
+                     mqtt::Qos::kAtMostOnce, false);
+      }
+    }
+    void operator()(const engine::PublishGrant& e) const {
+      // The broker must know the password before the device tries it.
+      if (e.grant.state == engine::EnrollState::kAccepted && link.broker_ != nullptr) {
+        (void)link.broker_->flush(2s);
+      }
+      link.publish(mqtt::enroll_down_topic(e.device), codec::encode(e.grant),
+                   mqtt::Qos::kAtLeastOnce, false);
+    }
+    void operator()(const engine::SetCredential& e) const {
+      if (link.broker_ == nullptr) return;
+      if (e.password.empty()) {
+        link.broker_->remove_credential(e.device);
+      } else {
+        link.broker_->set_credential(e.device, e.password);
+      }
+    }
+    void operator()(const engine::Reply&) const {}  // the runtime's own
+    void operator()(const engine::Report& e) const {
+      log::log_event(
+          e.level == engine::Report::Level::kWarning ? log::Level::kWarn : log::Level::kInfo,
+          e.event, {{"subject", e.subject}, {"text", e.text}});
+    }
+  };
+  std::visit(Deliver{*this}, effect);
+}
+
+}  // namespace covey

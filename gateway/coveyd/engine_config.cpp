@@ -1,0 +1,43 @@
+#include "gateway/coveyd/engine_config.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/digest.hpp"
+
+namespace covey {
+
+engine::EngineConfig engine_config_of(const config::Config& config) {
+  engine::EngineConfig engine;
+  engine.auto_accept = config.enroll.auto_accept;
+  engine.report_interval = config.telemetry.report_interval;
+  engine.offline_after = config.offline.silence_after;
+  engine.ack_interval = config.telemetry.ack_interval;
+  engine.window = config.telemetry.window;
+  engine.bandwidth_bytes_per_s = config.rollout.bandwidth_bytes_per_s;
+  // Ticks come ten times a second.
+  engine.offers_per_tick = std::max(1U, config.rollout.offer_rate / 10);
+  engine.hello_jitter = std::clamp<Millis>(config.telemetry.report_interval / 4, 200ms, 30s);
+  const auto& drift = config.monitoring.drift;
+  engine.drift_enabled = drift.enabled;
+  engine.drift.warn_psi = drift.warn_delta;
+  engine.drift.page_psi = drift.page_delta;
+  engine.drift.alpha = drift.alpha;
+  engine.alert_policy = {
+      .fire_windows = drift.fire, .of_windows = drift.of, .quiet_windows = drift.clear};
+  return engine;
+}
+
+GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id) {
+  Bytes id(sizeof start_id);
+  std::memcpy(id.data(), &start_id, sizeof start_id);
+  return {.host = config.grpc.listen.host,
+          .port = config.grpc.listen.port,
+          .unix_path = config.grpc.unix_socket,
+          .max_connections = config.grpc.max_connections,
+          .site = config.site.name,
+          .version = COVEY_VERSION,
+          .start_id = to_hex(id)};
+}
+
+}  // namespace covey

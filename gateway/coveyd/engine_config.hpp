@@ -1,0 +1,13 @@
+// The parts' options out of the one configuration. Pure.
+#pragma once
+
+#include "gateway/adapters/grpc/server.hpp"
+#include "gateway/config/config.hpp"
+#include "gateway/engine/config.hpp"
+
+namespace covey {
+
+engine::EngineConfig engine_config_of(const config::Config& config);
+GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id);
+
+}  // namespace covey

@@ -1,0 +1,125 @@
+// coveyd: the gateway daemon of one site.
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "gateway/adapters/log/log.hpp"
+#include "gateway/config/config.hpp"
+#include "gateway/coveyd/site.hpp"
+
+namespace {
+
+using namespace covey;
+
+struct Options {
+  std::string data = "covey-data";
+  std::string config;
+  bool check_config = false;
+  bool print_config = false;
+  bool config_reference = false;
+  SiteFaults faults;
+};
+
+int usage_of_config(const config::ConfigOutcome& outcome) {
+  for (const Error& error : outcome.errors) {
+    std::fprintf(stderr, "coveyd: %s\n", error.message.c_str());
+  }
+  std::fprintf(stderr,
+               "coveyd: %zu error(s) in the configuration; `coveyd --config-reference` "
+               "lists every key\n",
+               outcome.errors.size());
+  return 2;
+}
+
+// Signals are taken by this thread only; every other one inherits the mask.
+int block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+int serve(const config::Config& configuration, const SiteFaults& faults) {
+  const int signals = block_signals();
+  Result<std::unique_ptr<Site>> site = Site::start(configuration, faults);
+  if (!site) {
+    log::log_event(log::Level::kError, "start_failed",
+                   {{"reason", site.error().reason}, {"text", site.error().message}});
+    return 1;
+  }
+  const config::Endpoints& at = (*site)->endpoints();
+  log::log_event(log::Level::kInfo, "started",
+                 {{"site", configuration.site.name},
+                  {"grpc", at.grpc},
+                  {"unix", at.grpc_unix},
+                  {"http", at.http},
+                  {"mqtt", at.mqtt},
+                  {"enroll", at.enroll}});
+  signalfd_siginfo received{};
+  while (read(signals, &received, sizeof received) != sizeof received) {
+  }
+  log::log_event(log::Level::kInfo, "stopping", {{"signal", received.ssi_signo}});
+  (*site)->stop();
+  log::log_event(log::Level::kInfo, "stopped");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{
+      "coveyd: deploys TinyML models to the microcontrollers of one site and watches them.\n"
+      "With --data alone it runs with its own MQTT broker on loopback ports; see\n"
+      "DIR/endpoints.json for where it listens, and `covey --help` for what to do next."};
+  app.set_version_flag("--version", "coveyd " COVEY_VERSION);
+  app.add_option("--data", options.data, "Data directory; created when missing (COVEY_DATA)")
+      ->envname("COVEY_DATA")
+      ->capture_default_str();
+  app.add_option("--config", options.config,
+                 "Configuration (default: DIR/covey.yaml if it exists)");
+  app.add_flag("--check-config", options.check_config, "Check the configuration and exit");
+  app.add_flag("--print-config", options.print_config,
+               "Print the effective configuration, secrets redacted, and exit");
+  app.add_flag("--config-reference", options.config_reference,
+               "Print every key with its default as Markdown and exit");
+  app.add_option("--fault-kill-after-commits", options.faults.kill_after_commits,
+                 "For tests: end with SIGKILL after N commits, before anything of the last one is "
+                 "published")
+      ->group("Fault injection");
+  CLI11_PARSE(app, argc, argv);
+
+  if (options.config_reference) {
+    std::fputs(config::config_reference().c_str(), stdout);
+    return 0;
+  }
+  const config::ConfigOutcome outcome = config::load_config(options.config, options.data);
+  if (!outcome.ok()) return usage_of_config(outcome);
+  if (options.print_config) {
+    std::fputs(config::print_config(outcome).c_str(), stdout);
+    return 0;
+  }
+  if (options.check_config) {
+    std::puts("configuration is valid");
+    return 0;
+  }
+  log::setup_log(outcome.config.log.level, outcome.config.log.format);
+  std::error_code error;
+  std::filesystem::create_directories(outcome.config.data_dir, error);
+  std::filesystem::permissions(outcome.config.data_dir, std::filesystem::perms::owner_all, error);
+  if (error) {
+    std::fprintf(stderr, "coveyd: %s: %s\n", outcome.config.data_dir.c_str(),
+                 error.message().c_str());
+    return 1;
+  }
+  return serve(outcome.config, options.faults);
+}

@@ -1,0 +1,249 @@
+#include "gateway/coveyd/site.hpp"
+
+#include <openssl/rand.h>
+#include <unistd.h>
+
+#include "gateway/adapters/log/log.hpp"
+#include "gateway/coveyd/engine_config.hpp"
+
+namespace covey {
+namespace {
+
+Error random_failed() {
+  return {Code::kInternal, "NO_RANDOMNESS", "the system's random source does not answer"};
+}
+
+template <typename T>
+bool random_value(T& value) {
+  return RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof value) == 1;
+}
+
+// Rows older than what the engine keeps in memory stay in the database.
+LoadLimits load_limits(const config::Config& config, Millis wall) {
+  return {.windows_since = wall - config.telemetry.window * 8};
+}
+
+Now now_of_clocks() {
+  return {std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now().time_since_epoch()),
+          std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch())};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Site>> Site::start(const config::Config& config, SiteFaults faults) {
+  std::unique_ptr<Site> site(new Site(config));  // NOLINT(*-owning-memory): private constructor
+  if (Status opened = site->open_store(); !opened) return opened.error();
+  if (Status started = site->start_broker(); !started) return started.error();
+  if (Status started = site->start_runtime(faults); !started) return started.error();
+  if (Status started = site->start_servers(); !started) return started.error();
+  return site;
+}
+
+Site::~Site() { stop(); }
+
+Status Site::open_store() {
+  Result<std::unique_ptr<SqliteStore>> store = SqliteStore::open(config_.data_dir, {});
+  if (!store) return store.error();
+  store_ = *std::move(store);
+  return {};
+}
+
+Status Site::start_broker() {
+  if (config_.mqtt.mode == config::MqttMode::kExternal) return {};
+  const auto& embedded = config_.mqtt.embedded;
+  broker_ = std::make_unique<broker::EmbeddedBroker>(
+      broker::BrokerOptions{.data_dir = config_.data_dir,
+                            .binary = embedded.binary,
+                            .listen = embedded.listen,
+                            .device_port = embedded.port,
+                            .enroll_port = embedded.enroll_port,
+                            .max_connections = embedded.max_connections,
+                            .max_packet_bytes = embedded.max_packet_bytes,
+                            .max_queued_messages = embedded.max_queued_messages,
+                            .max_queued_bytes = embedded.max_queued_bytes,
+                            .memory_limit_bytes = embedded.memory_limit_bytes});
+  Result<broker::BrokerEndpoints> started = broker_->start();
+  if (!started) return started.error();
+  broker_endpoints_ = *std::move(started);
+  return {};
+}
+
+Status Site::start_runtime(SiteFaults faults) {
+  const Now now = now_of_clocks();
+  Result<Snapshot> snapshot = store_->load(load_limits(config_, now.wall));
+  if (!snapshot) return snapshot.error();
+  if (snapshot->site.secret.is_zero()) {
+    Digest secret;
+    if (!random_value(secret.bytes)) return random_failed();
+    snapshot->site = engine::new_site(secret);
+    const std::vector<Write> first{PutSite{snapshot->site}};
+    if (Status created = store_->commit(first); !created) return created.error();
+  }
+  engine::EngineConfig engine_config = engine_config_of(config_);
+  if (!random_value(start_id_)) return random_failed();
+  engine_config.start_id = start_id_;
+  Result<engine::Engine> engine = engine::Engine::load(*std::move(snapshot), engine_config, now);
+  if (!engine) return engine.error();
+  Result<std::unique_ptr<Reader>> reader = store_->reader();
+  if (!reader) return reader.error();
+
+  const auto& external = config_.mqtt.external;
+  mqtt::MqttOptions options;
+  options.host = broker_ ? broker_endpoints_.host : external.host;
+  options.port = broker_ ? broker_endpoints_.service_port : external.port;
+  options.username = broker_ ? broker_endpoints_.username : external.username;
+  options.password = broker_ ? broker_endpoints_.password : external.password;
+  link_ = std::make_unique<DeviceLink>(std::move(options), broker_.get());
+
+  runtime::Runtime::Edges edges{
+      .deliver = [this](const engine::Effect& effect) { link_->deliver(effect); },
+      .fatal =
+          [](const Error& error) {
+            log::log_event(log::Level::kError, "commit_failed",
+                           {{"reason", error.reason}, {"text", error.message}});
+            // Memory is ahead of the disk: nothing may be said any more.
+            _exit(74);  // EX_IOERR
+          },
+      .health = [this] { return health(); },
+      .endpoints =
+          [this] {
+            return std::map<std::string, std::string>{
+                {"grpc", endpoints_.grpc},     {"grpc_unix", endpoints_.grpc_unix},
+                {"http", endpoints_.http},     {"mqtt", endpoints_.mqtt},
+                {"enroll", endpoints_.enroll}, {"site", config_.site.name}};
+          }};
+  runtime_ = std::make_unique<runtime::Runtime>(
+      *std::move(engine), *store_, *std::move(reader),
+      runtime::RuntimeOptions{.commit_interval = config_.telemetry.commit_interval,
+                              .control_queue = config_.limits.control_queue,
+                              .lifecycle_queue = config_.limits.lifecycle_queue,
+                              .telemetry_queue = config_.limits.telemetry_queue,
+                              .kill_after_commits = faults.kill_after_commits},
+      std::move(edges));
+  link_->connect_to(*runtime_);
+  runtime_->start();
+  return link_->start();
+}
+
+Status Site::start_servers() {
+  Result<std::unique_ptr<GrpcServer>> grpc =
+      GrpcServer::start(*runtime_, grpc_options_of(config_, start_id_));
+  if (!grpc) return grpc.error();
+  grpc_ = *std::move(grpc);
+
+  add_metrics();
+  http_ = std::make_unique<http::HttpServer>(
+      http::HttpOptions{.host = config_.http.listen.host,
+                        .port = config_.http.listen.port,
+                        .connections_max = config_.http.max_connections},
+      metrics_, [this] {
+        std::vector<http::ReadyCheck> checks;
+        for (runtime::HealthCheck& check : runtime_->health()) {
+          checks.push_back({std::move(check.name), check.ok, std::move(check.reason)});
+        }
+        return checks;
+      });
+  Result<uint16_t> http_port = http_->start();
+  if (!http_port) return http_port.error();
+
+  endpoints_.pid = getpid();
+  endpoints_.grpc = to_string(
+      config::ListenAddress{config_.grpc.listen.host, static_cast<uint16_t>(grpc_->port())});
+  endpoints_.grpc_unix = config_.grpc.unix_socket;
+  endpoints_.http = to_string(config::ListenAddress{config_.http.listen.host, *http_port});
+  if (broker_) {
+    endpoints_.mqtt =
+        to_string(config::ListenAddress{broker_endpoints_.host, broker_endpoints_.device_port});
+    endpoints_.enroll =
+        to_string(config::ListenAddress{broker_endpoints_.host, broker_endpoints_.enroll_port});
+    endpoints_.enroll_token_file = broker_endpoints_.enroll_token_file;
+  } else {
+    endpoints_.mqtt =
+        to_string(config::ListenAddress{config_.mqtt.external.host, config_.mqtt.external.port});
+  }
+  return config::write_endpoints(config_.data_dir, endpoints_);
+}
+
+std::vector<runtime::HealthCheck> Site::health() const {
+  std::vector<runtime::HealthCheck> checks;
+  if (broker_) {
+    const broker::BrokerState state = broker_->state();
+    checks.push_back({"broker", state.ready(), state.reason});
+  }
+  const bool connected = link_->connected();
+  checks.push_back({"mqtt", connected, connected ? "" : link_->last_error()});
+  return checks;
+}
+
+void Site::add_metrics() {
+  metrics_.add([this](http::MetricSheet& sheet) {
+    const runtime::RuntimeCounters runtime = runtime_->counters();
+    const engine::Counters engine = runtime_->engine_counters();
+    for (size_t i = 0; i < runtime.queued.size(); ++i) {
+      const std::string name(to_string(static_cast<runtime::EventClass>(i)));
+      sheet.gauge("covey_queue_events", "Events waiting for the engine.",
+                  static_cast<double>(runtime.queued[i]), {{"class", name}});
+      sheet.counter("covey_queue_full_total", "Events refused because their queue was full.",
+                    static_cast<double>(runtime.queue_full[i]), {{"class", name}});
+    }
+    sheet.counter("covey_commits_total", "Transactions.", static_cast<double>(runtime.commits));
+    sheet.counter("covey_writes_total", "Rows written.", static_cast<double>(runtime.writes));
+    sheet.counter("covey_outbox_full_total", "Effects dropped: the broker takes them too slowly.",
+                  static_cast<double>(runtime.outbox_full));
+    sheet.gauge("covey_revision", "Newest durable revision.",
+                static_cast<double>(runtime.revision_durable));
+    const auto seconds = [&](std::string_view name, std::string_view help,
+                             const runtime::LagFigures& figures) {
+      sheet.gauge(name, help, figures.p50_us / 1e6, {{"quantile", "0.5"}});
+      sheet.gauge(name, help, figures.p99_us / 1e6, {{"quantile", "0.99"}});
+      sheet.gauge(name, help, figures.max_us / 1e6, {{"quantile", "1"}});
+    };
+    seconds("covey_engine_slice_seconds", "One batch of the engine.", runtime.slice);
+    seconds("covey_engine_lag_seconds", "How late the engine's ticks come.", runtime.lag);
+    seconds("covey_commit_seconds", "From submission to durable.", runtime.commit);
+    sheet.counter("covey_reports_total", "Reports received.", static_cast<double>(engine.reports));
+    sheet.counter("covey_windows_late_total", "Windows too late for their span.",
+                  static_cast<double>(engine.windows_late));
+    sheet.counter("covey_chunks_total", "Chunks sent.", static_cast<double>(engine.chunks));
+    sheet.counter("covey_goals_total", "Goals published.", static_cast<double>(engine.goals));
+    for (size_t i = 0; i < engine.drops.size(); ++i) {
+      sheet.counter("covey_drops_total", "Input refused or dropped, by reason.",
+                    static_cast<double>(engine.drops[i]),
+                    {{"reason", std::string(to_string(static_cast<engine::Drop>(i)))}});
+    }
+    for (const auto& [reason, count] : link_->malformed_by_reason()) {
+      sheet.counter("covey_malformed_total", "Device messages that can't be read.",
+                    static_cast<double>(count), {{"reason", reason}});
+    }
+    const mqtt::MqttCounters mqtt = link_->counters();
+    sheet.counter("covey_mqtt_received_total", "Messages received.",
+                  static_cast<double>(mqtt.received));
+    sheet.counter("covey_mqtt_published_total", "Messages published.",
+                  static_cast<double>(mqtt.published));
+    for (size_t i = 0; i < mqtt.drops.size(); ++i) {
+      sheet.counter("covey_mqtt_drops_total", "Messages that did not pass, by reason.",
+                    static_cast<double>(mqtt.drops[i]),
+                    {{"reason", std::string(to_string(static_cast<mqtt::MqttDrop>(i)))}});
+    }
+  });
+}
+
+void Site::stop() {
+  // Nobody new comes in, then what is in is finished, then the parts below go.
+  if (http_) http_->stop();
+  if (grpc_) grpc_->stop(5s);
+  if (runtime_) runtime_->stop(10s);
+  if (link_) link_->stop(2s);
+  if (broker_) broker_->stop(5s);
+  if (endpoints_.pid != 0) config::remove_endpoints(config_.data_dir);
+  endpoints_.pid = 0;
+  http_.reset();
+  grpc_.reset();
+  // The runtime outlives the link's callbacks, which use it.
+  link_.reset();
+  runtime_.reset();
+  broker_.reset();
+  store_.reset();
+}
+
+}  // namespace covey
