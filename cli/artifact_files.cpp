@@ -1,0 +1,276 @@
+#include "cli/artifact_files.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "cli/model_run.hpp"
+#include "deploy/artifact/tflite_inspect.hpp"
+
+namespace covey::cli {
+namespace {
+
+constexpr size_t kStatisticsFileMax = 8U << 20U;
+constexpr size_t kArtifactsMax = 16;
+
+// The same question the gateway and every device will ask, answered where it can still be mended.
+Result<ModelRun> check_selftest(const std::filesystem::path& model, const Selftest& selftest) {
+  Bytes inputs;
+  for (const SelftestVector& vector : selftest.vectors) {
+    inputs.insert(inputs.end(), vector.input.begin(), vector.input.end());
+  }
+  Result<ModelRun> run = run_model(model, inputs);
+  if (!run) return run;
+  if (run->input_size_bytes != selftest.input_bytes() ||
+      run->output_size_bytes != selftest.output_bytes()) {
+    return invalid("SELFTEST_MISMATCH",
+                   "the self-test vectors have " + std::to_string(selftest.input_bytes()) +
+                       " input and " + std::to_string(selftest.output_bytes()) + " output bytes, " +
+                       model.string() + " has " + std::to_string(run->input_size_bytes) + " and " +
+                       std::to_string(run->output_size_bytes));
+  }
+  for (size_t v = 0; v < selftest.vectors.size(); ++v) {
+    for (size_t i = 0; i < run->output_size_bytes; ++i) {
+      const int got = static_cast<int8_t>(run->outputs[v * run->output_size_bytes + i]);
+      const int expected = static_cast<int8_t>(selftest.vectors[v].output[i]);
+      if (std::abs(got - expected) <= selftest.tolerance) continue;
+      return invalid("SELFTEST_MISMATCH",
+                     "self-test vector " + std::to_string(v) + ", output " + std::to_string(i) +
+                         ": " + model.string() + " gives " + std::to_string(got) +
+                         ", the statistics say " + std::to_string(expected) +
+                         ": they are of another model, or the tolerance is too tight");
+    }
+  }
+  return run;
+}
+
+Result<BuiltArtifact> build_one(const BuildOptions& options, const ArtifactSource& source,
+                                const TrainingStatistics& statistics, const Bytes& preprocessing) {
+  Result<Bytes> model = read_file(source.model, kTfliteBytesMax);
+  if (!model) return model.error();
+  Result<TfliteSummary> summary = inspect_tflite(*model);
+  if (!summary) {
+    return invalid(summary.error().reason, source.model.string() + ": " + summary.error().message);
+  }
+  Result<ModelRun> run = check_selftest(source.model, statistics.selftest);
+  if (!run) return run.error();
+  ArtifactInput input;
+  input.device_classes = source.device_classes;
+  input.operator_set = operator_set_number(summary->operator_set_hash);
+  input.arena_bytes = static_cast<uint32_t>(run->arena_bytes);
+  input.input_bytes = static_cast<uint32_t>(run->input_size_bytes);
+  input.output_bytes = static_cast<uint32_t>(run->output_size_bytes);
+  input.chunk_size_bytes = options.chunk_size_bytes;
+  input.security_version = options.security_version;
+  input.preprocessing_id = options.preprocessing_id;
+  input.model = *std::move(model);
+  input.preprocessing = preprocessing;
+  input.selftest = statistics.selftest;
+  input.gateway_part = statistics.part;
+  const auto probability =
+      static_cast<uint32_t>(std::lround(options.sample_probability * kProbabilityOne));
+  std::vector<uint32_t> sampling;
+  if (probability > 0) sampling.assign(kConfidenceBins, probability);
+  input.tables = tables_of(statistics.part, std::move(sampling));
+  Result<UnsignedArtifact> built = build_artifact(input);
+  if (!built) return built.error();
+  return BuiltArtifact{std::move(built->manifest_bytes),
+                       std::move(built->image),
+                       std::move(built->tables),
+                       std::move(built->gateway_part),
+                       {}};
+}
+
+Status add_signature(BuiltArtifact& artifact, const Signature& signature) {
+  SignedManifest envelope{artifact.manifest, {}};
+  if (!artifact.signed_manifest.empty()) {
+    Result<SignedManifest> present = decode_signed_manifest(artifact.signed_manifest);
+    if (!present) return present.error();
+    envelope = *std::move(present);
+  }
+  std::erase_if(envelope.signatures,
+                [&](const Signature& s) { return s.key_id == signature.key_id; });
+  envelope.signatures.push_back(signature);
+  Result<Bytes> bytes = encode(envelope);
+  if (!bytes) return bytes.error();
+  artifact.signed_manifest = *std::move(bytes);
+  return {};
+}
+
+ByteView view_of(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+}  // namespace
+
+Digest BuiltArtifact::digest() const { return sha256(manifest); }
+
+Result<Bytes> read_file(const std::filesystem::path& path, size_t bytes_max) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return not_found("cannot open " + path.string() + ": does it exist?");
+  Bytes bytes;
+  char buffer[65'536];
+  while (in.read(buffer, sizeof buffer), in.gcount() > 0) {
+    bytes.insert(bytes.end(), buffer, buffer + in.gcount());
+    if (bytes.size() > bytes_max) {
+      return invalid("FILE_UNREADABLE",
+                     path.string() + " is larger than " + std::to_string(bytes_max) + " bytes");
+    }
+  }
+  if (in.bad()) return invalid("FILE_UNREADABLE", "cannot read all of " + path.string());
+  return bytes;
+}
+
+Status write_file(const std::filesystem::path& path, ByteView bytes) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out.write(reinterpret_cast<const char*>(bytes.data()),
+            static_cast<std::streamsize>(bytes.size()));
+  if (out.flush()) return {};
+  return Error{Code::kUnknown, "FILE_UNWRITABLE", "cannot write " + path.string()};
+}
+
+Result<ArtifactSource> parse_artifact_source(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    return invalid("BAD_ARTIFACT", "--artifact " + text +
+                                       ": write CLASS[,CLASS...]=FILE.tflite, e.g. "
+                                       "m4f-256k,m0-64k=model.tflite");
+  }
+  ArtifactSource source{{}, text.substr(equals + 1)};
+  for (size_t at = 0; at <= equals;) {
+    const size_t end = std::min(text.find(',', at), equals);
+    Result<DeviceClass> device_class = DeviceClass::parse(text.substr(at, end - at));
+    if (!device_class) {
+      return invalid("BAD_ARTIFACT", "--artifact " + text + ": " + device_class.error().message);
+    }
+    source.device_classes.push_back(*std::move(device_class));
+    at = end + 1;
+  }
+  return source;
+}
+
+Result<BuiltRelease> build_release(const BuildOptions& options) {
+  Result<Bytes> json = read_file(options.statistics, kStatisticsFileMax);
+  if (!json) return json.error();
+  Result<TrainingStatistics> statistics = decode_training_statistics(*json);
+  if (!statistics) {
+    return invalid(statistics.error().reason,
+                   options.statistics.string() + ": " + statistics.error().message);
+  }
+  const ReleaseId described{statistics->part.model, statistics->part.version};
+  if (described != options.release) {
+    return invalid("STATS_MISMATCH",
+                   options.statistics.string() + " describes " + to_string(described) + ", not " +
+                       to_string(options.release) + ": push that, or change its model and version");
+  }
+  Bytes preprocessing;
+  if (!options.preprocessing.empty()) {
+    Result<Bytes> read = read_file(options.preprocessing, kImageBytesMax);
+    if (!read) return read.error();
+    preprocessing = *std::move(read);
+  }
+  BuiltRelease release{options.release, {}};
+  for (const ArtifactSource& source : options.artifacts) {
+    Result<BuiltArtifact> built = build_one(options, source, *statistics, preprocessing);
+    if (!built) return built.error();
+    release.artifacts.push_back(*std::move(built));
+  }
+  return release;
+}
+
+Status sign_release(BuiltRelease& release, const PrivateKey& key) {
+  for (BuiltArtifact& artifact : release.artifacts) {
+    if (Status done = add_signature(artifact, sign(key, artifact.digest())); !done) return done;
+  }
+  return {};
+}
+
+Status attach_signature(BuiltArtifact& artifact, const PublicKey& key, ByteView bytes) {
+  Result<RawSignature> raw = parse_signature(key.algorithm(), bytes);
+  if (!raw) return raw.error();
+  if (Status good = key.verify(artifact.digest(), *raw); !good) {
+    return invalid("SIGNATURE_INVALID",
+                   "the signature is not of this manifest by this key: ES256 signs manifest.bin "
+                   "(openssl dgst -sha256 -sign), Ed25519 the 32 bytes of manifest.sha256 "
+                   "(openssl pkeyutl -sign -rawin)");
+  }
+  return add_signature(artifact, {static_cast<uint32_t>(key.algorithm()), key.id(), *raw});
+}
+
+Status save_release(const BuiltRelease& release, const std::filesystem::path& folder) {
+  for (size_t i = 0; i < release.artifacts.size(); ++i) {
+    const BuiltArtifact& artifact = release.artifacts[i];
+    const std::filesystem::path own = folder / std::to_string(i);
+    std::error_code error;
+    std::filesystem::create_directories(own, error);
+    const std::vector<std::pair<const char*, ByteView>> files = {
+        {"manifest.bin", artifact.manifest},
+        {"image.bin", artifact.image},
+        {"tables.bin", artifact.tables},
+        {"gateway_part.json", artifact.gateway_part}};
+    for (const auto& [name, bytes] : files) {
+      if (Status written = write_file(own / name, bytes); !written) return written;
+    }
+    const Digest digest = artifact.digest();
+    if (Status done = write_file(own / "manifest.sha256", digest.bytes); !done) return done;
+    if (artifact.signed_manifest.empty()) continue;
+    Status done = write_file(own / "signed_manifest.bin", artifact.signed_manifest);
+    if (!done) return done;
+  }
+  const nlohmann::ordered_json json = {{"model", release.release.model.str()},
+                                       {"version", to_string(release.release.version)},
+                                       {"artifacts", release.artifacts.size()}};
+  return write_file(folder / "release.json", view_of(json.dump(2) + "\n"));
+}
+
+Result<BuiltRelease> load_release(const std::filesystem::path& folder) {
+  const std::filesystem::path index = folder / "release.json";
+  Result<Bytes> text = read_file(index, 65'536);
+  if (!text) return text.error();
+  const auto json = nlohmann::json::parse(text->begin(), text->end(), nullptr, false);
+  const auto bad = [&](const std::string& what) {
+    return invalid("FILE_UNREADABLE", index.string() + ": " + what +
+                                          ": `covey model build` "
+                                          "writes such a folder");
+  };
+  if (!json.is_object() || !json.contains("model") || !json["model"].is_string() ||
+      !json.contains("version") || !json["version"].is_string() || !json.contains("artifacts") ||
+      !json["artifacts"].is_number_unsigned()) {
+    return bad("not a release");
+  }
+  Result<ReleaseId> id =
+      ReleaseId::parse(json["model"].get<std::string>() + "@" + json["version"].get<std::string>());
+  if (!id) return bad(id.error().message);
+  const auto count = json["artifacts"].get<uint64_t>();
+  if (count == 0 || count > kArtifactsMax) return bad("artifacts");
+  BuiltRelease release{*std::move(id), {}};
+  for (uint64_t i = 0; i < count; ++i) {
+    const std::filesystem::path own = folder / std::to_string(i);
+    BuiltArtifact artifact;
+    struct File {
+      const char* name;
+      size_t bytes_max;
+      Bytes* to;
+    };
+    const File files[] = {{"manifest.bin", kManifestBytesMax, &artifact.manifest},
+                          {"image.bin", kImageBytesMax, &artifact.image},
+                          {"tables.bin", kTablesBytesMax, &artifact.tables},
+                          {"gateway_part.json", kGatewayPartBytesMax, &artifact.gateway_part}};
+    for (const File& file : files) {
+      Result<Bytes> bytes = read_file(own / file.name, file.bytes_max);
+      if (!bytes) return bytes.error();
+      *file.to = *std::move(bytes);
+    }
+    std::error_code error;
+    if (std::filesystem::exists(own / "signed_manifest.bin", error)) {
+      Result<Bytes> bytes = read_file(own / "signed_manifest.bin", kSignedManifestBytesMax);
+      if (!bytes) return bytes.error();
+      artifact.signed_manifest = *std::move(bytes);
+    }
+    release.artifacts.push_back(std::move(artifact));
+  }
+  return release;
+}
+
+}  // namespace covey::cli

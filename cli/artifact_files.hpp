@@ -1,0 +1,65 @@
+// From training output to signed artifacts: build with the reference runtime's own measurements,
+// sign, keep in a folder, read back. Reads and writes files; one thread. Errors name file and
+// field: STATS_MISMATCH, SELFTEST_MISMATCH, NOT_SIGNED, FILE_UNREADABLE, FILE_UNWRITABLE and those
+// of deploy/artifact and deploy/signing.
+//
+// A release folder: release.json {"model", "version", "artifacts"}; per artifact N/: manifest.bin
+// (what is signed), manifest.sha256 (its digest, raw: what Ed25519 signs), image.bin, tables.bin,
+// gateway_part.json, signed_manifest.bin once signed.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "deploy/artifact/artifact.hpp"
+#include "deploy/signing/keys.hpp"
+
+namespace covey::cli {
+
+Result<Bytes> read_file(const std::filesystem::path& path, size_t bytes_max);
+Status write_file(const std::filesystem::path& path, ByteView bytes);
+
+struct ArtifactSource {
+  std::vector<DeviceClass> device_classes;
+  std::filesystem::path model;
+};
+// "m4f-256k,m0-64k=model.tflite". Errors: BAD_ARTIFACT.
+Result<ArtifactSource> parse_artifact_source(const std::string& text);
+
+struct BuildOptions {
+  ReleaseId release;
+  std::vector<ArtifactSource> artifacts;
+  std::filesystem::path statistics;
+  std::filesystem::path preprocessing;  // empty: none
+  uint32_t security_version = 0;
+  uint32_t chunk_size_bytes = kChunkBytesDefault;
+  uint32_t preprocessing_id = 0;
+  double sample_probability = 0.01;  // of inferences whose outcome is reported one by one
+};
+
+struct BuiltArtifact {
+  Bytes manifest;
+  Bytes image;
+  Bytes tables;
+  Bytes gateway_part;
+  Bytes signed_manifest;  // empty until signed
+
+  Digest digest() const;
+};
+struct BuiltRelease {
+  ReleaseId release;
+  std::vector<BuiltArtifact> artifacts;
+};
+
+Result<BuiltRelease> build_release(const BuildOptions& options);
+// Adds the key's signature to each artifact.
+Status sign_release(BuiltRelease& release, const PrivateKey& key);
+// A signature made elsewhere, of one artifact, by the holder of `key`.
+Status attach_signature(BuiltArtifact& artifact, const PublicKey& key, ByteView signature);
+
+Status save_release(const BuiltRelease& release, const std::filesystem::path& folder);
+Result<BuiltRelease> load_release(const std::filesystem::path& folder);
+
+}  // namespace covey::cli

@@ -1,0 +1,159 @@
+#include "cli/client.hpp"
+
+#include <google/protobuf/descriptor.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+
+#include "covey/v1/models.grpc.pb.h"
+#include "covey/v1/rollouts.grpc.pb.h"
+
+namespace covey::cli {
+namespace {
+
+using Clock = std::chrono::system_clock;
+constexpr size_t kPieceBytes = 32U << 10U;
+constexpr Millis kUploadFactor{10};  // an upload may take this many time-outs
+
+std::string target_of(const std::string& address) {
+  if (!address.empty() && address.front() == '/') return "unix:" + address;
+  return address;
+}
+
+std::string method_of(const google::protobuf::Message& request) {
+  const google::protobuf::FileDescriptor* file = request.GetDescriptor()->file();
+  for (int s = 0; s < file->service_count(); ++s) {
+    for (int m = 0; m < file->service(s)->method_count(); ++m) {
+      const google::protobuf::MethodDescriptor* method = file->service(s)->method(m);
+      if (method->input_type() == request.GetDescriptor()) {
+        return "/" + file->service(s)->full_name() + "/" + method->name();
+      }
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+struct Client::Connection {
+  std::string address;
+  Millis timeout;
+  std::shared_ptr<grpc::Channel> channel;
+
+  Error error_of(const grpc::Status& status, const grpc::ClientContext& context) const {
+    Error error{static_cast<Code>(status.error_code()), "", status.error_message()};
+    const auto& trailers = context.GetServerTrailingMetadata();
+    const auto reason = trailers.find("covey-reason");
+    if (reason != trailers.end()) {
+      error.reason.assign(reason->second.data(), reason->second.size());
+    } else if (error.code == Code::kUnavailable) {
+      error.reason = "UNREACHABLE";
+      error.message = "cannot reach coveyd at " + address + " (" + status.error_message() +
+                      "): is it running? `coveyd --data DIR` starts it; --data, --address or "
+                      "`covey context use` choose another site";
+    } else if (error.code == Code::kDeadlineExceeded) {
+      error.reason = "TIMED_OUT";
+      error.message = "no answer within the time-out: --timeout sets it";
+    } else {
+      error.reason = std::string(to_string(error.code));
+    }
+    return error;
+  }
+};
+
+Client::Client(const std::string& address, Millis timeout)
+    : connection_(std::make_unique<Connection>()) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(64 << 20);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  connection_->address = address;
+  connection_->timeout = timeout;
+  connection_->channel =
+      grpc::CreateCustomChannel(target_of(address), grpc::InsecureChannelCredentials(), arguments);
+}
+Client::~Client() = default;
+
+Status Client::call(const google::protobuf::Message& request, google::protobuf::Message& response) {
+  using Message = google::protobuf::Message;
+  grpc::ClientContext context;
+  context.set_deadline(Clock::now() + connection_->timeout);
+  grpc::TemplatedGenericStub<Message, Message> stub(connection_->channel);
+  std::promise<grpc::Status> done;
+  stub.UnaryCall(&context, method_of(request), grpc::StubOptions(), &request, &response,
+                 [&done](grpc::Status status) { done.set_value(std::move(status)); });
+  const grpc::Status status = done.get_future().get();
+  if (status.ok()) return {};
+  return connection_->error_of(status, context);
+}
+
+Status Client::watch_rollout(const std::string& name, Millis longest,
+                             const std::function<bool(const v1::Rollout&)>& seen) {
+  const auto stub = v1::RolloutService::NewStub(connection_->channel);
+  const Clock::time_point end =
+      longest.count() > 0 ? Clock::now() + longest : Clock::time_point::max();
+  v1::WatchRolloutRequest request;
+  request.set_name(name);
+  bool connected = false;
+  for (;;) {
+    grpc::ClientContext context;
+    if (longest.count() > 0) context.set_deadline(end);
+    const auto stream = stub->WatchRollout(&context, request);
+    v1::WatchRolloutResponse response;
+    while (stream->Read(&response)) {
+      connected = true;
+      request.set_after_revision(response.rollout().revision());
+      if (seen(response.rollout())) continue;
+      context.TryCancel();
+      (void)stream->Finish();
+      return {};
+    }
+    const grpc::Status status = stream->Finish();
+    if (status.ok()) return {};
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE || !connected) {
+      return connection_->error_of(status, context);
+    }
+    // coveyd restarts: wait for it, then resume after the last revision seen.
+    if (!connection_->channel->WaitForConnected(std::min(end, Clock::now() + Millis{60'000}))) {
+      return connection_->error_of(status, context);
+    }
+  }
+}
+
+Result<v1::CreateReleaseResponse> Client::create_release(
+    const v1::ReleaseHeader& header, const std::vector<Bytes>& images,
+    const std::function<void(uint64_t sent, uint64_t total)>& progress) {
+  const auto stub = v1::ModelService::NewStub(connection_->channel);
+  grpc::ClientContext context;
+  context.set_deadline(Clock::now() + connection_->timeout * kUploadFactor.count());
+  v1::CreateReleaseResponse response;
+  const auto stream = stub->CreateRelease(&context, &response);
+  uint64_t total = 0;
+  for (const Bytes& image : images) total += image.size();
+  uint64_t sent = 0;
+  v1::CreateReleaseRequest part;
+  *part.mutable_header() = header;
+  bool open = stream->Write(part);
+  for (size_t i = 0; open && i < images.size(); ++i) {
+    for (size_t at = 0; open && at < images[i].size(); at += kPieceBytes) {
+      const size_t size = std::min(kPieceBytes, images[i].size() - at);
+      part.mutable_piece()->set_artifact(static_cast<uint32_t>(i));
+      part.mutable_piece()->set_data(images[i].data() + at, size);
+      open = stream->Write(part);
+      sent += size;
+      progress(sent, total);
+    }
+  }
+  stream->WritesDone();
+  const grpc::Status status = stream->Finish();
+  if (status.ok()) return response;
+  return connection_->error_of(status, context);
+}
+
+}  // namespace covey::cli

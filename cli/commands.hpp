@@ -1,0 +1,105 @@
+// The command tree of `covey`. Each add_... adds one subcommand with its own help and examples;
+// what a command does runs while CLI11 parses, and leaves its exit code in the Invocation.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/client.hpp"
+#include "cli/output.hpp"
+#include "core/result.hpp"
+
+namespace covey::cli {
+
+// Scripts depend on these numbers.
+enum ExitCode : int {
+  kDone = 0,
+  kOtherError = 1,
+  kUsage = 2,
+  kFailedOrRolledBack = 3,
+  kTimedOut = 4,
+  kPausedOrInconclusive = 5,
+};
+
+// What all commands share: the global options, and where results go.
+struct Invocation {
+  std::string address;
+  std::string data_dir;
+  std::string context;
+  std::string timeout = "30s";
+  Format format = Format::kTable;
+  Style style;
+  int exit_code = kDone;
+
+  bool for_people() const { return format == Format::kTable || format == Format::kWide; }
+  bool wide() const { return format == Format::kWide; }
+  Result<Millis> timeout_ms() const;
+  Result<std::unique_ptr<Client>> connect() const;
+  // The whole message for programs; `people()` for everybody else.
+  void print(const google::protobuf::Message& message,
+             const std::function<std::string()>& people) const;
+  // Prints to stderr what went wrong; the exit code that says so.
+  int fail(const Error& error) const;
+};
+
+// `run` gives the exit code; options it needs are captured.
+template <typename Run>
+void on(CLI::App* command, Invocation& invocation, Run run) {
+  command->callback([&invocation, run] { invocation.exit_code = run(); });
+}
+// One call and its answer on paper: what most commands are.
+template <typename Response, typename Request, typename People>
+int call_and_print(const Invocation& invocation, const Request& request, People people) {
+  Result<std::unique_ptr<Client>> client = invocation.connect();
+  if (!client) return invocation.fail(client.error());
+  Result<Response> response = (*client)->template call<Response>(request);
+  if (!response) return invocation.fail(response.error());
+  invocation.print(*response, [&] { return people(*response); });
+  return kDone;
+}
+// All pages of a list as one answer.
+template <typename Response, typename Request>
+Result<Response> call_all_pages(Client& client, Request request) {
+  request.set_page_size(1000);
+  Response all;
+  for (;;) {
+    Result<Response> page = client.template call<Response>(request);
+    if (!page) return page.error();
+    const std::string next = page->next_page_token();
+    page->clear_next_page_token();
+    all.MergeFrom(*page);
+    if (next.empty()) return all;
+    request.set_page_token(next);
+  }
+}
+template <typename Response, typename Request, typename People>
+int list_and_print(const Invocation& invocation, const Request& request, People people) {
+  Result<std::unique_ptr<Client>> client = invocation.connect();
+  if (!client) return invocation.fail(client.error());
+  Result<Response> response = call_all_pages<Response>(**client, request);
+  if (!response) return invocation.fail(response.error());
+  invocation.print(*response, [&] { return people(*response); });
+  return kDone;
+}
+
+// `name`, or the site's only model where it is empty. Errors: WHICH_MODEL.
+Result<std::string> model_or_only(Client& client, const std::string& name);
+// An enum's value without its prefix: "SUCCEEDED".
+std::string word(const std::string& enum_name);
+std::string joined(const google::protobuf::RepeatedPtrField<std::string>& texts, size_t most);
+
+void add_status_command(CLI::App& app, Invocation& invocation);
+void add_device_commands(CLI::App& app, Invocation& invocation);
+void add_model_commands(CLI::App& app, Invocation& invocation);
+void add_rollout_commands(CLI::App& app, Invocation& invocation);
+void add_monitor_commands(CLI::App& app, Invocation& invocation);
+void add_alert_commands(CLI::App& app, Invocation& invocation);
+void add_key_commands(CLI::App& app, Invocation& invocation);
+void add_admin_commands(CLI::App& app, Invocation& invocation);
+void add_context_commands(CLI::App& app, Invocation& invocation);
+void add_completion_command(CLI::App& app, Invocation& invocation);
+
+}  // namespace covey::cli

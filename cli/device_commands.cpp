@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+
+#include "cli/commands.hpp"
+#include "covey/v1/devices.pb.h"
+
+namespace covey::cli {
+namespace {
+
+std::string labels_of(const v1::Device& device) {
+  const std::map<std::string, std::string> sorted(device.labels().begin(), device.labels().end());
+  std::string out;
+  for (const auto& [key, value] : sorted) out += (out.empty() ? "" : ",") + key + "=" + value;
+  return out;
+}
+
+std::string devices_table(const Invocation& invocation, const v1::ListDevicesResponse& list) {
+  std::vector<std::string> head = {"DEVICE", "STATE", "ONLINE", "CLASS", "RELEASE", "SEEN"};
+  if (invocation.wide()) {
+    for (const char* name : {"PHASE", "FIRMWARE", "AGENT", "INFERENCES"}) head.emplace_back(name);
+  }
+  head.emplace_back("LABELS");
+  Table table(head);
+  for (const v1::Device& device : list.devices()) {
+    std::string releases;
+    std::string phases;
+    for (const v1::DeviceModel& model : device.models()) {
+      const std::string release =
+          model.confirmed_release().empty() ? "-" : model.confirmed_release();
+      releases += (releases.empty() ? "" : " ") + model.model() + "@" + release;
+      phases += (phases.empty() ? "" : " ") + model.phase();
+    }
+    std::vector<std::string> row = {device.name().substr(device.name().find('/') + 1),
+                                    word(v1::DeviceState_Name(device.state())),
+                                    device.online() ? "yes" : "no",
+                                    device.device_class(),
+                                    releases.empty() ? "-" : releases,
+                                    age(device.last_seen_ms())};
+    if (invocation.wide()) {
+      row.push_back(phases.empty() ? "-" : phases);
+      row.push_back(device.firmware());
+      row.push_back(device.agent());
+      row.push_back(grouped(device.inferences()));
+    }
+    row.push_back(labels_of(device));
+    table.add(row);
+  }
+  if (table.empty()) return "No devices. They appear as PENDING when they enrol.\n";
+  return table.render(invocation.style) + fmt::format("{} devices\n", list.total_size());
+}
+
+std::string device_page(const Invocation& invocation, const v1::Device& device) {
+  std::string out;
+  const auto line = [&](const char* name, const std::string& value) {
+    out += fmt::format("{:<14}{}\n", name, value);
+  };
+  line("Device", device.name().substr(device.name().find('/') + 1));
+  line("State", colored(word(v1::DeviceState_Name(device.state())), invocation.style) +
+                    (device.online() ? ", online" : ", offline") + ", last seen " +
+                    age(device.last_seen_ms()));
+  line("Class", device.device_class());
+  line("Labels", labels_of(device));
+  line("Firmware", device.firmware() + ", agent " + device.agent());
+  line("Memory",
+       fmt::format("slot {} bytes, arena {} bytes, messages up to {} bytes", device.slot_bytes(),
+                   device.arena_bytes(), device.message_bytes_max()));
+  line("Boot", device.boot_id());
+  line("Inferences", grouped(device.inferences()));
+  for (const v1::DeviceModel& model : device.models()) {
+    out += fmt::format("\n{}\n", model.model());
+    line("  confirmed", model.confirmed_release().empty() ? "-" : model.confirmed_release());
+    line("  active", model.active_release().empty() ? "-" : model.active_release());
+    line("  goal", model.goal_release().empty() ? "-" : model.goal_release());
+    line("  phase", model.phase() + (model.reason().empty() ? "" : " (" + model.reason() + ")"));
+    if (model.chunks_total() > 0 && model.chunks_have() < model.chunks_total()) {
+      line("  transfer", bar(model.chunks_have(), model.chunks_total(), 24) +
+                             fmt::format(" {}/{}", model.chunks_have(), model.chunks_total()));
+    }
+  }
+  return out;
+}
+
+struct Selection {
+  std::vector<std::string> words;
+  std::string filter;
+  bool all = false;
+  std::vector<std::string> remove;
+};
+
+}  // namespace
+
+void add_device_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* device = app.add_subcommand("device", "Devices: enrolment, labels, what each runs");
+  device->require_subcommand(1);
+  const auto options = std::make_shared<Selection>();
+
+  CLI::App* list = device->add_subcommand("list", "List devices");
+  list->add_option("--filter", options->filter, "AIP-160 filter");
+  list->footer(
+      "Examples:\n  covey device list --filter 'state = PENDING'\n"
+      "  covey device list --filter 'labels.line = press AND class = m4f-256k' -o wide");
+  on(list, invocation, [&invocation, options] {
+    v1::ListDevicesRequest request;
+    request.set_filter(options->filter);
+    Result<std::unique_ptr<Client>> client = invocation.connect();
+    if (!client) return invocation.fail(client.error());
+    Result<v1::ListDevicesResponse> all =
+        call_all_pages<v1::ListDevicesResponse>(**client, request);
+    if (!all) return invocation.fail(all.error());
+    invocation.print(*all, [&] { return devices_table(invocation, *all); });
+    return static_cast<int>(kDone);
+  });
+
+  CLI::App* get = device->add_subcommand("get", "Show one device");
+  get->add_option("device", options->words, "Device id")->required()->expected(1);
+  get->footer("Example:\n  covey device get press-07");
+  on(get, invocation, [&invocation, options] {
+    v1::GetDeviceRequest request;
+    request.set_name("devices/" + options->words.front());
+    return call_and_print<v1::GetDeviceResponse>(invocation, request, [&](const auto& response) {
+      return device_page(invocation, response.device());
+    });
+  });
+
+  CLI::App* accept = device->add_subcommand("accept", "Accept devices that wait for it");
+  accept->add_option("devices", options->words, "Device ids");
+  accept->add_option("--filter", options->filter, "AIP-160 filter");
+  accept->add_flag("--all", options->all, "Every PENDING device");
+  accept->footer(
+      "Examples:\n  covey device accept press-07 press-08\n  covey device accept --all\n"
+      "  covey device accept --filter 'class = m4f-256k'");
+  on(accept, invocation, [&invocation, options] {
+    v1::AcceptDevicesRequest request;
+    for (const std::string& id : options->words) request.add_names("devices/" + id);
+    request.set_filter(options->filter);
+    request.set_all(options->all);
+    return call_and_print<v1::AcceptDevicesResponse>(invocation, request, [](const auto& r) {
+      return fmt::format("Accepted {} devices.\n", r.accepted());
+    });
+  });
+
+  const auto add_one = [&](const char* name, const char* about, auto request, auto response) {
+    using Request = decltype(request);
+    using Response = decltype(response);
+    CLI::App* command = device->add_subcommand(name, about);
+    command->add_option("device", options->words, "Device id")->required()->expected(1);
+    command->footer(fmt::format("Example:\n  covey device {} press-07", name));
+    on(command, invocation, [&invocation, options] {
+      Request r;
+      r.set_name("devices/" + options->words.front());
+      return call_and_print<Response>(invocation, r, [&](const auto& answer) {
+        return device_page(invocation, answer.device());
+      });
+    });
+  };
+  add_one("reject", "Refuse a device", v1::RejectDeviceRequest(), v1::RejectDeviceResponse());
+  add_one("reenroll", "Forget a device's keys, so that it may enrol again",
+          v1::ReenrollDeviceRequest(), v1::ReenrollDeviceResponse());
+
+  CLI::App* label = device->add_subcommand("label", "Set and remove labels");
+  label->add_option("words", options->words, "Device ids, then KEY=VALUE ...");
+  label->add_option("--filter", options->filter, "AIP-160 filter: all devices that match");
+  label->add_option("--remove", options->remove, "A label key to remove; may be repeated");
+  label->footer(
+      "Examples:\n  covey device label press-07 hall=b line=press\n"
+      "  covey device label --filter 'labels.hall = b' shift=night\n"
+      "  covey device label press-07 --remove shift");
+  on(label, invocation, [&invocation, options] {
+    v1::LabelDevicesRequest request;
+    for (const std::string& text : options->words) {
+      const size_t equals = text.find('=');
+      if (equals == std::string::npos) {
+        request.add_names("devices/" + text);
+      } else {
+        (*request.mutable_set())[text.substr(0, equals)] = text.substr(equals + 1);
+      }
+    }
+    request.set_filter(options->filter);
+    for (const std::string& key : options->remove) request.add_remove(key);
+    return call_and_print<v1::LabelDevicesResponse>(invocation, request, [](const auto& r) {
+      return fmt::format("Changed {} devices.\n", r.changed());
+    });
+  });
+}
+
+}  // namespace covey::cli

@@ -1,0 +1,192 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/address.hpp"
+#include "cli/commands.hpp"
+#include "covey/v1/admin.pb.h"
+#include "deploy/signing/key_file.hpp"
+
+namespace covey::cli {
+namespace {
+
+struct KeyOptions {
+  std::string file = "author.pem";
+  std::string algorithm = "es256";
+  std::string comment;
+  std::string key_id;
+};
+
+std::string public_path(const std::string& private_path) {
+  std::filesystem::path path(private_path);
+  return path.replace_extension(".pub.pem").string();
+}
+
+int generate(const Invocation& invocation, const KeyOptions& options) {
+  std::string upper = options.algorithm;
+  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  Result<SignatureAlgorithm> algorithm = parse_signature_algorithm(upper);
+  if (!algorithm) return invocation.fail(algorithm.error());
+  Result<PrivateKey> key = PrivateKey::generate(*algorithm);
+  if (!key) return invocation.fail(key.error());
+  const std::string public_file = public_path(options.file);
+  if (Status done = write_private_key(options.file, *key); !done) {
+    return invocation.fail(done.error());
+  }
+  if (Status done = write_public_key(public_file, key->public_key()); !done) {
+    return invocation.fail(done.error());
+  }
+  const std::string id = to_hex(key->public_key().id());
+  const nlohmann::ordered_json json = {{"key_id", id},
+                                       {"algorithm", upper},
+                                       {"private_key", options.file},
+                                       {"public_key", public_file}};
+  if (invocation.format == Format::kJson) {
+    fmt::print("{}\n", json.dump(1));
+  } else if (invocation.format == Format::kYaml) {
+    fmt::print("{}", json_to_yaml(json.dump()));
+  } else {
+    fmt::print(
+        "Key {} ({}).\n  private  {}   keep it off the gateway\n  public   {}\n"
+        "Next: covey key trust {}\n",
+        id, upper, options.file, public_file, public_file);
+  }
+  return kDone;
+}
+
+std::string keys_table(const Invocation& invocation, const v1::ListTrustedKeysResponse& list) {
+  Table table({"KEY", "ALGORITHM", "ADDED", "COMMENT"});
+  for (const v1::TrustedKey& key : list.keys()) {
+    table.add({key.key_id(), key.algorithm(), utc(key.create_time_ms()), key.comment()});
+  }
+  if (table.empty()) return "No key is trusted: `covey key trust FILE` adds an author's.\n";
+  return table.render(invocation.style);
+}
+
+int trust(const Invocation& invocation, const KeyOptions& options) {
+  Result<PublicKey> key = read_public_key(options.file);
+  if (!key) return invocation.fail(key.error());
+  v1::AddTrustedKeyRequest request;
+  request.set_pem(key->to_pem());
+  request.set_comment(options.comment);
+  return call_and_print<v1::AddTrustedKeyResponse>(invocation, request, [](const auto& r) {
+    return fmt::format("Trusted key {} ({}).\n", r.key().key_id(), r.key().algorithm());
+  });
+}
+
+}  // namespace
+
+void add_key_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* key = app.add_subcommand("key", "Author keys: who may sign releases");
+  key->require_subcommand(1);
+  const auto options = std::make_shared<KeyOptions>();
+
+  CLI::App* make = key->add_subcommand("generate", "Make a key pair; needs no site");
+  make->add_option("file", options->file, "Private key file; the public one is FILE.pub.pem")
+      ->capture_default_str();
+  make->add_option("--algorithm", options->algorithm, "es256 or ed25519")
+      ->check(CLI::IsMember({"es256", "ed25519"}, CLI::ignore_case))
+      ->capture_default_str();
+  make->footer("Example:\n  covey key generate author.pem --algorithm ed25519");
+  on(make, invocation, [&invocation, options] { return generate(invocation, *options); });
+
+  CLI::App* add = key->add_subcommand("trust", "Trust an author's public key");
+  add->add_option("file", options->file, "Public key file (PEM)")->required();
+  add->add_option("--comment", options->comment, "Whose it is");
+  add->footer("Example:\n  covey key trust author.pub.pem --comment 'CI of the vibration team'");
+  on(add, invocation, [&invocation, options] { return trust(invocation, *options); });
+
+  CLI::App* list = key->add_subcommand("list", "List trusted keys");
+  on(list, invocation, [&invocation] {
+    return call_and_print<v1::ListTrustedKeysResponse>(
+        invocation, v1::ListTrustedKeysRequest(),
+        [&](const auto& r) { return keys_table(invocation, r); });
+  });
+
+  CLI::App* remove = key->add_subcommand("remove", "Trust a key no longer");
+  remove->add_option("key", options->key_id, "Key id, 16 hex digits")->required();
+  on(remove, invocation, [&invocation, options] {
+    v1::RemoveTrustedKeyRequest request;
+    request.set_key_id(options->key_id);
+    return call_and_print<v1::RemoveTrustedKeyResponse>(
+        invocation, request, [](const auto&) { return std::string("Removed.\n"); });
+  });
+}
+
+void add_admin_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* admin = app.add_subcommand("admin", "The site's own records");
+  admin->require_subcommand(1);
+  CLI::App* audit = admin->add_subcommand("audit", "Every change: who, when, what; newest first");
+  audit->footer("Example:\n  covey admin audit");
+  const auto limit = std::make_shared<int32_t>(100);
+  audit->add_option("--limit", *limit, "How many")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  on(audit, invocation, [&invocation, limit] {
+    v1::ListAuditEntriesRequest request;
+    request.set_page_size(*limit);
+    return call_and_print<v1::ListAuditEntriesResponse>(invocation, request, [&](const auto& r) {
+      Table table({"NUMBER", "TIME (UTC)", "WHO", "WHAT", "SUBJECT", "DETAIL"});
+      for (const v1::AuditEntry& entry : r.entries()) {
+        table.add({std::to_string(entry.sequence()), utc(entry.time_ms()), entry.actor(),
+                   entry.action(), entry.subject(), entry.detail()});
+      }
+      return table.render(invocation.style);
+    });
+  });
+}
+
+void add_context_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* context = app.add_subcommand("context", "Names for sites");
+  context->require_subcommand(1);
+  const auto name = std::make_shared<std::string>();
+  const auto change = [&invocation](const auto& edit) -> int {
+    Result<Contexts> contexts = load_contexts(contexts_path());
+    if (!contexts) return invocation.fail(contexts.error());
+    if (Status done = edit(*contexts); !done) return invocation.fail(done.error());
+    if (Status done = save_contexts(contexts_path(), *contexts); !done) {
+      return invocation.fail(done.error());
+    }
+    return kDone;
+  };
+  CLI::App* add = context->add_subcommand("add", "Name the site of --address or --data");
+  add->add_option("name", *name)->required();
+  add->footer("Example:\n  covey context add hall-b --address 127.0.0.1:7070");
+  on(add, invocation, [&invocation, name, change] {
+    return change([&](Contexts& contexts) -> Status {
+      if (invocation.address.empty() && invocation.data_dir.empty()) {
+        return invalid("NO_SITE", "say which site: --address or --data");
+      }
+      Result<std::string> where = resolve_address(invocation.address, invocation.data_dir, "");
+      if (!where) return where.error();
+      contexts.addresses[*name] = *where;
+      if (contexts.current.empty()) contexts.current = *name;
+      return {};
+    });
+  });
+  CLI::App* use = context->add_subcommand("use", "Make a context the one in use");
+  use->add_option("name", *name)->required();
+  on(use, invocation, [name, change] {
+    return change([&](Contexts& contexts) -> Status {
+      if (!contexts.addresses.contains(*name)) {
+        return not_found("no context '" + *name + "': `covey context list` shows them");
+      }
+      contexts.current = *name;
+      return {};
+    });
+  });
+  CLI::App* list = context->add_subcommand("list", "List contexts");
+  on(list, invocation, [&invocation] {
+    Result<Contexts> contexts = load_contexts(contexts_path());
+    if (!contexts) return invocation.fail(contexts.error());
+    Table table({"", "NAME", "ADDRESS"});
+    for (const auto& [key, address] : contexts->addresses) {
+      table.add({key == contexts->current ? "*" : "", key, address});
+    }
+    fmt::print("{}", table.render(invocation.style));
+    return static_cast<int>(kDone);
+  });
+}
+
+}  // namespace covey::cli

@@ -1,0 +1,51 @@
+// covey: the command line for operators and CI. Exit codes: commands.hpp.
+#include "cli/commands.hpp"
+
+int main(int argc, char** argv) {
+  using namespace covey::cli;
+  Invocation invocation;
+  invocation.style = detect_style();
+  CLI::App app{"Deploys TinyML models to a fleet of microcontrollers and watches them there.",
+               "covey"};
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "covey " COVEY_VERSION);
+  app.add_option("--data", invocation.data_dir, "Data directory of a coveyd on this machine");
+  app.add_option("--address", invocation.address, "HOST:PORT or unix:/PATH of coveyd");
+  app.add_option("--context", invocation.context, "A context of `covey context list`");
+  app.add_option("--timeout", invocation.timeout, "Longest wait for an answer")
+      ->capture_default_str();
+  app.add_option("-o,--format", invocation.format, "table, wide, json or yaml")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{{"table", Format::kTable},
+                                                                        {"wide", Format::kWide},
+                                                                        {"json", Format::kJson},
+                                                                        {"yaml", Format::kYaml}},
+                                          CLI::ignore_case));
+  app.footer(
+      "The site is found by --address, --data, COVEY_ADDRESS, COVEY_DATA, the context in use,\n"
+      "or a covey.sock in the current folder, in this order.\n\n"
+      "Exit codes: 0 done, 1 other error, 2 usage, 3 failed or rolled back, 4 timed out,\n"
+      "5 paused or inconclusive.\n\n"
+      "Examples:\n"
+      "  covey --data /var/lib/covey status\n"
+      "  covey device accept --all\n"
+      "  covey model push bearing-vibration@1.1.0 --artifact m4f-256k=model.tflite \\\n"
+      "      --stats stats.json --key author.pem\n"
+      "  covey rollout create -f plan.yaml --watch");
+  add_status_command(app, invocation);
+  add_device_commands(app, invocation);
+  add_model_commands(app, invocation);
+  add_rollout_commands(app, invocation);
+  add_monitor_commands(app, invocation);
+  add_alert_commands(app, invocation);
+  add_key_commands(app, invocation);
+  add_admin_commands(app, invocation);
+  add_context_commands(app, invocation);
+  add_completion_command(app, invocation);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kUsage;
+  }
+  return invocation.exit_code;
+}

@@ -1,0 +1,316 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/artifact_files.hpp"
+#include "cli/commands.hpp"
+#include "cli/model_run.hpp"
+#include "covey/v1/models.pb.h"
+#include "deploy/artifact/tflite_inspect.hpp"
+#include "deploy/signing/key_file.hpp"
+
+namespace covey::cli {
+namespace {
+
+struct ModelOptions {
+  std::string what;  // MODEL@VERSION, folder, file or model
+  std::vector<std::string> artifacts;
+  BuildOptions build;
+  std::string key;
+  std::string signature;
+  std::string public_key;
+  uint32_t artifact = 0;
+  std::string out;
+  std::string input;
+};
+
+Result<BuiltRelease> build(ModelOptions& options) {
+  Result<ReleaseId> release = ReleaseId::parse(options.what);
+  if (!release) {
+    return invalid("BAD_RELEASE", "'" + options.what + "': " + release.error().message);
+  }
+  options.build.release = *std::move(release);
+  if (options.artifacts.empty()) {
+    return invalid("NO_ARTIFACT", "--artifact CLASS[,CLASS...]=FILE.tflite: at least one");
+  }
+  if (options.build.statistics.empty()) {
+    return invalid("NO_STATS",
+                   "--stats FILE: the statistics that the training wrote (bins, "
+                   "counts, self-test vectors)");
+  }
+  for (const std::string& text : options.artifacts) {
+    Result<ArtifactSource> source = parse_artifact_source(text);
+    if (!source) return source.error();
+    options.build.artifacts.push_back(*std::move(source));
+  }
+  return build_release(options.build);
+}
+
+std::string release_page(const v1::Release& release) {
+  std::string out = fmt::format("{}@{}  {} devices have it confirmed\n", release.model(),
+                                release.version(), release.devices_confirmed());
+  for (const v1::Artifact& artifact : release.artifacts()) {
+    out += fmt::format("  {}  image {} bytes, model {} bytes, arena {} bytes, chunks of {}\n",
+                       joined(artifact.device_classes(), 8), grouped(artifact.image_size_bytes()),
+                       grouped(artifact.model_size_bytes()), grouped(artifact.arena_bytes()),
+                       artifact.chunk_size_bytes());
+    out += fmt::format("    manifest {}, signed by {}, security version {}\n",
+                       artifact.manifest_digest().substr(0, 12),
+                       joined(artifact.signature_key_ids(), 4), artifact.security_version());
+  }
+  return out;
+}
+
+int upload(const Invocation& invocation, const BuiltRelease& release) {
+  v1::ReleaseHeader header;
+  header.set_model(release.release.model.str());
+  header.set_version(to_string(release.release.version));
+  std::vector<Bytes> images;
+  for (const BuiltArtifact& artifact : release.artifacts) {
+    if (artifact.signed_manifest.empty()) {
+      return invocation.fail(precondition(
+          "NOT_SIGNED", "not signed: --key author.pem, or `covey model sign` on the folder"));
+    }
+    const auto put = [](const Bytes& bytes, std::string& to) {
+      to.assign(bytes.begin(), bytes.end());
+    };
+    v1::ArtifactUpload& part = *header.add_artifacts();
+    put(artifact.signed_manifest, *part.mutable_signed_manifest());
+    put(artifact.tables, *part.mutable_telemetry_tables());
+    put(artifact.gateway_part, *part.mutable_gateway_part());
+    images.push_back(artifact.image);
+  }
+  Result<std::unique_ptr<Client>> client = invocation.connect();
+  if (!client) return invocation.fail(client.error());
+  const bool draw = invocation.style.terminal && invocation.for_people();
+  Result<v1::CreateReleaseResponse> response =
+      (*client)->create_release(header, images, [&](uint64_t sent, uint64_t total) {
+        if (!draw) return;
+        fmt::print("\r{} {}/{} bytes", bar(sent, total, 30), grouped(sent), grouped(total));
+        std::fflush(stdout);
+      });
+  if (draw) fmt::print("\r\x1b[K");
+  if (!response) {
+    if (response.error().reason == "KEY_UNKNOWN") {
+      Error error = response.error();
+      error.message += ": `covey key trust AUTHOR.pub.pem` makes the site trust it";
+      return invocation.fail(error);
+    }
+    return invocation.fail(response.error());
+  }
+  invocation.print(*response, [&] {
+    return std::string(response->already_existed() ? "The site has it already.\n" : "Pushed.\n") +
+           release_page(response->release());
+  });
+  return kDone;
+}
+
+int push(const Invocation& invocation, ModelOptions& options) {
+  const bool folder = options.what.find('@') == std::string::npos;
+  Result<BuiltRelease> release = folder ? load_release(options.what) : build(options);
+  if (!release) return invocation.fail(release.error());
+  if (!options.key.empty()) {
+    Result<PrivateKey> key = read_private_key(options.key);
+    if (!key) return invocation.fail(key.error());
+    if (Status done = sign_release(*release, *key); !done) return invocation.fail(done.error());
+  }
+  return upload(invocation, *release);
+}
+
+int build_to_folder(const Invocation& invocation, ModelOptions& options) {
+  Result<BuiltRelease> release = build(options);
+  if (!release) return invocation.fail(release.error());
+  if (Status saved = save_release(*release, options.out); !saved) {
+    return invocation.fail(saved.error());
+  }
+  fmt::print("Built {} artifacts in {}.\nNext: covey model sign {} --key author.pem\n",
+             release->artifacts.size(), options.out, options.out);
+  return kDone;
+}
+
+int sign_folder(const Invocation& invocation, const ModelOptions& options) {
+  Result<BuiltRelease> release = load_release(options.what);
+  if (!release) return invocation.fail(release.error());
+  if (!options.key.empty()) {
+    Result<PrivateKey> key = read_private_key(options.key);
+    if (!key) return invocation.fail(key.error());
+    if (Status done = sign_release(*release, *key); !done) return invocation.fail(done.error());
+  } else {
+    if (options.public_key.empty()) {
+      return invocation.fail(invalid("NO_KEY",
+                                     "--key FILE, or --signature FILE together with "
+                                     "--public-key FILE"));
+    }
+    if (options.artifact >= release->artifacts.size()) {
+      return invocation.fail(invalid("BAD_ARTIFACT", "--artifact: the folder has " +
+                                                         std::to_string(release->artifacts.size()) +
+                                                         ", numbered from 0"));
+    }
+    Result<PublicKey> key = read_public_key(options.public_key);
+    if (!key) return invocation.fail(key.error());
+    Result<Bytes> signature = read_file(options.signature, 1024);
+    if (!signature) return invocation.fail(signature.error());
+    Status done = attach_signature(release->artifacts[options.artifact], *key, *signature);
+    if (!done) return invocation.fail(done.error());
+  }
+  if (Status saved = save_release(*release, options.what); !saved) {
+    return invocation.fail(saved.error());
+  }
+  fmt::print("Signed.\nNext: covey model push {}\n", options.what);
+  return kDone;
+}
+
+int inspect(const Invocation& invocation, const ModelOptions& options) {
+  Result<Bytes> model = read_file(options.what, kTfliteBytesMax);
+  if (!model) return invocation.fail(model.error());
+  Result<TfliteSummary> summary = inspect_tflite(*model);
+  if (!summary) return invocation.fail(summary.error());
+  fmt::print("{}: {} bytes, {} operators, operator set {}\n", options.what,
+             grouped(summary->size_bytes), summary->operator_count,
+             short_hex(summary->operator_set_hash));
+  for (const TfliteOperator& op : summary->operators) {
+    fmt::print("  {} version {}\n", to_string(op), op.version);
+  }
+  const auto tensors = [](const char* what, const std::vector<TfliteTensor>& list) {
+    for (const TfliteTensor& tensor : list) {
+      std::string shape;
+      for (const int32_t size : tensor.shape) {
+        shape += (shape.empty() ? "" : "x") + std::to_string(size);
+      }
+      fmt::print("{} {} {} [{}] {} bytes\n", what, tensor.name, tensor.type, shape,
+                 tensor.size_bytes);
+    }
+  };
+  tensors("input ", summary->inputs);
+  tensors("output", summary->outputs);
+  if (summary->inputs.size() == 1) {
+    const Bytes zeros(summary->inputs.front().size_bytes);
+    Result<ModelRun> run = run_model(options.what, zeros);
+    if (!run) return invocation.fail(run.error());
+    fmt::print("reference runtime: arena {} bytes, {} multiply-accumulates\n",
+               grouped(run->arena_bytes), grouped(run->work));
+  }
+  return kDone;
+}
+
+int run(const Invocation& invocation, const ModelOptions& options) {
+  Result<Bytes> input = read_file(options.input, 1U << 30U);
+  if (!input) return invocation.fail(input.error());
+  Result<ModelRun> result = run_model(options.what, *input);
+  if (!result) return invocation.fail(result.error());
+  if (!options.out.empty()) {
+    if (Status done = write_file(options.out, result->outputs); !done) {
+      return invocation.fail(done.error());
+    }
+  }
+  fmt::print(
+      "{} inferences, {:.1f} us each (best {:.1f} us), arena {} bytes, {} "
+      "multiply-accumulates each\n",
+      result->count, static_cast<double>(result->invoke_ns_mean) / 1000,
+      static_cast<double>(result->invoke_ns_min) / 1000, grouped(result->arena_bytes),
+      grouped(result->work));
+  return kDone;
+}
+
+void add_build_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("--artifact", options.artifacts, "CLASS[,CLASS...]=FILE.tflite; repeat")
+      ->take_all();
+  command.add_option("--stats", options.build.statistics, "Statistics of the training (JSON)");
+  command.add_option("--preprocessing", options.build.preprocessing, "Preprocessing parameters");
+  command.add_option("--preprocessing-id", options.build.preprocessing_id,
+                     "Preprocessing code that the firmware must contain; 0: none");
+  command.add_option("--security-version", options.build.security_version,
+                     "Devices refuse less than their floor");
+  command.add_option("--chunk-size", options.build.chunk_size_bytes, "Bytes, a multiple of 16")
+      ->capture_default_str();
+  command
+      .add_option("--sample-probability", options.build.sample_probability,
+                  "Share of inferences reported one by one, so that labels can match")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_model_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* model = app.add_subcommand("model", "Models and their releases");
+  model->require_subcommand(1);
+  const auto options = std::make_shared<ModelOptions>();
+
+  CLI::App* send = model->add_subcommand("push", "Build, sign and upload a release");
+  send->add_option("what", options->what, "MODEL@VERSION, or a folder of `covey model build`")
+      ->required();
+  add_build_options(*send, *options);
+  send->add_option("--key", options->key, "Author's private key (PEM, mode 0600)");
+  send->footer(
+      "Examples:\n"
+      "  covey model push bearing-vibration@1.1.0 --artifact m4f-256k,m0-64k=m.tflite \\\n"
+      "      --stats stats.json --preprocessing preprocessing.bin --key author.pem\n"
+      "  covey model push release/");
+  on(send, invocation, [&invocation, options] { return push(invocation, *options); });
+
+  CLI::App* make = model->add_subcommand("build", "Build a release into a folder; needs no site");
+  make->add_option("what", options->what, "MODEL@VERSION")->required();
+  add_build_options(*make, *options);
+  make->add_option("-o,--out", options->out, "Folder")->required();
+  make->footer(
+      "Example:\n  covey model build bearing-vibration@1.1.0 --artifact "
+      "m4f-256k=m.tflite --stats stats.json -o release");
+  on(make, invocation, [&invocation, options] { return build_to_folder(invocation, *options); });
+
+  CLI::App* sign = model->add_subcommand("sign", "Sign a built release; needs no site");
+  sign->add_option("folder", options->what, "Folder of `covey model build`")->required();
+  sign->add_option("--key", options->key, "Author's private key");
+  sign->add_option("--signature", options->signature, "One made elsewhere (raw or DER)");
+  sign->add_option("--public-key", options->public_key, "Of whoever made the signature");
+  sign->add_option("--artifact", options->artifact, "Which artifact of the folder");
+  sign->footer(
+      "Examples:\n  covey model sign release --key author.pem\n"
+      "  openssl dgst -sha256 -sign hsm.pem -out s.der release/0/manifest.bin\n"
+      "  covey model sign release --signature s.der --public-key hsm.pub.pem");
+  on(sign, invocation, [&invocation, options] { return sign_folder(invocation, *options); });
+
+  CLI::App* list = model->add_subcommand("list", "List releases, newest version first");
+  list->add_option("model", options->what, "Of one model only");
+  on(list, invocation, [&invocation, options] {
+    v1::ListReleasesRequest request;
+    request.set_parent("models/" + (options->what.empty() ? "-" : options->what));
+    return list_and_print<v1::ListReleasesResponse>(invocation, request, [&](const auto& r) {
+      Table table({"RELEASE", "CLASSES", "IMAGE", "CONFIRMED ON", "PUSHED"});
+      for (const v1::Release& release : r.releases()) {
+        std::string classes;
+        std::string sizes;
+        for (const v1::Artifact& artifact : release.artifacts()) {
+          classes += (classes.empty() ? "" : "; ") + joined(artifact.device_classes(), 4);
+          sizes += (sizes.empty() ? "" : "; ") + grouped(artifact.image_size_bytes());
+        }
+        table.add({release.model() + "@" + release.version(), classes, sizes,
+                   std::to_string(release.devices_confirmed()), age(release.create_time_ms())});
+      }
+      if (table.empty()) return std::string("No releases: `covey model push` brings one.\n");
+      return table.render(invocation.style);
+    });
+  });
+
+  CLI::App* get = model->add_subcommand("get", "Show one release");
+  get->add_option("release", options->what, "MODEL@VERSION")->required();
+  on(get, invocation, [&invocation, options] {
+    v1::GetReleaseRequest request;
+    request.set_name(options->what);
+    return call_and_print<v1::GetReleaseResponse>(
+        invocation, request, [](const auto& r) { return release_page(r.release()); });
+  });
+
+  CLI::App* look = model->add_subcommand("inspect", "What a .tflite file holds; needs no site");
+  look->add_option("file", options->what, ".tflite")->required();
+  on(look, invocation, [&invocation, options] { return inspect(invocation, *options); });
+
+  CLI::App* execute = model->add_subcommand("run", "Run a .tflite here, as a device would");
+  execute->add_option("file", options->what, ".tflite")->required();
+  execute->add_option("--input", options->input, "Raw int8 tensors, back to back")->required();
+  execute->add_option("--output", options->out, "Where the output tensors go");
+  execute->footer("Example:\n  covey model run model.tflite --input in.bin --output out.bin");
+  on(execute, invocation, [&invocation, options] { return run(invocation, *options); });
+}
+
+}  // namespace covey::cli

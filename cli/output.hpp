@@ -1,0 +1,52 @@
+// How answers look: tables for people, JSON and YAML for programs (the protobuf's own field names).
+// Plain values; one thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace google::protobuf {
+class Message;
+}
+
+namespace covey::cli {
+
+enum class Format : uint8_t { kTable, kWide, kJson, kYaml };
+
+// Colours and cursor movement only where a person looks.
+struct Style {
+  bool colors = false;
+  bool terminal = false;
+};
+Style detect_style();
+
+// Columns are as wide as their widest cell; states are coloured by what they mean.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> head) : head_(std::move(head)) {}
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  bool empty() const { return rows_.empty(); }
+  std::string render(const Style& style) const;
+
+ private:
+  std::vector<std::string> head_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+std::string to_json(const google::protobuf::Message& message);
+// Of a JSON document; strings stay quoted, so that nothing changes its type.
+std::string json_to_yaml(const std::string& json);
+
+// Characters as a terminal counts them (UTF-8, no wide ones).
+size_t display_width(std::string_view text);
+std::string colored(std::string_view text, const Style& style);  // by the word itself
+std::string age(int64_t since_ms);                               // "3m"; "-" for never
+std::string utc(int64_t ms);                                     // "2026-11-22 17:04:05"
+// "12,345"
+std::string grouped(uint64_t value);
+// "########......" in unicode blocks; `done` of `total`.
+std::string bar(uint64_t done, uint64_t total, size_t width);
+
+}  // namespace covey::cli

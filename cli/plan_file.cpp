@@ -1,0 +1,249 @@
+#include "cli/plan_file.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace covey::cli {
+namespace {
+
+using Read = std::function<void(const YAML::Node&, const std::string&)>;
+struct Key {
+  std::string_view name;
+  Read read;
+};
+using Keys = std::vector<Key>;
+
+// Walks the document along what a plan may have; whatever else is there is a problem.
+class Reader {
+ public:
+  explicit Reader(PlanFile& file) : file_(file) {}
+
+  void document(const YAML::Node& root) {
+    std::string version;
+    std::string kind;
+    PlanDocument& plan = file_.document;
+    mapping(root, "",
+            {{"apiVersion", text(version)},
+             {"kind", text(kind)},
+             {"metadata",
+              [&](const YAML::Node& node, const std::string& path) {
+                mapping(node, path, {{"name", text(plan.name)}});
+              }},
+             {"spec", [&](const YAML::Node& node, const std::string& path) { spec(node, path); }}});
+    if (version != "covey/v1") problem("apiVersion", "write 'apiVersion: covey/v1'");
+    if (kind != "Rollout") problem("kind", "write 'kind: Rollout'");
+  }
+
+  void problem(const std::string& path, std::string message) {
+    file_.problems.push_back({line_of(path), path, std::move(message)});
+  }
+
+  // Of the path, or of what it is in.
+  int line_of(std::string path) const {
+    for (;;) {
+      const auto line = lines_.find(path);
+      if (line != lines_.end()) return line->second;
+      const size_t cut = path.find_last_of(".[");
+      if (cut == std::string::npos) return path.empty() ? 0 : line_of("");
+      path.resize(cut);
+    }
+  }
+
+ private:
+  void note(const YAML::Node& node, const std::string& path) {
+    lines_[path] = node.Mark().line + 1;
+  }
+
+  void mapping(const YAML::Node& node, const std::string& path, const Keys& keys) {
+    note(node, path);
+    if (!node.IsMap()) {
+      return problem(path, "must be a mapping of " + names(keys));
+    }
+    std::set<std::string> seen;
+    for (const auto& entry : node) {
+      const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "?";
+      const std::string here = path.empty() ? name : path + "." + name;
+      lines_[here] = entry.first.Mark().line + 1;
+      const auto key =
+          std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return k.name == name; });
+      if (key == keys.end()) {
+        problem(here, "unknown key; known here: " + names(keys));
+      } else if (!seen.insert(name).second) {
+        problem(here, "given twice");
+      } else {
+        key->read(entry.second, here);
+      }
+    }
+  }
+
+  static std::string names(const Keys& keys) {
+    std::string list;
+    for (const Key& key : keys) list += (list.empty() ? "" : ", ") + std::string(key.name);
+    return list;
+  }
+
+  Read text(std::string& to) {
+    return [this, &to](const YAML::Node& node, const std::string& path) {
+      if (!node.IsScalar() || node.Scalar().empty()) {
+        return problem(path, "must be a text, and not empty: leave the key out instead");
+      }
+      to = node.Scalar();
+    };
+  }
+
+  template <typename Number>
+  Read number(Number& to) {
+    return [this, &to](const YAML::Node& node, const std::string& path) {
+      uint32_t value = 0;
+      const std::string digits = node.IsScalar() ? node.Scalar() : "";
+      const auto [end, error] =
+          std::from_chars(digits.data(), digits.data() + digits.size(), value);
+      if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
+        return problem(path, "must be a whole number, 0 or more");
+      }
+      to = value;
+    };
+  }
+
+  template <typename Item>
+  Read list(std::vector<Item>& to, size_t most,
+            void (Reader::*read)(Item&, const YAML::Node&, const std::string&)) {
+    return [this, &to, most, read](const YAML::Node& node, const std::string& path) {
+      note(node, path);
+      if (!node.IsSequence()) return problem(path, "must be a list: lines that start with '-'");
+      if (node.size() > most) return problem(path, "at most " + std::to_string(most));
+      for (size_t i = 0; i < node.size(); ++i) {
+        const std::string here = path + "[" + std::to_string(i) + "]";
+        note(node[i], here);
+        (this->*read)(to.emplace_back(), node[i], here);
+      }
+    };
+  }
+
+  void spec(const YAML::Node& node, const std::string& path) {
+    PlanDocument& plan = file_.document;
+    mapping(node, path,
+            {{"release", text(plan.release)},
+             {"target", text(plan.target)},
+             {"strata", list(plan.strata, kStrataMax, &Reader::stratum)},
+             {"holdback", text(plan.holdback)},
+             {"stages", list(plan.stages, kStagesMax, &Reader::stage)},
+             {"gates", list(plan.gates, kGatesMax, &Reader::gate)},
+             {"on_fail", text(plan.on_fail)},
+             {"attempt",
+              [&](const YAML::Node& n, const std::string& p) {
+                mapping(n, p,
+                        {{"deadline", text(plan.attempt.deadline)},
+                         {"retries", number(plan.attempt.retries)},
+                         {"backoff", text(plan.attempt.backoff)}});
+              }},
+             {"offline", [&](const YAML::Node& n, const std::string& p) {
+                mapping(n, p, {{"skip_after", text(plan.offline.skip_after)}});
+              }}});
+  }
+
+  void stratum(std::string& to, const YAML::Node& node, const std::string& path) {
+    text(to)(node, path);
+  }
+
+  void stage(StageDocument& to, const YAML::Node& node, const std::string& path) {
+    mapping(node, path,
+            {{"name", text(to.name)},
+             {"mode", text(to.mode)},
+             {"size", text(to.size)},
+             {"soak", text(to.soak)},
+             {"max_in_flight", number(to.max_in_flight)},
+             {"window", text(to.window)},
+             {"approval", text(to.approval)},
+             {"timeout", text(to.timeout)},
+             {"gates", list(to.gates, kGatesMax, &Reader::gate)}});
+  }
+
+  void gate(GateDocument& to, const YAML::Node& node, const std::string& path) {
+    const auto kind = [this](auto& gate, auto keys) {
+      return [this, &gate, keys](const YAML::Node& n, const std::string& p) {
+        mapping(n, p, keys(gate.emplace()));
+      };
+    };
+    mapping(node, path,
+            {{"failures", kind(to.failures,
+                               [this](auto& g) {
+                                 return Keys{{"max", text(g.max)},
+                                             {"of", text(g.of)},
+                                             {"min_sample", number(g.min_sample)}};
+                               })},
+             {"silence", kind(to.silence,
+                              [this](auto& g) {
+                                return Keys{{"max", text(g.max)}};
+                              })},
+             {"accuracy", kind(to.accuracy,
+                               [this](auto& g) {
+                                 return Keys{{"non_inferior_by", text(g.non_inferior_by)},
+                                             {"alpha", text(g.alpha)},
+                                             {"per", text(g.per)},
+                                             {"min_sample", number(g.min_sample)}};
+                               })},
+             {"drift", kind(to.drift,
+                            [this](auto& g) {
+                              return Keys{{"max_psi", text(g.max_psi)}};
+                            })},
+             {"latency", kind(to.latency,
+                              [this](auto& g) {
+                                return Keys{{"p95_max", text(g.p95_max)}};
+                              })},
+             {"agreement", kind(to.agreement, [this](auto& g) {
+                return Keys{{"min", text(g.min)}};
+              })}});
+  }
+
+  PlanFile& file_;
+  std::map<std::string, int> lines_;
+};
+
+}  // namespace
+
+PlanFile read_plan_file(const std::string& yaml) {
+  PlanFile file;
+  if (yaml.size() > kPlanFileBytesMax) {
+    file.problems.push_back(
+        {0, "", "larger than " + std::to_string(kPlanFileBytesMax) + " bytes: not a plan"});
+    return file;
+  }
+  Reader reader(file);
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
+    if (documents.size() != 1) {
+      file.problems.push_back({0, "", "must hold exactly one YAML document"});
+      return file;
+    }
+    reader.document(documents.front());
+  } catch (const YAML::Exception& error) {
+    file.problems.push_back({std::max(0, error.mark.line + 1), "", "not YAML: " + error.msg});
+    return file;
+  }
+  if (!file.problems.empty()) return file;
+  for (const PlanProblem& problem : read_plan(file.document).problems) {
+    reader.problem(problem.path, problem.message);
+  }
+  return file;
+}
+
+Error to_error(const std::vector<PlanFileProblem>& problems, std::string_view file) {
+  std::string text;
+  for (const PlanFileProblem& problem : problems) {
+    if (!text.empty()) text += '\n';
+    text += std::string(file) + ":";
+    if (problem.line > 0) text += std::to_string(problem.line) + ":";
+    if (!problem.path.empty()) text += " " + problem.path + ":";
+    text += " " + problem.message;
+  }
+  return invalid("BAD_PLAN", std::move(text));
+}
+
+}  // namespace covey::cli

@@ -1,0 +1,137 @@
+#include <fmt/format.h>
+
+#include "cli/commands.hpp"
+#include "core/duration.hpp"
+#include "covey/v1/admin.pb.h"
+
+namespace covey::cli {
+namespace {
+
+template <typename Map>
+std::string counted(const Map& map, const Style& style) {
+  const std::map<std::string, uint64_t> sorted(map.begin(), map.end());
+  std::string out;
+  for (const auto& [name, count] : sorted) {
+    out += (out.empty() ? "" : ", ") + fmt::format("{} {}", count, colored(name, style));
+  }
+  return out.empty() ? "none" : out;
+}
+
+std::string site_page(const Invocation& invocation, const v1::GetSiteResponse& site) {
+  const Style& style = invocation.style;
+  std::string out;
+  const auto line = [&](const char* name, const std::string& value) {
+    out += fmt::format("{:<12}{}\n", name, value);
+  };
+  const Millis uptime{static_cast<int64_t>(site.uptime_ms() / 1000 * 1000)};
+  line("Site", fmt::format("{}, covey {}, up {}", site.site(), site.version(), to_string(uptime)));
+  bool healthy = true;
+  for (const v1::Check& check : site.checks()) {
+    healthy = healthy && check.ok();
+    if (!check.ok() || invocation.wide()) {
+      line(check.ok() ? "  check" : "  problem", check.name() + ": " +
+                                                     colored(check.ok() ? "OK" : "NOT OK", style) +
+                                                     " " + check.reason());
+    }
+  }
+  line("Health", colored(healthy ? "OK" : "NOT OK", style));
+  line("Devices",
+       counted(site.devices(), style) + fmt::format("; {} online", site.devices_online()));
+  for (const v1::SiteModel& model : site.models()) {
+    line(
+        "Model", model.model() + ": " + [&] {
+          const std::map<std::string, uint32_t> sorted(model.confirmed().begin(),
+                                                       model.confirmed().end());
+          std::string text;
+          for (const auto& [version, count] : sorted) {
+            text += (text.empty() ? "" : ", ") + fmt::format("{} on {}", version, count);
+          }
+          return text;
+        }());
+  }
+  line("Rollouts", counted(site.rollouts(), style));
+  for (const std::string& name : site.rollouts_active()) {
+    line("  active", name + "   (covey rollout watch " + name + ")");
+  }
+  line("Alerts", site.alerts_firing() == 0
+                     ? "none"
+                     : fmt::format("{} firing   (covey alert list)", site.alerts_firing()));
+  line("Inferences", fmt::format("{}, {} windows lost", grouped(site.inferences()),
+                                 grouped(site.windows_lost())));
+  if (invocation.wide() || !site.drops().empty()) {
+    line("Drops", counted(site.drops(), Style{}));
+  }
+  if (invocation.wide()) {
+    line("Revision", fmt::format("{}, site epoch {}, start {}", site.revision(), site.site_epoch(),
+                                 site.start_id()));
+    const std::map<std::string, std::string> endpoints(site.endpoints().begin(),
+                                                       site.endpoints().end());
+    for (const auto& [name, address] : endpoints) line("Endpoint", name + " " + address);
+  }
+  return out;
+}
+
+// The words that may follow each command path.
+void list_words(const CLI::App& app, const std::string& path, std::string& out) {
+  std::string words;
+  for (const CLI::App* command : app.get_subcommands({})) words += command->get_name() + " ";
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
+  }
+  out += fmt::format("    '{}') words='{}' ;;\n", path, words);
+  for (const CLI::App* command : app.get_subcommands({})) {
+    list_words(*command, path + " " + command->get_name(), out);
+  }
+}
+
+std::string completion_script(const CLI::App& app, bool zsh) {
+  std::string cases;
+  list_words(app, "covey", cases);
+  std::string out = zsh ? "autoload -U +X bashcompinit && bashcompinit\n" : "";
+  out +=
+      "_covey() {\n"
+      "  local path=covey words='' word i\n"
+      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+      "    word=${COMP_WORDS[i]}\n"
+      "    [[ $word == -* ]] || path+=\" $word\"\n"
+      "  done\n"
+      "  while [[ $path == covey* ]]; do\n"
+      "    case $path in\n" +
+      cases +
+      "    esac\n"
+      "    [[ -n $words || $path == covey ]] && break\n"
+      "    path=${path% *}\n"
+      "  done\n"
+      "  COMPREPLY=($(compgen -W \"$words --data --address --context --timeout --format --help\" "
+      "-- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
+      "}\n"
+      "complete -o default -F _covey covey\n";
+  return out;
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* status = app.add_subcommand("status", "The site at a glance");
+  status->footer("Examples:\n  covey status\n  covey status -o wide");
+  on(status, invocation, [&invocation] {
+    return call_and_print<v1::GetSiteResponse>(
+        invocation, v1::GetSiteRequest(),
+        [&](const auto& site) { return site_page(invocation, site); });
+  });
+}
+
+void add_completion_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* completion = app.add_subcommand("completion", "Completion for your shell");
+  const auto shell = std::make_shared<std::string>();
+  completion->add_option("shell", *shell, "bash or zsh")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh"}));
+  completion->footer("Example:\n  source <(covey completion bash)");
+  on(completion, invocation, [&app, shell] {
+    fmt::print("{}", completion_script(app, *shell == "zsh"));
+    return static_cast<int>(kDone);
+  });
+}
+
+}  // namespace covey::cli
