@@ -21,6 +21,9 @@ void World::check_devices() {
     if (device->flash().written_twice != 0) fail(device->id().str() + " wrote a word twice");
     if (device->flash().misaligned != 0) fail(device->id().str() + " wrote off alignment");
     if (!device->powered()) continue;
+    if (device->goal_counter() > goals_issued_[device->id()]) {
+      fail(device->id().str() + " accepted a goal that the gateway never issued");
+    }
     const std::optional<Digest> confirmed = device->confirmed();
     if (confirmed) had_model_.insert(device->id());
     if (had_model_.contains(device->id()) && !device->runnable()) {
@@ -140,6 +143,8 @@ void World::check_reload() {
 
 void World::check_effect(const engine::Effect& effect) {
   if (const auto* goal = std::get_if<engine::PublishGoal>(&effect)) {
+    uint64_t& issued = goals_issued_[goal->device];
+    issued = std::max(issued, goal->goal.counter);
     const Result<Snapshot> stored = gateway_->store().load({});
     const auto row = std::find_if(stored->devices.begin(), stored->devices.end(),
                                   [&](const ::covey::Device& d) { return d.id == goal->device; });

@@ -375,6 +375,10 @@ bool Device::runnable() const {
   return covey_agent_model(&memory_->agent, 0, &view) == 0 && view.model != nullptr;
 }
 
+uint64_t Device::goal_counter() const {
+  return powered_ ? covey_agent_goal_counter(&memory_->agent) : 0;
+}
+
 uint64_t Device::boot_id() const { return powered_ ? covey_agent_boot_id(&memory_->agent) : 0; }
 
 }  // namespace covey::sim

@@ -62,6 +62,7 @@ class Device {
   bool runnable() const;  // a model is loaded and answers
   const DeviceTruth& truth() const { return truth_; }
   uint64_t boot_id() const;
+  uint64_t goal_counter() const;  // highest goal accepted
   const covey_host_flash_t& flash() const { return flash_; }
 
  private:

@@ -74,6 +74,7 @@ class World {
   uint32_t rollout_number_ = 0;
   std::map<uint64_t, DeploymentState> ended_;
   std::set<DeviceId> had_model_;
+  std::map<DeviceId, uint64_t> goals_issued_;  // highest counter that the gateway ever sent
   WorldResult result_;
   bool calm_ = false;
 };
