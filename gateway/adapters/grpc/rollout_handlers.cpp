@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <set>
 
+#include "core/duration.hpp"
 #include "gateway/adapters/grpc/handlers.hpp"
 #include "gateway/adapters/grpc/messages.hpp"
 #include "gateway/adapters/grpc/names.hpp"
@@ -50,6 +52,14 @@ Status preview(const engine::Engine& engine, const Plan& plan, v1::PlanRolloutRe
     for (std::string& words : forecast.warnings) stage.add_warnings(std::move(words));
   }
   for (const Exclusion& exclusion : preview->excluded) fill(*response.add_excluded(), exclusion);
+  const std::set<DeviceId> running(preview->sets.already_running.begin(),
+                                   preview->sets.already_running.end());
+  for (const DeviceId& id : preview->offline) {
+    if (running.contains(id)) continue;
+    fill(*response.add_excluded(),
+         {id, "OFFLINE",
+          "is offline: gets it when it is back within " + to_string(plan.skip_after)});
+  }
   for (const DeviceId& id : preview->sets.held_back()) response.add_holdback(id.str());
   response.set_matched(preview->matched);
   return {};
