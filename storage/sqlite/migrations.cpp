@@ -42,8 +42,9 @@ Result<std::string> schema_of(Database& database) {
   std::string schema;
   Result<bool> row = (*statement)->step();
   for (; row && *row; row = (*statement)->step()) {
+    if (!schema.empty()) schema += "\n";
     schema += reinterpret_cast<const char*>(sqlite3_column_text((*statement)->handle(), 0));
-    schema += ";\n\n";
+    schema += ";\n";
   }
   (*statement)->reset();
   if (!row) return row.error();

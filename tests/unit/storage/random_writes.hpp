@@ -12,7 +12,9 @@ namespace covey::test {
 
 class RandomWrites {
  public:
-  explicit RandomWrites(uint64_t seed) : random_(seed) {}
+  // Events and audit entries are numbered from `sequence` + 1.
+  explicit RandomWrites(uint64_t seed, uint64_t sequence = 0)
+      : random_(seed), sequence_(sequence) {}
 
   // One of std::variant_size_v<Write> kinds.
   Write make(size_t kind);
@@ -45,7 +47,7 @@ class RandomWrites {
   monitoring::Alert alert();
 
   std::mt19937_64 random_;
-  uint64_t sequence_ = 0;
+  uint64_t sequence_;
 };
 
 // The same in every member, told member by member.

@@ -1,0 +1,157 @@
+#include "storage/sqlite/sqlite_store.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "tests/unit/storage/random_writes.hpp"
+#include "tests/unit/storage/temporary_folder.hpp"
+
+namespace covey {
+namespace {
+
+class SqliteStoreTest : public testing::Test {
+ protected:
+  std::unique_ptr<SqliteStore> open(SqliteOptions options = {.reserve_bytes = 0}) {
+    Result<std::unique_ptr<SqliteStore>> store = SqliteStore::open(data(), std::move(options));
+    EXPECT_TRUE(store) << store.error().message;
+    return store ? *std::move(store) : nullptr;
+  }
+  Error refused(SqliteOptions options = {.reserve_bytes = 0}) {
+    const Result<std::unique_ptr<SqliteStore>> store =
+        SqliteStore::open(data(), std::move(options));
+    EXPECT_FALSE(store);
+    return store ? Error{} : store.error();
+  }
+  std::filesystem::path data() const { return folder_.path() / "data"; }
+  std::string lock_text() const {
+    std::ifstream file(data() / "lock");
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+ private:
+  test::TemporaryFolder folder_;
+};
+
+std::vector<Write> site(uint32_t epoch) { return {PutSite{{.site_epoch = epoch}}}; }
+
+TEST_F(SqliteStoreTest, ASecondStartIsRefusedAndNamesTheFirst) {
+  const auto store = open();
+  const Error error = refused();
+  EXPECT_EQ(error.reason, "LOCKED");
+  EXPECT_NE(error.message.find("process " + std::to_string(getpid())), std::string::npos)
+      << error.message;
+}
+
+TEST_F(SqliteStoreTest, TheLockFileTellsHowTheLastStopWas) {
+  auto store = open();
+  EXPECT_EQ(lock_text(), std::to_string(getpid()) + "\n");
+  store.reset();
+  EXPECT_EQ(lock_text(), "");
+}
+
+TEST_F(SqliteStoreTest, FilesAreTheOwnersOnly) {
+  const auto store = open();
+  ASSERT_TRUE(store->commit(site(2)));
+  for (const char* name : {"", "covey.db", "covey.db-wal", "lock"}) {
+    struct stat status {};
+    ASSERT_EQ(stat((data() / name).c_str(), &status), 0) << name;
+    EXPECT_EQ(status.st_mode & 0077U, 0U) << name;
+  }
+}
+
+TEST_F(SqliteStoreTest, DamageIsFoundAfterAnUncleanStop) {
+  auto store = open();
+  test::RandomWrites random(1);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(store->commit(random.batch(40)));
+  store.reset();  // everything is in covey.db now
+  {
+    std::fstream file(data() / "covey.db", std::ios::in | std::ios::out | std::ios::binary);
+    for (int64_t page = 3; page < 40; ++page) {
+      file.seekp(page * 4096);
+      file << "this was a page of a table";
+    }
+  }
+  std::ofstream(data() / "lock") << "1\n";
+  const Error error = refused();
+  EXPECT_EQ(error.reason, "STORE_CORRUPT");
+  EXPECT_NE(error.message.find("restore"), std::string::npos);
+  EXPECT_NE(lock_text(), "") << "the next start must check again";
+}
+
+TEST_F(SqliteStoreTest, AFileThatIsNoDatabaseIsRefused) {
+  std::filesystem::create_directories(data());
+  std::ofstream(data() / "covey.db") << std::string(8192, 'x');
+  EXPECT_EQ(refused().reason, "STORE_CORRUPT");
+}
+
+TEST_F(SqliteStoreTest, AnUnknownWordInARowIsNamed) {
+  auto store = open();
+  Device device;
+  device.id = DeviceId("dev-1");
+  ASSERT_TRUE(store->commit(std::vector<Write>{PutDevice{device}}));
+  store.reset();
+  {
+    Result<sqlite::Database> database =
+        sqlite::Database::open((data() / "covey.db").string(), SQLITE_OPEN_READWRITE, "");
+    ASSERT_TRUE(database);
+    ASSERT_TRUE(database->run("UPDATE devices SET state = 'SLEEPING'"));
+  }
+  const Result<Snapshot> loaded = open()->load({});
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().reason, "STORE_CORRUPT");
+  EXPECT_NE(loaded.error().message.find("devices.state: unknown word \"SLEEPING\""),
+            std::string::npos)
+      << loaded.error().message;
+}
+
+TEST_F(SqliteStoreTest, AFullDiskFailsTheCommitAndAllThatFollow) {
+  constexpr uint64_t kReserve = 1U << 20U;
+  ASSERT_TRUE(open()->commit(site(1)));
+  auto store = open({.max_page_count = 80, .reserve_bytes = kReserve});
+  EXPECT_EQ(std::filesystem::file_size(data() / "reserve"), kReserve);
+  EXPECT_FALSE(store->disk_is_full());
+  uint32_t acknowledged = 1;
+  Status committed;
+  for (uint32_t epoch = 2; committed; ++epoch) {
+    std::vector<Write> writes = site(epoch);
+    writes.push_back(AppendReport{{.payload = Bytes(10'000, 7)}});
+    committed = store->commit(writes);
+    if (committed) acknowledged = epoch;
+  }
+  EXPECT_EQ(committed.error().reason, "DISK_FULL");
+  EXPECT_GT(acknowledged, 5U);
+  EXPECT_EQ(store->commit(site(999)).error().reason, "DISK_FULL");
+  EXPECT_TRUE(store->disk_is_full());
+  EXPECT_FALSE(std::filesystem::exists(data() / "reserve"));
+  // Reads still work, and show what was acknowledged; so do they after a restart.
+  EXPECT_EQ(store->load({})->site.site_epoch, acknowledged);
+  store = nullptr;
+  EXPECT_NE(lock_text(), "");
+  store = open();
+  EXPECT_EQ(store->load({})->site.site_epoch, acknowledged);
+  ASSERT_TRUE(store->commit(std::vector<Write>{Forget{.reports_before = Millis{1}}}));
+}
+
+TEST_F(SqliteStoreTest, ReadersSeeCommitsAndNeverWrite) {
+  const auto store = open({.wal_autocheckpoint_pages = 20, .reserve_bytes = 0});
+  Result<std::unique_ptr<Reader>> reader = store->reader();
+  ASSERT_TRUE(reader) << reader.error().message;
+  for (uint64_t i = 1; i <= 200; ++i) {
+    AuditRecord entry;
+    entry.sequence = i;
+    entry.detail = std::string(500, 'x');
+    ASSERT_TRUE(store->commit(std::vector<Write>{AppendAudit{entry}}));
+    if (i % 50 == 0) {
+      EXPECT_EQ((*reader)->audit({.limit = 1})->at(0).sequence, i);
+    }
+  }
+  // The reader held no view between its calls: the log was checkpointed and started anew.
+  EXPECT_LT(std::filesystem::file_size(data() / "covey.db-wal"), 200U * 4120U);
+}
+
+}  // namespace
+}  // namespace covey
