@@ -108,6 +108,30 @@ TEST_F(SqliteStoreTest, AnUnknownWordInARowIsNamed) {
       << loaded.error().message;
 }
 
+TEST_F(SqliteStoreTest, AnArtifactOpensWithoutItsKeyAndNeverDamaged) {
+  test::RandomWrites random(1);
+  auto store = open();
+  ASSERT_TRUE(store->commit(std::vector<Write>{random.make(4)}));  // a release, no trusted key
+  const Result<Snapshot> whole = store->load({});
+  ASSERT_TRUE(whole) << whole.error().message;
+  const Artifact& artifact = *whole->releases.at(0).artifacts.at(0).artifact;
+  EXPECT_NE(artifact.signed_by, KeyId{});
+  EXPECT_FALSE(artifact.image.empty());
+  EXPECT_FALSE(artifact.chunk_table.empty());
+  store.reset();
+  {
+    Result<sqlite::Database> database =
+        sqlite::Database::open((data() / "covey.db").string(), SQLITE_OPEN_READWRITE, "");
+    ASSERT_TRUE(database);
+    ASSERT_TRUE(database->run("UPDATE artifacts SET image = zeroblob(length(image))"));
+  }
+  const Result<Snapshot> damaged = open()->load({});
+  ASSERT_FALSE(damaged);
+  EXPECT_EQ(damaged.error().reason, "STORE_CORRUPT");
+  EXPECT_NE(damaged.error().message.find(to_string(artifact.manifest.release())), std::string::npos)
+      << damaged.error().message;
+}
+
 TEST_F(SqliteStoreTest, AFullDiskFailsTheCommitAndAllThatFollow) {
   constexpr uint64_t kReserve = 1U << 20U;
   ASSERT_TRUE(open()->commit(site(1)));
