@@ -9,20 +9,11 @@
 #include <vector>
 
 #include "cli/client.hpp"
+#include "cli/exit_code.hpp"
 #include "cli/output.hpp"
 #include "core/result.hpp"
 
 namespace covey::cli {
-
-// Scripts depend on these numbers.
-enum ExitCode : int {
-  kDone = 0,
-  kOtherError = 1,
-  kUsage = 2,
-  kFailedOrRolledBack = 3,
-  kTimedOut = 4,
-  kPausedOrInconclusive = 5,
-};
 
 // What all commands share: the global options, and where results go.
 struct Invocation {
@@ -87,8 +78,6 @@ int list_and_print(const Invocation& invocation, const Request& request, People 
 
 // `name`, or the site's only model where it is empty. Errors: WHICH_MODEL.
 Result<std::string> model_or_only(Client& client, const std::string& name);
-// An enum's value without its prefix: "SUCCEEDED".
-std::string word(const std::string& enum_name);
 std::string joined(const google::protobuf::RepeatedPtrField<std::string>& texts, size_t most);
 
 void add_status_command(CLI::App& app, Invocation& invocation);

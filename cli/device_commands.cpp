@@ -159,7 +159,8 @@ void add_device_commands(CLI::App& app, Invocation& invocation) {
   CLI::App* label = device->add_subcommand("label", "Set and remove labels");
   label->add_option("words", options->words, "Device ids, then KEY=VALUE ...");
   label->add_option("--filter", options->filter, "AIP-160 filter: all devices that match");
-  label->add_option("--remove", options->remove, "A label key to remove; may be repeated");
+  label->add_option("--remove", options->remove, "A label key to remove; may be repeated")
+      ->allow_extra_args(false);
   label->footer(
       "Examples:\n  covey device label press-07 hall=b line=press\n"
       "  covey device label --filter 'labels.hall = b' shift=night\n"

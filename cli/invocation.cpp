@@ -69,14 +69,6 @@ Result<std::string> model_or_only(Client& client, const std::string& name) {
   return only;
 }
 
-std::string word(const std::string& enum_name) {
-  for (const char* kind : {"DEPLOYMENT_STATE_", "ROLLOUT_STATE_", "STAGE_STATE_", "DEVICE_STATE_",
-                           "ALERT_STATE_", "VERDICT_"}) {
-    if (enum_name.starts_with(kind)) return enum_name.substr(std::string_view(kind).size());
-  }
-  return enum_name;
-}
-
 std::string joined(const google::protobuf::RepeatedPtrField<std::string>& texts, size_t most) {
   std::string out;
   for (int i = 0; i < texts.size() && static_cast<size_t>(i) < most; ++i) {

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   app.add_option("--timeout", invocation.timeout, "Longest wait for an answer")
       ->capture_default_str();
   app.add_option("-o,--format", invocation.format, "table, wide, json or yaml")
+      ->option_text("FORMAT")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{{"table", Format::kTable},
                                                                         {"wide", Format::kWide},
                                                                         {"json", Format::kJson},

@@ -214,7 +214,8 @@ int run(const Invocation& invocation, const ModelOptions& options) {
 
 void add_build_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--artifact", options.artifacts, "CLASS[,CLASS...]=FILE.tflite; repeat")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   command.add_option("--stats", options.build.statistics, "Statistics of the training (JSON)");
   command.add_option("--preprocessing", options.build.preprocessing, "Preprocessing parameters");
   command.add_option("--preprocessing-id", options.build.preprocessing_id,

@@ -146,6 +146,14 @@ std::string grouped(uint64_t value) {
   return digits;
 }
 
+std::string word(const std::string& enum_name) {
+  for (const char* kind : {"DEPLOYMENT_STATE_", "ROLLOUT_STATE_", "STAGE_STATE_", "DEVICE_STATE_",
+                           "ALERT_STATE_", "VERDICT_"}) {
+    if (enum_name.starts_with(kind)) return enum_name.substr(std::string_view(kind).size());
+  }
+  return enum_name;
+}
+
 std::string bar(uint64_t done, uint64_t total, size_t width) {
   const size_t filled = total == 0 ? 0 : static_cast<size_t>(std::min(done, total) * width / total);
   std::string out;

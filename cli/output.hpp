@@ -39,6 +39,8 @@ std::string to_json(const google::protobuf::Message& message);
 // Of a JSON document; strings stay quoted, so that nothing changes its type.
 std::string json_to_yaml(const std::string& json);
 
+// An API enum's value without its prefix: "SUCCEEDED".
+std::string word(const std::string& enum_name);
 // Characters as a terminal counts them (UTF-8, no wide ones).
 size_t display_width(std::string_view text);
 std::string colored(std::string_view text, const Style& style);  // by the word itself

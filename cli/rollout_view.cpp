@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <vector>
 
-#include "cli/commands.hpp"
+#include "cli/exit_code.hpp"
 
 namespace covey::cli {
 namespace {

@@ -2,26 +2,9 @@
 #include "gateway/adapters/grpc/messages.hpp"
 #include "gateway/adapters/grpc/names.hpp"
 #include "gateway/engine/device_fields.hpp"
-#include "gateway/engine/turn.hpp"
 
 namespace covey::api {
 namespace {
-
-// `online` is soft state of the session; the rest is the device's.
-class FieldsWithPresence final : public FilterSubject {
- public:
-  FieldsWithPresence(const engine::State& state, const Device& device)
-      : state_(state), device_(device), fields_(state, device) {}
-  std::optional<std::string> find(std::string_view field) const override {
-    if (field == "online") return engine::is_online(state_, device_.id) ? "true" : "false";
-    return fields_.find(field);
-  }
-
- private:
-  const engine::State& state_;
-  const Device& device_;
-  engine::DeviceFields fields_;
-};
 
 Result<engine::DeviceSelection> selection_of(const auto& request, bool all) {
   engine::DeviceSelection selection;
@@ -80,7 +63,7 @@ void list_devices(const CallPtr<v1::ListDevicesRequest, v1::ListDevicesResponse>
            int32_t total = 0;
            std::string last;
            for (const auto& [id, device] : engine.state().devices) {
-             if (!filter.matches(FieldsWithPresence(engine.state(), device))) continue;
+             if (!filter.matches(engine::DeviceFields(engine.state(), device))) continue;
              ++total;
              if (!after.empty() && id.str() <= after) continue;
              if (static_cast<size_t>(c.response.devices_size()) < size) {

@@ -1,0 +1,3 @@
+if(TARGET covey_plan_file)
+  covey_fuzz(fuzz_plan_file SOURCES fuzz_plan_file.cpp DEPS covey_plan_file)
+endif()

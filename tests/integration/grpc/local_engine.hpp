@@ -1,0 +1,165 @@
+// The real engine on one thread behind the port that the adapter knows; its writes are durable at
+// once. Stops with its object: what is asked after that is refused.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "gateway/runtime/engine_port.hpp"
+
+namespace covey::test {
+
+class LocalEngine final : public runtime::EnginePort {
+ public:
+  explicit LocalEngine(Snapshot snapshot) : engine_(load(std::move(snapshot))) {
+    thread_ = std::thread([this] { run(); });
+  }
+  ~LocalEngine() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopped_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+  void submit(engine::CommandRequest request,
+              std::function<void(Result<engine::CommandReply>)> done) override {
+    (void)post([this, request = std::move(request), done = std::move(done)] {
+      const engine::Event event = engine::CommandReceived{1, request};
+      turn({&event, 1}, done);
+    });
+  }
+  bool read(std::function<void(const engine::Engine&)> look,
+            std::function<void()> durable) override {
+    return post([this, look = std::move(look), durable = std::move(durable)] {
+      look(engine_);
+      durable();
+    });
+  }
+  uint64_t watch(std::function<void(uint64_t)> changed) override {
+    const std::lock_guard lock(watch_mutex_);
+    watchers_[++next_] = std::move(changed);
+    return next_;
+  }
+  void unwatch(uint64_t id) override {
+    const std::lock_guard lock(watch_mutex_);
+    watchers_.erase(id);
+  }
+  void history(std::function<void(Reader&)> query, std::function<void()> done) override {
+    (void)post([this, query = std::move(query), done = std::move(done)] {
+      query(log_);
+      done();
+    });
+  }
+  std::vector<runtime::HealthCheck> health() const override { return {{"store", true, ""}}; }
+  std::map<std::string, std::string> endpoints() const override { return {}; }
+
+  // Holds the engine thread until the returned object is gone.
+  std::unique_lock<std::mutex> hold() { return std::unique_lock(turn_mutex_); }
+
+ private:
+  struct Log final : Reader {
+    std::vector<EventRecord> event_rows;
+    std::vector<AuditRecord> audit_rows;
+
+    template <typename Row>
+    static std::vector<Row> page_of(const std::vector<Row>& rows, Page page, const auto& wanted) {
+      std::vector<Row> out;
+      const auto add = [&](const Row& row) {
+        if (out.size() < page.limit && wanted(row)) out.push_back(row);
+      };
+      if (page.after > 0) {
+        for (const Row& row : rows) {
+          if (row.sequence > page.after) add(row);
+        }
+      } else {
+        for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+          if (page.before == 0 || row->sequence < page.before) add(*row);
+        }
+      }
+      return out;
+    }
+    Result<std::vector<EventRecord>> events(const RolloutName& rollout, Page page) override {
+      return page_of(event_rows, page, [&](const auto& row) { return row.rollout == rollout; });
+    }
+    Result<std::vector<AuditRecord>> audit(Page page) override {
+      return page_of(audit_rows, page, [](const auto&) { return true; });
+    }
+    Result<std::vector<WindowRecord>> windows(std::span<const Digest>, const DeviceId&,
+                                              Page) override {
+      return std::vector<WindowRecord>{};
+    }
+  };
+
+  static engine::Engine load(Snapshot snapshot) {
+    Result<engine::Engine> engine =
+        engine::Engine::load(std::move(snapshot), {}, {Millis{1000}, Millis{1'700'000'000'000}});
+    COVEY_ASSERT(engine.ok());
+    return *std::move(engine);
+  }
+
+  bool post(std::function<void()> job) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopped_) return false;
+      jobs_.push_back(std::move(job));
+    }
+    wake_.notify_one();
+    return true;
+  }
+  void run() {
+    for (;;) {
+      std::function<void()> job;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return stopped_ || !jobs_.empty(); });
+        if (stopped_) return;
+        job = std::move(jobs_.front());
+        jobs_.pop_front();
+      }
+      const std::lock_guard turn(turn_mutex_);
+      job();
+    }
+  }
+  void turn(std::span<const engine::Event> events,
+            const std::function<void(Result<engine::CommandReply>)>& done) {
+    now_ += Millis{10};
+    engine::Output output = engine_.handle(events, {now_, Millis{1'700'000'000'000} + now_});
+    for (const Write& write : output.writes) {
+      if (const auto* event = std::get_if<AppendEvent>(&write)) {
+        log_.event_rows.push_back(event->event);
+      }
+      if (const auto* entry = std::get_if<AppendAudit>(&write)) {
+        log_.audit_rows.push_back(entry->entry);
+      }
+    }
+    for (engine::Effect& effect : output.after_commit) {
+      if (auto* reply = std::get_if<engine::Reply>(&effect)) done(std::move(reply->result));
+    }
+    std::vector<std::function<void(uint64_t)>> watchers;
+    {
+      const std::lock_guard lock(watch_mutex_);
+      for (const auto& [id, changed] : watchers_) watchers.push_back(changed);
+    }
+    for (const auto& changed : watchers) changed(output.revision);
+  }
+
+  engine::Engine engine_;
+  Millis now_{1000};
+  Log log_;
+
+  std::mutex turn_mutex_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopped_ = false;                    // guarded by mutex_
+  std::deque<std::function<void()>> jobs_;  // guarded by mutex_
+  std::mutex watch_mutex_;
+  uint64_t next_ = 0;
+  std::map<uint64_t, std::function<void(uint64_t)>> watchers_;
+  std::thread thread_;
+};
+
+}  // namespace covey::test

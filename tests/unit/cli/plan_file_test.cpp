@@ -1,0 +1,98 @@
+#include "cli/plan_file.hpp"
+
+#include <gtest/gtest.h>
+
+namespace covey::cli {
+namespace {
+
+const std::string kPlan = R"(apiVersion: covey/v1
+kind: Rollout
+metadata: {name: bearing-vibration-1.4.0}
+spec:
+  release: bearing-vibration@1.4.0
+  target: 'labels.line = "press" AND class = "m4f-256k"'
+  strata: [labels.hall, class]
+  holdback: 5%
+  stages:
+    - {name: canary, size: 5%, soak: 24h, max_in_flight: 20}
+    - {name: count, size: 20, timeout: 1h}
+    - name: fleet
+      size: 100%
+      approval: required
+      gates:
+        - failures: {max: 5%}
+  gates:
+    - failures: {max: 2%, of: attempted, min_sample: 20}
+    - accuracy: {non_inferior_by: 2pp, alpha: 5%, per: labels.machine_type}
+    - silence: {max: 5%}
+  on_fail: ROLLBACK
+  attempt: {deadline: 10m, retries: 0, backoff: 1m}
+  offline: {skip_after: 7d}
+)";
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+TEST(PlanFile, reads_a_whole_plan) {
+  const PlanFile file = read_plan_file(replaced(kPlan, "size: 20,", "size: 25%,"));
+  ASSERT_TRUE(file.problems.empty()) << to_error(file.problems, "plan.yaml").message;
+  const PlanDocument& plan = file.document;
+  EXPECT_EQ(plan.name, "bearing-vibration-1.4.0");
+  EXPECT_EQ(plan.strata, (std::vector<std::string>{"labels.hall", "class"}));
+  ASSERT_EQ(plan.stages.size(), 3U);
+  EXPECT_EQ(plan.stages[0].max_in_flight, 20U);
+  EXPECT_EQ(plan.stages[2].approval, "required");
+  EXPECT_EQ(plan.stages[2].gates.at(0).failures->max, "5%");
+  EXPECT_EQ(plan.gates[0].failures->min_sample, 20U);
+  EXPECT_EQ(plan.gates[1].accuracy->per, "labels.machine_type");
+  EXPECT_EQ(plan.attempt.retries, 0U);  // said to be none, not absent
+  EXPECT_EQ(plan.offline.skip_after, "7d");
+}
+
+TEST(PlanFile, names_path_and_line_of_an_unknown_key) {
+  const PlanFile file = read_plan_file(replaced(kPlan, "max_in_flight", "maxInFlight"));
+  ASSERT_EQ(file.problems.size(), 1U);
+  EXPECT_EQ(file.problems[0].line, 10);
+  EXPECT_EQ(file.problems[0].path, "spec.stages[0].maxInFlight");
+  EXPECT_NE(file.problems[0].message.find("max_in_flight"), std::string::npos);
+}
+
+TEST(PlanFile, finds_all_problems_of_form_at_once) {
+  std::string yaml = replaced(kPlan, "kind: Rollout", "kind: Roll");
+  yaml = replaced(yaml, "retries: 0", "retries: often");
+  yaml = replaced(yaml, "holdback: 5%", "holdback: [5%]");
+  const PlanFile file = read_plan_file(yaml);
+  std::vector<std::string> paths;
+  for (const PlanFileProblem& problem : file.problems) paths.push_back(problem.path);
+  EXPECT_EQ(paths, (std::vector<std::string>{"spec.holdback", "spec.attempt.retries", "kind"}));
+}
+
+TEST(PlanFile, gives_problems_of_meaning_their_line) {
+  const PlanFile file = read_plan_file(replaced(kPlan, "soak: 24h", "soak: long"));
+  ASSERT_FALSE(file.problems.empty());
+  EXPECT_EQ(file.problems[0].path, "spec.stages[0].soak");
+  EXPECT_EQ(file.problems[0].line, 10);
+  const std::string text = to_error(file.problems, "plan.yaml").message;
+  EXPECT_EQ(text.rfind("plan.yaml:10: spec.stages[0].soak: ", 0), 0U) << text;
+}
+
+TEST(PlanFile, refuses_a_key_given_twice) {
+  const PlanFile file =
+      read_plan_file(replaced(kPlan, "on_fail: ROLLBACK", "on_fail: PAUSE\n  on_fail: ROLLBACK"));
+  ASSERT_EQ(file.problems.size(), 1U);
+  EXPECT_EQ(file.problems[0].path, "spec.on_fail");
+}
+
+TEST(PlanFile, refuses_what_is_no_plan) {
+  EXPECT_FALSE(read_plan_file("").problems.empty());
+  EXPECT_FALSE(read_plan_file("[1, 2]").problems.empty());
+  EXPECT_FALSE(read_plan_file("a: [").problems.empty());
+  EXPECT_FALSE(read_plan_file("a: 1\n---\nb: 2\n").problems.empty());
+  EXPECT_FALSE(read_plan_file(std::string(kPlanFileBytesMax + 1, ' ')).problems.empty());
+}
+
+}  // namespace
+}  // namespace covey::cli
