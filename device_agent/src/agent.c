@@ -117,6 +117,7 @@ int covey_agent_start(covey_agent_t* a, covey_start_cause_t cause, uint64_t now_
   size_t k;
   a->now_ms = now_ms;
   a->window_at_ms = now_ms + a->times.report_interval_ms;
+  if (cause == COVEY_START_SLEEP) a->journal.clean = true; /* no write was cut */
   for (k = 0; k < a->config->model_count; ++k) {
     covey_model_start(a, k, cause, crashed == (int)k);
   }

@@ -219,7 +219,7 @@ static void refused(covey_agent_t* a, uint64_t result, uint64_t retry_after_ms) 
 
 int covey_chunks_receive(covey_agent_t* a, covey_bytes_t message) {
   covey_job_t* job = &a->job;
-  covey_reader_t r = covey_reader(message.bytes, message.size);
+  covey_reader_t r = covey_reader_of(message.bytes, message.size);
   covey_field_t f;
   covey_slot_view_t view;
   covey_bytes_t manifest = {NULL, 0};

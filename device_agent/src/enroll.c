@@ -105,7 +105,7 @@ static bool shard_valid(const uint8_t* shard) { /* "00" to "3f" */
 }
 
 int covey_enroll_receive(covey_agent_t* a, covey_bytes_t message) {
-  covey_reader_t r = covey_reader(message.bytes, message.size);
+  covey_reader_t r = covey_reader_of(message.bytes, message.size);
   covey_field_t f;
   covey_field_t texts[4]; /* order key, username, password, shard: fields 3 to 6 */
   uint8_t record[COVEY_STORE_BYTES_MAX];

@@ -20,7 +20,7 @@ static uint32_t model_id(const covey_agent_t* a, size_t model) {
 }
 
 static bool parse_model(const covey_agent_t* a, const covey_field_t* field, goal_t* goal) {
-  covey_reader_t r = covey_reader(field->bytes, field->size);
+  covey_reader_t r = covey_reader_of(field->bytes, field->size);
   covey_field_t f;
   covey_model_goal_t m;
   uint32_t id = 0;
@@ -51,7 +51,7 @@ static bool parse_model(const covey_agent_t* a, const covey_field_t* field, goal
 }
 
 static bool parse(const covey_agent_t* a, covey_bytes_t message, goal_t* goal) {
-  covey_reader_t r = covey_reader(message.bytes, message.size);
+  covey_reader_t r = covey_reader_of(message.bytes, message.size);
   covey_field_t f;
   size_t k;
   memset(goal, 0, sizeof *goal);

@@ -6,8 +6,10 @@
  * half and write a snapshot there; until its END is whole, the old half is the journal, however
  * often power fails meanwhile.
  *
- * A power cut may leave a word that reads as erased though it was touched. The first record after a
- * start therefore skips one position: the one that a cut may have torn. */
+ * A power cut may leave a word that reads as erased though it was touched, and may do so again in
+ * the next boot: no number of skipped positions is safe. So the first record after a start that may
+ * have been a power cut opens a fresh half. That costs an erase per such start that has something
+ * to write; most have not. */
 #include "internal.h"
 
 #define RECORD_BYTES 64U
@@ -128,6 +130,7 @@ static int snapshot(covey_agent_t* a) {
     return error;
   }
   j->ready = true;
+  j->clean = true;
   return COVEY_OK;
 }
 
@@ -135,10 +138,8 @@ static int append(covey_agent_t* a, uint32_t key) {
   covey_journal_t* j = &a->journal;
   unsigned tries;
   int error = COVEY_OK;
-  if (j->skip) ++j->next;
-  j->skip = false;
   for (tries = 0; tries < 2; ++tries) { /* a bad word costs a position, not the state */
-    error = j->ready && j->next < positions(a) ? put(a, key) : snapshot(a);
+    error = j->ready && j->clean && j->next < positions(a) ? put(a, key) : snapshot(a);
     if (error == 0) return COVEY_OK;
     ++a->counters.journal_errors;
   }
@@ -215,7 +216,6 @@ void covey_journal_replay(covey_agent_t* a) {
       memcpy(about[record[3] / 2], record + 8 + 38, sizeof about[0]);
     }
   }
-  j->skip = true;
   for (m = 0; m < a->config->model_count; ++m) {
     covey_model_t* model = &a->models[m];
     uint8_t goal[COVEY_PREFIX_BYTES + 4];

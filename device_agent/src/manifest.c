@@ -56,7 +56,7 @@ static bool text_equal(const char* text, const uint8_t* bytes, size_t size) {
 static uint64_t padded(uint32_t size) { return ((uint64_t)size + 15) / 16 * 16; }
 
 int covey_manifest_parse(covey_bytes_t bytes, const char* device_class, covey_manifest_t* out) {
-  covey_reader_t r = covey_reader(bytes.bytes, bytes.size);
+  covey_reader_t r = covey_reader_of(bytes.bytes, bytes.size);
   covey_field_t f;
   uint32_t format = 0;
   memset(out, 0, sizeof *out);
@@ -97,7 +97,7 @@ int covey_manifest_parse(covey_bytes_t bytes, const char* device_class, covey_ma
 }
 
 int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest) {
-  covey_reader_t r = covey_reader(message.bytes, message.size);
+  covey_reader_t r = covey_reader_of(message.bytes, message.size);
   covey_field_t f;
   memset(manifest, 0, sizeof *manifest);
   while (covey_read(&r, &f)) {
@@ -116,7 +116,7 @@ int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest) {
 static int verify_one(const covey_agent_t* a, covey_bytes_t signature, const uint8_t* digest) {
   const covey_agent_config_t* config = a->config;
   const covey_crypto_t* crypto = &config->port->crypto;
-  covey_reader_t r = covey_reader(signature.bytes, signature.size);
+  covey_reader_t r = covey_reader_of(signature.bytes, signature.size);
   covey_field_t f;
   uint64_t algorithm = 0;
   covey_bytes_t key_id = {NULL, 0};
@@ -147,7 +147,7 @@ static int verify_one(const covey_agent_t* a, covey_bytes_t signature, const uin
 
 /* Any good signature of a trusted key will do; else the worst news is told. */
 static int verify_signatures(const covey_agent_t* a, covey_bytes_t message, const uint8_t* digest) {
-  covey_reader_t r = covey_reader(message.bytes, message.size);
+  covey_reader_t r = covey_reader_of(message.bytes, message.size);
   covey_field_t f;
   unsigned count = 0;
   int worst = 0;

@@ -234,6 +234,7 @@ static void begin(covey_agent_t* a, size_t model) {
     if (veto != 0) {
       covey_model_end(a, model, COVEY_PHASE_DECLINED, veto);
     } else {
+      m->retry_after_s = 0;
       covey_job_start(a, model);
     }
   }

@@ -45,18 +45,18 @@ static void record_feature(const covey_tables_t* tables, covey_open_feature_t* f
   f->sum_squares += (uint64_t)((int64_t)value * value);
 }
 
-/* Poisson sampling by confidence bin. More hits than room: each stays with the same probability,
- * which covey_telemetry_close() writes into the kept ones. */
+/* Poisson sampling by confidence bin. More hits than room: a reservoir, in which each hit has the
+ * same chance to stay. */
 static void sample(covey_agent_t* a, const covey_tables_t* tables, covey_open_window_t* open,
                    const covey_inference_t* inference, uint64_t uptime_ms) {
   const uint32_t probability = tables->sample_probability[inference->confidence >> 4];
   uint32_t place;
   covey_sample_t* s;
   if (COVEY_SAMPLES_MAX == 0 || probability == 0 || covey_random32(a) >> 16 >= probability) return;
-  ++open->sampled;
+  ++open->samples.hits;
   place = open->samples.count;
   if (place == COVEY_SAMPLES_MAX) {
-    place = covey_jitter(a, open->sampled);
+    place = covey_jitter(a, open->samples.hits);
     if (place >= COVEY_SAMPLES_MAX) return;
   } else {
     ++open->samples.count;

@@ -16,12 +16,20 @@ static void write_feature(covey_writer_t* w, const covey_feature_t* f, unsigned 
   covey_write_end(w, begun);
 }
 
-static void write_sample(covey_writer_t* w, const covey_sample_t* s) {
+/* The chance to be a hit, and then to be kept; 1 of 65,536 is the least that can be said. */
+static uint32_t inclusion(const covey_samples_t* samples, const covey_sample_t* s) {
+  const uint64_t hits = samples->hits;
+  const uint64_t p = ((uint64_t)s->probability * samples->count + hits / 2) / hits;
+  return p == 0 ? 1 : (uint32_t)p;
+}
+
+static void write_sample(covey_writer_t* w, const covey_samples_t* samples,
+                         const covey_sample_t* s) {
   const size_t begun = covey_write_begin(w, 17);
   covey_write_uint(w, 1, s->inference);
   covey_write_uint(w, 2, s->class_index);
   covey_write_uint(w, 3, s->confidence);
-  covey_write_uint(w, 4, s->probability);
+  covey_write_uint(w, 4, inclusion(samples, s));
   covey_write_uint(w, 5, s->uptime_ms);
   covey_write_end(w, begun);
 }
@@ -49,8 +57,9 @@ void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_teleme
   for (i = 0; i < window->feature_count; ++i) {
     write_feature(w, &window->features[i], window->bin_counts[i]);
   }
-  for (i = 0; i < window->samples.count; ++i) write_sample(w, &window->samples.at[i]);
+  for (i = 0; i < window->samples.count; ++i)
+    write_sample(w, &window->samples, &window->samples.at[i]);
   covey_write_uint(w, 18, window->errors);
-  covey_write_uint(w, 19, window->samples.dropped);
+  covey_write_uint(w, 19, window->samples.hits - window->samples.count);
   covey_write_uint(w, 20, window->first_inference);
 }

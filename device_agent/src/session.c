@@ -114,7 +114,7 @@ void covey_answered(covey_agent_t* a) {
 }
 
 int covey_site_receive(covey_agent_t* a, covey_bytes_t message) {
-  covey_reader_t r = covey_reader(message.bytes, message.size);
+  covey_reader_t r = covey_reader_of(message.bytes, message.size);
   covey_field_t f;
   uint64_t start = 0;
   uint32_t jitter_ms = 0;
@@ -141,7 +141,7 @@ int covey_site_receive(covey_agent_t* a, covey_bytes_t message) {
 }
 
 static bool parse_stream(covey_agent_t* a, const covey_field_t* field) {
-  covey_reader_t r = covey_reader(field->bytes, field->size);
+  covey_reader_t r = covey_reader_of(field->bytes, field->size);
   covey_field_t f;
   const uint8_t* prefix = NULL;
   uint32_t cumulative = 0;
@@ -168,7 +168,7 @@ int covey_ack_receive(covey_agent_t* a, covey_bytes_t message) {
     ++a->counters.mac_invalid;
     return size;
   }
-  r = covey_reader(message.bytes, (size_t)size);
+  r = covey_reader_of(message.bytes, (size_t)size);
   while (covey_read(&r, &f)) {
     if (f.number == 1 && f.type == COVEY_FIXED64) boot_id = f.value;
     if (f.type != COVEY_VARINT) continue;
@@ -181,7 +181,7 @@ int covey_ack_receive(covey_agent_t* a, covey_bytes_t message) {
     return COVEY_ERROR_MESSAGE_MALFORMED;
   }
   if (boot_id != a->boot_id) return COVEY_OK; /* late, for an earlier boot */
-  r = covey_reader(message.bytes, (size_t)size);
+  r = covey_reader_of(message.bytes, (size_t)size);
   while (covey_read(&r, &f)) {
     if (f.number != 2 || f.type != COVEY_BYTES) continue;
     if (!parse_stream(a, &f)) {

@@ -9,7 +9,7 @@ static bool int32_of(uint64_t raw, int32_t* value) {
 }
 
 static bool parse_feature(covey_bytes_t bytes, covey_tables_t* out, unsigned index) {
-  covey_reader_t r = covey_reader(bytes.bytes, bytes.size);
+  covey_reader_t r = covey_reader_of(bytes.bytes, bytes.size);
   covey_field_t f;
   unsigned edges = 0;
   int32_t value = 0;
@@ -17,7 +17,7 @@ static bool parse_feature(covey_bytes_t bytes, covey_tables_t* out, unsigned ind
   int32_t bounds[2] = {0, 0};
   while (covey_read(&r, &f)) {
     if (f.number == 2 && f.type == COVEY_BYTES) {
-      covey_reader_t packed = covey_reader(f.bytes, f.size);
+      covey_reader_t packed = covey_reader_of(f.bytes, f.size);
       while (packed.at != packed.end) {
         uint64_t raw;
         if (!covey_read_varint(&packed, &raw) || !int32_of(raw, &value) ||
@@ -53,7 +53,7 @@ int covey_tables_parse(covey_bytes_t message, covey_tables_t* out) {
     out->class_count = COVEY_CLASSES_MAX;
   }
   if (message.size == 0) return COVEY_OK;
-  r = covey_reader(message.bytes, message.size);
+  r = covey_reader_of(message.bytes, message.size);
   while (covey_read(&r, &f)) {
     if (f.number == 1 && f.type == COVEY_BYTES) {
       covey_bytes_t feature;
@@ -66,7 +66,7 @@ int covey_tables_parse(covey_bytes_t message, covey_tables_t* out) {
     } else if (f.number == 2 && f.type == COVEY_VARINT) {
       classes = f.value;
     } else if (f.number == 3 && f.type == COVEY_BYTES) {
-      covey_reader_t packed = covey_reader(f.bytes, f.size);
+      covey_reader_t packed = covey_reader_of(f.bytes, f.size);
       while (packed.at != packed.end) {
         uint64_t probability;
         if (!covey_read_varint(&packed, &probability) || probability > PROBABILITY_ONE ||

@@ -106,9 +106,7 @@ static void renew_boot(covey_agent_t* a) {
     covey_telemetry_t* t = telemetry_of(a, k);
     uint8_t s;
     if (t == NULL) continue;
-    t->open.samples.dropped += t->open.sampled;
     t->open.samples.count = 0;
-    t->open.sampled = 0;
     for (s = 0; s < COVEY_STREAMS_MAX; ++s) {
       t->streams[s].used = s == t->stream;
       t->streams[s].sequence = 0;
@@ -140,30 +138,27 @@ bool covey_telemetry_room(covey_agent_t* a, size_t model, const uint8_t* manifes
 
 /* ---- Merging */
 
-static void scale_samples(covey_samples_t* samples, uint32_t kept, uint32_t of) {
-  uint32_t i;
-  for (i = 0; i < samples->count && kept < of; ++i) {
-    const uint32_t p = (uint32_t)((uint64_t)samples->at[i].probability * kept / of);
-    samples->at[i].probability = p == 0 ? 1 : p;
-  }
-}
-
-/* Both sets together; when that is too many, each stays with the same probability. */
+/* A uniform choice of all hits of both: drawn one by one, from either side with a chance in
+ * proportion to the hits that it stands for. */
 static void merge_samples(covey_agent_t* a, covey_samples_t* into, const covey_samples_t* from) {
-  covey_sample_t all[2 * COVEY_SAMPLE_ROOM];
-  const uint32_t count = into->count + from->count;
-  uint32_t left = count;
-  into->dropped += from->dropped;
-  memcpy(all, into->at, into->count * sizeof all[0]);
-  memcpy(all + into->count, from->at, from->count * sizeof all[0]);
-  while (left > COVEY_SAMPLES_MAX) {
-    all[covey_jitter(a, left)] = all[left - 1];
-    --left;
+  covey_samples_t side[2];
+  uint32_t left[2];
+  side[0] = *into;
+  side[1] = *from;
+  left[0] = into->hits;
+  left[1] = from->hits;
+  into->hits += from->hits;
+  into->count = 0;
+  while (into->count < COVEY_SAMPLES_MAX && left[0] + left[1] > 0) {
+    const unsigned which = covey_jitter(a, left[0] + left[1]) < left[0] ? 0 : 1;
+    covey_samples_t* s = &side[which];
+    uint32_t place;
+    --left[which];
+    if (s->count == 0) continue; /* hits that were dropped before */
+    place = covey_jitter(a, s->count);
+    into->at[into->count++] = s->at[place];
+    s->at[place] = s->at[--s->count];
   }
-  into->count = left;
-  into->dropped += count - left;
-  memcpy(into->at, all, left * sizeof all[0]);
-  scale_samples(into, left, count);
 }
 
 static void add16(uint32_t* into, const uint16_t* from, unsigned count) {
@@ -218,8 +213,6 @@ static void close_open(covey_agent_t* a, covey_telemetry_t* t) {
     if (from->min < into->min) into->min = from->min;
     if (from->max > into->max) into->max = from->max;
   }
-  scale_samples(&open->samples, open->samples.count, open->sampled);
-  open->samples.dropped += open->sampled - open->samples.count;
   merge_samples(a, &cell->samples, &open->samples);
   t->streams[t->stream].inferences_total += open->inferences;
   open_anew(open, a->now_ms);

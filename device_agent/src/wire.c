@@ -95,7 +95,7 @@ void covey_write_packed(covey_writer_t* w, uint32_t field, const uint32_t* value
   covey_write_end(w, begun);
 }
 
-covey_reader_t covey_reader(const void* bytes, size_t size) {
+covey_reader_t covey_reader_of(const void* bytes, size_t size) {
   covey_reader_t r;
   r.at = (const uint8_t*)bytes;
   r.end = r.at + size;

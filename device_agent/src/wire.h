@@ -49,7 +49,7 @@ typedef struct covey_field {
   size_t size;
 } covey_field_t;
 
-covey_reader_t covey_reader(const void* bytes, size_t size);
+covey_reader_t covey_reader_of(const void* bytes, size_t size);
 /* The next field, or false at the end or when the rest is no protobuf (then `malformed`). */
 bool covey_read(covey_reader_t* r, covey_field_t* field);
 /* One number of a packed field. */

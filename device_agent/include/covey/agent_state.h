@@ -92,7 +92,7 @@ typedef struct covey_journal {
   uint32_t generation; /* of the last record */
   uint8_t half;
   bool ready;
-  bool skip; /* the next position may be torn */
+  bool clean; /* the next position was never touched */
 } covey_journal_t;
 
 typedef struct covey_inbox {

@@ -25,15 +25,16 @@ extern "C" {
 typedef struct covey_sample {
   uint64_t uptime_ms;
   uint32_t inference;
-  uint32_t probability; /* of 65,536 */
+  uint32_t probability; /* of 65,536, of being a hit */
   uint8_t class_index;
   uint8_t confidence;
 } covey_sample_t;
 
+/* A uniform choice of all hits of the Poisson sampling: each was kept with count / hits. */
 typedef struct covey_samples {
   covey_sample_t at[COVEY_SAMPLE_ROOM];
   uint32_t count;
-  uint32_t dropped;
+  uint32_t hits;
 } covey_samples_t;
 
 typedef struct covey_open_feature {
@@ -60,7 +61,6 @@ typedef struct covey_open_window {
   uint16_t latency[COVEY_LATENCY_BUCKETS];
   covey_open_feature_t features[COVEY_FEATURE_ROOM];
   covey_samples_t samples;
-  uint32_t sampled; /* hits of the Poisson sampling, kept or not */
 } covey_open_window_t;
 
 typedef struct covey_feature {

@@ -36,7 +36,10 @@ static void program_unit(covey_host_flash_t* flash, uint32_t offset, const uint8
   size_t i;
   if (flash->touched != NULL) {
     uint8_t* touched = &flash->touched[offset / unit];
-    if (*touched != 0) ++flash->written_twice;
+    if (*touched != 0) {
+      ++flash->written_twice;
+      flash->written_twice_at = offset;
+    }
     *touched = 1;
   }
   for (i = 0; i < unit; ++i) {

@@ -52,7 +52,8 @@ typedef struct covey_host_flash {
   uint32_t unreadable_from; /* reads in [unreadable_from, unreadable_to) fail: ECC */
   uint32_t unreadable_to;
   uint64_t written_twice; /* write units programmed twice between erases: must stay 0 */
-  uint64_t misaligned;    /* calls that no real part would accept: must stay 0 */
+  uint32_t written_twice_at;
+  uint64_t misaligned; /* calls that no real part would accept: must stay 0 */
 } covey_host_flash_t;
 
 /* Erased flash in memory. `watch`: count units that are written twice. */

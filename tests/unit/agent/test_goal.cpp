@@ -1,0 +1,162 @@
+// Which goals are accepted: MAC, device, epoch, counter, nonce.
+#include <gtest/gtest.h>
+
+#include "tests/unit/agent/bench.hpp"
+
+namespace covey::agent_test {
+namespace {
+
+class Goals : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    bench.bring_up();
+    bench.gateway.add(release);
+    bench.gateway.want({.candidate = &release, .mode = wire::GOAL_MODE_STAGED});
+    bench.run(200);
+    ASSERT_EQ(counters().goals_accepted, 1U);
+  }
+  int deliver(const wire::Goal& goal) {
+    return bench.device.deliver(bench.gateway.sealed("goal", goal.SerializeAsString()));
+  }
+  wire::Goal next() const { return bench.gateway.goal(bench.gateway.counter + 1); }
+  const covey_counters_t& counters() const { return bench.device.counters(); }
+
+  const Release release = make_release({});
+  Bench bench;
+};
+
+TEST_F(Goals, BadMacIsCounted) {
+  Message message = bench.gateway.sealed("goal", next().SerializeAsString());
+  for (const size_t at : {size_t{0}, message.payload.size() / 2, message.payload.size() - 1}) {
+    Message bad = message;
+    bad.payload[at] = static_cast<char>(bad.payload[at] ^ 4);
+    EXPECT_EQ(bench.device.deliver(bad), COVEY_ERROR_MAC_INVALID);
+  }
+  // Another kind's MAC, another device's, none.
+  Message ack = bench.gateway.sealed("ack", next().SerializeAsString());
+  ack.topic = message.topic;
+  EXPECT_EQ(bench.device.deliver(ack), COVEY_ERROR_MAC_INVALID);
+  EXPECT_EQ(bench.device.deliver({message.topic, next().SerializeAsString()}),
+            COVEY_ERROR_MAC_INVALID);
+  EXPECT_EQ(bench.device.deliver({message.topic, "x"}), COVEY_ERROR_MAC_INVALID);
+  EXPECT_EQ(counters().mac_invalid, 6U);
+  EXPECT_EQ(bench.device.deliver(message), COVEY_OK);
+  EXPECT_EQ(counters().goals_accepted, 2U);
+}
+
+TEST_F(Goals, StaleIsSilent) {
+  EXPECT_EQ(deliver(bench.gateway.goal(bench.gateway.counter)), COVEY_OK);
+  EXPECT_EQ(deliver(bench.gateway.goal(bench.gateway.counter - 1)), COVEY_ERROR_GOAL_STALE);
+  EXPECT_EQ(counters().goals_accepted, 1U);
+  EXPECT_EQ(counters().goals_stale, 1U);
+}
+
+TEST_F(Goals, EpochOrdersBeforeCounter) {
+  wire::Goal goal = next();
+  goal.set_site_epoch(0);
+  goal.set_counter(1'000'000);
+  EXPECT_EQ(deliver(goal), COVEY_ERROR_SITE_EPOCH_LOWER);
+  goal = bench.gateway.goal(1);
+  goal.set_site_epoch(2);
+  EXPECT_EQ(deliver(goal), COVEY_OK);
+  EXPECT_EQ(covey_agent_site_epoch(&bench.device.agent), 2U);
+  EXPECT_EQ(covey_agent_goal_counter(&bench.device.agent), 1U);
+  EXPECT_EQ(deliver(next()), COVEY_ERROR_SITE_EPOCH_LOWER);
+  ASSERT_TRUE(bench.device.boot());
+  EXPECT_EQ(covey_agent_site_epoch(&bench.device.agent), 2U);
+}
+
+TEST_F(Goals, NonceIsThisBoots) {
+  wire::Goal goal = next();
+  goal.set_nonce(goal.nonce() + 1);
+  EXPECT_EQ(deliver(goal), COVEY_ERROR_NONCE_MISMATCH);
+  const wire::Goal of_last_boot = next();
+  ASSERT_TRUE(bench.reboot());
+  EXPECT_EQ(deliver(of_last_boot), COVEY_ERROR_NONCE_MISMATCH);
+  EXPECT_EQ(counters().nonce_mismatch, 1U);
+  // The accepted one goes on without a nonce.
+  EXPECT_TRUE(bench.run_until(COVEY_PHASE_STAGED));
+}
+
+TEST_F(Goals, ForAnotherDeviceOrMalformed) {
+  wire::Goal goal = next();
+  goal.set_device_id("press-08");
+  EXPECT_EQ(deliver(goal), COVEY_ERROR_MESSAGE_MALFORMED);
+  goal = next();
+  *goal.add_models() = goal.models(0);
+  EXPECT_EQ(deliver(goal), COVEY_ERROR_MESSAGE_MALFORMED);
+  goal = next();
+  goal.mutable_models(0)->set_candidate("short");
+  EXPECT_EQ(deliver(goal), COVEY_ERROR_MESSAGE_MALFORMED);
+  EXPECT_EQ(bench.device.deliver(bench.gateway.sealed("goal", "\x0a\xff")),
+            COVEY_ERROR_MESSAGE_MALFORMED);
+  const Message long_one = bench.gateway.sealed("goal", Bytes(300, ' '));
+  EXPECT_EQ(bench.device.deliver(long_one), COVEY_ERROR_MESSAGE_TOO_LARGE);
+  EXPECT_EQ(counters().too_large, 1U);
+  EXPECT_EQ(counters().goals_accepted, 1U);
+}
+
+TEST_F(Goals, ModelsOfOthersAndUnknownFieldsDoNoHarm) {
+  wire::Goal goal = next();
+  goal.mutable_models(0)->set_model_id(42);
+  Bytes payload = goal.SerializeAsString() + "\xf8\x07\x01";  // field 127
+  EXPECT_EQ(bench.device.deliver(bench.gateway.sealed("goal", payload)), COVEY_OK);
+  EXPECT_EQ(bench.device.status().phase, COVEY_PHASE_IDLE);  // no candidate for this model
+}
+
+TEST_F(Goals, TopicsAreExact) {
+  const Message message = bench.gateway.sealed("goal", next().SerializeAsString());
+  for (const char* topic :
+       {"covey/v1/2b/press-07/down/goal", "covey/v1/2a/press-08/down/goal",
+        "covey/v1/2a/press-07/down/goals", "covey/v1/2a/press-07/down/goal/",
+        "covey/v2/2a/press-07/down/goal", "covey/v1/2a/press-07/up/goal", "", "covey/v1/m/00"}) {
+    EXPECT_EQ(bench.device.deliver({topic, message.payload}), COVEY_OK);
+  }
+  EXPECT_EQ(counters().goals_accepted, 1U);
+}
+
+TEST_F(Goals, HelloIsRepeatedUntilAnsweredAndAfterAGatewayStart) {
+  bench.run(5000);
+  const uint64_t before = bench.gateway.hellos;
+  bench.run(600'000);
+  EXPECT_EQ(bench.gateway.hellos, before);
+  bench.gateway.start_id = 78;
+  bench.gateway.answer_hello = false;
+  bench.gateway.ack_statuses = false;
+  bench.device.deliver(bench.gateway.site());
+  bench.run(60'000);
+  EXPECT_GE(bench.gateway.hellos, before + 3);
+  EXPECT_LE(bench.gateway.hellos, before + 12);
+  bench.gateway.answer_hello = true;
+  bench.gateway.ack_statuses = true;
+  bench.run(120'000);
+  const uint64_t answered = bench.gateway.hellos;
+  bench.run(600'000);
+  EXPECT_EQ(bench.gateway.hellos, answered);
+}
+
+TEST_F(Goals, StatusIsRepeatedUntilAcknowledged) {
+  ASSERT_TRUE(bench.run_until(COVEY_PHASE_STAGED));
+  bench.run(10'000);
+  bench.gateway.ack_statuses = false;
+  bench.gateway.want({.candidate = &release, .mode = wire::GOAL_MODE_STAGED, .attempt = 2});
+  bench.run(10'000);
+  const uint32_t number = bench.gateway.status->number();
+  bench.gateway.status.reset();
+  bench.run(60'000);
+  ASSERT_TRUE(bench.gateway.status.has_value());
+  EXPECT_EQ(bench.gateway.status->number(), number);
+  bench.gateway.ack_statuses = true;
+  bench.run(300'000);
+  EXPECT_EQ(bench.device.agent.status_acked, bench.device.agent.status_number);
+}
+
+TEST_F(Goals, ADeviceThatHasNothingToReportSaysSo) {
+  bench.run(300'000);
+  const uint32_t number = bench.gateway.status->number();
+  bench.run(600'000);  // every second report interval
+  EXPECT_NEAR(bench.gateway.status->number() - number, 5, 1);
+}
+
+}  // namespace
+}  // namespace covey::agent_test

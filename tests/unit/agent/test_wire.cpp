@@ -1,0 +1,283 @@
+// The agent's own protobuf against libprotobuf, both directions: what the agent says is parsed by
+// it, and what it writes is read by the agent. Every message of the device wire.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <random>
+
+#include "tests/unit/agent/bench.hpp"
+#include "wire.h"
+
+namespace covey::agent_test {
+namespace {
+
+// Writes and reads the fields of one message with the agent's codec, whatever they are.
+Bytes rewritten(const Bytes& bytes, bool* good) {
+  Bytes out(bytes.size() + 16, '\0');
+  covey_writer_t w{reinterpret_cast<uint8_t*>(out.data()), 0, out.size(), false};
+  covey_reader_t r = covey_reader_of(bytes.data(), bytes.size());
+  covey_field_t f;
+  while (covey_read(&r, &f)) {
+    switch (f.type) {
+      case COVEY_VARINT:
+        covey_write_uint(&w, f.number, f.value);
+        break;
+      case COVEY_FIXED32:
+        covey_write_fixed32(&w, f.number, static_cast<uint32_t>(f.value));
+        break;
+      case COVEY_FIXED64:
+        covey_write_fixed64(&w, f.number, f.value);
+        break;
+      default:
+        if (f.size == 0) {  // the agent leaves these out, others need not
+          covey_write_end(&w, covey_write_begin(&w, f.number));
+        } else {
+          covey_write_bytes(&w, f.number, f.bytes, f.size);
+        }
+    }
+  }
+  *good = !r.malformed && !w.overflow;
+  out.resize(w.size);
+  return out;
+}
+
+// Fills every field of a message with something, some of it large.
+void fill(google::protobuf::Message& message, std::mt19937& random, int depth = 0) {
+  const auto* type = message.GetDescriptor();
+  const auto* reflection = message.GetReflection();
+  using Field = google::protobuf::FieldDescriptor;
+  for (int i = 0; i < type->field_count(); ++i) {
+    const Field* field = type->field(i);
+    const int times = field->is_repeated() ? static_cast<int>(random() % 5) : 1;
+    if (random() % 8 == 0) continue;
+    for (int k = 0; k < times; ++k) {
+      const uint64_t value = (uint64_t{random()} << 32U | random()) >> (random() % 64);
+      const auto set = [&](auto one, auto add) { field->is_repeated() ? add() : one(); };
+      switch (field->cpp_type()) {
+        case Field::CPPTYPE_UINT32:
+          set([&] { reflection->SetUInt32(&message, field, static_cast<uint32_t>(value)); },
+              [&] { reflection->AddUInt32(&message, field, static_cast<uint32_t>(value)); });
+          break;
+        case Field::CPPTYPE_INT32:
+          set([&] { reflection->SetInt32(&message, field, static_cast<int32_t>(value)); },
+              [&] { reflection->AddInt32(&message, field, static_cast<int32_t>(value)); });
+          break;
+        case Field::CPPTYPE_UINT64:
+          set([&] { reflection->SetUInt64(&message, field, value); },
+              [&] { reflection->AddUInt64(&message, field, value); });
+          break;
+        case Field::CPPTYPE_INT64:
+          set([&] { reflection->SetInt64(&message, field, static_cast<int64_t>(value)); },
+              [&] { reflection->AddInt64(&message, field, static_cast<int64_t>(value)); });
+          break;
+        case Field::CPPTYPE_BOOL:
+          set([&] { reflection->SetBool(&message, field, value != 0); },
+              [&] { reflection->AddBool(&message, field, value != 0); });
+          break;
+        case Field::CPPTYPE_STRING: {
+          const Bytes text(value % 200, 's');
+          set([&] { reflection->SetString(&message, field, text); },
+              [&] { reflection->AddString(&message, field, text); });
+          break;
+        }
+        case Field::CPPTYPE_MESSAGE:
+          if (depth < 3) {
+            fill(field->is_repeated() ? *reflection->AddMessage(&message, field)
+                                      : *reflection->MutableMessage(&message, field),
+                 random, depth + 1);
+          }
+          break;
+        default:
+          FAIL() << "no such field in the device wire";
+      }
+    }
+  }
+}
+
+TEST(Wire, EveryMessageIsReadAndWrittenAsLibprotobufDoes) {
+  std::mt19937 random(7);
+  const auto* file = wire::Hello::descriptor()->file();
+  auto* factory = google::protobuf::MessageFactory::generated_factory();
+  for (int i = 0; i < file->message_type_count(); ++i) {
+    const auto* type = file->message_type(i);
+    for (int k = 0; k < 200; ++k) {
+      std::unique_ptr<google::protobuf::Message> message(factory->GetPrototype(type)->New());
+      fill(*message, random);
+      const Bytes bytes = message->SerializeAsString();
+      bool good = false;
+      // A field whose value is zero may be written by nobody: the same message all the same.
+      const Bytes again = rewritten(bytes, &good);
+      ASSERT_TRUE(good) << type->name();
+      std::unique_ptr<google::protobuf::Message> parsed(factory->GetPrototype(type)->New());
+      ASSERT_TRUE(parsed->ParseFromString(again));
+      EXPECT_TRUE(parsed->SerializeAsString() == bytes) << type->name();
+    }
+  }
+}
+
+TEST(Wire, EveryNumberThereAndBack) {
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 20000; ++i) {
+    const uint64_t value = random() >> (random() % 64);
+    uint8_t bytes[64];
+    covey_writer_t w{bytes, 0, sizeof bytes, false};
+    covey_write_uint(&w, 4, value);
+    covey_write_sint(&w, 7, static_cast<int64_t>(value));
+    wire::FeatureWindow window;  // 4: uint32 above, 7: sint64 sum
+    ASSERT_TRUE(window.ParseFromArray(bytes, static_cast<int>(w.size)));
+    EXPECT_EQ(window.above(), static_cast<uint32_t>(value));
+    EXPECT_EQ(window.sum(), static_cast<int64_t>(value));
+  }
+  for (const int32_t value : {0, -1, 1, INT32_MAX, INT32_MIN, 12345, -54321}) {
+    const uint64_t zigzag = static_cast<uint32_t>(value) << 1U ^ (value < 0 ? UINT32_MAX : 0U);
+    EXPECT_EQ(covey_unzigzag(zigzag), value);
+  }
+}
+
+TEST(Wire, NestedMessagesOfAnyLength) {
+  for (const size_t size : {0U, 1U, 100U, 127U, 128U, 129U, 1000U, 16383U, 16384U, 20000U}) {
+    Bytes out(size + 20, '\0');
+    covey_writer_t w{reinterpret_cast<uint8_t*>(out.data()), 0, out.size(), false};
+    const Bytes text(size, 'x');
+    const size_t begun = covey_write_begin(&w, 2);
+    covey_write_bytes(&w, 2, text.data(), text.size());
+    covey_write_end(&w, begun);
+    ASSERT_FALSE(w.overflow);
+    wire::SignedManifest message;
+    ASSERT_TRUE(message.ParseFromArray(out.data(), static_cast<int>(w.size)));
+    EXPECT_EQ(message.signatures(0).key_id(), text);
+  }
+}
+
+TEST(Wire, OverflowWritesNothingBeyond) {
+  for (size_t capacity = 0; capacity < 60; ++capacity) {
+    std::vector<uint8_t> bytes(capacity + 8, 0xaa);
+    covey_writer_t w{bytes.data(), 0, capacity, false};
+    const size_t begun = covey_write_begin(&w, 1);
+    covey_write_text(&w, 2, "twenty bytes of text");
+    covey_write_fixed64(&w, 3, 1);
+    covey_write_uint(&w, 4, UINT64_MAX);
+    covey_write_end(&w, begun);
+    EXPECT_EQ(w.overflow, capacity < 44) << capacity;
+    for (size_t i = capacity; i < bytes.size(); ++i) ASSERT_EQ(bytes[i], 0xaa);
+  }
+}
+
+TEST(Wire, NonsenseIsMalformed) {
+  for (const Bytes& bytes :
+       {Bytes("\x0a"), Bytes("\x0a\x05xx"), Bytes("\x08"), Bytes("\x08\xff\xff"), Bytes("\x09xx"),
+        Bytes("\x0d\x01"), Bytes("\x0b"), Bytes("\x0c"), Bytes("\x0e"), Bytes("\x0f"),
+        Bytes("\x02\x00", 2), Bytes("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+        Bytes("\xff\xff\xff\xff\xff\xff\x01\x01")}) {
+    bool good = true;
+    rewritten(bytes, &good);
+    EXPECT_FALSE(good) << hex(bytes);
+  }
+}
+
+TEST(Wire, LargestMessagesFit) {
+  // Longest names, largest numbers: within the limits that the buffers are made for.
+  DeviceOptions options;
+  options.models = {Bytes(COVEY_MODEL_NAME_BYTES_MAX, 'm'), Bytes(COVEY_MODEL_NAME_BYTES_MAX, 'n')};
+  options.geometry.size_bytes = 128U << 10U;
+  Bench bench(options);
+  const Bytes device_id(COVEY_DEVICE_ID_BYTES_MAX, 'd');
+  const Bytes text(COVEY_DEVICE_CLASS_BYTES_MAX, 'c');
+  bench.device.config.device_id = device_id.c_str();
+  bench.device.config.device_class = text.c_str();
+  bench.device.config.firmware = text.c_str();
+  bench.device.config.preprocessing_id = UINT32_MAX;
+  bench.gateway.device_id = device_id;
+  ASSERT_TRUE(bench.device.boot());
+  covey_agent_t& agent = bench.device.agent;
+  agent.now_ms = UINT64_MAX / 2;
+  agent.goal_counter = UINT64_MAX;
+  agent.site_epoch = agent.connection = UINT32_MAX;
+  agent.status_number = UINT32_MAX - 1;
+  agent.journal.generation = UINT32_MAX;
+  for (covey_model_t& m : agent.models) {
+    m.slots_present = 3;
+    m.record.confirmed = m.active = 0;
+    m.record.fallback = 1;
+    m.goal.mode = 3;
+    m.goal.attempt = m.goal.security_floor = m.chunks_have = m.chunks_total = UINT32_MAX;
+    m.retry_after_s = UINT32_MAX;
+    m.record.port_code = -1;
+    m.record.reason = m.record.fallback_reason = UINT16_MAX;
+  }
+  agent.enrolled = true;
+  std::copy_n("2a", 3, agent.shard);
+  bench.device.connect();
+  const Message site = bench.gateway.site();
+  covey_agent_receive(&agent, site.topic.data(), site.topic.size(),
+                      reinterpret_cast<const uint8_t*>(site.payload.data()), site.payload.size(), 0,
+                      site.payload.size());
+  agent.now_ms = UINT64_MAX / 2;
+  agent.hello_at_ms = 0;
+  agent.status_dirty = true;
+  agent.journal_retry_ms = UINT64_MAX;
+  covey_agent_poll(&agent, UINT64_MAX / 2);
+  ASSERT_EQ(bench.device.outbox.size(), 2U);
+  EXPECT_LE(bench.device.outbox[0].payload.size(), size_t{COVEY_HELLO_BYTES_MAX});
+  EXPECT_LE(bench.device.outbox[1].payload.size(), size_t{COVEY_STATUS_BYTES_MAX});
+  wire::Hello hello;
+  EXPECT_TRUE(hello.ParseFromString(bench.device.outbox[0].payload));
+  EXPECT_EQ(hello.models(1).port_code(), -1);
+  EXPECT_EQ(agent.counters.bugs, 0U);
+  // The deepest window there can be.
+  covey_telemetry_t& t = *bench.device.telemetry[0];
+  std::memset(static_cast<void*>(&t.frozen[0]), 0xff, sizeof t.frozen[0]);
+  t.frozen[0].window.stream = 0;
+  t.frozen[0].window.class_count = COVEY_CLASSES_MAX;
+  t.frozen[0].window.feature_count = COVEY_FEATURES_MAX;
+  t.frozen[0].window.samples.count = COVEY_SAMPLES_MAX;
+  for (auto& bins : t.frozen[0].window.bin_counts) bins = COVEY_BINS_MAX;
+  for (auto& feature : t.frozen[0].window.features) {
+    feature.min = INT16_MIN;
+    feature.max = INT16_MAX;
+    feature.sum = INT64_MIN;
+  }
+  t.frozen[0].next_send_ms = 0;
+  t.streams[0].used = true;
+  agent.report_at_ms = 0;
+  agent.hello_sent = true;
+  bench.device.outbox.clear();
+  covey_agent_poll(&agent, UINT64_MAX / 2);
+  bool seen = false;
+  for (const Message& message : bench.device.outbox) {
+    if (message.topic.find("up/report") == std::string::npos) continue;
+    seen = true;
+    EXPECT_LE(message.payload.size(), size_t{COVEY_REPORT_BYTES_MAX});
+    wire::Report report;
+    ASSERT_TRUE(report.ParseFromString(message.payload));
+    EXPECT_EQ(report.features_size(), COVEY_FEATURES_MAX);
+    EXPECT_EQ(report.features(3).sum(), INT64_MIN);
+  }
+  EXPECT_TRUE(seen);
+}
+
+TEST(Wire, HelloSaysWhatTheDeviceIs) {
+  Bench bench;
+  bench.bring_up();
+  ASSERT_TRUE(bench.gateway.hello.has_value());
+  const wire::Hello& hello = *bench.gateway.hello;
+  EXPECT_EQ(hello.boot_id(), covey_agent_boot_id(&bench.device.agent));
+  EXPECT_EQ(hello.device_id(), "press-07");
+  EXPECT_EQ(hello.connection(), 2U);
+  EXPECT_EQ(hello.facts().device_class(), "m4f-256k");
+  EXPECT_EQ(hello.facts().firmware(), "bench-1");
+  EXPECT_EQ(hello.facts().agent(), COVEY_AGENT_VERSION);
+  EXPECT_EQ(hello.facts().slot_bytes(), (14U << 10U) - 1024);
+  EXPECT_EQ(hello.facts().arena_bytes(), 1024U);
+  EXPECT_EQ(hello.facts().message_bytes_max(), 2048U);
+  EXPECT_EQ(hello.facts().algorithms(), 6U);
+  EXPECT_EQ(hello.facts().operator_set(), 0x1122334455667788U);
+  ASSERT_EQ(hello.models_size(), 1);
+  EXPECT_EQ(hello.models(0).model(), "bearing");
+  EXPECT_EQ(hello.models(0).phase(), wire::PHASE_IDLE);
+}
+
+}  // namespace
+}  // namespace covey::agent_test
