@@ -57,7 +57,9 @@ class Stepper {
     if (d.state != DeploymentState::kQueued) return;
     d.deadline = event.deadline;
     d.attempt = event.attempt;
-    d.previous = event.previous;
+    // A retry keeps what the device had before the first attempt: that one may have been confirmed
+    // too late to count.
+    if (!d.previous) d.previous = event.previous;
     become(DeploymentState::kOffered, "");
     step_.effects.emplace_back(dep::GoalChanged{});
   }

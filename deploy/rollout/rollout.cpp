@@ -169,10 +169,14 @@ class Stepper {
     r().explanation.clear();
     if (const std::optional<size_t> index = current_stage(r())) {
       StageProgress& stage = r().stages[*index];
-      // A new chance for the evidence, from the beginning of the analysis.
-      if (stage.state == StageState::kInconclusive || stage.state == StageState::kFailed) {
+      // A new chance for the evidence, from the beginning of the analysis. A failure may have come
+      // while devices waited: they are offered the release first; the soak that was used stays.
+      if (stage.state == StageState::kInconclusive) {
         stage.analysis_used = Millis{0};
         move(stage, *index, StageState::kAnalyzing, "resumed by an operator");
+      } else if (stage.state == StageState::kFailed) {
+        stage.end_wall = Millis{0};
+        move(stage, *index, StageState::kDeploying, "resumed by an operator");
       }
     }
     return {};

@@ -8,6 +8,12 @@ namespace {
 
 constexpr Millis kAttemptDeadline = 10min;
 
+// Whoever was away when its rollout had ended ROLLED_BACK goes back when it is here again.
+bool outlived_its_rollout(const State& state, const Deployment& deployment) {
+  return deployment.state == DeploymentState::kQueued && deployment.cause == Cause::kRollback &&
+         deployment.rollout && has_ended(state.rollouts.at(*deployment.rollout).state);
+}
+
 uint32_t assignments_in_flight(const State& state) {
   return static_cast<uint32_t>(std::count_if(
       state.in_progress.begin(), state.in_progress.end(),
@@ -80,7 +86,13 @@ void reconcile(Turn& turn) {
       for (auto& [name, model] : device.models) {
         if (!model.desired || model.reported.confirmed == model.desired) continue;
         // A rollout that has plans with the device has queued or offered something: hands off.
-        if (deployment_in_progress(state, device.id, name) != nullptr) continue;
+        if (const Deployment* open = deployment_in_progress(state, device.id, name)) {
+          if (outlived_its_rollout(state, *open)) {
+            offer(turn, open->number, kAttemptDeadline);
+            --budget;
+          }
+          continue;
+        }
         const auto known = state.artifacts.find(*model.desired);
         if (known == state.artifacts.end()) continue;
         if (state.site.observed < model.retry_not_before) {

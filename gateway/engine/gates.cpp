@@ -115,9 +115,11 @@ class Judge {
     }
     for (size_t i = control_begin(); i < rollout_.order.size(); ++i) {
       const DeviceId& id = rollout_.order[i];
-      const DeviceModel& model = turn_.state.devices.at(id).models.at(rollout_.plan.release.model);
-      if (!model.reported.confirmed) continue;
-      arm(id).control.push_back(control_labels(id, model, since));
+      // A device that never spoke of the model is no control for it.
+      const auto& models = turn_.state.devices.at(id).models;
+      const auto model = models.find(rollout_.plan.release.model);
+      if (model == models.end() || !model->second.reported.confirmed) continue;
+      arm(id).control.push_back(control_labels(id, model->second, since));
     }
     std::vector<monitoring::StratumLabels> list;
     for (auto& [name, stratum] : strata) list.push_back(std::move(stratum));

@@ -28,12 +28,14 @@ void heard(Turn& turn, Device& device, uint64_t boot_id, uint64_t uptime_ms) {
 void reconcile_counters(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter) {
   State& state = turn.state;
   if (site_epoch <= state.site.site_epoch && goal_counter <= device.goal_counter) return;
+  // Many devices know better than one restored store; a higher epoch is a restore of its own.
+  const bool another_restore = site_epoch > state.site.site_epoch;
   state.site.site_epoch = std::max(state.site.site_epoch, site_epoch);
   turn.change(device).goal_counter = std::max(device.goal_counter, goal_counter);
   turn.report(Report::Level::kWarning, "site_restored", device.id.str(),
               "device has seen goal " + std::to_string(goal_counter) + " of epoch " +
                   std::to_string(site_epoch));
-  if (state.site.reconciling) return;
+  if (state.site.reconciling && !another_restore) return;
   state.site.reconciling = true;
   for (const auto& [name, rollout] : state.rollouts) {
     if (has_ended(rollout.state) || rollout.state == RolloutState::kRollingBack) continue;

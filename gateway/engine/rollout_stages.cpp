@@ -14,14 +14,17 @@ uint32_t count_in_flight(const State& state, const RolloutName& rollout) {
 }
 
 void queue(Turn& turn, const Rollout& rollout, size_t stage, const DeviceId& device,
-           const Digest& manifest, uint32_t attempt_in_rollout) {
+           const Digest& manifest, const Deployment* before) {
   Deployment& created = create_deployment(turn, {.device = device,
                                                  .release = rollout.plan.release,
                                                  .manifest = manifest,
                                                  .rollout = rollout.name,
                                                  .stage = static_cast<uint32_t>(stage),
-                                                 .cause = Cause::kRollout,
-                                                 .attempt_in_rollout = attempt_in_rollout});
+                                                 .cause = Cause::kRollout});
+  if (before != nullptr) {
+    created.previous = before->previous;
+    created.attempt_in_rollout = before->attempt_in_rollout + 1;
+  }
   // While queued the deadline is the patience with a device that is offline.
   created.deadline = turn.state.site.observed + rollout.plan.skip_after;
 }
@@ -44,7 +47,7 @@ void queue_stage(Turn& turn, const Rollout& rollout, size_t stage) {
       // A standing assignment on its way gives way to the newer decision.
       advance(turn, other->number, deployment::Cancel{"SUPERSEDED"});
     }
-    queue(turn, rollout, stage, id, admission.artifact->artifact->digest, 1);
+    queue(turn, rollout, stage, id, admission.artifact->artifact->digest, nullptr);
   }
 }
 
@@ -79,8 +82,7 @@ void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget) {
                deployment_in_progress(state, id, rollout.plan.release.model) == nullptr) {
       const DeviceModel& model = state.devices.at(id).models.at(rollout.plan.release.model);
       if (state.site.observed < model.retry_not_before) continue;
-      const Digest manifest = deployment.manifest;
-      queue(turn, rollout, deployment.stage, id, manifest, deployment.attempt_in_rollout + 1);
+      queue(turn, rollout, deployment.stage, id, deployment.manifest, &deployment);
     }
   }
 }
@@ -90,7 +92,8 @@ void start_rollback(Turn& turn, const Rollout& rollout) {
   const auto devices = state.rollout_index[rollout.name].rollout;
   for (const auto& [id, number] : devices) {
     const Deployment& deployment = state.deployments.at(number);
-    if (deployment.attempt == 0 || !deployment.previous) continue;  // never offered, or first model
+    // Only what was offered once has a previous release; a first model has none.
+    if (!deployment.previous) continue;
     DeviceModel& model = turn.change(state.devices.at(id)).models.at(rollout.plan.release.model);
     model.desired = deployment.previous;
     model.assignment_failures = 0;

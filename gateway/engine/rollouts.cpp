@@ -74,15 +74,81 @@ Status refuse_overlap(const State& state, const Rollout& rollout) {
   return {};
 }
 
-Digest content_of(const CreateRollout& command) {
-  // The document's own text is what the client repeats; its parts joined in order.
-  const PlanDocument& d = command.document;
-  std::string text = d.name + '\0' + d.release + '\0' + d.target + '\0' + d.holdback + '\0' +
-                     d.on_fail + '\0' + d.attempt.deadline + '\0' + d.attempt.backoff;
-  for (const StageDocument& stage : d.stages) {
-    text += '\0' + stage.name + '\0' + stage.size + '\0' + stage.soak + '\0' + stage.approval;
+// The document's own text is what the client repeats: every field, each after its length.
+class Content {
+ public:
+  void add(std::string_view text) {
+    text_ += std::to_string(text.size());
+    text_ += ':';
+    text_ += text;
   }
-  return sha256(as_bytes(text));
+  void add(uint64_t number) { add(std::to_string(number)); }
+  void add(const std::optional<uint32_t>& number) {
+    add(number ? std::to_string(*number) : std::string("-"));
+  }
+  void add(const std::vector<GateDocument>& gates) {
+    add(gates.size());
+    for (const GateDocument& gate : gates) add(gate);
+  }
+  void add(const GateDocument& gate) {
+    if (gate.failures) {
+      add("failures");
+      add(gate.failures->max);
+      add(gate.failures->of);
+      add(gate.failures->min_sample);
+    }
+    if (gate.silence) {
+      add("silence");
+      add(gate.silence->max);
+    }
+    if (gate.accuracy) {
+      add("accuracy");
+      add(gate.accuracy->non_inferior_by);
+      add(gate.accuracy->alpha);
+      add(gate.accuracy->per);
+      add(gate.accuracy->min_sample);
+    }
+    if (gate.drift) {
+      add("drift");
+      add(gate.drift->max_psi);
+    }
+    if (gate.latency) {
+      add("latency");
+      add(gate.latency->p95_max);
+    }
+    if (gate.agreement) {
+      add("agreement");
+      add(gate.agreement->min);
+    }
+  }
+  void add(const StageDocument& stage) {
+    for (const std::string* text : {&stage.name, &stage.mode, &stage.size, &stage.soak,
+                                    &stage.approval, &stage.window, &stage.timeout}) {
+      add(*text);
+    }
+    add(uint64_t{stage.max_in_flight});
+    add(stage.gates);
+  }
+  Digest digest() const { return sha256(as_bytes(text_)); }
+
+ private:
+  std::string text_;
+};
+
+Digest content_of(const CreateRollout& command) {
+  const PlanDocument& d = command.document;
+  Content content;
+  for (const std::string* text : {&d.name, &d.release, &d.target, &d.holdback, &d.seed, &d.on_fail,
+                                  &d.attempt.deadline, &d.attempt.backoff, &d.offline.skip_after}) {
+    content.add(*text);
+  }
+  content.add(d.attempt.retries);
+  content.add(d.strata.size());
+  for (const std::string& field : d.strata) content.add(field);
+  content.add(d.gates);
+  content.add(d.stages.size());
+  for (const StageDocument& stage : d.stages) content.add(stage);
+  return content.digest();
 }
 
 }  // namespace

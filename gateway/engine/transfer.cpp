@@ -39,7 +39,9 @@ void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch) {
                          static_cast<double>(artifact->manifest.chunk_size_bytes);
     if (answer.indexes.empty()) {
       answer.result = ChunkResult::kNotFound;
-    } else if (state.bandwidth_tokens < bytes) {
+    } else if (state.bandwidth_tokens <= 0) {
+      // Whoever comes while something is left gets all it asked for, on credit: a link that is
+      // slower than one request a second still delivers.
       turn.drop(Drop::kFetchBusy);
       answer.result = ChunkResult::kBusy;
       const double missing_s =

@@ -1,0 +1,189 @@
+// Labels: late, repeated, changed, without a sample, before their sample; and the accuracy gate.
+#include <gtest/gtest.h>
+
+#include "gateway/engine/queries.hpp"
+#include "gateway/engine/turn.hpp"
+#include "tests/unit/engine/site.hpp"
+
+namespace covey::test {
+namespace {
+
+const ModelName kBearing("bearing");
+
+class Labels : public testing::Test {
+ protected:
+  void make(int devices) {
+    site.push({1, 0, 0});
+    site.push({1, 1, 0});
+    site.join_many("d", devices);
+    for (int i = 0; i < devices; ++i) site.run("d" + std::to_string(i), {1, 0, 0});
+  }
+  Result<engine::CommandReply> label(const std::string& id, uint64_t inference, uint32_t truth) {
+    return site.command(engine::SubmitLabels{
+        kBearing, {{DeviceId(id), site.device(id).boot_id, inference, truth}}});
+  }
+  engine::AccuracyRow accuracy() const {
+    const auto rows = engine::count_accuracy(site.state(), kBearing, "");
+    return rows.ok() && !rows->empty() ? rows->front() : engine::AccuracyRow{};
+  }
+  Site site;
+};
+
+TEST_F(Labels, MatchTheirSampleWheneverEitherComes) {
+  make(1);
+  site.report("d0", site.window("d0", 10, -1, 3));
+  EXPECT_EQ(label("d0", 1, 0)->labels_matched, 1U);
+  EXPECT_EQ(label("d0", 2, 1)->labels_matched, 1U);
+  EXPECT_EQ(accuracy().labelled, 2U);
+  EXPECT_EQ(accuracy().correct, 1U);
+
+  // Before the sample: kept, and matched when it comes.
+  EXPECT_EQ(label("d0", 11, 0)->labels_unmatched, 1U);
+  EXPECT_EQ(accuracy().labelled, 2U);
+  site.report("d0", site.window("d0", 10, -1, 2));
+  EXPECT_EQ(accuracy().labelled, 3U);
+  EXPECT_EQ(accuracy().correct, 2U);
+
+  // Never sampled: unmatched, and no evidence.
+  EXPECT_EQ(label("d0", 999, 0)->labels_unmatched, 1U);
+  EXPECT_EQ(accuracy().labelled, 3U);
+}
+
+TEST_F(Labels, RepeatedOnesCountOnceAndChangedOnesReplace) {
+  make(1);
+  site.report("d0", site.window("d0", 10, -1, 1));
+  EXPECT_EQ(label("d0", 1, 0)->labels_matched, 1U);
+  EXPECT_EQ(label("d0", 1, 0)->labels_unchanged, 1U);
+  EXPECT_EQ(accuracy().labelled, 1U);
+  EXPECT_EQ(accuracy().correct, 1U);
+  EXPECT_EQ(label("d0", 1, 1)->labels_matched, 1U);
+  EXPECT_EQ(accuracy().labelled, 1U);
+  EXPECT_EQ(accuracy().correct, 0U);
+}
+
+TEST_F(Labels, OutliveARestart) {
+  make(1);
+  site.report("d0", site.window("d0", 10, -1, 2));
+  (void)label("d0", 1, 0);
+  (void)label("d0", 11, 1);
+  site.restart();
+  EXPECT_EQ(accuracy().labelled, 1U);
+  EXPECT_EQ(label("d0", 1, 0)->labels_unchanged, 1U);
+  site.report("d0", site.window("d0", 10, -1, 1));
+  EXPECT_EQ(accuracy().labelled, 2U) << "the label that waited was forgotten";
+}
+
+TEST_F(Labels, AreAllOrNothing) {
+  make(1);
+  site.report("d0", site.window("d0", 10, -1, 2));
+  const uint64_t boot = site.device("d0").boot_id;
+  const auto reply = site.command(
+      engine::SubmitLabels{kBearing, {{DeviceId("d0"), boot, 1, 0}, {DeviceId("d0"), boot, 2, 7}}});
+  EXPECT_EQ(reply.error().reason, "BAD_CLASS");
+  EXPECT_NE(reply.error().message.find("labels[1].class"), std::string::npos);
+  EXPECT_EQ(accuracy().labelled, 0U);
+  EXPECT_EQ(site.command(engine::SubmitLabels{kBearing, {{DeviceId("zz"), 1, 1, 0}}}).error().code,
+            Code::kNotFound);
+  EXPECT_EQ(site.command(engine::SubmitLabels{ModelName("other"), {}}).error().code,
+            Code::kNotFound);
+  engine::SubmitLabels many{kBearing, {}};
+  many.labels.resize(engine::kLabelsPerRequestMax + 1);
+  EXPECT_EQ(site.command(many).error().reason, "TOO_MANY_LABELS");
+}
+
+class AccuracyGateTest : public Labels {
+ protected:
+  // 24 devices, half of them on presses and half on lathes; half of each is the canary.
+  void start() {
+    make(24);
+    for (int i = 0; i < 24; ++i) {
+      ASSERT_TRUE(site.command(engine::LabelDevices{
+                                   {.ids = {DeviceId("d" + std::to_string(i))}, .filter = ""},
+                                   {{"machine_type", i % 2 == 0 ? "press" : "lathe"}},
+                                   {}})
+                      .ok());
+    }
+    PlanDocument plan = simple_plan("r", "1.1.0");
+    plan.strata = {"labels.machine_type"};
+    plan.stages = {stage("canary", "50%"), stage("fleet", "100%")};
+    plan.stages[0].timeout = "10m";
+    GateDocument gate;
+    gate.accuracy = {
+        .non_inferior_by = "5pp", .alpha = "5%", .per = "labels.machine_type", .min_sample = {}};
+    plan.gates = {failures_gate("30%"), gate};
+    ASSERT_TRUE(site.roll_out(plan).ok());
+    site.pass(500ms);
+    site.obey_all();
+    for (int i = 0; i < 24; ++i) {
+      const std::string id = "d" + std::to_string(i);
+      if (site.device(id).model.confirmed == site.manifest({1, 1, 0})) {
+        site.device(id).window = 0;  // another release, another stream
+        site.device(id).inferences = 0;
+        site.reboot(id);
+        site.hello(id);
+      }
+    }
+    site.pass(61s, 500ms);  // the mixed window is over
+    ASSERT_EQ(site.rollout_text("r"), "RUNNING canary=ANALYZING fleet=PENDING");
+  }
+  bool canary(const std::string& id) {
+    return site.device(id).model.confirmed == site.manifest({1, 1, 0});
+  }
+  // `n` labelled samples of every device, of which `wrong` of ten are wrong.
+  template <typename Wrong>
+  void label_all(uint32_t n, const Wrong& wrong) {
+    for (int i = 0; i < 24; ++i) {
+      const std::string id = "d" + std::to_string(i);
+      site.hello(id);
+      site.report(id, site.window(id, n, -1, n));
+      engine::SubmitLabels labels{kBearing, {}};
+      const uint64_t first = site.device(id).inferences - n + 1;
+      for (uint32_t k = 0; k < n; ++k) {
+        labels.labels.push_back({DeviceId(id), site.device(id).boot_id, first + k,
+                                 k % 10 < wrong(id, i % 2 == 0) ? 1U : 0U});
+      }
+      ASSERT_TRUE(site.command(labels).ok());
+    }
+    site.pass(1s);
+  }
+};
+
+// The fleet as a whole is better: only lathes lose, and the gate says so.
+TEST_F(AccuracyGateTest, FailsOnOneStratumAndNamesIt) {
+  start();
+  label_all(300, [&](const std::string& id, bool press) {
+    if (press) return canary(id) ? 0U : 3U;
+    return canary(id) ? 4U : 1U;
+  });
+  EXPECT_EQ(site.rollout("r").state, RolloutState::kRollingBack);
+  EXPECT_EQ(site.rollout("r").reason, "ACCURACY_CANARY_WORSE");
+  EXPECT_NE(site.rollout("r").explanation.find("lathe"), std::string::npos)
+      << site.rollout("r").explanation;
+  EXPECT_EQ(site.rollout("r").explanation.find("press"), std::string::npos)
+      << site.rollout("r").explanation;
+}
+
+TEST_F(AccuracyGateTest, PassesWhereEveryStratumHolds) {
+  start();
+  label_all(300, [&](const std::string& id, bool) { return canary(id) ? 0U : 1U; });
+  EXPECT_EQ(site.rollout("r").stages[0].state, StageState::kPassed) << site.rollout_text("r");
+}
+
+// argo-rollouts#1466: no data is no reason to go on, nor to crash.
+TEST_F(AccuracyGateTest, WithoutLabelsItPausesAtItsTimeout) {
+  start();
+  for (int minute = 0; minute < 11; ++minute) {
+    for (int i = 0; i < 24; ++i) site.status("d" + std::to_string(i));
+    site.pass(60s, 1s);
+  }
+  EXPECT_EQ(site.rollout_text("r"), "PAUSED(GATE_INCONCLUSIVE) canary=INCONCLUSIVE fleet=PENDING");
+  EXPECT_FALSE(site.rollout("r").explanation.empty());
+  // Labels come late, as labels do; resumed, they decide.
+  label_all(300, [&](const std::string& id, bool) { return canary(id) ? 0U : 1U; });
+  ASSERT_TRUE(site.command(engine::ResumeRollout{RolloutName("r")}).ok());
+  site.pass(1s);
+  EXPECT_EQ(site.rollout("r").stages[0].state, StageState::kPassed) << site.rollout_text("r");
+}
+
+}  // namespace
+}  // namespace covey::test

@@ -1,0 +1,192 @@
+#include <gtest/gtest.h>
+
+#include "gateway/engine/turn.hpp"
+#include "tests/unit/engine/site.hpp"
+
+namespace covey::test {
+namespace {
+
+using engine::Drop;
+
+bool online(const Site& site, const std::string& id) {
+  return engine::is_online(site.state(), DeviceId(id));
+}
+
+TEST(Presence, OnlineIsSoftAndExpires) {
+  Site site;
+  site.join("a");
+  EXPECT_TRUE(online(site, "a"));
+  site.pass(40s, 1s);
+  EXPECT_TRUE(online(site, "a"));
+  site.pass(2s, 1s);
+  EXPECT_FALSE(online(site, "a"));
+  site.hello("a");
+  EXPECT_TRUE(online(site, "a"));
+  site.restart();
+  EXPECT_FALSE(online(site, "a")) << "nobody was heard since the start";
+}
+
+TEST(Presence, TheLastWillOfAnOlderConnectionSaysNothing) {
+  Site site;
+  site.join("a");
+  site.device("a").connection = 2;
+  site.hello("a");
+  site.send("a", engine::ByeMessage{site.device("a").boot_id, 1});
+  EXPECT_TRUE(online(site, "a"));
+  site.send("a", engine::ByeMessage{site.device("a").boot_id + 1, 2});
+  EXPECT_TRUE(online(site, "a"));
+  site.leave("a");
+  EXPECT_FALSE(online(site, "a"));
+}
+
+TEST(Presence, AStaleStatusIsDroppedAndCounted) {
+  Site site;
+  site.push({1, 0, 0});
+  site.join("a");
+  site.run("a", {1, 0, 0});
+  site.status("a");
+  site.status("a");
+  engine::StatusMessage late = site.status_of("a");
+  late.number = 1;
+  late.models[0].confirmed.reset();
+  site.send("a", late);
+  EXPECT_EQ(site.drops(Drop::kStatusStale), 1U);
+  EXPECT_EQ(
+      site.state().devices.at(DeviceId("a")).models.at(ModelName("bearing")).reported.confirmed,
+      site.manifest({1, 0, 0}))
+      << "an old word overwrote a newer one";
+  engine::StatusMessage other_boot = site.status_of("a");
+  other_boot.boot_id ^= 1;
+  site.send("a", other_boot);
+  EXPECT_EQ(site.drops(Drop::kStatusStale), 2U);
+}
+
+TEST(Presence, StatusesAreAcknowledgedByNumberAfterTheyAreStored) {
+  Site site;
+  site.join("a");
+  site.pass(300ms);
+  std::vector<engine::AckMessage> acks;
+  site.on_said = [&](const engine::Effect& effect) {
+    if (const auto* ack = std::get_if<engine::PublishAck>(&effect)) acks.push_back(ack->ack);
+  };
+  site.status("a");
+  site.status("a");
+  site.pass(500ms);
+  ASSERT_FALSE(acks.empty());
+  EXPECT_EQ(acks.back().status_number, 2U);
+  EXPECT_EQ(acks.back().boot_id, site.device("a").boot_id);
+}
+
+// A restored backup: devices have seen more than the store ever said.
+TEST(Restore, AHigherCounterPausesWhatIsGoingOn) {
+  Site site;
+  site.push({1, 0, 0});
+  site.push({1, 1, 0});
+  site.join_many("d", 2);
+  site.run("d0", {1, 0, 0});
+  site.run("d1", {1, 0, 0});
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
+  site.device("d0").goal_counter = 1000;
+  site.hello("d0");
+  EXPECT_TRUE(site.state().site.reconciling);
+  EXPECT_EQ(site.rollout("r").state, RolloutState::kPaused);
+  EXPECT_EQ(site.rollout("r").reason, "RESTORED");
+  EXPECT_EQ(site.state().devices.at(DeviceId("d0")).goal_counter, 1000U);
+  // The next goal is above what the device has seen: it is accepted.
+  ASSERT_TRUE(site.command(engine::ResumeRollout{RolloutName("r")}).ok());
+  site.pass(1s);
+  ASSERT_NE(site.goal("d0"), nullptr);
+  EXPECT_GT(site.goal("d0")->counter, 1000U);
+  site.check_reload();
+}
+
+TEST(Restore, AHigherEpochIsAdopted) {
+  Site site;
+  site.join("a");
+  site.device("a").site_epoch = 5;
+  site.hello("a");
+  EXPECT_EQ(site.state().site.site_epoch, 5U);
+  EXPECT_TRUE(site.state().site.reconciling);
+}
+
+TEST(Restore, ASecondRestoreIsSeenToo) {
+  Site site;
+  site.push({1, 0, 0});
+  site.push({1, 1, 0});
+  site.join_many("d", 2);
+  site.run("d0", {1, 0, 0});
+  site.run("d1", {1, 0, 0});
+  site.device("d0").goal_counter = 1000;
+  site.hello("d0");
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
+  ASSERT_EQ(site.rollout("r").state, RolloutState::kRunning);
+  site.device("d1").site_epoch = 9;
+  site.hello("d1");
+  EXPECT_EQ(site.rollout("r").state, RolloutState::kPaused);
+}
+
+TEST(Identity, TwoBootsUnderOneIdRaiseAnAlert) {
+  Site site;
+  site.join("a");
+  for (int i = 0; i < 8; ++i) {
+    site.device("a").boot_id ^= 0xff00;
+    site.hello("a");
+  }
+  bool firing = false;
+  for (const auto& [key, track] : site.state().alerts) {
+    firing = firing || (key.kind == "DUPLICATE_IDENTITY" && key.subject == "a" &&
+                        track.newest->state == monitoring::AlertState::kFiring);
+  }
+  EXPECT_TRUE(firing);
+}
+
+TEST(Identity, AnHonestDeviceThatRebootsOftenDoesNot) {
+  Site site;
+  site.join("a");
+  for (int i = 0; i < 20; ++i) {
+    site.reboot("a");
+    site.hello("a");
+  }
+  EXPECT_TRUE(site.state().alerts.empty());
+}
+
+// amazon-freertos#3005: a lost notification means that nothing ever starts.
+TEST(Goals, AreSaidAgainUntilTheDeviceHasSeenThem) {
+  Site site;
+  site.push({1, 0, 0});
+  site.join("a");
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.0.0")).ok());
+  site.pass(1s);
+  const uint64_t first = site.goal("a")->counter;
+  // The goal was lost; a status shows the old counter.
+  int said = 0;
+  site.on_said = [&](const engine::Effect& effect) {
+    if (std::holds_alternative<engine::PublishGoal>(effect)) ++said;
+  };
+  site.status("a");
+  EXPECT_EQ(said, 1);
+  EXPECT_EQ(site.goal("a")->counter, first) << "the same goal, not a newer one";
+  // A reboot has a new nonce: a newer goal.
+  site.reboot("a");
+  site.hello("a");
+  EXPECT_GT(site.goal("a")->counter, first);
+  EXPECT_EQ(site.goal("a")->nonce, site.device("a").nonce);
+  EXPECT_EQ(site.goal("a")->models.at(0).candidate, site.manifest({1, 0, 0}));
+}
+
+TEST(Goals, OutliveACrashBetweenCommitAndPublish) {
+  Site site;
+  site.push({1, 0, 0});
+  site.join("a");
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.0.0")).ok());
+  site.crash_after_next_commit();
+  site.pass(200ms);
+  ASSERT_NE(site.goal("a"), nullptr) << "said again when the broker was connected";
+  EXPECT_EQ(site.goal("a")->models.at(0).candidate, site.manifest({1, 0, 0}));
+  site.hello("a");
+  site.obey("a");
+  EXPECT_EQ(site.newest("a").state, DeploymentState::kConfirmed);
+}
+
+}  // namespace
+}  // namespace covey::test

@@ -1,0 +1,219 @@
+#include <gtest/gtest.h>
+
+#include "gateway/engine/queries.hpp"
+#include "gateway/engine/turn.hpp"
+#include "tests/unit/engine/site.hpp"
+
+namespace covey::test {
+namespace {
+
+using engine::Drop;
+const ModelName kBearing("bearing");
+
+class Telemetry : public testing::Test {
+ protected:
+  void make(int devices) {
+    site.push({1, 0, 0});
+    site.push({1, 1, 0});
+    site.join_many("d", devices);
+    for (int i = 0; i < devices; ++i) site.run("d" + std::to_string(i), {1, 0, 0});
+  }
+  uint64_t counted() const { return engine::count_inferences(site.state(), kBearing).inferences; }
+  Site site;
+};
+
+TEST_F(Telemetry, EveryInferenceIsCountedOnce) {
+  make(1);
+  const auto first = site.window("d0", 100);
+  const auto second = site.window("d0", 50);
+  site.report("d0", second);  // out of order
+  site.report("d0", first);
+  site.report("d0", first);
+  site.report("d0", second);
+  EXPECT_EQ(counted(), 150U);
+  EXPECT_EQ(site.drops(Drop::kReportDuplicate), 2U);
+  site.restart();
+  site.report("d0", first);
+  EXPECT_EQ(counted(), 150U) << "a restart forgot what was counted";
+  EXPECT_EQ(site.store().reports().size(), 2U);
+  site.check_reload();
+}
+
+TEST_F(Telemetry, AcknowledgedOnlyWithItsBitmap) {
+  make(1);
+  site.pass(300ms);
+  std::vector<engine::AckMessage> acks;
+  site.on_said = [&](const engine::Effect& effect) {
+    if (const auto* ack = std::get_if<engine::PublishAck>(&effect)) acks.push_back(ack->ack);
+  };
+  (void)site.window("d0", 10);  // lost on the way
+  site.report("d0", site.window("d0", 10));
+  site.pass(500ms);
+  ASSERT_FALSE(acks.empty());
+  ASSERT_EQ(acks.back().streams.size(), 1U);
+  EXPECT_EQ(acks.back().streams[0].cumulative, 0U);
+  EXPECT_EQ(acks.back().streams[0].bitmap, 0b10U);
+}
+
+TEST_F(Telemetry, AGapIsAMeasuredLossAndNeverAWedge) {
+  make(1);
+  site.report("d0", site.window("d0", 10));
+  (void)site.window("d0", 10);
+  (void)site.window("d0", 10);
+  engine::ReportMessage later = site.window("d0", 10);
+  later.base_sequence = later.sequence;  // the device holds nothing older
+  site.report("d0", later);
+  const engine::Totals totals = engine::count_inferences(site.state(), kBearing);
+  EXPECT_EQ(totals.inferences, 20U);
+  EXPECT_EQ(totals.windows_lost, 2U);
+}
+
+TEST_F(Telemetry, WhatCannotBeTrueIsQuarantinedAndAcknowledged) {
+  make(1);
+  engine::ReportMessage wrong = site.window("d0", 100);
+  wrong.counts.classes = {100, 100};
+  site.report("d0", wrong);
+  EXPECT_EQ(counted(), 0U);
+  EXPECT_EQ(site.drops(Drop::kReportQuarantined), 1U);
+  EXPECT_EQ(engine::count_inferences(site.state(), kBearing).quarantined, 1U);
+  EXPECT_TRUE(site.state().windows.empty());
+  site.report("d0", site.window("d0", 7));
+  EXPECT_EQ(counted(), 7U) << "the stream goes on";
+  engine::ReportMessage zero = site.window("d0", 1);
+  zero.sequence = 0;
+  site.report("d0", zero);
+  EXPECT_EQ(site.drops(Drop::kReportInvalid), 1U);
+}
+
+TEST_F(Telemetry, AnUnknownManifestIsKeptApartAndDoesNotWedgeTheDevice) {
+  make(1);
+  engine::ReportMessage unknown = site.window("d0", 10);
+  unknown.manifest = {9, 9, 9, 9, 9, 9, 9, 9};
+  site.report("d0", unknown);
+  EXPECT_EQ(site.drops(Drop::kUnknownManifest), 1U);
+  EXPECT_EQ(counted(), 0U);
+  site.pass(500ms);
+}
+
+TEST_F(Telemetry, CohortsAreThoseOfTheRolloutThatIsOn) {
+  make(4);
+  PlanDocument plan = simple_plan("r", "1.1.0");
+  plan.stages = {stage("canary", "1"), stage("all", "100%")};
+  plan.stages[0].soak = "1h";
+  ASSERT_TRUE(site.roll_out(plan).ok());
+  site.pass(500ms);
+  site.obey_all();
+  const std::string canary = site.rollout("r").order[0].str();
+  const std::string control = site.rollout("r").order[1].str();
+  site.reboot(canary);
+  site.hello(canary);
+  site.report(canary, site.window(canary, 10));
+  site.report(control, site.window(control, 20));
+  const auto cohorts = engine::count_inferences(site.state(), kBearing).cohorts;
+  EXPECT_EQ(cohorts.at({"bearing@1.1.0", "r/canary"}).inferences, 10U);
+  EXPECT_EQ(cohorts.at({"bearing@1.0.0", "r/control"}).inferences, 20U);
+  ASSERT_TRUE(site.command(engine::AbortRollout{RolloutName("r"), true, ""}).ok());
+  site.report(control, site.window(control, 5));
+  EXPECT_EQ(engine::count_inferences(site.state(), kBearing)
+                .cohorts.at({"bearing@1.0.0", "fleet"})
+                .inferences,
+            5U);
+}
+
+TEST_F(Telemetry, WindowsCloseAndLateCountsReviseThem) {
+  make(3);
+  for (const char* id : {"d0", "d1", "d2"}) site.report(id, site.window(id, 100));
+  for (int i = 0; i < 9; ++i) {
+    site.pass(10s);
+    for (const char* id : {"d0", "d1", "d2"}) site.status(id);
+  }
+  const auto view =
+      engine::view_drift(site.state(), site.engine().config(), kBearing, std::nullopt, "", 1);
+  ASSERT_TRUE(view.ok()) << view.error().message;
+  EXPECT_EQ(view->inferences, 300U);
+  EXPECT_EQ(view->devices, 3U);
+  engine::ReportMessage late = site.window("d0", 40);
+  late.t1_ms -= 90'000;
+  late.t0_ms -= 90'000;
+  site.report("d0", late);
+  site.pass(1s);
+  EXPECT_EQ(site.state().counters.windows_late, 1U);
+  EXPECT_EQ(engine::view_drift(site.state(), site.engine().config(), kBearing, std::nullopt, "", 1)
+                ->inferences,
+            340U);
+  site.check_reload();
+}
+
+// What an operator needs: the input that moved, and the devices to walk to.
+TEST_F(Telemetry, ADriftAlertNamesTheFeatureAndTheDevices) {
+  make(12);
+  std::vector<std::string> told;
+  site.on_said = [&](const engine::Effect& effect) {
+    if (const auto* report = std::get_if<engine::Report>(&effect)) {
+      if (report->event == "alert") told.push_back(report->subject + " " + report->text);
+    }
+  };
+  for (int minute = 0; minute < 5; ++minute) {
+    for (int i = 0; i < 12; ++i) {
+      const std::string id = "d" + std::to_string(i);
+      const bool broken = minute >= 1 && (i == 3 || i == 8);
+      site.report(id, site.window(id, 400, broken ? 3 : -1));
+    }
+    for (int i = 0; i < 6; ++i) {
+      site.pass(10s, 500ms);
+      for (int d = 0; d < 12; ++d) site.status("d" + std::to_string(d));
+    }
+  }
+  site.pass(30s, 500ms);
+  const monitoring::Alert* firing = nullptr;
+  for (const auto& [key, track] : site.state().alerts) {
+    if (track.newest && track.newest->state == monitoring::AlertState::kFiring) {
+      EXPECT_EQ(firing, nullptr) << "more than one alert: " << key.subject;
+      firing = &*track.newest;
+    }
+  }
+  ASSERT_NE(firing, nullptr);
+  EXPECT_EQ(firing->key.kind, "FEATURE_DRIFT");
+  EXPECT_EQ(firing->key.subject, "rms");
+  EXPECT_EQ(monitoring::devices_of(*firing), (std::vector{DeviceId("d3"), DeviceId("d8")}));
+  ASSERT_FALSE(told.empty());
+  EXPECT_NE(told.back().find("d3 d8"), std::string::npos) << told.back();
+  const std::string id = monitoring::alert_id(firing->key, firing->episode);
+  EXPECT_TRUE(site.command(engine::AcknowledgeAlert{id}).ok());
+  EXPECT_EQ(site.command(engine::AcknowledgeAlert{id}).error().reason, "ALREADY_ACKNOWLEDGED");
+  site.check_reload();
+}
+
+TEST_F(Telemetry, AFleetThatIsAsItWasRaisesNothing) {
+  make(12);
+  for (int minute = 0; minute < 4; ++minute) {
+    for (int i = 0; i < 12; ++i) {
+      const std::string id = "d" + std::to_string(i);
+      site.report(id, site.window(id, 400));
+    }
+    for (int i = 0; i < 6; ++i) {
+      site.pass(10s, 500ms);
+      for (int d = 0; d < 12; ++d) site.status("d" + std::to_string(d));
+    }
+  }
+  for (const auto& [key, track] : site.state().alerts) {
+    EXPECT_FALSE(track.newest.has_value()) << key.kind << " " << key.subject;
+  }
+}
+
+TEST_F(Telemetry, OldBootsAreForgottenNotTheNewest) {
+  make(1);
+  for (int boot = 0; boot < 12; ++boot) {
+    site.reboot("d0");
+    site.hello("d0");
+    site.report("d0", site.window("d0", 10));
+  }
+  EXPECT_EQ(site.state().streams.size(), engine::kBootsPerDeviceMax);
+  EXPECT_EQ(counted(), 120U);
+  site.report("d0", site.window("d0", 10));
+  EXPECT_EQ(counted(), 130U);
+  site.check_reload();
+}
+
+}  // namespace
+}  // namespace covey::test

@@ -1,0 +1,89 @@
+#include <gtest/gtest.h>
+
+#include "gateway/engine/turn.hpp"
+#include "tests/unit/engine/site.hpp"
+
+namespace covey::test {
+namespace {
+
+using engine::ChunkResult;
+using engine::Drop;
+
+class Transfer : public testing::Test {
+ protected:
+  void make(uint64_t bytes_per_s = 1'000'000) {
+    engine::EngineConfig config = quick_config();
+    config.bandwidth_bytes_per_s = bytes_per_s;
+    site = std::make_unique<Site>(config);
+    site->push({1, 0, 0});
+    site->push({1, 1, 0});
+    site->join("a");
+    EXPECT_TRUE(site->roll_out(simple_plan("r", "1.1.0")).ok());
+    site->pass(1s);
+    manifest = site->manifest({1, 1, 0});
+    attempt = site->newest("a").attempt;
+  }
+  engine::PublishChunks fetch(const Digest& of, uint32_t first, uint32_t bitmap, uint32_t number) {
+    const auto effects = site->send("a", engine::FetchMessage{of, first, bitmap, number});
+    const auto* chunks = find<engine::PublishChunks>(effects);
+    return chunks == nullptr ? engine::PublishChunks{} : *chunks;
+  }
+  std::unique_ptr<Site> site;
+  Digest manifest;
+  uint32_t attempt = 0;
+};
+
+TEST_F(Transfer, GivesWhatWasAskedFor) {
+  make();
+  const auto chunks = fetch(manifest, 2, 0b101, attempt);
+  EXPECT_EQ(chunks.result, ChunkResult::kOk);
+  EXPECT_EQ(chunks.indexes, (std::vector<uint32_t>{2, 4}));
+  EXPECT_EQ(chunks.manifest, engine::prefix_of(manifest));
+  ASSERT_NE(chunks.artifact, nullptr);
+  EXPECT_EQ(chunks.artifact->digest, manifest);
+}
+
+TEST_F(Transfer, WhatIsNotItsGoalIsSuperseded) {
+  make();
+  EXPECT_EQ(fetch(site->manifest({1, 0, 0}), 0, 1, attempt).result, ChunkResult::kSuperseded);
+  EXPECT_EQ(fetch(manifest, 0, 1, attempt + 1).result, ChunkResult::kSuperseded);
+  ASSERT_TRUE(site->command(engine::AbortRollout{RolloutName("r"), true, ""}).ok());
+  EXPECT_EQ(fetch(manifest, 0, 1, attempt).result, ChunkResult::kSuperseded);
+  EXPECT_EQ(site->drops(Drop::kFetchSuperseded), 3U);
+}
+
+TEST_F(Transfer, WhatDoesNotExistIsNotFound) {
+  make();
+  EXPECT_EQ(fetch(Digest{}, 0, 1, attempt).result, ChunkResult::kNotFound);
+  EXPECT_EQ(fetch(manifest, 1000, 0xffffffff, attempt).result, ChunkResult::kNotFound);
+  // The last chunk and a bitmap that goes beyond: what there is.
+  const uint32_t count = site->state().artifacts.at(manifest).artifact->manifest.chunk_count();
+  const auto last = fetch(manifest, count - 1, 0xffffffff, attempt);
+  EXPECT_EQ(last.result, ChunkResult::kOk);
+  EXPECT_EQ(last.indexes, (std::vector<uint32_t>{count - 1}));
+  EXPECT_EQ(
+      find<engine::PublishChunks>(site->send("a", engine::FetchMessage{manifest, 0, 0, attempt})),
+      nullptr);
+}
+
+// rauc-hawkbit-updater#223: a link is not there for one fleet alone.
+TEST_F(Transfer, BeyondTheSitesBandwidthItIsBusyAndSaysWhenToComeAgain) {
+  make(1024);
+  EXPECT_EQ(fetch(manifest, 0, 0b11111, attempt).result, ChunkResult::kOk);
+  const auto busy = fetch(manifest, 4, 0b1111, attempt);
+  EXPECT_EQ(busy.result, ChunkResult::kBusy);
+  EXPECT_GE(busy.retry_after_ms, 1000U);
+  EXPECT_EQ(site->drops(Drop::kFetchBusy), 1U);
+  site->pass(1s);
+  EXPECT_EQ(fetch(manifest, 4, 0b1111, attempt).result, ChunkResult::kOk);
+}
+
+// A link slower than one request's worth must still deliver.
+TEST_F(Transfer, AWindowLargerThanASecondOfBandwidthIsNotBusyForEver) {
+  make(1024);
+  site->pass(10s);
+  EXPECT_EQ(fetch(manifest, 0, 0xff, attempt).result, ChunkResult::kOk);
+}
+
+}  // namespace
+}  // namespace covey::test
