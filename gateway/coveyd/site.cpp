@@ -3,6 +3,8 @@
 #include <openssl/rand.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/coveyd/engine_config.hpp"
 
@@ -18,9 +20,9 @@ bool random_value(T& value) {
   return RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof value) == 1;
 }
 
-// Rows older than what the engine keeps in memory stay in the database.
+// Samples and labels that a running rollout may still be judged by; older rows stay on disk.
 LoadLimits load_limits(const config::Config& config, Millis wall) {
-  return {.windows_since = wall - config.telemetry.window * 8};
+  return {.windows_since = wall - std::min<Millis>(config.telemetry.retention, 48h)};
 }
 
 Now now_of_clocks() {

@@ -24,6 +24,7 @@ struct EngineConfig {
   uint64_t bandwidth_bytes_per_s = 8U << 20U;
   Millis window{900'000};
   uint32_t windows_kept = 4;  // closed windows per device in memory: late counts revise them
+  Millis retention{30LL * 24 * 3'600'000};  // of windows, reports, samples and labels in the store
   bool drift_enabled = true;
   monitoring::DriftOptions drift;
   monitoring::LocaliseOptions localise;

@@ -11,6 +11,7 @@ namespace {
 // A tick that comes late (a suspended process, a stopped debugger) is not observed time.
 constexpr Millis kTickMax = 5s;
 constexpr Millis kSweepInterval = 10s;
+constexpr Millis kForgetInterval = 1h;
 constexpr size_t kMacFieldBytes = 18;  // tag, length and 16 bytes (device.proto)
 
 std::string_view kind_of(const DeviceMessage& message) {
@@ -66,6 +67,10 @@ class Dispatch {
     }
     reconcile(turn_);
     close_windows(turn_);
+    if (turn_.now.mono - state.last_forget >= kForgetInterval) {
+      state.last_forget = turn_.now.mono;
+      forget_old(turn_);
+    }
   }
 
   void operator()(const BrokerConnected&) {

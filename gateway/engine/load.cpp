@@ -59,6 +59,10 @@ void load_inferences(State& state, Snapshot& snapshot) {
     const InferenceKey key{sample.boot_id, sample.inference};
     inferences.samples[key] = {sample.manifest, sample.cohort, sample.predicted, sample.window};
     inferences.sample_order.push_back(key);
+    if (inferences.sample_order.size() > kSamplesPerDeviceMax) {
+      inferences.samples.erase(inferences.sample_order.front());
+      inferences.sample_order.pop_front();
+    }
   }
   for (const LabelRecord& label : snapshot.labels) {
     DeviceInferences& inferences = state.inferences[label.device];

@@ -131,6 +131,7 @@ struct State {
   Millis last_tick{0};
   Millis last_gates{0};
   Millis last_sweep{0};
+  Millis last_forget{0};
   double bandwidth_tokens = 0;
   Counters counters;
 };

@@ -129,6 +129,7 @@ std::string cohort_of(const State& state, const Device& device, const Digest& ma
 
 // windows.cpp
 void close_windows(Turn& turn);
+void forget_old(Turn& turn);
 
 // labels.cpp
 Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command);

@@ -93,4 +93,12 @@ void close_windows(Turn& turn) {
   }
 }
 
+void forget_old(Turn& turn) {
+  const Millis before = turn.now.wall - turn.config.retention;
+  turn.write(Forget{.windows_before = before, .reports_before = before});
+  for (auto& [key, windows] : turn.state.tally) {
+    windows.erase(windows.begin(), windows.lower_bound(before / turn.config.window));
+  }
+}
+
 }  // namespace covey::engine

@@ -29,13 +29,11 @@ Result<engine::LabelInput> label_of(const v1::Label& label, int index) {
 
 uint64_t label_count_max() { return engine::kLabelsPerRequestMax; }
 
-// Windows of one page; whole spans only, because a page token is the index of a span.
-void fill_windows(std::vector<WindowRecord> rows, size_t limit, const engine::State& state,
+// Windows of one page: the store never splits those with one start, and pages by it.
+void fill_windows(const std::vector<WindowRecord>& rows, size_t limit, const engine::State& state,
                   v1::ListWindowsResponse& response) {
-  if (rows.size() >= limit && rows.front().index != rows.back().index) {
-    const int64_t partial = rows.back().index;
-    while (rows.back().index == partial) rows.pop_back();
-    response.set_next_page_token(page_token("windows", std::to_string(rows.back().index)));
+  if (!rows.empty() && rows.size() >= limit) {
+    response.set_next_page_token(page_token("windows", std::to_string(rows.back().start.count())));
   }
   for (const WindowRecord& row : rows) fill(*response.add_windows(), state, row);
 }
@@ -136,7 +134,7 @@ void list_windows(const CallPtr<v1::ListWindowsRequest, v1::ListWindowsResponse>
             [call, found, size] {
               if (!found->status) return call->finish(found->status);
               answer(call, [found, size](const engine::Engine& engine, auto& c) -> Status {
-                fill_windows(std::move(found->rows), size, engine.state(), c.response);
+                fill_windows(found->rows, size, engine.state(), c.response);
                 return {};
               });
             });
