@@ -81,7 +81,7 @@ class Counting(unittest.TestCase):
 
 class Pieces(unittest.TestCase):
     def test_plans_name_their_release(self):
-        for stages in (plans.FIRST, plans.CANARY, plans.STEADY):
+        for stages in (plans.FIRST, plans.CANARY, plans.AT_ONCE):
             text = plans.plan("x-1", "1.2.3", stages)
             self.assertIn("metadata: {name: x-1}", text)
             self.assertIn("release: bearing-vibration@1.2.3", text)

@@ -124,8 +124,8 @@ def act_worse(story, act):
         able = {d["id"] for d in story.fleet.able()}
         act.check(f"all {len(able)} devices run 1.2.0", story.await_all_run(able, "1.2.0"))
         return
-    reason = f"{rollout.get('reason', '')}: {rollout.get('explanation', '')}"
-    act.check("the canary showed the regression, and the rollout was rolled back",
+    reason = f"{rollout.get('reason', '')}, {rollout.get('explanation', '')}"
+    act.check(f"the canary showed the regression, and the rollout was rolled back: {state}",
               state == "ROLLED_BACK")
     act.check(f"the reason names the machine type: {reason}",
               "ACCURACY" in rollout.get("reason", "") and "press" in reason)
@@ -133,7 +133,7 @@ def act_worse(story, act):
               canary["devices"] and set(canary["offered"]) <= set(canary["devices"]))
     took = [d for d in canary["devices"] if d in {x["id"] for x in story.fleet.able()}]
     act.check(f"each of the {len(took)} canaries that took it is back on 1.1.0, by its own slots "
-              "too", story.await_all_run(took, "1.1.0"))
+              "too", story.await_all_run(took, "1.1.0", 15 if state == "ROLLED_BACK" else 0))
     if story.labeller.echo_predictions:
         restore(story)
 
@@ -143,7 +143,7 @@ def restore(story):
     story.labeller.echo_predictions = False
     story.console.step("The labels are mended; the fleet goes back to 1.1.0")
     name = story.rollout_name("1.1.0") + "-again"
-    story.follow(story.create(story.write_plan("1.1.0", plans.STEADY, name)), 90)
+    story.follow(story.create(story.write_plan("1.1.0", plans.AT_ONCE, name)), 90)
     story.await_all_run({d["id"] for d in story.fleet.able()}, "1.1.0")
 
 

@@ -10,11 +10,11 @@ from .gateway import word
 from .processes import DemoError, describe_exit, wait_until
 from .story import counts_in_words, rollout_evidence
 
-SLOW_BYTES_PER_S = 96 * 1024  # so that the download is still going on when coveyd dies
-COMMITS = (60, 120)           # between these many after its start
+SLOW_BYTES_PER_S = 64 * 1024  # so that the download is still going on when coveyd dies
+COMMITS = (120, 400)          # between these many after its start
 DEATH_LIMIT_S = 30
 VICTIMS = 8
-PHASE_DOWNLOADING = 1
+PHASE_DOWNLOADING = 2  # covey_phase_t of the agent
 
 
 def act_crash(story, act):
@@ -27,7 +27,7 @@ def act_crash(story, act):
         console.step(f"Sabotage: covey-sim breaks {story.options.sabotage} of every device")
 
     story.push("1.3.0", "bearing-1.3.0")
-    path = story.write_plan("1.3.0", plans.STEADY)
+    path = story.write_plan("1.3.0", plans.AT_ONCE)
     settle(story, victims)
     gateway.configure(SLOW_BYTES_PER_S)
     gateway.stop()

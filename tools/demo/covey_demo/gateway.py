@@ -16,7 +16,9 @@ mqtt: {{embedded: {{port: {mqtt_port}, enroll_port: {enroll_port}}}}}
 telemetry: {{window: 5s, report_interval: 1s}}
 offline: {{silence_after: 5s}}
 rollout: {{bandwidth_bytes_per_s: {bandwidth}}}
-monitoring: {{drift: {{enabled: {drift}, fire: 2, of: 3, clear: 3}}}}
+# Fifty devices are a small sample of the rig's: only what is clearly beyond their differences counts.
+monitoring:
+  drift: {{enabled: {drift}, warn_delta: 10%, page_delta: 25%, fire: 2, of: 3, clear: 3}}
 """
 
 

@@ -6,8 +6,7 @@ kind: Rollout
 metadata: {{name: {name}}}
 spec:
   release: bearing-vibration@{version}
-  target: ''                               # every device of the site
-  strata: [labels.machine_type, class]     # every stage represents each machine type and class
+  strata: [labels.machine_type, class]     # no target: every device of the site
 {stages}
   on_fail: ROLLBACK
   attempt: {{deadline: 60s, retries: 3, backoff: 1s}}
@@ -28,10 +27,11 @@ CANARY = """\
     - failures: {max: 10%}
     - accuracy: {non_inferior_by: 8pp, alpha: 5%, per: labels.machine_type}"""
 
-STEADY = """\
+AT_ONCE = """\
   stages:
-    - {name: half, size: 50%, soak: 1s, gates: [{failures: {max: 20%}}]}
-    - {name: fleet, size: 100%, soak: 1s, gates: [{failures: {max: 20%}}]}"""
+    - {name: fleet, size: 100%, soak: 2s}
+  gates:
+    - failures: {max: 20%}"""
 
 
 def plan(name, version, stages):

@@ -12,7 +12,9 @@ def observe(story):
         for rollout in story.gateway.call("rollout", "list").get("rollouts", []):
             rollouts.append(rollout_json(rollout))
         rollouts.sort(key=lambda r: r.pop("created"))
-        alerts = [alert_json(alert) for alert in story.gateway.alerts(resolved=True)]
+        # A condition that went before it fired was nobody's alert.
+        alerts = [alert_json(alert) for alert in story.gateway.alerts(resolved=True)
+                  if int(alert.get("fire_time_ms", 0))]
     except DemoError as error:
         story.console.line(f"  What was observed cannot be read back: {error}")
     return {"seed": story.options.seed, "acts": [act.as_json() for act in story.acts],
