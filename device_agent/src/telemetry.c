@@ -248,8 +248,8 @@ void covey_telemetry_switch(covey_agent_t* a, size_t model, const uint8_t* manif
       memcpy(t->streams[stream].manifest, manifest, COVEY_PREFIX_BYTES);
       t->streams[stream].used = true;
     }
-    if (covey_tables_parse(tables, &t->tables) != 0) { /* verified before the model was staged */
-      covey_bug(a);
+    if (covey_tables_parse(tables, &t->tables) != 0) { /* was good once: the flash forgets */
+      ++a->counters.tables_bad;
       memset(&t->tables, 0, sizeof t->tables);
       t->tables.class_count = COVEY_CLASSES_MAX;
     }

@@ -15,7 +15,8 @@ typedef struct covey_counters {
   uint32_t chunks_fetched; /* received and written */
   uint32_t chunks_copied;  /* taken from the active slot */
   uint32_t journal_errors;
-  uint32_t bugs; /* states that cannot be; see src/internal.h */
+  uint32_t tables_bad; /* telemetry tables that rotted in flash: counted without features */
+  uint32_t bugs;       /* states that cannot be; see src/internal.h */
 } covey_counters_t;
 
 /* What a goal said about a model: journaled, resumed after a reboot. */

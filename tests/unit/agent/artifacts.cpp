@@ -102,7 +102,7 @@ wire::Signature AuthorKey::sign(const Bytes& manifest) const {
     EVP_MD_CTX_free(context);
   }
   wire::Signature signature;
-  signature.set_algorithm(algorithm_);
+  signature.set_algorithm(static_cast<uint32_t>(algorithm_));
   signature.set_key_id(sha256(raw_).substr(0, 8));
   signature.set_signature(algorithm_ == wire::SIGNATURE_ALGORITHM_ES256
                               ? raw_of_der(bytes, size)

@@ -34,6 +34,10 @@ void Gateway::want(const Want& want_one, uint32_t lease_s) {
 
 void Gateway::want(const std::vector<Want>& wants, uint32_t lease_s) {
   wants_ = wants;
+  for (Want& one : wants_) {  // our own copy: the caller's may be a temporary
+    if (one.candidate == nullptr) continue;
+    one.candidate = &releases_.emplace(one.candidate->digest, *one.candidate).first->second;
+  }
   lease_s_ = lease_s;
   goal_due_ = true;
 }
@@ -53,7 +57,7 @@ wire::Goal Gateway::goal(uint64_t own_counter) const {
     model->set_model_id(id);
     if (want.candidate != nullptr) {
       model->set_candidate(want.candidate->digest);
-      model->set_mode(want.mode);
+      model->set_mode(static_cast<uint32_t>(want.mode));
       model->set_may_confirm(want.may_confirm);
       model->set_attempt(want.attempt);
     }
@@ -136,7 +140,8 @@ void Gateway::on_fetch(const wire::Fetch& fetch, std::deque<Message>& to) {
     wire::Chunk chunk;
     chunk.set_manifest(fetch.manifest().substr(0, 8));
     chunk.set_index(fetch.first() + i);
-    chunk.set_result(found == releases_.end() ? wire::CHUNK_RESULT_NOT_FOUND : chunk_result);
+    chunk.set_result(static_cast<uint32_t>(found == releases_.end() ? wire::CHUNK_RESULT_NOT_FOUND
+                                                                    : chunk_result));
     if (chunk.result() == wire::CHUNK_RESULT_OK) {
       std::string data = found->second.chunk(fetch.first() + i);
       if (corrupt_chunks > 0) {
@@ -178,7 +183,7 @@ void Gateway::handle(const Message& message, std::deque<Message>& to) {
     if (!request.ParseFromString(message.payload)) std::abort();
     wire::EnrollGrant answer;
     answer.set_nonce(request.nonce());
-    answer.set_state(enroll_state);
+    answer.set_state(static_cast<uint32_t>(enroll_state));
     if (enroll_state == wire::ENROLL_STATE_ACCEPTED) {
       answer.set_order_key(order_key);
       answer.set_username(device_id);

@@ -1,0 +1,40 @@
+// The agent's codec and the parsers that are pure functions of bytes, against libprotobuf: what one
+// accepts as SignedManifest or TelemetryTables, the other one reads too.
+#include <cstdlib>
+#include <vector>
+
+#include "internal.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  static const uint8_t nothing = 0;
+  covey_reader_t reader = covey_reader_of(size == 0 ? &nothing : bytes, size);
+  covey_field_t field;
+  size_t fields = 0;
+  std::vector<uint8_t> out(size + 64);
+  covey_writer_t writer{out.data(), 0, out.size(), false};
+  while (covey_read(&reader, &field)) {
+    ++fields;
+    if (field.type == COVEY_BYTES) {
+      if (field.bytes < bytes || field.bytes + field.size > bytes + size) std::abort();
+      covey_write_bytes(&writer, field.number, field.bytes, field.size);
+    } else {
+      covey_write_uint(&writer, field.number, field.value);
+    }
+  }
+  if (fields > size || writer.size > writer.capacity) std::abort();
+  const covey_bytes_t message{bytes, size};
+  covey_manifest_t manifest;
+  covey_bytes_t inner;
+  if (size != 0) {
+    (void)covey_manifest_parse(message, "m4f-256k", &manifest);
+    (void)covey_signed_manifest_open(message, &inner);
+  }
+  covey_tables_t tables;
+  const int checked = covey_tables_parse(message, nullptr);
+  if (checked != covey_tables_parse(message, &tables)) std::abort();
+  if (checked == 0 && (tables.feature_count > COVEY_FEATURES_MAX ||
+                       tables.class_count > COVEY_CLASSES_MAX || tables.class_count == 0)) {
+    std::abort();
+  }
+  return 0;
+}
