@@ -60,13 +60,13 @@ void Connection::open(const asio::ip::tcp::endpoint& broker, ConnectionOptions o
   state_ = State::kConnecting;
   refused_code_ = 0;
   dropping_ = false;
-  const uint64_t epoch = epoch_;
+  const uint64_t epoch = *epoch_;
   timer_.expires_after(std::chrono::milliseconds(kResponseTimeoutMs));
-  timer_.async_wait([this, epoch](const error_code& error) {
-    if (!error && epoch == epoch_ && !tcp_open_) fail("TCP connect timed out");
+  timer_.async_wait([this, current = epoch_, epoch](const error_code& error) {
+    if (!error && epoch == *current && !tcp_open_) fail("TCP connect timed out");
   });
-  socket_.async_connect(broker, [this, epoch](const error_code& error) {
-    if (epoch == epoch_) on_tcp(error);
+  socket_.async_connect(broker, [this, current = epoch_, epoch](const error_code& error) {
+    if (epoch == *current) on_tcp(error);
   });
 }
 
@@ -94,17 +94,17 @@ void Connection::on_tcp(const error_code& error) {
   connect.keep_alive_s = options_.keep_alive_s;
   const int result = covey_mqtt_connect(&client_, &connect, now_ms());
   if (result != COVEY_MQTT_OK) return fail(covey_mqtt_result_name(result));
-  const uint64_t epoch = epoch_;
+  const uint64_t epoch = *epoch_;
   flush();
-  if (epoch != epoch_) return;
+  if (epoch != *epoch_) return;
   arm_timer();
   wait_readable();
 }
 
 void Connection::wait_readable() {
   socket_.async_wait(asio::ip::tcp::socket::wait_read,
-                     [this, epoch = epoch_](const error_code& error) {
-                       if (epoch != epoch_) return;
+                     [this, current = epoch_, epoch = *epoch_](const error_code& error) {
+                       if (epoch != *current) return;
                        if (error) return fail(error.message());
                        read();
                      });
@@ -112,26 +112,26 @@ void Connection::wait_readable() {
 
 void Connection::read() {
   std::array<uint8_t, 16384>& buffer = shared_buffer();
-  const uint64_t epoch = epoch_;
+  const uint64_t epoch = *epoch_;
   error_code error;
   const size_t size = socket_.read_some(asio::buffer(buffer), error);
   if (error && error != asio::error::would_block) {
     return fail(error == asio::error::eof ? "closed by the broker" : error.message());
   }
-  if (!feed({buffer.data(), size}) || epoch != epoch_) return;
+  if (!feed({buffer.data(), size}) || epoch != *epoch_) return;
   wait_readable();
 }
 
 // False when the connection has ended.
 bool Connection::feed(std::span<const uint8_t> bytes) {
-  const uint64_t epoch = epoch_;
+  const uint64_t epoch = *epoch_;
   while (!bytes.empty()) {
     size_t consumed = 0;
     feeding_ = true;
     const int result =
         covey_mqtt_receive(&client_, bytes.data(), bytes.size(), now_ms(), &consumed);
     feeding_ = false;
-    if (epoch != epoch_) return false;  // the listener dropped it
+    if (epoch != *epoch_) return false;  // the listener dropped it
     if (result == COVEY_MQTT_REFUSED) {
       fail(fmt::format("refused by the broker with code {}", refused_code_));
       return false;
@@ -141,7 +141,7 @@ bool Connection::feed(std::span<const uint8_t> bytes) {
       return false;
     }
     flush();
-    if (epoch != epoch_) return false;
+    if (epoch != *epoch_) return false;
     if (consumed == 0 && writing_) {
       // An acknowledgement finds no room and the broker does not read: rather end it than hold
       // bytes back.
@@ -190,8 +190,8 @@ void Connection::flush() {
     if (error == asio::error::would_block) {
       writing_ = true;
       socket_.async_wait(asio::ip::tcp::socket::wait_write,
-                         [this, epoch = epoch_](const error_code& failed) {
-                           if (epoch != epoch_) return;
+                         [this, current = epoch_, epoch = *epoch_](const error_code& failed) {
+                           if (epoch != *current) return;
                            writing_ = false;
                            if (failed) return fail(failed.message());
                            flush();
@@ -206,23 +206,23 @@ void Connection::flush() {
 
 void Connection::arm_timer() {
   uint32_t wait_ms = 0;
-  const uint64_t epoch = epoch_;
+  const uint64_t epoch = *epoch_;
   if (covey_mqtt_tick(&client_, now_ms(), &wait_ms) != COVEY_MQTT_OK) {
     return fail("the broker does not answer");
   }
   flush();
-  if (epoch != epoch_ || wait_ms == UINT32_MAX) return;
+  if (epoch != *epoch_ || wait_ms == UINT32_MAX) return;
   // Activity only moves the deadline back: an armed timer that comes early looks again.
   const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_ms);
   if (timer_.expiry() <= due && timer_.expiry() > std::chrono::steady_clock::now()) return;
   timer_.expires_at(due);
-  timer_.async_wait([this, epoch](const error_code& error) {
-    if (!error && epoch == epoch_) arm_timer();
+  timer_.async_wait([this, current = epoch_, epoch](const error_code& error) {
+    if (!error && epoch == *current) arm_timer();
   });
 }
 
 void Connection::close_socket() {
-  epoch_++;
+  ++*epoch_;
   state_ = State::kClosed;
   tcp_open_ = false;
   writing_ = false;
@@ -237,8 +237,8 @@ void Connection::drop() { close_socket(); }
 void Connection::fail(std::string_view reason) {
   std::string kept(reason);
   close_socket();
-  asio::post(io_, [this, epoch = epoch_, kept = std::move(kept)] {
-    if (epoch == epoch_) listener_.on_closed(kept);
+  asio::post(io_, [this, current = epoch_, epoch = *epoch_, kept = std::move(kept)] {
+    if (epoch == *current) listener_.on_closed(kept);
   });
 }
 

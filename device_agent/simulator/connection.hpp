@@ -12,6 +12,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -90,7 +91,9 @@ class Connection {
   std::vector<char> topic_;
   Random random_;
   double loss_ = 0;
-  uint64_t epoch_ = 0;  // of the current open(); completions of an older one are ignored
+  // Counts what ended; completions of an older epoch are ignored. Shared with them, because they
+  // may run after this object is gone.
+  std::shared_ptr<uint64_t> epoch_ = std::make_shared<uint64_t>(0);
   State state_ = State::kClosed;
   bool tcp_open_ = false;
   bool writing_ = false;   // waiting for room in the socket

@@ -31,12 +31,7 @@ class CoveySim : public testing::Test {
     write("author.pem", key_.public_key().to_pem());
     start_broker();
     gateway_ = std::make_unique<PlayedGateway>(io_, port_);
-    EXPECT_TRUE(run_until(io_, seconds(10), [this] {
-      if (!gateway_->connected()) gateway_ = std::make_unique<PlayedGateway>(io_, port_);
-      io_.restart();
-      io_.run_for(std::chrono::milliseconds(100));
-      return gateway_->connected();
-    }));
+    EXPECT_TRUE(run_until(io_, seconds(10), [this] { return gateway_->connected(); }));
   }
 
   ~CoveySim() override {
@@ -245,6 +240,39 @@ TEST_F(CoveySim, AThousandDevicesTakeARelease) {
   ASSERT_TRUE(until_confirmed(release, 1000, seconds(150))) << call("status");
   expect_counts_equal("60s");
   EXPECT_EQ(gateway_->counted_total(), call("truth")["inferences"]);
+}
+
+TEST_F(CoveySim, AScenarioPlaysByItself) {
+  const Release release = make_release("bearing-1.0.0", key_);
+  gateway_->offer(release);
+  write("scenario.yaml", R"(
+steps:
+  - {at: 100ms, devices: {hall: hall-1}, action: offline}
+  - {at: 0s, devices: {hall: hall-2}, action: pause_inference}
+)");
+  start({"--memory", "--count", "8", "--scenario", directory_.path() + "/scenario.yaml"});
+  // Two of eight in each hall: the first two vanish, the next two stay at zero.
+  ASSERT_TRUE(until_confirmed(release, 4)) << call("slots");
+  const json status = call("status");
+  EXPECT_EQ(status["offline"], 2);
+  EXPECT_EQ(status["scenario_steps_left"], 0);
+  std::map<std::string, std::string> halls;
+  const json fleet = call("fleet");
+  for (const json& device : fleet["devices"]) halls[device["id"]] = device["hall"];
+  const json truth = call("truth");
+  for (const json& stream : truth["streams"]) {
+    EXPECT_NE(halls[stream["device"]], "hall-1");
+    EXPECT_NE(halls[stream["device"]], "hall-2");
+  }
+  ASSERT_TRUE(control_.call({{"command", "step"},
+                             {"devices", {{"hall", "hall-2"}}},
+                             {"action", "resume_inference"}})["ok"]);
+  ASSERT_TRUE(until_confirmed(release, 6)) << call("slots");
+  EXPECT_EQ(control_.call({{"command", "step"}, {"action", "explode"}})["reason"], "BAD_SCENARIO");
+  EXPECT_EQ(call("dance")["reason"], "UNKNOWN_COMMAND");
+  const json labels = control_.call({{"command", "labels"}, {"fraction", "50%"}});
+  ASSERT_TRUE(labels["ok"]) << labels;
+  EXPECT_GT(labels["records"].size(), 0u);
 }
 
 TEST_F(CoveySim, ADevicesFirmwareRefusesAnUnknownAuthor) {

@@ -66,9 +66,9 @@ TEST(Fleet, SizesCanBeGiven) {
 }
 
 TEST(Fleet, BadTextIsRefusedWithTheItem) {
-  for (const char* text :
-       {"", "m4f-256k", "m4f-256k:0", "m4f-256k:x", "m4f-256k:1:2", "what:5",
-        "m4f-256k:1,m4f-256k:2", "tiny:1:7:1", "tiny:1:13:1", "a b:1:16:8", "m4f-256k:99999999999"}) {
+  for (const char* text : {"", "m4f-256k", "m4f-256k:0", "m4f-256k:x", "m4f-256k:1:2", "what:5",
+                           "m4f-256k:1,m4f-256k:2", "tiny:1:7:1", "tiny:1:13:1", "a b:1:16:8",
+                           "m4f-256k:99999999999"}) {
     const auto classes = parse_classes(text);
     ASSERT_FALSE(classes.ok()) << text;
     EXPECT_EQ(classes.error().reason, "BAD_CLASSES");
