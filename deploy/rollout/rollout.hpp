@@ -102,8 +102,8 @@ namespace rollout {
 
 // How the devices of the current stage, earlier stages included, stand; and what the gates say.
 struct StageFacts {
-  uint32_t waiting = 0;    // queued, or in back-off before another attempt
-  uint32_t in_flight = 0;  // offered and not ended
+  uint32_t waiting = 0;       // queued, or in back-off before another attempt
+  uint32_t in_flight = 0;     // offered and not ended
   bool can_roll_back = true;  // some device that was offered the release had one before
   Verdict verdict = Verdict::kInconclusive;
   std::string reason;  // of the gate that decides

@@ -33,7 +33,7 @@ Now now_of_clocks() {
 }  // namespace
 
 Result<std::unique_ptr<Site>> Site::start(const config::Config& config, SiteFaults faults) {
-  std::unique_ptr<Site> site(new Site(config));  // NOLINT(*-owning-memory): private constructor
+  auto site = std::make_unique<Site>(config, Token{});
   if (Status opened = site->open_store(); !opened) return opened.error();
   if (Status started = site->start_broker(); !started) return started.error();
   if (Status started = site->start_runtime(faults); !started) return started.error();

@@ -24,7 +24,10 @@ struct SiteFaults {
 };
 
 class Site {
+  struct Token {};  // only start() makes one
+
  public:
+  Site(const config::Config& config, Token) : config_(config) {}
   // Errors: those of the parts, each naming what to do.
   static Result<std::unique_ptr<Site>> start(const config::Config& config, SiteFaults faults);
   ~Site();  // stop()
@@ -35,7 +38,6 @@ class Site {
   const config::Endpoints& endpoints() const { return endpoints_; }
 
  private:
-  explicit Site(const config::Config& config) : config_(config) {}
   Status open_store();
   Status start_broker();
   Status start_runtime(SiteFaults faults);

@@ -17,6 +17,8 @@ void ended(Turn& turn, const Deployment& deployment) {
     model.desired = deployment.manifest;
     model.assignment_failures = 0;
     model.retry_not_before = Millis{0};
+    // The proof is a sign of life: reports are expected from now on.
+    turn.session(deployment.device).last_report_observed = state.site.observed;
   } else if (deployment.cause != Cause::kRollout) {
     // What must be comes again, later and later; a rollback never gives up.
     model.assignment_failures = std::min(model.assignment_failures + 1, kAssignmentFailuresMax);

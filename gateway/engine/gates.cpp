@@ -86,6 +86,8 @@ class Judge {
     monitoring::SilenceCounts counts;
     for (const Deployment* d : devices_.newest) {
       if (!d->attempted || d->state == DeploymentState::kCanceled) continue;
+      // Its first model: it has nothing to report from until it has proven that it runs.
+      if (!d->previous && d->state != DeploymentState::kConfirmed) continue;
       ++counts.expected;
       if (is_silent(turn_, d->device)) ++counts.silent;
     }

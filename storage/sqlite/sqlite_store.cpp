@@ -124,8 +124,8 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::pa
   if (error) return directory_error(data_dir, error);
   Result<sqlite::DataLock> lock = sqlite::DataLock::acquire(data_dir);
   if (!lock) return lock.error();
-  std::unique_ptr<SqliteStore> store(
-      new SqliteStore(data_dir, std::move(options), *std::move(lock)));
+  auto store =
+      std::make_unique<SqliteStore>(Token{}, data_dir, std::move(options), *std::move(lock));
   store->keep_reserve();
   if (Status opened = store->open_database(); !opened) return opened.error();
   return store;

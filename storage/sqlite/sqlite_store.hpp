@@ -29,7 +29,11 @@ struct SqliteOptions {
 };
 
 class SqliteStore final : public Store {
+  struct Token {};  // only open() makes one
+
  public:
+  SqliteStore(Token, std::filesystem::path data_dir, SqliteOptions options, sqlite::DataLock lock)
+      : data_dir_(std::move(data_dir)), options_(std::move(options)), lock_(std::move(lock)) {}
   // Creates the directory (owner only) and the database where they are missing.
   static Result<std::unique_ptr<SqliteStore>> open(const std::filesystem::path& data_dir,
                                                    SqliteOptions options);
@@ -46,8 +50,6 @@ class SqliteStore final : public Store {
   bool disk_is_full() const { return disk_is_full_; }
 
  private:
-  SqliteStore(std::filesystem::path data_dir, SqliteOptions options, sqlite::DataLock lock)
-      : data_dir_(std::move(data_dir)), options_(std::move(options)), lock_(std::move(lock)) {}
   Status open_database();
   Status write(std::span<const Write> writes);
   void keep_reserve();

@@ -92,7 +92,8 @@ LEFTOVER = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(work|home|root|Users)/[\w.-]+")
 OUTSIDE_WORDS = re.compile(r"\bsub" r"agents?\b|\bC" r"EO\b", re.IGNORECASE)
 BARE_NOLINT = re.compile(r"NOLINT(NEXTLINE|BEGIN)?(?!\w)(?!\()")
-RAW_NEW = re.compile(r"(?<![\w.])new\s+[A-Za-z_(:]")
+# Not `new (place) T`: nothing is allocated.
+RAW_NEW = re.compile(r"(?<![\w.])new\s+[A-Za-z_:]")
 RAW_DELETE = re.compile(r"(?<![\w.])delete(\s*\[\s*\])?\s+[A-Za-z_*(]")
 DETACH = re.compile(r"\.\s*detach\s*\(\s*\)")
 # A literal of up to 20 ms is the pause of a loop that waits for a condition.

@@ -90,7 +90,7 @@ build() {
   configure "$preset"
   local -a targets=()
   [[ $# == 0 ]] || targets=(--target "$@")
-  CCACHE_BASEDIR="$covey_root" NINJA_STATUS="[%f/%t %es] " \
+  CCACHE_BASEDIR="$covey_root" CCACHE_NOHASHDIR=1 NINJA_STATUS="[%f/%t %es] " \
     cmake --build "build/$preset" --parallel "${COVEY_JOBS:-$(nproc)}" "${targets[@]}" ||
     fail "the build of preset $preset failed"
   if [[ "$preset" == release && -d build/release/bin ]]; then

@@ -1,7 +1,7 @@
 // Logging of coveyd: events with fields, to stderr, as text or as one JSON object per line.
 //   log_event(Level::kInfo, "device_accepted", {{"device", id.str()}, {"shard", 42}});
 //   2026-05-01T12:00:00.123Z info  device_accepted device=press-1 shard=42
-//   {"ts":"2026-05-01T12:00:00.123Z","level":"info","event":"device_accepted","device":"press-1",...}
+//   {"ts":"2026-05-01T12:00:00.123Z","level":"info","event":"device_accepted",...}
 // Values are escaped (no line can be forged) and cut at 512 bytes; a field whose name contains
 // password, secret, token or order_key is written as <redacted>.
 //
