@@ -57,5 +57,7 @@ def compare_counts(story, act):
     act.check(f"the gateway counted {story.inferences['gateway']:,} inferences, covey-sim's truth "
               f"is {story.inferences['truth']:,}",
               story.inferences["gateway"] == story.inferences["truth"] > 0)
+    for difference in differences[:5]:
+        console.detail("{device} {release}: truth {truth}, gateway {gateway}".format(**difference))
     for version, sums in sorted(releases.items()):
         console.detail(f"{version}  truth {sums['truth']:>9,}   gateway {sums['gateway']:>9,}")

@@ -11,7 +11,7 @@ from .processes import DemoError, describe_exit, wait_until
 from .story import counts_in_words, rollout_evidence
 
 SLOW_BYTES_PER_S = 64 * 1024  # so that the download is still going on when coveyd dies
-COMMITS = (120, 400)          # between these many after its start
+COMMITS = (100, 280)          # between these many after its start
 DEATH_LIMIT_S = 30
 VICTIMS = 8
 PHASE_DOWNLOADING = 2  # covey_phase_t of the agent
