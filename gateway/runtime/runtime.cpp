@@ -73,11 +73,7 @@ void Runtime::stop(Millis deadline) {
   boost::asio::post(io_, [this] {
     stopping_ = true;
     tick_timer_.cancel();
-    drain();
-    if (!committing_) {
-      submit_commit();
-      if (!committing_) io_.stop();
-    }
+    finish();
   });
   std::packaged_task<void()> join([this] { engine_thread_.join(); });
   std::future<void> joined = join.get_future();
@@ -97,6 +93,10 @@ void Runtime::stop(Millis deadline) {
   end(outbox_mutex_, outbox_ready_, outbox_end_, outbox_thread_);
   end(history_mutex_, history_ready_, history_end_, history_thread_);
   const Error gone{Code::kUnavailable, "SHUTTING_DOWN", "coveyd is stopping: try again"};
+  // What the deadline left in the queue is answered too: somebody waits for it.
+  for (ControlItem& item : control_.pop_some(control_.capacity())) {
+    if (auto* ticket = std::get_if<Ticket>(&item)) (*ticket->done)(gone);
+  }
   for (auto& [ticket, done] : tickets_) done(gone);
   tickets_.clear();
 }
@@ -130,18 +130,14 @@ void Runtime::submit(engine::CommandRequest request,
   // The ticket is known before the command can be answered: both travel in one item.
   auto waiting =
       std::make_shared<std::function<void(Result<engine::CommandReply>)>>(std::move(done));
-  ReadRequest note{[this, ticket, waiting](const engine::Engine&) {
-                     tickets_.emplace(ticket, std::move(*waiting));
-                   },
-                   nullptr};
-  if (stopped_ || !control_.try_push(ControlItem(std::move(note)))) {
+  if (stopped_ || !control_.try_push(ControlItem(Ticket{ticket, waiting}))) {
     ++queue_full_[static_cast<size_t>(EventClass::kControl)];
     return (*waiting)(full());
   }
   if (!control_.try_push(
           ControlItem(engine::Event(engine::CommandReceived{ticket, std::move(request)})))) {
     ++queue_full_[static_cast<size_t>(EventClass::kControl)];
-    // Its note is in the queue already: answer through it.
+    // Its ticket is in the queue already: answer through it.
     boost::asio::post(io_, [this, ticket] {
       drain();
       const auto found = tickets_.find(ticket);
@@ -237,6 +233,8 @@ void Runtime::drain() {
   for (ControlItem& item : control_.pop_some(options_.batch_max)) {
     if (auto* event = std::get_if<engine::Event>(&item)) {
       batch.push_back(std::move(*event));
+    } else if (auto* ticket = std::get_if<Ticket>(&item)) {
+      tickets_.emplace(ticket->number, std::move(*ticket->done));
     } else {
       // A read sees what came before it, and nothing that came after.
       flush();
@@ -256,6 +254,17 @@ void Runtime::drain() {
                     (telemetry_.size() > 0 && writes_.size() < options_.writes_max);
   // Other handlers (ticks, finished commits) get their turn between two slices.
   if (more) wake();
+}
+
+// The last turn: everything that was taken, then the last commit. Telemetry that does not fit is
+// not acknowledged: devices send it again.
+void Runtime::finish() {
+  while (!io_.stopped() && (control_.size() + lifecycle_.size() > 0 ||
+                            (telemetry_.size() > 0 && writes_.size() < options_.writes_max))) {
+    drain();
+  }
+  if (!committing_) submit_commit();
+  if (!committing_) io_.stop();
 }
 
 void Runtime::handle(std::vector<engine::Event> batch) {
@@ -335,7 +344,7 @@ void Runtime::on_committed(uint64_t revision, SteadyClock::time_point since) {
   }
   for (const auto& changed : watchers) changed(revision);
   if (!writes_.empty()) submit_commit();
-  if (stopping_ && !committing_) io_.stop();
+  if (stopping_) return finish();
   if (telemetry_.size() > 0) wake();
 }
 

@@ -105,7 +105,12 @@ class Runtime final : public EnginePort {
     std::function<void(const engine::Engine&)> look;
     std::function<void()> durable;
   };
-  using ControlItem = std::variant<engine::Event, ReadRequest>;
+  // Who waits for the answer to the command that follows.
+  struct Ticket {
+    uint64_t number = 0;
+    std::shared_ptr<std::function<void(Result<engine::CommandReply>)>> done;
+  };
+  using ControlItem = std::variant<engine::Event, ReadRequest, Ticket>;
   // What leaves once `revision` is durable.
   struct Pending {
     uint64_t revision = 0;
@@ -119,6 +124,7 @@ class Runtime final : public EnginePort {
 
   void wake();
   void drain();
+  void finish();
   void handle(std::vector<engine::Event> batch);
   void run_read(ReadRequest request);
   void arm_tick();

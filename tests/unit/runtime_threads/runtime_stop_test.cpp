@@ -1,0 +1,143 @@
+// How the runtime ends: with everything done, with a disk that hangs, with a disk that fails.
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "tests/unit/runtime_threads/gated_store.hpp"
+
+namespace covey::test {
+namespace {
+
+using runtime::EventClass;
+using Reply = Result<engine::CommandReply>;
+
+struct Seen {
+  std::atomic<int> delivered{0};
+  std::promise<Error> fatal;
+};
+
+std::unique_ptr<runtime::Runtime> make(GatedStore& store, Seen& seen,
+                                       runtime::RuntimeOptions options = {}) {
+  return std::make_unique<runtime::Runtime>(
+      load_engine(store), store, *store.reader(), options,
+      runtime::Runtime::Edges{.deliver = [&seen](const engine::Effect&) { ++seen.delivered; },
+                              .fatal = [&seen](const Error& e) { seen.fatal.set_value(e); },
+                              .health = nullptr,
+                              .endpoints = nullptr});
+}
+
+TEST(RuntimeStop, FinishesWhatItTook) {
+  GatedStore store;
+  Seen seen;
+  auto runtime = make(store, seen, {.batch_max = 8});
+  runtime->start();
+  constexpr int kCommands = 400;  // many slices
+  std::atomic<int> answered{0};
+  std::atomic<int> ok{0};
+  for (int i = 0; i < kCommands; ++i) {
+    ASSERT_TRUE(runtime->post(EventClass::kLifecycle, enroll("d" + std::to_string(i))));
+    runtime->submit(accept_all(), [&](const Reply& reply) {
+      ++answered;
+      ok += reply.ok() ? 1 : 0;
+    });
+  }
+  runtime->stop(30s);
+  EXPECT_EQ(answered, kCommands) << "somebody waits for an answer for ever";
+  EXPECT_EQ(ok, kCommands) << "taken, not done, though there was time";
+  EXPECT_EQ(store.memory.load({})->devices.size(), static_cast<size_t>(kCommands));
+  EXPECT_GE(seen.delivered, kCommands);
+}
+
+// Refused commands write nothing: the end must not come before they are answered.
+TEST(RuntimeStop, AnswersWhatNeedsNoCommit) {
+  GatedStore store;
+  Seen seen;
+  auto runtime = make(store, seen, {.batch_max = 8});
+  runtime->start();
+  std::atomic<int> answered{0};
+  for (int i = 0; i < 400; ++i) {
+    runtime->submit({engine::PauseRollout{RolloutName("none"), ""}, "alice", ""},
+                    [&](const Reply&) { ++answered; });
+  }
+  runtime->stop(30s);
+  EXPECT_EQ(answered, 400);
+}
+
+TEST(RuntimeStop, AnswersWhatTheDeadlineLeftInTheQueue) {
+  GatedStore store;
+  Seen seen;
+  auto runtime = make(store, seen);
+  runtime->start();
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  ASSERT_TRUE(runtime->read(
+      [&](const engine::Engine&) {
+        inside.set_value();
+        go_on.get_future().get();
+      },
+      nullptr));
+  inside.get_future().get();
+  std::promise<Reply> answer;
+  runtime->submit(accept_all(), [&](Reply reply) { answer.set_value(std::move(reply)); });
+  std::future<void> stopped = std::async(std::launch::async, [&] { runtime->stop(0ms); });
+  go_on.set_value();
+  stopped.get();
+  EXPECT_EQ(answer.get_future().wait_for(0s), std::future_status::ready);
+}
+
+TEST(RuntimeStop, RefusesWhatComesAfterwards) {
+  GatedStore store;
+  Seen seen;
+  auto runtime = make(store, seen);
+  runtime->start();
+  runtime->stop(5s);
+  EXPECT_FALSE(runtime->post(EventClass::kLifecycle, enroll("a")));
+  EXPECT_FALSE(runtime->read([](const engine::Engine&) { FAIL(); }, nullptr));
+  bool answered = false;
+  runtime->submit(accept_all(), [&](const Reply& reply) {
+    answered = true;
+    EXPECT_FALSE(reply.ok());
+  });
+  EXPECT_TRUE(answered);
+  bool done = false;
+  runtime->history([](Reader&) { FAIL(); }, [&] { done = true; });
+  EXPECT_TRUE(done);
+  runtime->stop(5s);  // twice is harmless
+}
+
+TEST(RuntimeStop, AnswersEverybodyThoughTheDiskHangs) {
+  GatedStore store;
+  Seen seen;
+  auto runtime = make(store, seen);
+  runtime->start();
+  store.open(false);
+  ASSERT_TRUE(runtime->post(EventClass::kLifecycle, enroll("a")));
+  std::promise<Reply> answer;
+  runtime->submit(accept_all(), [&](Reply reply) { answer.set_value(std::move(reply)); });
+  store.wait_for_commit();
+  std::future<void> stopped = std::async(std::launch::async, [&] { runtime->stop(50ms); });
+  // The writer is joined: it needs its disk back. The deadline bounds the engine's part.
+  std::future<Reply> reply = answer.get_future();
+  store.open(true);
+  stopped.get();
+  EXPECT_EQ(reply.wait_for(0s), std::future_status::ready);
+}
+
+TEST(RuntimeFatal, AFailedCommitIsFatalAndNothingIsShown) {
+  GatedStore store;
+  Seen seen;
+  auto runtime = make(store, seen);
+  runtime->start();
+  store.memory.fail_next(1);
+  ASSERT_TRUE(runtime->post(EventClass::kLifecycle, enroll("a")));
+  std::atomic<bool> ok{false};
+  runtime->submit(accept_all(), [&](const Reply& reply) { ok = reply.ok(); });
+  EXPECT_EQ(seen.fatal.get_future().get().reason, "STORE_IO");
+  runtime->stop(100ms);
+  EXPECT_FALSE(ok) << "a success that is not durable";
+  EXPECT_EQ(seen.delivered, 0);
+  EXPECT_TRUE(store.memory.load({})->devices.empty());
+}
+
+}  // namespace
+}  // namespace covey::test

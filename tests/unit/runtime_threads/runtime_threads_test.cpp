@@ -1,0 +1,263 @@
+// The runtime between its threads: what is shown is durable, what does not fit is refused and
+// counted. Run under the thread sanitizer.
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "tests/unit/runtime_threads/gated_store.hpp"
+
+namespace covey::test {
+namespace {
+
+using runtime::EventClass;
+using Reply = Result<engine::CommandReply>;
+
+class RuntimeThreads : public testing::Test {
+ protected:
+  void start(runtime::RuntimeOptions options = {}) {
+    runtime_ = std::make_unique<runtime::Runtime>(
+        load_engine(store), store, *store.reader(), options,
+        runtime::Runtime::Edges{
+            .deliver =
+                [this](const engine::Effect& effect) {
+                  const std::lock_guard lock(mutex_);
+                  if (const auto* grant = std::get_if<engine::PublishGrant>(&effect)) {
+                    grants_.push_back(*grant);
+                    changed_.notify_all();
+                  }
+                },
+            .fatal = [](const Error&) { std::abort(); },
+            .health =
+                [] {
+                  return std::vector<runtime::HealthCheck>{{"broker", false, "gone"}};
+                },
+            .endpoints =
+                [] {
+                  return std::map<std::string, std::string>{{"grpc", "here"}};
+                }});
+    runtime_->start();
+  }
+  void TearDown() override {
+    store.open(true);
+    if (runtime_) runtime_->stop(5s);
+  }
+  std::future<Reply> submit(engine::CommandRequest request) {
+    auto promise = std::make_shared<std::promise<Reply>>();
+    runtime_->submit(std::move(request),
+                     [promise](Reply reply) { promise->set_value(std::move(reply)); });
+    return promise->get_future();
+  }
+  size_t grants() {
+    const std::lock_guard lock(mutex_);
+    return grants_.size();
+  }
+  void wait_for_grants(size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return grants_.size() >= count; });
+  }
+  static bool ready(const std::future<Reply>& reply) {
+    return reply.wait_for(0s) == std::future_status::ready;
+  }
+
+  GatedStore store;
+  std::unique_ptr<runtime::Runtime> runtime_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<engine::PublishGrant> grants_;  // guarded by mutex_
+};
+
+TEST_F(RuntimeThreads, NothingLeavesBeforeItIsDurable) {
+  start();
+  store.open(false);
+  ASSERT_TRUE(runtime_->post(EventClass::kControl, enroll("a")));
+  std::future<Reply> reply = submit(accept_all());
+  std::promise<uint64_t> seen;
+  std::promise<void> shown;
+  std::future<void> durable = shown.get_future();
+  ASSERT_TRUE(runtime_->read(
+      [&](const engine::Engine& engine) { seen.set_value(engine.state().devices.size()); },
+      [&] { shown.set_value(); }));
+  store.wait_for_commit();
+  EXPECT_EQ(seen.get_future().get(), 1U) << "the engine has decided ...";
+  EXPECT_FALSE(ready(reply)) << "... but nobody may know yet";
+  EXPECT_EQ(durable.wait_for(0s), std::future_status::timeout);
+  EXPECT_EQ(grants(), 0U);
+  EXPECT_EQ(store.memory.load({})->devices.size(), 0U);
+  store.open(true);
+  EXPECT_EQ(reply.get()->changed, 1U);
+  durable.get();
+  wait_for_grants(2);
+  EXPECT_EQ(store.memory.load({})->devices.size(), 1U);
+}
+
+TEST_F(RuntimeThreads, RepliesComeInTheOrderOfTheirCommands) {
+  start();
+  std::mutex mutex;
+  std::vector<int> order;
+  std::promise<void> all;
+  for (int i = 0; i < 200; ++i) {
+    runtime_->submit({engine::PauseRollout{RolloutName("none"), ""}, "alice", ""},
+                     [&, i](const Reply& reply) {
+                       EXPECT_EQ(reply.error().code, Code::kNotFound);
+                       const std::lock_guard lock(mutex);
+                       order.push_back(i);
+                       if (order.size() == 200) all.set_value();
+                     });
+  }
+  all.get_future().get();
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST_F(RuntimeThreads, AFullQueueRefusesAndCounts) {
+  start({.control_queue = 4, .lifecycle_queue = 8, .telemetry_queue = 8});
+  // The engine thread is busy in a look: nothing is taken from the queues.
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  ASSERT_TRUE(runtime_->read(
+      [&](const engine::Engine&) {
+        inside.set_value();
+        go_on.get_future().get();
+      },
+      nullptr));
+  inside.get_future().get();
+  int taken = 0;
+  for (int i = 0; i < 20; ++i) {
+    if (runtime_->post(EventClass::kLifecycle, enroll("d" + std::to_string(i)))) ++taken;
+  }
+  EXPECT_EQ(taken, 8);
+  EXPECT_EQ(runtime_->counters().queue_full[1], 12U);
+  EXPECT_EQ(runtime_->counters().queued[1], 8U);
+  taken = 0;
+  for (int i = 0; i < 20; ++i) {
+    if (runtime_->post(EventClass::kTelemetry, enroll("d" + std::to_string(i)))) ++taken;
+  }
+  EXPECT_EQ(taken, 8);
+  // Two commands fit (each with its ticket); the others are answered, all of them.
+  std::vector<std::future<Reply>> replies;
+  for (int i = 0; i < 6; ++i) replies.push_back(submit(accept_all()));
+  int refused = 0;
+  for (std::future<Reply>& reply : replies) {
+    if (ready(reply)) {
+      EXPECT_EQ(reply.get().error().code, Code::kResourceExhausted);
+      ++refused;
+    }
+  }
+  EXPECT_EQ(refused, 4);
+  EXPECT_FALSE(runtime_->read([](const engine::Engine&) {}, nullptr));
+  go_on.set_value();
+  for (std::future<Reply>& reply : replies) {
+    if (reply.valid()) {
+      EXPECT_TRUE(reply.get().ok());
+    }
+  }
+  wait_for_grants(8);
+}
+
+TEST_F(RuntimeThreads, ACommandThatFitsOnlyHalfIsAnsweredToo) {
+  start({.control_queue = 3});
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  ASSERT_TRUE(runtime_->read(
+      [&](const engine::Engine&) {
+        inside.set_value();
+        go_on.get_future().get();
+      },
+      nullptr));
+  inside.get_future().get();
+  std::future<Reply> first = submit(accept_all());
+  std::future<Reply> second = submit(accept_all());  // its note fits, it does not
+  go_on.set_value();
+  EXPECT_TRUE(first.get().ok());
+  EXPECT_EQ(second.get().error().code, Code::kResourceExhausted);
+}
+
+TEST_F(RuntimeThreads, AReadSeesWhatCameBeforeItAndNothingLater) {
+  start();
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(runtime_->post(EventClass::kControl, enroll("d" + std::to_string(i))));
+    std::promise<size_t> seen;
+    std::promise<void> shown;
+    ASSERT_TRUE(runtime_->read(
+        [&](const engine::Engine& engine) { seen.set_value(engine.state().devices.size()); },
+        [&] { shown.set_value(); }));
+    EXPECT_EQ(seen.get_future().get(), static_cast<size_t>(i + 1));
+    shown.get_future().get();
+    EXPECT_GE(store.memory.load({})->devices.size(), static_cast<size_t>(i + 1));
+  }
+}
+
+TEST_F(RuntimeThreads, WatchersSeeEachDurableRevisionInOrder) {
+  start();
+  std::mutex mutex;
+  std::vector<uint64_t> revisions;
+  const uint64_t id = runtime_->watch([&](uint64_t revision) {
+    const std::lock_guard lock(mutex);
+    revisions.push_back(revision);
+  });
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(runtime_->post(EventClass::kLifecycle, enroll("d" + std::to_string(i))));
+    EXPECT_TRUE(submit(accept_all()).get().ok());
+  }
+  runtime_->unwatch(id);
+  // A watcher that was being called when it was removed is done after the next answer.
+  EXPECT_TRUE(submit(accept_all()).get().ok());
+  const std::lock_guard lock(mutex);
+  ASSERT_FALSE(revisions.empty());
+  EXPECT_TRUE(std::is_sorted(revisions.begin(), revisions.end()));
+  EXPECT_TRUE(std::adjacent_find(revisions.begin(), revisions.end()) == revisions.end());
+}
+
+// Adapters' threads all at once: nothing is lost, nothing is answered twice.
+TEST_F(RuntimeThreads, ManyThreadsAtOnce) {
+  start();
+  constexpr int kThreads = 6;
+  constexpr int kEach = 100;
+  std::atomic<int> answered{0};
+  std::atomic<int> looked{0};
+  std::atomic<int> pages{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        runtime_->post(EventClass::kLifecycle,
+                       enroll("t" + std::to_string(t) + "-" + std::to_string(i)));
+        std::promise<void> done;
+        runtime_->submit(accept_all(), [&](const Reply&) {
+          ++answered;
+          done.set_value();
+        });
+        done.get_future().get();
+        std::promise<void> seen;
+        if (runtime_->read([&](const engine::Engine&) { ++looked; }, [&] { seen.set_value(); })) {
+          seen.get_future().get();
+        }
+        std::promise<void> page;
+        runtime_->history([&](Reader& reader) { pages += reader.audit({.limit = 5}).ok() ? 1 : 0; },
+                          [&] { page.set_value(); });
+        page.get_future().get();
+        runtime_->set_broker_connected(i % 2 == 0);
+        (void)runtime_->counters();
+        (void)runtime_->engine_counters();
+        (void)runtime_->health();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(answered, kThreads * kEach);
+  EXPECT_EQ(looked, kThreads * kEach);
+  EXPECT_EQ(pages, kThreads * kEach);
+  runtime_->stop(5s);
+  EXPECT_EQ(store.memory.load({})->devices.size(), static_cast<size_t>(kThreads * kEach));
+}
+
+TEST_F(RuntimeThreads, HealthIsTheEnginesAndTheAdapters) {
+  start();
+  const auto checks = runtime_->health();
+  ASSERT_EQ(checks.size(), 2U);
+  EXPECT_TRUE(checks[0].ok);
+  EXPECT_EQ(checks[1].reason, "gone");
+  EXPECT_EQ(runtime_->endpoints().at("grpc"), "here");
+}
+
+}  // namespace
+}  // namespace covey::test
