@@ -99,9 +99,13 @@ TEST_F(RuntimeThreads, RepliesComeInTheOrderOfTheirCommands) {
     runtime_->submit({engine::PauseRollout{RolloutName("none"), ""}, "alice", ""},
                      [&, i](const Reply& reply) {
                        EXPECT_EQ(reply.error().code, Code::kNotFound);
-                       const std::lock_guard lock(mutex);
-                       order.push_back(i);
-                       if (order.size() == 200) all.set_value();
+                       bool last = false;
+                       {
+                         const std::lock_guard lock(mutex);
+                         order.push_back(i);
+                         last = order.size() == 200;
+                       }
+                       if (last) all.set_value();
                      });
   }
   all.get_future().get();
