@@ -15,7 +15,6 @@ namespace covey::simulator {
 namespace {
 
 namespace asio = boost::asio;
-using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{100};
