@@ -62,6 +62,7 @@ void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window) {
     monitoring::merge(per_device[key.first], counts);
   }
   std::vector<DeviceId> devices;
+  devices.reserve(per_device.size());
   for (const auto& [id, counts] : per_device) devices.push_back(id);
   const auto judge = [&](const std::string& kind, const std::string& subject,
                          const monitoring::Counts& reference, const auto& select) {

@@ -17,7 +17,7 @@ namespace covey::engine {
 class Engine {
  public:
   // Errors: STORE_INCONSISTENT where rows contradict each other: restore a backup.
-  static Result<Engine> load(Snapshot snapshot, EngineConfig config, Now now);
+  static Result<Engine> load(Snapshot snapshot, const EngineConfig& config, Now now);
 
   Output handle(std::span<const Event> batch, Now now);
 
@@ -28,7 +28,7 @@ class Engine {
   Snapshot snapshot() const;
 
  private:
-  Engine(State state, EngineConfig config) : state_(std::move(state)), config_(std::move(config)) {}
+  Engine(State state, const EngineConfig& config) : state_(std::move(state)), config_(config) {}
 
   State state_;
   EngineConfig config_;

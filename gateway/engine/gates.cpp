@@ -124,6 +124,7 @@ class Judge {
       arm(id).control.push_back(control_labels(id, model->second, since));
     }
     std::vector<monitoring::StratumLabels> list;
+    list.reserve(strata.size());
     for (auto& [name, stratum] : strata) list.push_back(std::move(stratum));
     monitoring::AccuracyOptions options{.non_inferior_by = gate.non_inferior_by,
                                         .alpha = gate.alpha};

@@ -97,7 +97,7 @@ SiteRecord new_site(const Digest& secret) {
   return site;
 }
 
-Result<Engine> Engine::load(Snapshot snapshot, EngineConfig config, Now now) {
+Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now now) {
   State state;
   state.site = snapshot.site;
   state.started_mono = now.mono;
@@ -143,7 +143,7 @@ Result<Engine> Engine::load(Snapshot snapshot, EngineConfig config, Now now) {
   for (monitoring::Alert& alert : snapshot.alerts) {
     state.alerts.emplace(alert.key, monitoring::AlertTrack{alert.key, alert});
   }
-  return Engine(std::move(state), std::move(config));
+  return Engine(std::move(state), config);
 }
 
 Snapshot Engine::snapshot() const {

@@ -115,6 +115,7 @@ Result<DriftView> view_drift(const State& state, const EngineConfig& config, con
     }
   }
   std::vector<DeviceId> ids;
+  ids.reserve(per_device.size());
   for (const auto& [id, counts] : per_device) {
     ids.push_back(id);
     view.inferences += counts.inferences;
@@ -122,6 +123,7 @@ Result<DriftView> view_drift(const State& state, const EngineConfig& config, con
   view.devices = static_cast<uint32_t>(ids.size());
   const auto add_histogram = [&](HistogramView histogram, const auto& select) {
     std::vector<monitoring::Counts> counts;
+    counts.reserve(ids.size());
     for (const DeviceId& id : ids) counts.push_back(select(per_device.at(id)));
     for (const monitoring::Counts& c : counts) monitoring::add(histogram.now, c);
     histogram.now.resize(histogram.baseline.size());
@@ -192,6 +194,7 @@ Result<std::vector<AccuracyRow>> count_accuracy(const State& state, const ModelN
     }
   }
   std::vector<AccuracyRow> list;
+  list.reserve(rows.size());
   for (auto& [key, value] : rows) list.push_back(std::move(value));
   return list;
 }

@@ -27,8 +27,9 @@ std::string down(const DeviceId& device, uint32_t shard, const std::string& kind
 
 }  // namespace
 
-Gateway::Gateway(Schedule& schedule, Random& random, Network& network, engine::EngineConfig config)
-    : schedule_(schedule), random_(random), network_(network), config_(std::move(config)) {
+Gateway::Gateway(Schedule& schedule, Random& random, Network& network,
+                 const engine::EngineConfig& config)
+    : schedule_(schedule), random_(random), network_(network), config_(config) {
   Digest secret;
   for (uint8_t& byte : secret.bytes) byte = static_cast<uint8_t>(random_.next());
   const std::vector<Write> first{PutSite{engine::new_site(secret)}};

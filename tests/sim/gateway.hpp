@@ -26,7 +26,7 @@ struct GatewayFaults {
 
 class Gateway {
  public:
-  Gateway(Schedule& schedule, Random& random, Network& network, engine::EngineConfig config);
+  Gateway(Schedule& schedule, Random& random, Network& network, const engine::EngineConfig& config);
 
   GatewayFaults faults;
 

@@ -107,8 +107,8 @@ PlanDocument simple_plan(const std::string& name, const std::string& version) {
   return plan;
 }
 
-Site::Site(engine::EngineConfig config)
-    : config_(std::move(config)),
+Site::Site(const engine::EngineConfig& config)
+    : config_(config),
       author_(need(PrivateKey::generate(SignatureAlgorithm::kEd25519), "author's key")) {
   const std::vector<Write> first{PutSite{engine::new_site(secret())}};
   need(store_.commit(first), "first commit");

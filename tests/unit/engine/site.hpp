@@ -42,7 +42,7 @@ struct Played {
 
 class Site {
  public:
-  explicit Site(engine::EngineConfig config = quick_config());
+  explicit Site(const engine::EngineConfig& config = quick_config());
 
   // ---- the world
   std::vector<engine::Effect> handle(engine::Event event);
