@@ -25,7 +25,8 @@ class CoveySim : public testing::Test {
       : port_(free_port()),
         key_(*PrivateKey::generate(SignatureAlgorithm::kEs256)),
         control_(io_, directory_.path() + "/control") {
-    write("mosquitto.conf", "listener " + std::to_string(port_) +
+    // As root it would change its user, which ends PR_SET_PDEATHSIG: a crashed test would leave it.
+    write("mosquitto.conf", "user root\nlistener " + std::to_string(port_) +
                                 " 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
                                 "max_queued_messages 0\nmax_inflight_messages 0\n");
     write("author.pem", key_.public_key().to_pem());
