@@ -158,7 +158,7 @@ class Load {
     size_t next = 0;
     while (Clock::now() < end) {
       if (figures.sent - (done() - before) >= static_cast<uint64_t>(settings_.outstanding)) {
-        std::this_thread::sleep_for(200us);
+        std::this_thread::sleep_for(1ms);
         continue;
       }
       Sender& sender = senders_[next++ % senders_.size()];
@@ -168,7 +168,7 @@ class Load {
         sender.sent.push_back(Clock::now());
       }
       while (!client_.publish(sender.topic, payload, mqtt::Qos::kAtMostOnce, false)) {
-        std::this_thread::sleep_for(200us);
+        std::this_thread::sleep_for(1ms);
       }
       ++figures.sent;
     }
