@@ -80,10 +80,11 @@ void close_windows(Turn& turn) {
     const bool forget = window.closed && index < oldest;
     if (forget) {
       // Still to be written in this turn: keep it for one more.
-      const bool noted = std::any_of(turn.dirty_windows.begin(), turn.dirty_windows.end(),
-                                     [&](const Turn::WindowKey& key) {
-                                       return key.manifest == manifest && key.index == index;
-                                     });
+      const bool noted =
+          std::any_of(turn.dirty_windows.begin(), turn.dirty_windows.end(),
+                      [&manifest = manifest, &index = index](const Turn::WindowKey& key) {
+                        return key.manifest == manifest && key.index == index;
+                      });
       if (!noted) {
         it = state.windows.erase(it);
         continue;
