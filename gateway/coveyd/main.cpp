@@ -13,9 +13,8 @@
 #include "gateway/config/config.hpp"
 #include "gateway/coveyd/site.hpp"
 
+namespace covey {
 namespace {
-
-using namespace covey;
 
 struct Options {
   std::string data = "covey-data";
@@ -73,9 +72,7 @@ int serve(const config::Config& configuration, const SiteFaults& faults) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   Options options;
   CLI::App app{
       "coveyd: deploys TinyML models to the microcontrollers of one site and watches them.\n"
@@ -123,3 +120,8 @@ int main(int argc, char** argv) {
   }
   return serve(outcome.config, options.faults);
 }
+
+}  // namespace
+}  // namespace covey
+
+int main(int argc, char** argv) { return covey::run(argc, argv); }

@@ -64,9 +64,9 @@ class EmbeddedBroker::Supervisor {
     return state_;
   }
 
-  void replace_all(std::map<DeviceId, std::string> passwords) {
+  void replace_all(const std::map<DeviceId, std::string>& passwords) {
     std::map<DeviceId, Credential> credentials;
-    for (auto& [device, password] : passwords) {
+    for (const auto& [device, password] : passwords) {
       credentials.emplace(device, Credential{password, hash_password(password)});
     }
     const std::lock_guard lock(mutex_);
@@ -433,8 +433,8 @@ Result<BrokerEndpoints> EmbeddedBroker::start() { return supervisor_->start(); }
 void EmbeddedBroker::stop(Millis deadline) { supervisor_->stop(deadline); }
 BrokerState EmbeddedBroker::state() const { return supervisor_->state(); }
 
-void EmbeddedBroker::set_credentials(std::map<DeviceId, std::string> passwords) {
-  supervisor_->replace_all(std::move(passwords));
+void EmbeddedBroker::set_credentials(const std::map<DeviceId, std::string>& passwords) {
+  supervisor_->replace_all(passwords);
 }
 void EmbeddedBroker::set_credential(const DeviceId& device, std::string password) {
   supervisor_->set(device, std::move(password));

@@ -54,7 +54,7 @@ GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GrpcServer::~GrpcServer() { stop(Millis{0}); }
 
 Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engine,
-                                                      GrpcOptions options) {
+                                                      const GrpcOptions& options) {
   auto impl = std::make_unique<Impl>();
   Result<std::unique_ptr<api::Acceptor>> acceptor =
       api::Acceptor::listen(options.host, options.port, options.unix_path, options.max_connections);

@@ -31,7 +31,7 @@ struct GrpcOptions {
 class GrpcServer {
  public:
   static Result<std::unique_ptr<GrpcServer>> start(runtime::EnginePort& engine,
-                                                   GrpcOptions options);
+                                                   const GrpcOptions& options);
   ~GrpcServer();  // stop(0)
   GrpcServer(const GrpcServer&) = delete;
   GrpcServer& operator=(const GrpcServer&) = delete;

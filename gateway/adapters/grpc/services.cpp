@@ -64,7 +64,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
                                    const v1::Method##Request* request,        \
                                    v1::Method##Response* response) override { \
     return UnaryReactor<v1::Method##Request, v1::Method##Response>::start(    \
-        session_, context, request, response, &handler);                      \
+        session_, context, request, response, &(handler));                    \
   }
 
 class Devices final : public v1::DeviceService::CallbackService {

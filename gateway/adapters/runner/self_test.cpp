@@ -11,6 +11,9 @@
 namespace covey {
 namespace {
 
+// Two's complement of a tensor's byte.
+int signed_value(uint8_t byte) { return byte < 128 ? byte : byte - 256; }
+
 struct AlignedDelete {
   void operator()(uint8_t* bytes) const {
     ::operator delete[](bytes, std::align_val_t{COVEY_ARENA_ALIGN});
@@ -39,8 +42,8 @@ Status check_vector(const covey_runtime_t& runtime, const SelftestVector& vector
                      vector.input.size(), reinterpret_cast<int8_t*>(output.data()), output.size());
   if (error != 0) return runtime_error(error, {error, -1, -1, -1});
   for (size_t i = 0; i < output.size(); ++i) {
-    const int got = static_cast<int8_t>(output[i]);
-    const int expected = static_cast<int8_t>(vector.output[i]);
+    const int got = signed_value(output[i]);
+    const int expected = signed_value(vector.output[i]);
     if (std::abs(got - expected) > tolerance) {
       return precondition(
           "SELFTEST_MISMATCH",
