@@ -113,9 +113,9 @@ static int flash_erase(void* ctx, uint32_t offset) {
     if (flash->tear == COVEY_HOST_TEAR_PREFIX) done = next_random(flash) % size / unit * unit;
   }
   for (i = 0; i < done; ++i) {
-    const uint8_t keep = state == 1 && flash->tear == COVEY_HOST_TEAR_BITS
-                             ? (uint8_t)(next_random(flash) & next_random(flash))
-                             : 0;
+    const bool bits = state == 1 && flash->tear == COVEY_HOST_TEAR_BITS;
+    const uint32_t half = bits ? next_random(flash) : 0;
+    const uint8_t keep = bits ? (uint8_t)(half & next_random(flash)) : 0;
     uint8_t* byte = &flash->bytes[offset + i];
     /* Bits that the cut kept stay as they were. Memory that is erased already is not touched. */
     const uint8_t next = (uint8_t)((flash->geometry.erased_value & ~keep) | (*byte & keep));
