@@ -248,7 +248,7 @@ TEST_F(CoveySim, AScenarioPlaysByItself) {
   gateway_->offer(release);
   write("scenario.yaml", R"(
 steps:
-  - {at: 100ms, devices: {hall: hall-1}, action: offline}
+  - {at: 0s, devices: {hall: hall-1}, action: offline}
   - {at: 0s, devices: {hall: hall-2}, action: pause_inference}
 )");
   start({"--memory", "--count", "8", "--scenario", directory_.path() + "/scenario.yaml"});
