@@ -101,7 +101,9 @@ class RunTests(unittest.TestCase):
 
     def test_a_process_left_behind_is_ended_and_fails(self):
         pid_file = self.build / "pid"
-        self.add("first", f"setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $! >{pid_file}")
+        # The script ends only when the process that it leaves behind is there.
+        self.add("first", f"setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $! >{pid_file}; "
+                 "until grep -q sleep /proc/$!/comm; do :; done")
         self.assertEqual(self.run_tests()[1], "0 passed, 1 failed, 0 skipped")
         self.assertIn("left processes behind: sleep", self.text)
         self.assert_gone(int(pid_file.read_text()))
