@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kStatisticsFileMax = 8U << 20U;
 constexpr size_t kArtifactsMax = 16;
 
+int as_int8(uint8_t byte) { return byte < 128 ? byte : byte - 256; }
+
 // The same question the gateway and every device will ask, answered where it can still be mended.
 Result<ModelRun> check_selftest(const std::filesystem::path& model, const Selftest& selftest) {
   Bytes inputs;
@@ -32,8 +34,8 @@ Result<ModelRun> check_selftest(const std::filesystem::path& model, const Selfte
   }
   for (size_t v = 0; v < selftest.vectors.size(); ++v) {
     for (size_t i = 0; i < run->output_size_bytes; ++i) {
-      const int got = static_cast<int8_t>(run->outputs[v * run->output_size_bytes + i]);
-      const int expected = static_cast<int8_t>(selftest.vectors[v].output[i]);
+      const int got = as_int8(run->outputs[v * run->output_size_bytes + i]);
+      const int expected = as_int8(selftest.vectors[v].output[i]);
       if (std::abs(got - expected) <= selftest.tolerance) continue;
       return invalid("SELFTEST_MISMATCH",
                      "self-test vector " + std::to_string(v) + ", output " + std::to_string(i) +

@@ -1,8 +1,12 @@
 // covey: the command line for operators and CI. Exit codes: commands.hpp.
+#include <iostream>
+
 #include "cli/commands.hpp"
 
-int main(int argc, char** argv) {
-  using namespace covey::cli;
+namespace covey::cli {
+namespace {
+
+int run(int argc, char** argv) {
   Invocation invocation;
   invocation.style = detect_style();
   CLI::App app{"Deploys TinyML models to a fleet of microcontrollers and watches them there.",
@@ -45,8 +49,20 @@ int main(int argc, char** argv) {
   add_completion_command(app, invocation);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // CLI11 misses the command before it looks at the word that stands in its place.
+    const std::vector<std::string> unknown = app.remaining(true);
+    if (unknown.empty()) return app.exit(error) == 0 ? kDone : kUsage;
+    std::cerr << "covey: unknown command '" << unknown.front()
+              << "'\nRun covey --help for the list of commands.\n";
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kUsage;
   }
   return invocation.exit_code;
 }
+
+}  // namespace
+}  // namespace covey::cli
+
+int main(int argc, char** argv) { return covey::cli::run(argc, argv); }

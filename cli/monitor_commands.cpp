@@ -77,6 +77,7 @@ std::string drift_page(const Invocation& invocation, const MonitorOptions& optio
         h.p_value(), h.deff());
     if (!h.devices().empty()) out += "  stands out: " + joined(h.devices(), 12) + "\n";
     std::vector<PlotBin> bins;
+    bins.reserve(static_cast<size_t>(h.baseline_size()));
     for (int i = 0; i < h.baseline_size(); ++i) {
       bins.push_back({i < h.bin_names_size() ? h.bin_names(i) : std::to_string(i), h.baseline(i),
                       i < h.now_size() ? h.now(i) : 0});
