@@ -53,8 +53,13 @@ int run(int argc, char** argv) {
     // CLI11 misses the command before it looks at the word that stands in its place.
     const std::vector<std::string> unknown = app.remaining(true);
     if (unknown.empty()) return app.exit(error) == 0 ? kDone : kUsage;
-    std::cerr << "covey: unknown command '" << unknown.front()
-              << "'\nRun covey --help for the list of commands.\n";
+    std::string group = "covey";
+    for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+      at = at->get_subcommands().front();
+      group += ' ' + at->get_name();
+    }
+    std::cerr << group << ": unknown command '" << unknown.front() << "'\nRun " << group
+              << " --help for the list of commands.\n";
     return kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kUsage;

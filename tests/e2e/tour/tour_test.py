@@ -1,0 +1,164 @@
+"""Runs the tour of the README with its own commands, and looks at what they did: tour_test.py DIR
+
+Only the ports are others. Where the text tells the reader to wait, the test asks until it is so.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tools" / "demo"))
+
+from covey_demo.processes import free_ports, wait_until  # noqa: E402
+
+SKIPPED = 77
+BLOCK_LIMIT_S = 120
+MOVED = {"dev-0003", "dev-0007", "dev-0011", "dev-0015", "dev-0019"}
+
+
+def blocks():
+    tour = (ROOT / "README.md").read_text().split("## A first tour by hand")[1].split("\n## ")[0]
+    return re.findall(r"```sh\n(.*?)```", tour, re.S)
+
+
+class Reader:
+    """Somebody with one shell open, who copies block after block."""
+
+    def __init__(self, folder, binaries):
+        self.folder = folder
+        mqtt, enroll, grpc, http = free_ports(4)
+        self.ports = {"18830": str(mqtt), "18831": str(enroll)}
+        self.environment = {
+            **os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "COVEY_DATA": "site",
+            "COVEY_MQTT_EMBEDDED_PORT": str(mqtt), "COVEY_MQTT_EMBEDDED_ENROLL_PORT": str(enroll),
+            "COVEY_GRPC_LISTEN": f"127.0.0.1:{grpc}", "COVEY_HTTP_LISTEN": f"127.0.0.1:{http}"}
+        self.log = open(folder / "background.log", "wb")
+
+    def run(self, script):
+        """Output of a block. What it starts with & goes on, in the group of this test's children."""
+        for told, ours in self.ports.items():
+            script = script.replace(told, ours)
+        script = re.sub(r"^export PATH=.*\n", "", script, flags=re.M)
+        # Only the foreground's output comes back: a pipe that a background process holds never ends.
+        script = re.sub(r" &$", " >>background.log 2>&1 & echo $! >>pids", script, flags=re.M)
+        script = re.sub(r" & +#.*$", " >>background.log 2>&1 & echo $! >>pids", script, flags=re.M)
+        done = subprocess.run(["bash", "-e", "-c", script], cwd=self.folder, env=self.environment,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=BLOCK_LIMIT_S,
+                              check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"exit code {done.returncode} of\n{script}\n{done.stdout}")
+        return done.stdout
+
+    def ask(self, *command):
+        done = subprocess.run(["covey", *command, "-o", "json"], cwd=self.folder,
+                              env=self.environment, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=30, check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else {}
+
+    def wait(self, what, probe, seconds):
+        print(f"waiting: {what}", flush=True)
+        if not wait_until(probe, seconds):
+            raise AssertionError(f"not so after {seconds} s: {what}")
+
+    def leave(self):
+        """The tour's last words: end both by their pids. Returns what did not end by itself."""
+        self.log.close()
+        try:
+            pids = [int(pid) for pid in (self.folder / "pids").read_text().split()]
+        except OSError:
+            return []
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM) if alive(pid) else None
+        wait_until(lambda: not any(alive(pid) for pid in pids), 15)
+        late = [pid for pid in pids if alive(pid)]
+        for pid in late:
+            os.kill(pid, signal.SIGKILL)
+        return late
+
+
+def alive(pid):
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def must(condition, text, output):
+    if not condition:
+        raise AssertionError(f"{text}:\n{output}")
+    print(f"ok: {text}", flush=True)
+
+
+def walk(reader):
+    start, devices, accept, push, roll_out, drift = blocks()
+    reader.run(start)
+    reader.wait("covey status answers", lambda: reader.ask("status"), 20)
+    reader.run(devices)
+
+    def count(state):
+        return sum(1 for d in reader.ask("device", "list").get("devices", []) if state(d))
+    reader.wait("20 devices are PENDING", lambda: count(lambda d: "PENDING" in d["state"]) == 20, 30)
+    must("Accepted 20 devices" in (output := reader.run(accept)), "20 devices accepted", output)
+    reader.wait("20 devices are online", lambda: count(lambda d: d.get("online")) == 20, 30)
+
+    output = reader.run(push)
+    must(output.count("Pushed.") == 2, "two releases pushed", output)
+    must("stage canary: 5 devices (5 new)" in output and "stage fleet: 19 devices (14 new)" in output,
+         "the plan says how many devices each stage has", output)
+    must(re.search(r"dev-0018 +SLOT_TOO_SMALL", output), "the plan says who cannot take it", output)
+
+    output = reader.run(roll_out)
+    must(output.count("SUCCEEDED  canary PASSED 5/5  fleet PASSED 14/14") == 2
+         and output.rstrip().endswith("exit 0"), "both rollouts succeeded", output)
+
+    reader.run(drift)
+
+    def named():
+        for alert in reader.ask("alert", "list").get("alerts", []):
+            devices = {d.rsplit("/")[-1] for d in alert.get("devices", [])}
+            if alert.get("feature") == "rms" and "FIRING" in alert["state"] and devices == MOVED:
+                return True
+        return False
+    reader.wait("an alert on rms names the five devices of hall-2", named, 90)
+    output = reader.run("covey alert list; covey monitor drift --feature rms; covey status")
+    must("stands out: dev-0003, dev-0007, dev-0011, dev-0015, dev-0019" in output
+         and "Health" in output, "the plot names them, too", output)
+
+
+def main():
+    binaries = pathlib.Path(sys.argv[1]).resolve()
+    missing = [p for p in ("coveyd", "covey", "covey-sim") if not os.access(binaries / p, os.X_OK)]
+    if missing:
+        print(f"{binaries} has no {', '.join(missing)}")
+        return SKIPPED
+    with tempfile.TemporaryDirectory(prefix="tour-") as name:
+        folder = pathlib.Path(name)
+        (folder / "examples").symlink_to(ROOT / "examples")
+        reader = Reader(folder, binaries)
+        started = time.monotonic()
+        try:
+            walk(reader)
+            failed = False
+        except AssertionError as error:
+            print(f"FAILED: {error}")
+            print((folder / "background.log").read_text(errors="replace")[-3000:])
+            failed = True
+        finally:
+            late = reader.leave()
+        if late:
+            print(f"FAILED: {late} did not end within 15 s of SIGTERM")
+    print(f"{time.monotonic() - started:.0f} s")
+    return 1 if failed or late else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
