@@ -136,7 +136,13 @@ Status MqttClient::Session::start() {
     return invalid("MQTT_OPTIONS", "a port, a subscription and room in flight are needed");
   }
   try {
-    client_.emplace(uri(options_), options_.client_id, paho::create_options(kVersion311));
+    // Paho's own limit holds while connected too (MQTTAsync.h: "It also applies when the client is
+    // connected"), and its default of 100 would refuse long before in_flight_max does.
+    client_.emplace(uri(options_), options_.client_id,
+                    paho::create_options_builder()
+                        .mqtt_version(kVersion311)
+                        .max_buffered_messages(static_cast<int>(options_.in_flight_max) + 1)
+                        .finalize());
     client_->set_connection_lost_handler([this](const std::string&) {
       connected_.store(false);
       const std::lock_guard lock(mutex_);

@@ -166,6 +166,32 @@ TEST_F(Client, PublishingThroughLossesNeverThrowsAndNeverWedges) {
   EXPECT_GT(drops(client, MqttDrop::kOutNotConnected), 0u);
 }
 
+// Paho has a limit of its own, 100 unless told, that would refuse a burst of goals or chunks.
+TEST_F(Client, HoldsABurstUpToItsOwnLimitAndNothingLess) {
+  MqttOptions bounded = options();
+  bounded.in_flight_max = 1000;
+  MqttClient client(bounded, inbox_.callbacks());
+  ASSERT_TRUE(client.start().ok());
+  ASSERT_EQ(inbox_.connection(), true);
+  // Nothing is acknowledged meanwhile: all of them wait.
+  ASSERT_EQ(::kill(broker_->state().pid, SIGSTOP), 0);
+  size_t accepted = 0;
+  while (accepted < 1000 &&
+         client.publish("covey/v1/site", bytes("s"), Qos::kAtLeastOnce, true).ok()) {
+    ++accepted;
+  }
+  const Status refused = client.publish("covey/v1/site", bytes("s"), Qos::kAtLeastOnce, true);
+  ASSERT_EQ(::kill(broker_->state().pid, SIGCONT), 0);
+  EXPECT_EQ(accepted, 1000u);
+  EXPECT_EQ(refused.error().reason, "IN_FLIGHT_FULL");
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (client.counters().in_flight > 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_EQ(client.counters().in_flight, 0u);
+  EXPECT_EQ(drops(client, MqttDrop::kOutFailed), 0u);
+}
+
 TEST_F(Client, KeepsTryingWhenRefusedAndSaysWhy) {
   MqttOptions wrong = options();
   wrong.password = "wrong";
