@@ -38,13 +38,15 @@ def _die_with_parent():
 
 
 class Child:
-    def __init__(self, name, command, log_path, keep=False):
+    def __init__(self, name, command, log_path, keep=False, output=None):
+        """`output`: an open file for stdout, which goes into the log otherwise."""
         self.name = name
         self.command = [str(part) for part in command]
         self.log_path = log_path
         with open(log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                self.command, stdin=subprocess.DEVNULL, stderr=log,
+                stdout=output or log,
                 start_new_session=True, preexec_fn=None if keep else _die_with_parent)
 
     @property
