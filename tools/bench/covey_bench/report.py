@@ -1,0 +1,61 @@
+"""The figures as a table for people. The JSON has more of them."""
+
+MEBI = 1 << 20
+
+
+def rows_of(observed):
+    """(part, figure, value) of the parts that were measured."""
+    if "agent" in observed:
+        for name in ("agent", "mqtt_client", "reference_runtime"):
+            sizes = observed["agent"][name]
+            yield "agent", f"{name}: text, data, bss", " / ".join(
+                f"{sizes[key]:,} B" for key in ("text_bytes", "data_bytes", "bss_bytes"))
+    if "ingest" in observed:
+        i = observed["ingest"]
+        yield "ingest", "reports/s to the durable commit", f"{i['durable_per_second']:,.0f}"
+        yield "ingest", "acknowledgement p50, p99", (f"{i['acknowledgement_p50_ms']:.1f} ms, "
+                                                     f"{i['acknowledgement_p99_ms']:.1f} ms")
+        yield "ingest", "reports/s into a bare subscriber", (
+            f"{i['bare_subscriber_per_second']:,.0f}")
+        yield "ingest", "durable / bare", f"{i['ratio_to_bare']:.2f}"
+    if "memory" in observed:
+        m = observed["memory"]
+        yield "memory", "coveyd per connected device", f"{m['coveyd_bytes_per_device']:,} B"
+        yield "memory", "mosquitto per connected device", f"{m['mosquitto_bytes_per_device']:,} B"
+        for point in m["points"]:
+            yield "memory", f"{point['devices']:,} devices: coveyd, mosquitto", (
+                f"{point['coveyd_pss_bytes'] / MEBI:.1f} MiB, "
+                f"{point['mosquitto_pss_bytes'] / MEBI:.1f} MiB")
+    if "rollout" in observed:
+        yield from rollout_rows(observed["rollout"])
+
+
+def rollout_rows(r):
+    yield "rollout", f"{r['model_bytes']:,} B to {r['devices']:,} devices", f"{r['seconds']:.1f} s"
+    yield "rollout", "devices per minute", f"{r['devices_per_minute']:,.0f}"
+    yield "rollout", "device confirmed, p50, p99", (f"{r['confirmed_p50_s']:.1f} s, "
+                                                    f"{r['confirmed_p99_s']:.1f} s")
+    yield "rollout", "chunks per second", f"{r['chunks_per_second']:,.0f}"
+    yield "rollout", "bytes to and from a device", (f"{r['bytes_to_device']:,.0f} B, "
+                                                    f"{r['bytes_from_device']:,.0f} B")
+    yield "rollout", "CPU: coveyd, mosquitto, covey-sim", ", ".join(
+        f"{r['cpu_seconds'][name]:.1f} s" for name in ("coveyd", "mosquitto", "covey_sim"))
+    yield "rollout", "the same bytes, plain subscribers", f"{r['floor']['seconds']:.1f} s"
+    yield "rollout", "rollout / plain", f"{r['ratio_to_floor']:.2f}"
+
+
+def print_table(console, observed):
+    rows = list(rows_of(observed))
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
+    console.line()
+    machine = observed["machine"]
+    console.line("{cores} cores, {processor}, {kernel}, data on {data_filesystem}, load "
+                 "{load_at_start:.1f} to {load_at_end:.1f}".format(**machine)
+                 + (" (--quick: no measurement)" if observed["quick"] else ""))
+    before = ""
+    for part, figure, value in rows:
+        shown = part if part != before else ""
+        console.line(f"  {shown:{widths[0]}}  {figure:{widths[1]}}  {value}")
+        before = part
+    for part, error in observed["errors"].items():
+        console.line(f"  {part:{widths[0]}}  FAILED: {error}")
