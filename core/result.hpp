@@ -70,13 +70,14 @@ class [[nodiscard]] Result {
     COVEY_ASSERT(ok());
     return std::get<0>(x_);
   }
-  T&& value() && {
+  // By value: in `for (auto& x : *f())` nothing else would keep what f() gave alive.
+  T value() && {
     COVEY_ASSERT(ok());
     return std::get<0>(std::move(x_));
   }
   const T& operator*() const& { return value(); }
   T& operator*() & { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   const T* operator->() const { return &value(); }
   T* operator->() { return &value(); }
 

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace covey {
 namespace {
@@ -23,6 +26,30 @@ TEST(Result, moves_its_value_out) {
   Result<std::unique_ptr<int>> result = std::make_unique<int>(3);
   const std::unique_ptr<int> taken = *std::move(result);
   EXPECT_EQ(*taken, 3);
+}
+
+TEST(Result, what_is_taken_from_a_temporary_outlives_it) {
+  struct Owner {
+    std::shared_ptr<int> alive = std::make_shared<int>(1);
+    std::vector<int> list{1, 2, 3};
+    auto begin() const { return list.begin(); }
+    auto end() const { return list.end(); }
+  };
+  static_assert(std::is_same_v<decltype(*std::declval<Result<Owner>>()), Owner>);
+  static_assert(std::is_same_v<decltype(std::declval<Result<Owner>>().value()), Owner>);
+  std::weak_ptr<int> watch;
+  const auto make = [&]() -> Result<Owner> {
+    Owner owner;
+    watch = owner.alive;
+    return owner;
+  };
+  int sum = 0;
+  for (const int x : *make()) {
+    EXPECT_FALSE(watch.expired());
+    sum += x;
+  }
+  EXPECT_EQ(sum, 6);
+  EXPECT_TRUE(watch.expired());
 }
 
 TEST(ResultDeathTest, asking_for_what_is_not_there_ends_the_process) {
