@@ -1,9 +1,14 @@
 // coveyd: the gateway daemon of one site.
+#include <linux/close_range.h>
+#include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <string>
 
@@ -15,6 +20,8 @@
 
 namespace covey {
 namespace {
+
+constexpr Millis kRoomInterval{1000};  // how often a full disk is looked at
 
 struct Options {
   std::string data = "covey-data";
@@ -44,12 +51,43 @@ int block_signals() {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  return signalfd(-1, &signals, SFD_CLOEXEC);
+  return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int serve(const config::Config& configuration, const SiteFaults& faults) {
+// What an earlier image of this process (see start_again) left: its broker, which died with it.
+void reap_children() {
+  while (waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
+}
+
+// The process begins anew, with the same arguments and process id, and forgets all it has in
+// memory. Any thread. When it returns, it did not work.
+void start_again(char** argv) {
+  // Libraries' sockets, too: the ports must be free for the new start.
+  if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0) execv("/proc/self/exe", argv);
+  log::log_event(log::Level::kError, "restart_failed", {{"text", std::strerror(errno)}});
+}
+
+// Until a signal comes (its number), or, for a read-only site, until there is room again (0).
+uint32_t wait_for_the_end(int signals, const Site& site) {
+  pollfd signal{signals, POLLIN, 0};
+  for (;;) {
+    (void)poll(&signal, 1, site.read_only() ? static_cast<int>(kRoomInterval.count()) : -1);
+    signalfd_siginfo received{};
+    if (read(signals, &received, sizeof received) == sizeof received) return received.ssi_signo;
+    if (!site.read_only()) continue;
+    reap_children();  // a read-only site has none of its own
+    if (site.has_room()) return 0;
+  }
+}
+
+int serve(const config::Config& configuration, const SiteFaults& faults, char** argv) {
   const int signals = block_signals();
-  Result<std::unique_ptr<Site>> site = Site::start(configuration, faults);
+  reap_children();
+  Result<std::unique_ptr<Site>> site = Site::start(configuration, faults, [argv] {
+    log::log_event(log::Level::kError, "restarting", {{"text", "to serve reads only"}});
+    start_again(argv);
+  });
   if (!site) {
     log::log_event(log::Level::kError, "start_failed",
                    {{"reason", site.error().reason}, {"text", site.error().message}});
@@ -63,10 +101,14 @@ int serve(const config::Config& configuration, const SiteFaults& faults) {
                   {"http", at.http},
                   {"mqtt", at.mqtt},
                   {"enroll", at.enroll}});
-  signalfd_siginfo received{};
-  while (read(signals, &received, sizeof received) != sizeof received) {
+  const uint32_t signal = wait_for_the_end(signals, **site);
+  if (signal == 0) {
+    log::log_event(log::Level::kInfo, "restarting", {{"text", "the disk has room again"}});
+    (*site)->stop();
+    start_again(argv);
+    return 1;
   }
-  log::log_event(log::Level::kInfo, "stopping", {{"signal", received.ssi_signo}});
+  log::log_event(log::Level::kInfo, "stopping", {{"signal", signal}});
   (*site)->stop();
   log::log_event(log::Level::kInfo, "stopped");
   return 0;
@@ -118,7 +160,7 @@ int run(int argc, char** argv) {
                  error.message().c_str());
     return 1;
   }
-  return serve(outcome.config, options.faults);
+  return serve(outcome.config, options.faults, argv);
 }
 
 }  // namespace

@@ -25,6 +25,14 @@ LoadLimits load_limits(const config::Config& config, Millis wall) {
   return {.windows_since = wall - std::min<Millis>(config.telemetry.retention, 48h)};
 }
 
+Error disk_full_error(const std::string& data_dir) {
+  return {Code::kResourceExhausted, "DISK_FULL",
+          "the disk of " + data_dir +
+              " is full: coveyd serves reads only, devices keep what they have to report. Free "
+              "space, enlarge the disk, or lower telemetry.retention and restart; it goes on by "
+              "itself once 32 MiB are free"};
+}
+
 Now now_of_clocks() {
   return {std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now().time_since_epoch()),
           std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch())};
@@ -32,8 +40,9 @@ Now now_of_clocks() {
 
 }  // namespace
 
-Result<std::unique_ptr<Site>> Site::start(const config::Config& config, SiteFaults faults) {
-  auto site = std::make_unique<Site>(config, Token{});
+Result<std::unique_ptr<Site>> Site::start(const config::Config& config, SiteFaults faults,
+                                          std::function<void()> disk_full) {
+  auto site = std::make_unique<Site>(config, std::move(disk_full), Token{});
   if (Status opened = site->open_store(); !opened) return opened.error();
   if (Status started = site->start_broker(); !started) return started.error();
   if (Status started = site->start_runtime(faults); !started) return started.error();
@@ -47,11 +56,21 @@ Status Site::open_store() {
   Result<std::unique_ptr<SqliteStore>> store = SqliteStore::open(config_.data_dir, {});
   if (!store) return store.error();
   store_ = *std::move(store);
+  if (!store_->disk_is_full()) return {};
+  // What retention allows to forget may be room enough, e.g. after telemetry.retention was lowered.
+  const Millis old = now_of_clocks().wall - config_.telemetry.retention;
+  const Status reclaimed = store_->reclaim({.windows_before = old, .reports_before = old});
+  if (!reclaimed && reclaimed.error().reason != "DISK_FULL") return reclaimed.error();
+  read_only_ = store_->disk_is_full();
+  if (read_only_) {
+    log::log_event(log::Level::kError, "read_only",
+                   {{"reason", "DISK_FULL"}, {"text", disk_full_error(config_.data_dir).message}});
+  }
   return {};
 }
 
 Status Site::start_broker() {
-  if (config_.mqtt.mode == config::MqttMode::kExternal) return {};
+  if (config_.mqtt.mode == config::MqttMode::kExternal || read_only_) return {};
   const auto& embedded = config_.mqtt.embedded;
   broker_ = std::make_unique<broker::EmbeddedBroker>(
       broker::BrokerOptions{.data_dir = config_.data_dir,
@@ -89,21 +108,15 @@ Status Site::start_runtime(SiteFaults faults) {
   Result<std::unique_ptr<Reader>> reader = store_->reader();
   if (!reader) return reader.error();
 
-  const auto& external = config_.mqtt.external;
-  mqtt::MqttOptions options;
-  options.host = broker_ ? broker_endpoints_.host : external.host;
-  options.port = broker_ ? broker_endpoints_.service_port : external.port;
-  options.username = broker_ ? broker_endpoints_.username : external.username;
-  options.password = broker_ ? broker_endpoints_.password : external.password;
-  link_ = std::make_unique<DeviceLink>(std::move(options), broker_.get());
-
+  if (!read_only_) make_link();
   runtime::Runtime::Edges edges{
       .deliver = [this](const engine::Effect& effect) { link_->deliver(effect); },
       .fatal =
-          [](const Error& error) {
+          [this](const Error& error) {
             log::log_event(log::Level::kError, "commit_failed",
                            {{"reason", error.reason}, {"text", error.message}});
             // Memory is ahead of the disk: nothing may be said any more.
+            if (error.reason == "DISK_FULL") disk_full_();
             _exit(74);  // EX_IOERR
           },
       .health = [this] { return health(); },
@@ -120,11 +133,24 @@ Status Site::start_runtime(SiteFaults faults) {
                               .control_queue = config_.limits.control_queue,
                               .lifecycle_queue = config_.limits.lifecycle_queue,
                               .telemetry_queue = config_.limits.telemetry_queue,
-                              .kill_after_commits = faults.kill_after_commits},
+                              .kill_after_commits = faults.kill_after_commits,
+                              .read_only = read_only_
+                                               ? std::optional(disk_full_error(config_.data_dir))
+                                               : std::nullopt},
       std::move(edges));
-  link_->connect_to(*runtime_);
+  if (link_) link_->connect_to(*runtime_);
   runtime_->start();
-  return link_->start();
+  return link_ ? link_->start() : Status();
+}
+
+void Site::make_link() {
+  const auto& external = config_.mqtt.external;
+  mqtt::MqttOptions options;
+  options.host = broker_ ? broker_endpoints_.host : external.host;
+  options.port = broker_ ? broker_endpoints_.service_port : external.port;
+  options.username = broker_ ? broker_endpoints_.username : external.username;
+  options.password = broker_ ? broker_endpoints_.password : external.password;
+  link_ = std::make_unique<DeviceLink>(std::move(options), broker_.get());
 }
 
 Status Site::start_servers() {
@@ -147,23 +173,31 @@ Status Site::start_servers() {
       });
   Result<uint16_t> http_port = http_->start();
   if (!http_port) return http_port.error();
+  http_port_ = *http_port;
+  return publish_endpoints();
+}
 
+Status Site::publish_endpoints() {
   endpoints_.pid = getpid();
   endpoints_.grpc = to_string(
       config::ListenAddress{config_.grpc.listen.host, static_cast<uint16_t>(grpc_->port())});
   endpoints_.grpc_unix = config_.grpc.unix_socket;
-  endpoints_.http = to_string(config::ListenAddress{config_.http.listen.host, *http_port});
+  endpoints_.http = to_string(config::ListenAddress{config_.http.listen.host, http_port_});
   if (broker_) {
     endpoints_.mqtt =
         to_string(config::ListenAddress{broker_endpoints_.host, broker_endpoints_.device_port});
     endpoints_.enroll =
         to_string(config::ListenAddress{broker_endpoints_.host, broker_endpoints_.enroll_port});
     endpoints_.enroll_token_file = broker_endpoints_.enroll_token_file;
-  } else {
+  } else if (!read_only_) {
     endpoints_.mqtt =
         to_string(config::ListenAddress{config_.mqtt.external.host, config_.mqtt.external.port});
   }
-  return config::write_endpoints(config_.data_dir, endpoints_);
+  const Status written = config::write_endpoints(config_.data_dir, endpoints_);
+  if (written || !read_only_) return written;
+  // Not a byte left: the log says where it listens.
+  log::log_event(log::Level::kWarn, "endpoints_not_written", {{"text", written.error().message}});
+  return {};
 }
 
 std::vector<runtime::HealthCheck> Site::health() const {
@@ -172,6 +206,7 @@ std::vector<runtime::HealthCheck> Site::health() const {
     const broker::BrokerState state = broker_->state();
     checks.push_back({"broker", state.ready(), state.reason});
   }
+  if (!link_) return checks;
   const bool connected = link_->connected();
   checks.push_back({"mqtt", connected, connected ? "" : link_->last_error()});
   return checks;
@@ -213,21 +248,28 @@ void Site::add_metrics() {
                     static_cast<double>(engine.drops[i]),
                     {{"reason", std::string(to_string(static_cast<engine::Drop>(i)))}});
     }
-    for (const auto& [reason, count] : link_->malformed_by_reason()) {
-      sheet.counter("covey_malformed_total", "Device messages that can't be read.",
-                    static_cast<double>(count), {{"reason", reason}});
-    }
-    const mqtt::MqttCounters mqtt = link_->counters();
-    sheet.counter("covey_mqtt_received_total", "Messages received.",
-                  static_cast<double>(mqtt.received));
-    sheet.counter("covey_mqtt_published_total", "Messages published.",
-                  static_cast<double>(mqtt.published));
-    for (size_t i = 0; i < mqtt.drops.size(); ++i) {
-      sheet.counter("covey_mqtt_drops_total", "Messages that did not pass, by reason.",
-                    static_cast<double>(mqtt.drops[i]),
-                    {{"reason", std::string(to_string(static_cast<mqtt::MqttDrop>(i)))}});
-    }
+    sheet.gauge("covey_read_only", "1: the disk is full, nothing is written.", read_only_ ? 1 : 0);
+    sheet.gauge("covey_disk_free_bytes", "What the disk of the data directory has left.",
+                static_cast<double>(store_->free_bytes()));
+    if (link_) add_link_metrics(sheet);
   });
+}
+
+void Site::add_link_metrics(http::MetricSheet& sheet) const {
+  for (const auto& [reason, count] : link_->malformed_by_reason()) {
+    sheet.counter("covey_malformed_total", "Device messages that can't be read.",
+                  static_cast<double>(count), {{"reason", reason}});
+  }
+  const mqtt::MqttCounters mqtt = link_->counters();
+  sheet.counter("covey_mqtt_received_total", "Messages received.",
+                static_cast<double>(mqtt.received));
+  sheet.counter("covey_mqtt_published_total", "Messages published.",
+                static_cast<double>(mqtt.published));
+  for (size_t i = 0; i < mqtt.drops.size(); ++i) {
+    sheet.counter("covey_mqtt_drops_total", "Messages that did not pass, by reason.",
+                  static_cast<double>(mqtt.drops[i]),
+                  {{"reason", std::string(to_string(static_cast<mqtt::MqttDrop>(i)))}});
+  }
 }
 
 void Site::stop() {

@@ -1,8 +1,13 @@
 // One site: store, broker, engine, MQTT, gRPC and HTTP put together in the order in which they need
 // each other, and taken down in the reverse one. Threading: start and stop from the main thread.
+//
+// Where the data directory's disk is full, before the start or at a commit (`disk_full` is called
+// then, on another thread, and must not return), a site starts read-only: without broker and
+// devices, the API answers reads and refuses the rest with DISK_FULL.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "core/result.hpp"
@@ -27,34 +32,45 @@ class Site {
   struct Token {};  // only start() makes one
 
  public:
-  Site(const config::Config& config, Token) : config_(config) {}
+  Site(const config::Config& config, std::function<void()> disk_full, Token)
+      : config_(config), disk_full_(std::move(disk_full)) {}
   // Errors: those of the parts, each naming what to do.
-  static Result<std::unique_ptr<Site>> start(const config::Config& config, SiteFaults faults);
+  static Result<std::unique_ptr<Site>> start(const config::Config& config, SiteFaults faults,
+                                             std::function<void()> disk_full);
   ~Site();  // stop()
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
 
   void stop();
   const config::Endpoints& endpoints() const { return endpoints_; }
+  bool read_only() const { return read_only_; }
+  // A read-only site: there is room again, a new start would write.
+  bool has_room() const { return store_->has_room(); }
 
  private:
   Status open_store();
   Status start_broker();
   Status start_runtime(SiteFaults faults);
   Status start_servers();
+  void make_link();
+  Status publish_endpoints();
   void add_metrics();
+  void add_link_metrics(http::MetricSheet& sheet) const;
   std::vector<runtime::HealthCheck> health() const;
 
   const config::Config config_;
+  const std::function<void()> disk_full_;
+  bool read_only_ = false;
   config::Endpoints endpoints_;
   std::unique_ptr<SqliteStore> store_;
-  std::unique_ptr<broker::EmbeddedBroker> broker_;
+  std::unique_ptr<broker::EmbeddedBroker> broker_;  // null: external, or read-only
   broker::BrokerEndpoints broker_endpoints_;
-  std::unique_ptr<DeviceLink> link_;
+  std::unique_ptr<DeviceLink> link_;  // null: read-only
   std::unique_ptr<runtime::Runtime> runtime_;
   http::Metrics metrics_;
   std::unique_ptr<http::HttpServer> http_;
   std::unique_ptr<GrpcServer> grpc_;
+  uint16_t http_port_ = 0;
   uint64_t start_id_ = 0;
 };
 

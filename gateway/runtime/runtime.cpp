@@ -38,15 +38,15 @@ std::string_view to_string(EventClass event_class) {
 
 Runtime::Runtime(engine::Engine engine, Store& store, std::unique_ptr<Reader> reader,
                  RuntimeOptions options, Edges edges)
-    : options_(options),
+    : options_(std::move(options)),
       edges_(std::move(edges)),
       store_(store),
       reader_(std::move(reader)),
       engine_(std::move(engine)),
       durable_(engine_.revision()),
-      control_(options.control_queue),
-      lifecycle_(options.lifecycle_queue),
-      telemetry_(options.telemetry_queue) {
+      control_(options_.control_queue),
+      lifecycle_(options_.lifecycle_queue),
+      telemetry_(options_.telemetry_queue) {
   durable_shown_ = durable_;
 }
 
@@ -102,6 +102,7 @@ void Runtime::stop(Millis deadline) {
 }
 
 bool Runtime::post(EventClass event_class, engine::Event event) {
+  if (options_.read_only) return false;
   bool taken = false;
   switch (event_class) {
     case EventClass::kControl:
@@ -126,6 +127,7 @@ void Runtime::set_broker_connected(bool connected) { broker_connected_ = connect
 
 void Runtime::submit(engine::CommandRequest request,
                      std::function<void(Result<engine::CommandReply>)> done) {
+  if (options_.read_only) return done(*options_.read_only);
   const uint64_t ticket = ++ticket_;
   // The ticket is known before the command can be answered: both travel in one item.
   auto waiting =
@@ -191,6 +193,9 @@ std::vector<HealthCheck> Runtime::health() const {
                     lag.p99_us < 1'000'000 ? ""
                                            : "the engine is more than a second behind: too much "
                                              "load, or a slow disk"});
+  const std::optional<Error>& read_only = options_.read_only;
+  checks.push_back(
+      {"store", !read_only, read_only ? read_only->reason + ": " + read_only->message : ""});
   if (edges_.health) {
     for (HealthCheck& check : edges_.health()) checks.push_back(std::move(check));
   }
@@ -304,7 +309,7 @@ void Runtime::on_tick() {
   const auto late = SteadyClock::now() - tick_due_;
   lag_.observe(late);
   if (late > 1s) tick_due_ = SteadyClock::now();  // do not run after lost ticks
-  handle({engine::Event(engine::Tick{broker_connected_})});
+  if (!options_.read_only) handle({engine::Event(engine::Tick{broker_connected_})});
   if (writes_.size() < options_.writes_max && telemetry_.size() > 0) wake();
   arm_tick();
 }

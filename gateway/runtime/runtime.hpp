@@ -8,6 +8,9 @@
 // Adapters' threads only enqueue. Queues are bounded by class: control (full: RESOURCE_EXHAUSTED),
 // lifecycle and telemetry (full: not acknowledged, the agent keeps and resends). Every drop counts.
 // A failed commit ends in `fatal`, which must not return.
+//
+// With `read_only` (a full disk) the engine stands still: reads, watches and history are served,
+// commands are refused with that error, events are not taken, nothing is committed.
 #pragma once
 
 #include <array>
@@ -18,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <variant>
@@ -48,6 +52,7 @@ struct RuntimeOptions {
   // Fault injection: SIGKILL to ourselves after this many commits, before anything leaves; 0:
   // never.
   uint64_t kill_after_commits = 0;
+  std::optional<Error> read_only;  // why, and what to do
 };
 
 struct RuntimeCounters {

@@ -1,11 +1,13 @@
 #include "storage/sqlite/database.hpp"
 
+#include <cerrno>
 #include <cstring>
 
 namespace covey::sqlite {
 namespace {
 
-// Extended result codes name the system call that failed; the low byte decides what it means.
+// Extended result codes name the system call that failed; the low byte decides what it means, but
+// for a disk without room where SQLite expects some (the -shm file, a quota): it says I/O error.
 Error error_of(sqlite3* database, int result, std::string_view doing) {
   std::string what = "SQLite, " + std::string(doing) + ": ";
   what += database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(result);
@@ -13,10 +15,11 @@ Error error_of(sqlite3* database, int result, std::string_view doing) {
   const int system = database != nullptr ? sqlite3_system_errno(database) : 0;
   if (system != 0) what += std::string(", ") + std::strerror(system);
   what += ")";
-  switch (result & 0xff) {
+  const bool no_room = (result & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT);
+  switch (no_room ? SQLITE_FULL : result & 0xff) {
     case SQLITE_FULL:
       return {Code::kResourceExhausted, "DISK_FULL",
-              what + ": free space on the disk of the data directory, then start coveyd again"};
+              what + ": free space on the disk of the data directory"};
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return corrupt(what);

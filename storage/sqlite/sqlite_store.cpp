@@ -127,7 +127,12 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::pa
   auto store =
       std::make_unique<SqliteStore>(Token{}, data_dir, std::move(options), *std::move(lock));
   store->keep_reserve();
-  if (Status opened = store->open_database(); !opened) return opened.error();
+  Status opened = store->open_database();
+  if (!opened && opened.error().reason == "DISK_FULL" && !store->disk_is_full_) {
+    store->give_up_reserve();
+    opened = store->open_database();
+  }
+  if (!opened) return opened.error();
   return store;
 }
 
@@ -146,7 +151,9 @@ Status SqliteStore::open_database() {
   Result<Database> database =
       Database::open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options_.vfs);
   if (!database) return database.error();
+  // auto_vacuum counts in a new file only: later a full disk can get pages back, see reclaim().
   std::string settings =
+      "PRAGMA auto_vacuum = INCREMENTAL;"
       "PRAGMA mmap_size = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
       "PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;"
       "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = " +
@@ -174,27 +181,38 @@ Status SqliteStore::open_database() {
   return {};
 }
 
+uint64_t SqliteStore::free_bytes() const {
+  struct statvfs disk {};
+  if (statvfs(data_dir_.c_str(), &disk) != 0) return 0;
+  return static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
+}
+
+bool SqliteStore::has_room() const { return free_bytes() >= 2 * options_.reserve_bytes; }
+
+void SqliteStore::give_up_reserve() {
+  disk_is_full_ = true;
+  unlink((data_dir_ / "reserve").c_str());
+}
+
 void SqliteStore::keep_reserve() {
+  disk_is_full_ = false;
   if (options_.reserve_bytes == 0) return;
   const std::string path = (data_dir_ / "reserve").string();
   struct stat status {};
   if (stat(path.c_str(), &status) == 0 &&
       static_cast<uint64_t>(status.st_size) >= options_.reserve_bytes) {
+    // With less than this a start would fail somewhere on its way: better to know it here.
+    if (free_bytes() < options_.reserve_bytes / 4) give_up_reserve();
     return;
   }
   // Taking the last bytes would only fill the disk again.
-  struct statvfs disk {};
-  if (statvfs(data_dir_.c_str(), &disk) == 0 &&
-      disk.f_bavail * disk.f_frsize < 2 * options_.reserve_bytes) {
-    disk_is_full_ = true;
-    return;
-  }
+  if (!has_room()) return give_up_reserve();
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) return;
   const int result = posix_fallocate(file, 0, static_cast<off_t>(options_.reserve_bytes));
   ::close(file);
+  if (result == ENOSPC) return give_up_reserve();
   if (result != 0) unlink(path.c_str());
-  if (result == ENOSPC) disk_is_full_ = true;
 }
 
 Status SqliteStore::write(std::span<const Write> writes) {
@@ -212,11 +230,18 @@ Status SqliteStore::commit(std::span<const Write> writes) {
   Status written = write(writes);
   if (written) return written;
   health_ = written;
-  if (written.error().reason == "DISK_FULL") {
-    disk_is_full_ = true;
-    unlink((data_dir_ / "reserve").c_str());
-  }
+  if (written.error().reason == "DISK_FULL") give_up_reserve();
   return written;
+}
+
+Status SqliteStore::reclaim(const Forget& old) {
+  const std::vector<Write> forget{old};
+  Status done = write(forget);
+  // The pages go back to the file system with the checkpoint, and so does the log.
+  if (done) done = database_->run("PRAGMA incremental_vacuum");
+  const Status truncated = database_->run("PRAGMA wal_checkpoint(TRUNCATE)");
+  keep_reserve();
+  return done ? truncated : done;
 }
 
 Result<Snapshot> SqliteStore::load(const LoadLimits& limits) {

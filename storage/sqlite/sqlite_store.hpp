@@ -46,13 +46,22 @@ class SqliteStore final : public Store {
   Result<Snapshot> load(const LoadLimits& limits) override;
   Result<std::unique_ptr<Reader>> reader() override;
 
-  // The reserve was given up and the disk has no room for it again: write nothing but Forget.
+  // The reserve was given up and the disk has no room for it again: the owner should serve reads
+  // only, and start again once has_room().
   bool disk_is_full() const { return disk_is_full_; }
+  // Would a start find room for the reserve and as much again? Any thread.
+  bool has_room() const;
+  // What the data directory's file system offers; 0 when it does not say. Any thread.
+  uint64_t free_bytes() const;
+  // On a full disk, before load(): forgets, gives the freed pages and the log back to the disk, and
+  // looks again whether it is full. Errors: as commit(), but the store stays usable.
+  Status reclaim(const Forget& old);
 
  private:
   Status open_database();
   Status write(std::span<const Write> writes);
   void keep_reserve();
+  void give_up_reserve();
 
   std::filesystem::path data_dir_;
   SqliteOptions options_;

@@ -257,10 +257,39 @@ TEST_F(RuntimeThreads, ManyThreadsAtOnce) {
 TEST_F(RuntimeThreads, HealthIsTheEnginesAndTheAdapters) {
   start();
   const auto checks = runtime_->health();
-  ASSERT_EQ(checks.size(), 2U);
-  EXPECT_TRUE(checks[0].ok);
-  EXPECT_EQ(checks[1].reason, "gone");
+  ASSERT_EQ(checks.size(), 3U);
+  EXPECT_EQ(checks[0].name, "engine");
+  EXPECT_EQ(checks[1].name, "store");
+  EXPECT_TRUE(checks[1].ok);
+  EXPECT_EQ(checks[2].reason, "gone");
   EXPECT_EQ(runtime_->endpoints().at("grpc"), "here");
+}
+
+TEST_F(RuntimeThreads, AReadOnlySiteAnswersReadsAndRefusesTheRest) {
+  const Error full{Code::kResourceExhausted, "DISK_FULL", "free space"};
+  start({.tick = 1ms, .read_only = full});
+  EXPECT_EQ(submit(accept_all()).get().error(), full);
+  for (const EventClass any :
+       {EventClass::kControl, EventClass::kLifecycle, EventClass::kTelemetry}) {
+    EXPECT_FALSE(runtime_->post(any, enroll("a")));
+  }
+  std::promise<size_t> seen;
+  std::promise<void> shown;
+  ASSERT_TRUE(runtime_->read(
+      [&](const engine::Engine& engine) { seen.set_value(engine.state().devices.size()); },
+      [&] { shown.set_value(); }));
+  shown.get_future().get();
+  EXPECT_EQ(seen.get_future().get(), 0U);
+  std::promise<bool> page;
+  runtime_->history([&](Reader& reader) { page.set_value(reader.audit({.limit = 5}).ok()); },
+                    [] {});
+  EXPECT_TRUE(page.get_future().get());
+  const auto checks = runtime_->health();
+  EXPECT_FALSE(checks[1].ok);
+  EXPECT_EQ(checks[1].reason, "DISK_FULL: free space");
+  // Time passes, and nothing is written.
+  while (runtime_->counters().lag.count < 20) std::this_thread::yield();
+  EXPECT_EQ(runtime_->counters().commits, 0U);
 }
 
 }  // namespace

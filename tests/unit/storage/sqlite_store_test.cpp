@@ -160,6 +160,33 @@ TEST_F(SqliteStoreTest, AFullDiskFailsTheCommitAndAllThatFollow) {
   ASSERT_TRUE(store->commit(std::vector<Write>{Forget{.reports_before = Millis{1}}}));
 }
 
+TEST_F(SqliteStoreTest, ReclaimingGivesForgottenRowsBackToTheDisk) {
+  auto store = open();
+  for (int i = 0; i < 50; ++i) {
+    const ReportRecord report{.wall = Millis{i < 40 ? 1 : 1000}, .payload = Bytes(20'000, 7)};
+    ASSERT_TRUE(store->commit(std::vector<Write>{AppendReport{report}}));
+  }
+  store = nullptr;  // everything is in covey.db now
+  const uint64_t before = std::filesystem::file_size(data() / "covey.db");
+  store = open();
+  const Status reclaimed = store->reclaim({.reports_before = Millis{2}});
+  ASSERT_TRUE(reclaimed) << reclaimed.error().message;
+  EXPECT_LT(std::filesystem::file_size(data() / "covey.db"), before / 2);
+  EXPECT_EQ(std::filesystem::file_size(data() / "covey.db-wal"), 0U);
+  EXPECT_FALSE(store->disk_is_full());
+  ASSERT_TRUE(store->commit(site(7)));
+  EXPECT_EQ(store->load({})->site.site_epoch, 7U);
+}
+
+TEST_F(SqliteStoreTest, ADiskWithoutRoomForTheReserveIsFullAtTheStart) {
+  // More than any disk offers: so nothing is allocated either.
+  const auto store = open({.reserve_bytes = uint64_t{1} << 60U});
+  EXPECT_TRUE(store->disk_is_full());
+  EXPECT_FALSE(store->has_room());
+  EXPECT_FALSE(std::filesystem::exists(data() / "reserve"));
+  EXPECT_TRUE(store->load({}));
+}
+
 TEST_F(SqliteStoreTest, ReadersSeeCommitsAndNeverWrite) {
   const auto store = open({.wal_autocheckpoint_pages = 20, .reserve_bytes = 0});
   Result<std::unique_ptr<Reader>> reader = store->reader();

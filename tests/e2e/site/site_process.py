@@ -1,0 +1,129 @@
+"""coveyd and covey as processes, for tests: a site in a directory, spoken with as users do."""
+
+import contextlib
+import ctypes
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+PR_SET_PDEATHSIG = 1
+PATIENCE_S = 60  # of waiting for something that must happen; a busy machine is slow
+CONFIG = """\
+grpc: {listen: "127.0.0.1:0"}
+http: {listen: "127.0.0.1:0"}
+mqtt: {embedded: {port: 0, enroll_port: 0}}
+"""
+
+
+def binaries():
+    """The folder of the programs: the first argument, taken out for unittest."""
+    return pathlib.Path(sys.argv.pop(1)).resolve()
+
+
+def until(probe, what):
+    """The first true answer of `probe`."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        answer = probe()
+        if answer:
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {PATIENCE_S} s")
+
+
+class Site:
+    def __init__(self, programs, folder, config=CONFIG, **popen):
+        self.programs = programs
+        self.data = pathlib.Path(folder) / "site"
+        self.log_path = pathlib.Path(folder) / "coveyd.log"
+        self.config = config
+        self.popen = popen
+        self.process = None
+
+    def spawn(self, *options):
+        """Starts coveyd, waits for nothing."""
+        config = self.log_path.with_name("covey.yaml")
+        config.write_text(self.config)
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [self.programs / "coveyd", "--data", self.data, "--config", config, *options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+                **self.popen)
+        return self
+
+    def start(self, *options):
+        self.spawn(*options)
+        until(self.answers, "coveyd answers")
+        return self
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"coveyd ended with {self.process.returncode}:\n{self.log()}")
+        return self.endpoints().get("pid") == self.process.pid and self.ready() is not None
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def endpoints(self):
+        """Read anew each time: a coveyd that begins anew listens elsewhere."""
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads((self.data / "endpoints.json").read_text())
+        return {}
+
+    def http(self, path):
+        """(status, text), or None when nobody answers."""
+        url = f"http://{self.endpoints().get('http')}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except (OSError, ValueError):
+            return None
+
+    def ready(self):
+        """(ready, {check: reason or ""}), or None when nobody answers."""
+        answer = self.http("/readyz")
+        if answer is None:
+            return None
+        checks = {c["name"]: c.get("reason", "") for c in json.loads(answer[1])["checks"]}
+        return answer[0] == 200, checks
+
+    def metric(self, name):
+        for line in self.http("/metrics")[1].splitlines():
+            if line.startswith(name) and line[len(name):len(name) + 1] in " {":
+                return float(line.rsplit(" ", 1)[1])
+        raise AssertionError(f"no metric {name}")
+
+    def covey(self, *words, **popen):
+        return subprocess.run([self.programs / "covey", "--data", self.data, *words],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S, check=False,
+                              **popen)
+
+    def call(self, *words):
+        done = self.covey("-o", "json", *words)
+        if done.returncode != 0:
+            raise AssertionError(f"covey {' '.join(words)}: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def stop(self):
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
+
+    def kill(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def is_root():
+    return os.geteuid() == 0
