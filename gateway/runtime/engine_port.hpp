@@ -11,6 +11,7 @@
 #include "core/result.hpp"
 #include "gateway/engine/commands.hpp"
 #include "gateway/engine/engine.hpp"
+#include "gateway/runtime/lag.hpp"
 #include "storage/store.hpp"
 
 namespace covey::runtime {
@@ -43,6 +44,8 @@ class EnginePort {
   // Any thread. Pages of history: both run on a reading thread of their own.
   virtual void history(std::function<void(Reader&)> query, std::function<void()> done) = 0;
 
+  // Any thread. How late the engine's ticks come.
+  virtual LagFigures lag() const = 0;
   virtual std::vector<HealthCheck> health() const = 0;
   virtual std::map<std::string, std::string> endpoints() const = 0;
 };

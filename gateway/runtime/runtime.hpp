@@ -52,6 +52,7 @@ struct RuntimeOptions {
   // Fault injection: SIGKILL to ourselves after this many commits, before anything leaves; 0:
   // never.
   uint64_t kill_after_commits = 0;
+  Millis lag_max{1000};            // above, readiness fails
   std::optional<Error> read_only;  // why, and what to do
 };
 
@@ -98,6 +99,8 @@ class Runtime final : public EnginePort {
   uint64_t watch(std::function<void(uint64_t revision)> changed) override;
   void unwatch(uint64_t id) override;
   void history(std::function<void(Reader&)> query, std::function<void()> done) override;
+  LagFigures lag() const override { return lag_.figures(); }
+  // Not ready: among others, an engine that is further behind than `lag_max` now.
   std::vector<HealthCheck> health() const override;
   std::map<std::string, std::string> endpoints() const override;
 
@@ -177,6 +180,9 @@ class Runtime final : public EnginePort {
   std::atomic<uint64_t> writes_count_{0};
   std::atomic<uint64_t> outbox_full_{0};
   std::atomic<uint64_t> durable_shown_{0};
+  // When the next tick is due, and how late the last one was, for readiness.
+  std::atomic<std::chrono::steady_clock::time_point> tick_due_shown_{};
+  std::atomic<std::chrono::steady_clock::duration> last_late_{};
   Lag slice_;
   Lag lag_;
   Lag commit_lag_;

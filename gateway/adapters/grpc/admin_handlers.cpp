@@ -41,6 +41,7 @@ void get_site(const CallPtr<v1::GetSiteRequest, v1::GetSiteResponse>& call) {
   to.set_uptime_ms(static_cast<uint64_t>(
       std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - context.started)
           .count()));
+  to.set_engine_lag_us_p99(context.engine.lag().p99_us);
   for (const runtime::HealthCheck& check : context.engine.health()) {
     v1::Check& row = *to.add_checks();
     row.set_name(check.name);

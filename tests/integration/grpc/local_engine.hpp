@@ -54,6 +54,7 @@ class LocalEngine final : public runtime::EnginePort {
       done();
     });
   }
+  runtime::LagFigures lag() const override { return {.count = 100, .p99_us = 1234}; }
   std::vector<runtime::HealthCheck> health() const override { return {{"store", true, ""}}; }
   std::map<std::string, std::string> endpoints() const override { return {}; }
 

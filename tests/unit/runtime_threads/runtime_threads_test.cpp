@@ -265,6 +265,24 @@ TEST_F(RuntimeThreads, HealthIsTheEnginesAndTheAdapters) {
   EXPECT_EQ(runtime_->endpoints().at("grpc"), "here");
 }
 
+TEST_F(RuntimeThreads, AnEngineThatStandsStillIsNotReady) {
+  start({.tick = 1ms, .lag_max = 50ms});
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  ASSERT_TRUE(runtime_->read(
+      [&](const engine::Engine&) {
+        inside.set_value();
+        go_on.get_future().get();
+      },
+      nullptr));
+  inside.get_future().get();
+  while (runtime_->health()[0].ok) std::this_thread::yield();
+  EXPECT_EQ(runtime_->health()[0].reason.rfind("ENGINE_LAG: ", 0), 0U);
+  go_on.set_value();
+  while (!runtime_->health()[0].ok) std::this_thread::yield();
+  EXPECT_GT(runtime_->lag().max_us, 0U);
+}
+
 TEST_F(RuntimeThreads, AReadOnlySiteAnswersReadsAndRefusesTheRest) {
   const Error full{Code::kResourceExhausted, "DISK_FULL", "free space"};
   start({.tick = 1ms, .read_only = full});
@@ -288,7 +306,7 @@ TEST_F(RuntimeThreads, AReadOnlySiteAnswersReadsAndRefusesTheRest) {
   EXPECT_FALSE(checks[1].ok);
   EXPECT_EQ(checks[1].reason, "DISK_FULL: free space");
   // Time passes, and nothing is written.
-  while (runtime_->counters().lag.count < 20) std::this_thread::yield();
+  while (runtime_->lag().count < 20) std::this_thread::yield();
   EXPECT_EQ(runtime_->counters().commits, 0U);
 }
 
