@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 namespace covey::api {
@@ -105,11 +106,14 @@ Result<Descriptor> listen_unix(const std::string& path) {
   return fd;
 }
 
-bool peer_is_owner(int fd) {
+// None: a stranger.
+std::optional<Peer> peer_of(int fd) {
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
-  return peer.uid == geteuid() || peer.uid == 0;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+  if (peer.uid == geteuid()) return Peer::kOwner;
+  if (peer.uid == 0) return Peer::kRoot;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -145,7 +149,7 @@ Result<std::unique_ptr<Acceptor>> Acceptor::listen(const std::string& host, uint
 
 Acceptor::~Acceptor() { stop(); }
 
-void Acceptor::start(std::function<void(int, int)> hand_over) {
+void Acceptor::start(HandOver hand_over) {
   hand_over_ = std::move(hand_over);
   thread_ = std::thread([this] { run(); });
 }
@@ -181,14 +185,15 @@ void Acceptor::accept_one(int listener, bool unix_socket) {
     }
     return;
   }
-  if (full() || (unix_socket && !peer_is_owner(fd.get()))) {
+  const std::optional<Peer> peer = unix_socket ? peer_of(fd.get()) : Peer::kLoopback;
+  if (full() || !peer) {
     ++refused_;
     return;
   }
   struct stat entry {};
   if (fstat(fd.get(), &entry) != 0) return;
   handed_.push_back({fd.get(), entry.st_ino});
-  hand_over_(listener, fd.release());
+  hand_over_(*peer, listener, fd.release());
 }
 
 bool Acceptor::full() {

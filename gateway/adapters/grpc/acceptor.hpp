@@ -30,6 +30,10 @@ class Descriptor {
   int fd_ = -1;
 };
 
+// Who may be at the other end; of a Unix socket the kernel tells.
+enum class Peer : uint8_t { kLoopback, kOwner, kRoot };
+inline constexpr size_t kPeers = 3;
+
 class Acceptor {
  public:
   static Result<std::unique_ptr<Acceptor>> listen(const std::string& host, uint16_t port,
@@ -40,8 +44,9 @@ class Acceptor {
   Acceptor& operator=(const Acceptor&) = delete;
 
   int port() const { return port_; }
-  // `hand_over(listener, connection)` owns the connection. Its thread is the acceptor's.
-  void start(std::function<void(int, int)> hand_over);
+  // `hand_over(peer, listener, connection)` owns the connection. Its thread is the acceptor's.
+  using HandOver = std::function<void(Peer, int, int)>;
+  void start(HandOver hand_over);
   void stop();
   uint64_t refused() const { return refused_; }
 
@@ -67,7 +72,7 @@ class Acceptor {
   int port_ = 0;
   size_t connections_max_ = 0;
   std::vector<Handed> handed_;  // acceptor's thread
-  std::function<void(int, int)> hand_over_;
+  HandOver hand_over_;
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> refused_{0};
   std::thread thread_;

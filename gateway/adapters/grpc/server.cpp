@@ -3,11 +3,13 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <array>
+
 #include "gateway/adapters/grpc/acceptor.hpp"
+#include "gateway/adapters/grpc/peer.hpp"
 #include "gateway/adapters/grpc/services.hpp"
 
 namespace covey {
@@ -45,7 +47,9 @@ struct GrpcServer::Impl {
   std::shared_ptr<api::Session> session;
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<api::Acceptor> acceptor;
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
+  // By Peer.
+  std::array<std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>, api::kPeers>
+      connections;
   std::unique_ptr<grpc::Server> server;
   bool stopped = false;
 };
@@ -69,18 +73,20 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engin
   grpc::ServerBuilder builder;
   limit(builder);
   for (const auto& service : impl->services) builder.RegisterService(service.get());
-  impl->connections = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      grpc::InsecureServerCredentials());
+  for (size_t peer = 0; peer < api::kPeers; ++peer) {
+    impl->connections[peer] = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        api::credentials_of(static_cast<api::Peer>(peer)));
+  }
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr) {
     return Error{Code::kInternal, "GRPC_LISTEN", "gRPC refuses to start"};
   }
-  impl->acceptor->start([connections = impl->connections.get()](int listener, int fd) {
+  impl->acceptor->start([all = &impl->connections](api::Peer peer, int listener, int fd) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.listener_fd = listener;
     connection.fd = fd;
-    connections->HandleNewConnection(&connection);
+    (*all)[static_cast<size_t>(peer)]->HandleNewConnection(&connection);
   });
   return std::make_unique<GrpcServer>(std::move(impl));
 }

@@ -8,6 +8,7 @@
 #include "covey/v1/monitoring.grpc.pb.h"
 #include "covey/v1/rollouts.grpc.pb.h"
 #include "gateway/adapters/grpc/handlers.hpp"
+#include "gateway/adapters/grpc/peer.hpp"
 
 namespace covey::api {
 namespace {
@@ -198,15 +199,6 @@ grpc::Status to_grpc(const Status& status, grpc::CallbackServerContext& context)
     message += plain ? c : '?';
   }
   return {static_cast<grpc::StatusCode>(error.code), message};
-}
-
-std::string actor_of(const grpc::CallbackServerContext& context) {
-  const std::string peer = context.peer();  // "ipv4:127.0.0.1:4711", "unix:..."
-  if (peer.starts_with("unix")) return "unix";
-  const size_t start = peer.find(':');
-  const size_t end = peer.rfind(':');
-  if (start == std::string::npos || end <= start) return peer;
-  return peer.substr(start + 1, end - start - 1);
 }
 
 }  // namespace covey::api

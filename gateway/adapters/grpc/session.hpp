@@ -40,7 +40,4 @@ struct Session {
 
 // Adds the reason as trailing metadata.
 grpc::Status to_grpc(const Status& status, grpc::CallbackServerContext& context);
-// "unix" or "127.0.0.1": for the audit log.
-std::string actor_of(const grpc::CallbackServerContext& context);
-
 }  // namespace covey::api

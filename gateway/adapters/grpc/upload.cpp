@@ -2,6 +2,7 @@
 #include <mutex>
 
 #include "gateway/adapters/grpc/messages.hpp"
+#include "gateway/adapters/grpc/peer.hpp"
 #include "gateway/adapters/grpc/services.hpp"
 #include "gateway/adapters/grpc/upload_assembly.hpp"
 

@@ -1,6 +1,7 @@
 // The API as the CLI uses it: real gRPC over loopback and a Unix socket, the real engine behind it.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <thread>
 
 #include "cli/artifact_files.hpp"
 #include "cli/client.hpp"
@@ -56,6 +58,10 @@ class Api : public ::testing::Test {
         device("press-1", DeviceState::kAccepted), device("press-2", DeviceState::kAccepted),
         device("press-3", DeviceState::kAccepted), device("waiting", DeviceState::kPending)};
     engine_ = std::make_unique<test::LocalEngine>(std::move(snapshot));
+    start_server();
+    client_ = std::make_unique<cli::Client>(local(), Millis{10'000});
+  }
+  void start_server() {
     GrpcOptions options;
     options.unix_path = folder_ / "covey.sock";
     options.max_connections = kConnectionsMax;
@@ -63,7 +69,6 @@ class Api : public ::testing::Test {
     Result<std::unique_ptr<GrpcServer>> server = GrpcServer::start(*engine_, options);
     ASSERT_TRUE(server.ok()) << server.error().message;
     server_ = *std::move(server);
-    client_ = std::make_unique<cli::Client>("unix:" + options.unix_path, Millis{10'000});
   }
   void TearDown() override {
     client_.reset();
@@ -73,6 +78,7 @@ class Api : public ::testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
+  std::string local() const { return "unix:" + (folder_ / "covey.sock").string(); }
   std::string tcp() const { return "127.0.0.1:" + std::to_string(server_->port()); }
 
   void trust(const PublicKey& key) {
@@ -142,6 +148,7 @@ TEST_F(Api, serves_tcp_and_a_socket_for_its_owner_only) {
     ASSERT_TRUE(site.ok()) << site.error().message;
     EXPECT_EQ(site->devices().at("ACCEPTED"), 3U);
     EXPECT_EQ(site->version(), "0.1.0");
+    EXPECT_EQ(site->engine_lag_us_p99(), 1234U);
     EXPECT_TRUE(site->checks(0).ok());
   }
 }
@@ -223,7 +230,9 @@ TEST_F(Api, labels_devices_only_while_the_etag_holds) {
   ASSERT_TRUE(audit.ok());
   ASSERT_EQ(audit->entries_size(), 1);
   EXPECT_EQ(audit->entries(0).action(), "LABEL_DEVICES");
-  EXPECT_EQ(audit->entries(0).actor(), "unix");
+  const passwd* self = getpwuid(geteuid());
+  ASSERT_NE(self, nullptr);
+  EXPECT_EQ(audit->entries(0).actor(), std::string("unix:") + self->pw_name);
 }
 
 TEST_F(Api, takes_a_signed_release_once_and_for_all) {
