@@ -158,6 +158,7 @@ Status Site::start_servers() {
       GrpcServer::start(*runtime_, grpc_options_of(config_, start_id_));
   if (!grpc) return grpc.error();
   grpc_ = *std::move(grpc);
+  serving_ = true;  // from now on calls may come, and see grpc_
 
   add_metrics();
   http_ = std::make_unique<http::HttpServer>(
@@ -202,6 +203,10 @@ Status Site::publish_endpoints() {
 
 std::vector<runtime::HealthCheck> Site::health() const {
   std::vector<runtime::HealthCheck> checks;
+  if (serving_) {
+    std::string failure = grpc_->unreachable();
+    checks.push_back({"grpc", failure.empty(), std::move(failure)});
+  }
   if (broker_) {
     const broker::BrokerState state = broker_->state();
     checks.push_back({"broker", state.ready(), state.reason});

@@ -6,6 +6,7 @@
 // devices, the API answers reads and refuses the rest with DISK_FULL.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -70,6 +71,7 @@ class Site {
   http::Metrics metrics_;
   std::unique_ptr<http::HttpServer> http_;
   std::unique_ptr<GrpcServer> grpc_;
+  std::atomic<bool> serving_{false};
   uint16_t http_port_ = 0;
   uint64_t start_id_ = 0;
 };

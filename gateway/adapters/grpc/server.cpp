@@ -10,6 +10,7 @@
 
 #include "gateway/adapters/grpc/acceptor.hpp"
 #include "gateway/adapters/grpc/peer.hpp"
+#include "gateway/adapters/grpc/probe.hpp"
 #include "gateway/adapters/grpc/services.hpp"
 
 namespace covey {
@@ -20,7 +21,7 @@ constexpr size_t kMemoryBytes = 256U << 20U;
 constexpr int kThreadsMax = 16;
 
 // Idle HTTP/2 connections would stay for ever by default (RUNTIME.md).
-void limit(grpc::ServerBuilder& builder) {
+void limit(grpc::ServerBuilder& builder, const GrpcOptions& options) {
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   grpc::ResourceQuota quota("covey");
   quota.Resize(kMemoryBytes).SetMaxThreads(kThreadsMax);
@@ -33,7 +34,8 @@ void limit(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
-  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             static_cast<int>(options.handshake_timeout.count()));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
   // Reflection is the only synchronous service.
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
@@ -51,6 +53,7 @@ struct GrpcServer::Impl {
   std::array<std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>, api::kPeers>
       connections;
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<api::Probe> probe;
   bool stopped = false;
 };
 
@@ -71,7 +74,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engin
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  limit(builder);
+  limit(builder, options);
   for (const auto& service : impl->services) builder.RegisterService(service.get());
   for (size_t peer = 0; peer < api::kPeers; ++peer) {
     impl->connections[peer] = builder.experimental().AddExternalConnectionAcceptor(
@@ -88,8 +91,12 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engin
     connection.fd = fd;
     (*all)[static_cast<size_t>(peer)]->HandleNewConnection(&connection);
   });
+  impl->probe = std::make_unique<api::Probe>(options.host, impl->acceptor->port(),
+                                             options.probe_interval, options.probe_timeout);
   return std::make_unique<GrpcServer>(std::move(impl));
 }
+
+std::string GrpcServer::unreachable() const { return impl_->probe->failure(); }
 
 int GrpcServer::port() const { return impl_->acceptor->port(); }
 
@@ -100,6 +107,7 @@ void GrpcServer::set_serving(bool serving) {
 void GrpcServer::stop(Millis deadline) {
   if (impl_->stopped) return;
   impl_->stopped = true;
+  impl_->probe->stop();
   impl_->acceptor->stop();
   impl_->session->shut_down();
   impl_->server->Shutdown(std::chrono::system_clock::now() + deadline);

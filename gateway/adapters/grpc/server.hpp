@@ -23,6 +23,9 @@ struct GrpcOptions {
   uint16_t port = 0;               // 0: a free one
   std::string unix_path;           // empty: no Unix socket
   uint32_t max_connections = 1000;
+  Millis handshake_timeout{10'000};  // a connection that says nothing is closed then
+  Millis probe_interval{10'000};
+  Millis probe_timeout{5'000};
   std::string site = "site";  // name, version and start id as GetSite shows them
   std::string version;
   std::string start_id;
@@ -38,6 +41,8 @@ class GrpcServer {
 
   // Of TCP, also when 0 was asked for.
   int port() const;
+  // Why a call to ourselves over loopback is not answered; empty: it is. Any thread.
+  std::string unreachable() const;
   // What the health service answers; starts true.
   void set_serving(bool serving);
   // Takes no new calls, ends watches, lets others finish until `deadline` from now, then cancels

@@ -376,6 +376,39 @@ TEST_F(Api, stops_in_time_with_a_watch_open_and_an_engine_that_does_not_answer) 
   EXPECT_FALSE(watch.get().ok());
 }
 
+TEST_F(Api, idle_connections_beyond_the_limit_fail_the_probe_and_then_go) {
+  GrpcOptions options;
+  options.max_connections = 4;
+  options.handshake_timeout = 3s;
+  options.probe_interval = 20ms;
+  options.probe_timeout = 500ms;
+  Result<std::unique_ptr<GrpcServer>> started = GrpcServer::start(*engine_, options);
+  ASSERT_TRUE(started.ok()) << started.error().message;
+  const std::unique_ptr<GrpcServer> server = *std::move(started);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(server->port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::vector<api::Descriptor> silent;
+  for (int i = 0; i < 200; ++i) {
+    silent.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(
+        connect(silent.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+        0);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto until = [&](const auto& done) {
+    while (!done() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    return done();
+  };
+  EXPECT_TRUE(until([&] { return !server->unreachable().empty(); }));
+  // Nobody closes them but the server.
+  EXPECT_TRUE(until([&] { return server->unreachable().empty(); })) << server->unreachable();
+  cli::Client client("127.0.0.1:" + std::to_string(server->port()), Millis{10'000});
+  const auto site = client.call<v1::GetSiteResponse>(v1::GetSiteRequest());
+  EXPECT_TRUE(site.ok()) << site.error().message;
+}
+
 TEST_F(Api, has_a_limit_of_connections_and_recovers) {
   std::vector<api::Descriptor> silent;
   sockaddr_in address{};

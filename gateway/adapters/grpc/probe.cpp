@@ -1,0 +1,85 @@
+#include "gateway/adapters/grpc/probe.hpp"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <chrono>
+#include <future>
+
+namespace covey::api {
+namespace {
+
+std::string target_of(const std::string& host, int port) {
+  const std::string number = std::to_string(port);
+  if (host.find(':') != std::string::npos) return "ipv6:[" + host + "]:" + number;
+  return "ipv4:" + host + ":" + number;
+}
+
+}  // namespace
+
+Probe::Probe(const std::string& host, int port, Millis interval, Millis timeout)
+    : target_(target_of(host, port)),
+      interval_(interval),
+      timeout_(timeout),
+      thread_([this] { run(); }) {}
+
+void Probe::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    if (asking_ != nullptr) asking_->TryCancel();
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::string Probe::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+void Probe::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    lock.unlock();
+    std::string failure = ask();
+    lock.lock();
+    failure_ = std::move(failure);
+    wake_.wait_for(lock, interval_, [this] { return stopping_; });
+  }
+}
+
+std::string Probe::ask() {
+  grpc::ChannelArguments arguments;
+  // A connection of its own each time: whether one can be made is the question.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  grpc::GenericStub stub(
+      grpc::CreateCustomChannel(target_, grpc::InsecureChannelCredentials(), arguments));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + timeout_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return "";
+    asking_ = &context;
+  }
+  const grpc::Slice nothing("");  // of the whole server, not of one service
+  const grpc::ByteBuffer request(&nothing, 1);
+  grpc::ByteBuffer response;
+  std::promise<grpc::Status> done;
+  stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
+                 [&done](grpc::Status status) { done.set_value(std::move(status)); });
+  const grpc::Status status = done.get_future().get();
+  {
+    const std::lock_guard lock(mutex_);
+    asking_ = nullptr;
+  }
+  if (status.ok()) return "";
+  return "GRPC_UNREACHABLE: a call over " + target_ + " is not answered (" +
+         status.error_message() +
+         "): too many connections (grpc.max_connections) or file descriptors are open";
+}
+
+}  // namespace covey::api
