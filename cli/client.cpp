@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
+#include <thread>
+#include <utility>
 
 #include "covey/v1/models.grpc.pb.h"
 #include "covey/v1/rollouts.grpc.pb.h"
@@ -17,7 +19,9 @@ namespace {
 
 using Clock = std::chrono::system_clock;
 constexpr size_t kPieceBytes = 32U << 10U;
-constexpr Millis kUploadFactor{10};  // an upload may take this many time-outs
+constexpr Millis kRetryPause{100};
+constexpr Millis kConnectSlice{1000};  // of waiting for a coveyd that is gone
+constexpr Millis kUploadFactor{10};    // an upload may take this many time-outs
 
 std::string target_of(const std::string& address) {
   if (!address.empty() && address.front() == '/') return "unix:" + address;
@@ -95,13 +99,15 @@ Status Client::call(const google::protobuf::Message& request, google::protobuf::
 }
 
 Status Client::watch_rollout(const std::string& name, Millis longest,
-                             const std::function<bool(const v1::Rollout&)>& seen) {
+                             const std::function<bool(const v1::Rollout&)>& seen,
+                             const std::function<void(bool up)>& connection) {
   const auto stub = v1::RolloutService::NewStub(connection_->channel);
   const Clock::time_point end =
       longest.count() > 0 ? Clock::now() + longest : Clock::time_point::max();
   v1::WatchRolloutRequest request;
   request.set_name(name);
   bool connected = false;
+  bool up = true;
   for (;;) {
     grpc::ClientContext context;
     if (longest.count() > 0) context.set_deadline(end);
@@ -109,6 +115,7 @@ Status Client::watch_rollout(const std::string& name, Millis longest,
     v1::WatchRolloutResponse response;
     while (stream->Read(&response)) {
       connected = true;
+      if (!std::exchange(up, true)) connection(true);
       request.set_after_revision(response.rollout().revision());
       if (seen(response.rollout())) continue;
       context.TryCancel();
@@ -117,12 +124,19 @@ Status Client::watch_rollout(const std::string& name, Millis longest,
     }
     const grpc::Status status = stream->Finish();
     if (status.ok()) return {};
-    if (status.error_code() != grpc::StatusCode::UNAVAILABLE || !connected) {
+    // A server that ends its last streams sometimes resets them before their status is out.
+    const bool gone = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                      status.error_code() == grpc::StatusCode::CANCELLED;
+    if (!gone || !connected) {
       return connection_->error_of(status, context);
     }
     // coveyd restarts: wait for it, then resume after the last revision seen.
-    if (!connection_->channel->WaitForConnected(std::min(end, Clock::now() + Millis{60'000}))) {
-      return connection_->error_of(status, context);
+    if (std::exchange(up, false)) connection(false);
+    std::this_thread::sleep_for(kRetryPause);  // one that is stopping may still take calls
+    while (!connection_->channel->WaitForConnected(std::min(end, Clock::now() + kConnectSlice))) {
+      if (Clock::now() < end) continue;
+      return Error{Code::kDeadlineExceeded, "TIMED_OUT",
+                   connection_->error_of(status, context).message};
     }
   }
 }

@@ -37,9 +37,12 @@ class Client {
   }
 
   // Calls `seen` with each state; ends when the rollout has, when `seen` returns false, or after
-  // `longest` (DEADLINE_EXCEEDED; 0: no end). A broken connection is taken up again.
-  Status watch_rollout(const std::string& name, Millis longest,
-                       const std::function<bool(const v1::Rollout&)>& seen);
+  // `longest` (DEADLINE_EXCEEDED; 0: no end). A connection that breaks is taken up again after the
+  // last revision seen, however long that takes; `connection` hears when it breaks (false) and when
+  // it is back (true).
+  Status watch_rollout(
+      const std::string& name, Millis longest, const std::function<bool(const v1::Rollout&)>& seen,
+      const std::function<void(bool up)>& connection = [](bool) {});
 
   Result<v1::CreateReleaseResponse> create_release(
       const v1::ReleaseHeader& header, const std::vector<Bytes>& images,

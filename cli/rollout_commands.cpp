@@ -30,6 +30,14 @@ class Progress {
  public:
   explicit Progress(const Invocation& invocation) : invocation_(invocation) {}
 
+  // Of the connection: a watch waits as long as --wait lets it.
+  void connection(bool up) {
+    fmt::print(stderr, "{}\n",
+               up ? "covey: coveyd is back"
+                  : "covey: coveyd does not answer; waiting for it until --wait is over");
+    lines_ = 0;  // what is on the terminal above these words stays
+  }
+
   void show(const v1::Rollout& rollout) {
     if (!invocation_.for_people()) return;
     if (!invocation_.style.terminal) {
@@ -57,12 +65,15 @@ int watch(const Invocation& invocation, const RolloutOptions& options, Client& c
   if (!wait) return invocation.fail(invalid("BAD_WAIT", "--wait: " + wait.error().message));
   Progress progress(invocation);
   v1::GetRolloutResponse last;
-  const Status status = client.watch_rollout(name, *wait, [&](const v1::Rollout& rollout) {
-    *last.mutable_rollout() = rollout;
-    progress.show(rollout);
-    const bool paused = rollout.state() == v1::ROLLOUT_STATE_PAUSED;
-    return !rollout_exit_code(rollout) || (paused && options.through_pauses);
-  });
+  const Status status = client.watch_rollout(
+      name, *wait,
+      [&](const v1::Rollout& rollout) {
+        *last.mutable_rollout() = rollout;
+        progress.show(rollout);
+        const bool paused = rollout.state() == v1::ROLLOUT_STATE_PAUSED;
+        return !rollout_exit_code(rollout) || (paused && options.through_pauses);
+      },
+      [&](bool up) { progress.connection(up); });
   if (!status) {
     if (status.error().code != Code::kDeadlineExceeded) return invocation.fail(status.error());
     return invocation.fail({Code::kDeadlineExceeded, "TIMED_OUT",

@@ -376,6 +376,55 @@ TEST_F(Api, stops_in_time_with_a_watch_open_and_an_engine_that_does_not_answer) 
   EXPECT_FALSE(watch.get().ok());
 }
 
+TEST_F(Api, a_watch_outlives_its_server_and_misses_nothing) {
+  push_release();
+  ASSERT_TRUE(client_->call<v1::CreateRolloutResponse>(rollout_request()).ok());
+  std::promise<void> watching;
+  std::promise<void> lost;
+  std::vector<bool> connection;
+  std::vector<v1::RolloutState> seen;
+  auto watch = std::async(std::launch::async, [&] {
+    cli::Client other(local(), Millis{10'000});
+    return other.watch_rollout(
+        "rollouts/first", Millis{0},
+        [&](const v1::Rollout& rollout) {
+          seen.push_back(rollout.state());
+          if (seen.size() == 1) watching.set_value();
+          return true;
+        },
+        [&](bool up) {
+          connection.push_back(up);
+          if (connection.size() == 1) lost.set_value();
+        });
+  });
+  watching.get_future().wait();
+  server_->stop(Millis{1000});
+  lost.get_future().wait();
+  server_.reset();
+  start_server();
+  v1::AbortRolloutRequest abort;
+  abort.set_name("rollouts/first");
+  cli::Client after(local(), Millis{10'000});
+  ASSERT_TRUE(after.call<v1::AbortRolloutResponse>(abort).ok());
+  const Status watched = watch.get();
+  EXPECT_TRUE(watched.ok()) << watched.error().message;
+  EXPECT_EQ(connection, (std::vector<bool>{false, true}));
+  EXPECT_EQ(seen.back(), v1::ROLLOUT_STATE_ABORTED);
+}
+
+TEST_F(Api, a_watch_waits_for_a_server_no_longer_than_asked) {
+  push_release();
+  ASSERT_TRUE(client_->call<v1::CreateRolloutResponse>(rollout_request()).ok());
+  cli::Client other(local(), Millis{10'000});
+  const Status watched =
+      other.watch_rollout("rollouts/first", Millis{1'000}, [&](const v1::Rollout&) {
+        server_->stop(Millis{0});
+        return true;
+      });
+  ASSERT_FALSE(watched.ok());
+  EXPECT_EQ(watched.error().code, Code::kDeadlineExceeded);
+}
+
 TEST_F(Api, idle_connections_beyond_the_limit_fail_the_probe_and_then_go) {
   GrpcOptions options;
   options.max_connections = 4;
