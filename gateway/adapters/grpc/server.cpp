@@ -6,6 +6,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <array>
 
 #include "gateway/adapters/grpc/acceptor.hpp"
@@ -19,6 +20,7 @@ namespace {
 constexpr int kMessageBytesMax = 1 << 20;
 constexpr size_t kMemoryBytes = 256U << 20U;
 constexpr int kThreadsMax = 16;
+constexpr Millis kGoodbye{100};  // for clients to hear that the server goes
 
 // Idle HTTP/2 connections would stay for ever by default (RUNTIME.md).
 void limit(grpc::ServerBuilder& builder, const GrpcOptions& options) {
@@ -110,7 +112,10 @@ void GrpcServer::stop(Millis deadline) {
   impl_->probe->stop();
   impl_->acceptor->stop();
   impl_->session->shut_down();
-  impl_->server->Shutdown(std::chrono::system_clock::now() + deadline);
+  // gRPC alone would give connections that say nothing the whole deadline.
+  const auto end = std::chrono::system_clock::now() + deadline;
+  impl_->session->wait_for_calls(deadline);
+  impl_->server->Shutdown(std::min(end, std::chrono::system_clock::now() + kGoodbye));
   impl_->session->worker.stop();
 }
 

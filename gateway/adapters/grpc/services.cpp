@@ -17,14 +17,14 @@ namespace {
 template <typename Req, typename Resp>
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
-  UnaryReactor(grpc::CallbackServerContext& context, Resp& response)
-      : context_(context), response_(response) {}
+  UnaryReactor(SessionPtr session, grpc::CallbackServerContext& context, Resp& response)
+      : context_(context), response_(response), in_flight_(std::move(session)) {}
 
   static grpc::ServerUnaryReactor* start(const SessionPtr& session,
                                          grpc::CallbackServerContext* context, const Req* request,
                                          Resp* response,
                                          void (*handler)(const CallPtr<Req, Resp>&)) {
-    const auto reactor = std::make_shared<UnaryReactor>(*context, *response);
+    const auto reactor = std::make_shared<UnaryReactor>(session, *context, *response);
     reactor->self_ = reactor;
     const auto call = std::make_shared<Call<Req, Resp>>();
     call->context = session->context;
@@ -40,7 +40,10 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   void OnCancel() override {
     end(Error{static_cast<Code>(1), "CANCELLED", "the client has gone"}, nullptr);
   }
-  void OnDone() override { self_.reset(); }
+  void OnDone() override {
+    in_flight_.end();
+    self_.reset();
+  }
 
  private:
   void end(const Status& status, Resp* response) {
@@ -58,6 +61,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   std::shared_ptr<UnaryReactor> self_;
   std::mutex mutex_;
   bool ended_ = false;  // guarded by mutex_
+  InFlight in_flight_;
 };
 
 #define COVEY_UNARY(Method, handler)                                          \
@@ -186,6 +190,23 @@ void Session::shut_down() {
     ends.swap(ends_);
   }
   for (const auto& [id, end] : ends) end();
+}
+
+void Session::wait_for_calls(Millis longest) {
+  std::unique_lock lock(mutex_);
+  ended_.wait_for(lock, longest, [this] { return calls_ == 0; });
+}
+
+InFlight::InFlight(std::shared_ptr<Session> session) : session_(std::move(session)) {
+  const std::lock_guard lock(session_->mutex_);
+  ++session_->calls_;
+}
+
+void InFlight::end() {
+  const std::shared_ptr<Session> session = std::exchange(session_, nullptr);
+  if (!session) return;
+  const std::lock_guard lock(session->mutex_);
+  if (--session->calls_ == 0) session->ended_.notify_all();
 }
 
 grpc::Status to_grpc(const Status& status, grpc::CallbackServerContext& context) {

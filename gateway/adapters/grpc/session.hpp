@@ -6,6 +6,7 @@
 #include <grpcpp/support/status.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -30,12 +31,31 @@ struct Session {
   uint64_t on_shutdown(std::function<void()> end);
   void forget(uint64_t id);
   void shut_down();
+  // After shut_down(): until no call is in flight, at most `longest`.
+  void wait_for_calls(Millis longest);
 
  private:
+  friend class InFlight;
+
   std::mutex mutex_;
+  std::condition_variable ended_;
+  size_t calls_ = 0;                                // guarded by mutex_
   bool down_ = false;                               // guarded by mutex_
   uint64_t next_ = 1;                               // guarded by mutex_
   std::map<uint64_t, std::function<void()>> ends_;  // guarded by mutex_
+};
+
+// One call, from its start until gRPC is done with it.
+class InFlight {
+ public:
+  explicit InFlight(std::shared_ptr<Session> session);
+  ~InFlight() { end(); }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+  void end();  // once; repeated calls do nothing
+
+ private:
+  std::shared_ptr<Session> session_;
 };
 
 // Adds the reason as trailing metadata.

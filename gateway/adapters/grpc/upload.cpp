@@ -17,7 +17,8 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
       : session_(std::move(session)),
         context_(context),
         response_(response),
-        actor_(actor_of(context)) {}
+        actor_(actor_of(context)),
+        in_flight_(session_) {}
   ~Upload() override {
     if (counted_) session_->uploads.fetch_sub(1);
   }
@@ -44,7 +45,10 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
     read_trust();
   }
   void OnCancel() override { end(Error{static_cast<Code>(1), "CANCELLED", "the client has gone"}); }
-  void OnDone() override { self_.reset(); }
+  void OnDone() override {
+    in_flight_.end();
+    self_.reset();
+  }
 
  private:
   void read_trust() {
@@ -99,6 +103,7 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
   grpc::CallbackServerContext& context_;
   v1::CreateReleaseResponse& response_;  // gRPC's; ours until Finish
   const std::string actor_;
+  InFlight in_flight_;
   std::shared_ptr<Upload> self_;
   bool counted_ = false;
   v1::CreateReleaseRequest part_;

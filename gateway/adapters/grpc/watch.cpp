@@ -13,7 +13,7 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
                     public std::enable_shared_from_this<Watch> {
  public:
   Watch(SessionPtr session, grpc::CallbackServerContext& context)
-      : session_(std::move(session)), context_(context) {}
+      : session_(std::move(session)), context_(context), in_flight_(session_) {}
 
   void start(const v1::WatchRolloutRequest& request) {
     self_ = shared_from_this();
@@ -52,6 +52,7 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
   void OnCancel() override { end(Error{static_cast<Code>(1), "CANCELLED", "the client has gone"}); }
   void OnDone() override {
     unregister();
+    in_flight_.end();
     self_.reset();
   }
 
@@ -133,6 +134,7 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
 
   const SessionPtr session_;
   grpc::CallbackServerContext& context_;
+  InFlight in_flight_;
   std::shared_ptr<Watch> self_;
   RolloutName name_;
   uint64_t changes_ = 0;

@@ -376,6 +376,25 @@ TEST_F(Api, stops_in_time_with_a_watch_open_and_an_engine_that_does_not_answer) 
   EXPECT_FALSE(watch.get().ok());
 }
 
+TEST_F(Api, connections_that_say_nothing_do_not_delay_the_stop) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(server_->port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const api::Descriptor silent(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const api::Descriptor half(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  for (const api::Descriptor* each : {&silent, &half}) {
+    ASSERT_EQ(connect(each->get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  }
+  // A client that is there and then never answers a ping.
+  const std::string hello("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
+  ASSERT_EQ(send(half.get(), hello.data(), hello.size(), 0), 33);
+  ASSERT_TRUE(client_->call<v1::GetSiteResponse>(v1::GetSiteRequest()).ok());
+  const auto start = std::chrono::steady_clock::now();
+  server_->stop(Millis{60'000});
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
 TEST_F(Api, a_watch_outlives_its_server_and_misses_nothing) {
   push_release();
   ASSERT_TRUE(client_->call<v1::CreateRolloutResponse>(rollout_request()).ok());
