@@ -42,9 +42,23 @@ struct ModelReport {
   bool operator==(const ModelReport&) const = default;
 };
 
+// What the newest goal says about a model. Content and counter are stored together: a goal that is
+// said again says the same, whatever was decided or reported since.
+struct ModelOrder {
+  std::optional<Digest> confirmed;
+  std::optional<Digest> candidate;
+  bool may_confirm = false;
+  uint32_t attempt = 0;
+  uint32_t security_floor = 0;
+  uint32_t lease_s = 0;
+
+  bool operator==(const ModelOrder&) const = default;
+};
+
 // One model on one device.
 struct DeviceModel {
   ModelReport reported;
+  std::optional<ModelOrder> ordered;  // nullopt: the newest goal does not name the model
   // What the gateway wants confirmed when no deployment is in progress; nullopt: nobody said yet.
   std::optional<Digest> desired;
   uint32_t attempt_last = 0;         // numbers attempts over all rollouts

@@ -4,43 +4,76 @@
 
 namespace covey::engine {
 
-std::vector<ModelGoal> goal_of(const State& state, const Device& device) {
-  std::vector<ModelGoal> goals;
-  for (const auto& [name, model] : device.models) {
-    ModelGoal goal{.model = name,
-                   .confirmed = model.reported.confirmed,
+namespace {
+
+uint32_t lease_of(const State& state, const Deployment& deployment) {
+  const Millis left = deployment.deadline - state.site.observed;
+  const auto lease = std::chrono::duration_cast<std::chrono::seconds>(left + 999ms).count();
+  return static_cast<uint32_t>(std::clamp<int64_t>(lease, 0, INT32_MAX));
+}
+
+ModelOrder order_of(const State& state, const Device& device, const ModelName& name,
+                    const DeviceModel& model) {
+  ModelOrder order{.confirmed = model.reported.confirmed,
                    .security_floor = model.reported.security_floor};
-    const Deployment* deployment = deployment_in_progress(state, device.id, name);
-    if (deployment != nullptr && in_flight(deployment->state)) {
-      goal.candidate = deployment->manifest;
-      goal.may_confirm = deployment->granted;
-      goal.attempt = deployment->attempt;
-    }
-    goals.push_back(std::move(goal));
+  const Deployment* deployment = deployment_in_progress(state, device.id, name);
+  if (deployment != nullptr && in_flight(deployment->state)) {
+    order.candidate = deployment->manifest;
+    order.may_confirm = deployment->granted;
+    order.attempt = deployment->attempt;
+    order.lease_s = lease_of(state, *deployment);
   }
-  return goals;
+  return order;
+}
+
+// A lease runs down by itself: only one that has lost its meaning before it was seen makes another
+// goal.
+bool says_the_same(const std::optional<ModelOrder>& said, ModelOrder now, bool seen) {
+  if (!said) return false;
+  const uint32_t left = now.lease_s;
+  now.lease_s = said->lease_s;
+  return *said == now && (seen || left >= said->lease_s / 2);
+}
+
+}  // namespace
+
+bool goal_is_outdated(const State& state, const Device& device) {
+  return std::any_of(device.models.begin(), device.models.end(), [&](const auto& entry) {
+    const auto& [name, model] = entry;
+    return !says_the_same(model.ordered, order_of(state, device, name, model),
+                          device.goal_counter_seen >= device.goal_counter);
+  });
 }
 
 void refresh_goal(Turn& turn, const DeviceId& device) { turn.dirty_goals.insert(device); }
 
-void publish_goal(Turn& turn, const Device& device) {
-  const State& state = turn.state;
-  Millis lease{0};
-  for (const auto& [name, model] : device.models) {
-    const Deployment* deployment = deployment_in_progress(state, device.id, name);
-    if (deployment != nullptr && in_flight(deployment->state)) {
-      lease = std::max(lease, deployment->deadline - state.site.observed);
-    }
+void renew_goal(Turn& turn, Device& device) {
+  ++device.goal_counter;
+  device.goal_nonce = device.nonce;
+  device.goal_dirty = true;
+  for (auto& [name, model] : device.models) {
+    model.ordered = order_of(turn.state, device, name, model);
   }
-  const auto lease_s = std::chrono::duration_cast<std::chrono::seconds>(lease + 999ms).count();
-  GoalMessage goal{.site_epoch = state.site.site_epoch,
+}
+
+void publish_goal(Turn& turn, const Device& device) {
+  GoalMessage goal{.site_epoch = turn.state.site.site_epoch,
                    .counter = device.goal_counter,
                    .device = device.id,
                    .nonce = device.goal_nonce,
-                   .models = goal_of(state, device),
-                   .lease_s = static_cast<uint32_t>(std::clamp<int64_t>(lease_s, 0, INT32_MAX))};
+                   .models = {}};
+  for (const auto& [name, model] : device.models) {
+    if (!model.ordered) continue;
+    goal.models.push_back({.model = name,
+                           .confirmed = model.ordered->confirmed,
+                           .candidate = model.ordered->candidate,
+                           .may_confirm = model.ordered->may_confirm,
+                           .attempt = model.ordered->attempt,
+                           .security_floor = model.ordered->security_floor});
+    goal.lease_s = std::max(goal.lease_s, model.ordered->lease_s);
+  }
   ++turn.state.counters.goals;
-  turn.emit(PublishGoal{device.id, device.shard, std::move(goal), order_key(state, device)});
+  turn.emit(PublishGoal{device.id, device.shard, std::move(goal), order_key(turn.state, device)});
 }
 
 void publish_release(Turn& turn, const ReleaseRecord& release) {
@@ -56,7 +89,10 @@ void publish_everything_retained(Turn& turn) {
   const State& state = turn.state;
   for (const auto& [id, release] : state.releases) publish_release(turn, release);
   for (const auto& [id, device] : state.devices) {
-    if (device.state == DeviceState::kAccepted && device.goal_counter > 0) {
+    if (device.state != DeviceState::kAccepted || device.goal_counter == 0) continue;
+    if (goal_is_outdated(state, device)) {
+      refresh_goal(turn, id);
+    } else {
       publish_goal(turn, device);
     }
   }

@@ -109,8 +109,11 @@ void on_status(Turn& turn, Device& device, const StatusMessage& status) {
   device.last_seen_wall = turn.now.wall;
   note_counter(turn, device, status.goal_counter);
   take_reports(turn, device, status.models);
-  // The goal that stands did not reach it: say it again, as it is.
-  if (device.goal_counter > status.goal_counter) publish_goal(turn, device);
+  // The goal that stands did not reach it: say it again, as it is. (One that is outdated becomes
+  // another one at the end of the turn.)
+  if (device.goal_counter > status.goal_counter && !goal_is_outdated(turn.state, device)) {
+    publish_goal(turn, device);
+  }
   turn.urgent();
 }
 

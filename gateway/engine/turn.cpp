@@ -31,11 +31,16 @@ void Turn::report(Report::Level level, std::string event_name, std::string subje
 void finish(Turn& turn) {
   State& state = turn.state;
   // Goals first: they change device rows.
+  for (const DeviceId& id : turn.dirty_devices) {
+    const Device& device = state.devices.at(id);
+    if (device.state == DeviceState::kAccepted && device.goal_counter > 0 &&
+        goal_is_outdated(state, device)) {
+      turn.dirty_goals.insert(id);
+    }
+  }
   for (const DeviceId& id : turn.dirty_goals) {
     Device& device = turn.change(state.devices.at(id));
-    ++device.goal_counter;
-    device.goal_nonce = device.nonce;
-    device.goal_dirty = true;
+    renew_goal(turn, device);
     publish_goal(turn, device);
     turn.urgent();
   }

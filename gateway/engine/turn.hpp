@@ -74,9 +74,13 @@ bool is_online(const State& state, const DeviceId& device);
 void flush_acks(Turn& turn);
 
 // goals.cpp
-std::vector<ModelGoal> goal_of(const State& state, const Device& device);
+// What should be said is not what the newest goal says.
+bool goal_is_outdated(const State& state, const Device& device);
 // A new goal with a higher counter, at the end of the turn.
 void refresh_goal(Turn& turn, const DeviceId& device);
+// That end: content and counter change together, and nowhere else.
+void renew_goal(Turn& turn, Device& device);
+// The newest goal, as it is stored: one counter never has two contents.
 void publish_goal(Turn& turn, const Device& device);
 void publish_everything_retained(Turn& turn);
 void publish_site(Turn& turn);

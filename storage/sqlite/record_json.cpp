@@ -49,6 +49,15 @@ void fields(auto& visit, Like<ModelReport> auto& r) {
   visit("port_code", r.port_code);
 }
 
+void fields(auto& visit, Like<ModelOrder> auto& o) {
+  visit("confirmed", o.confirmed);
+  visit("candidate", o.candidate);
+  visit("may_confirm", o.may_confirm);
+  visit("attempt", o.attempt);
+  visit("security_floor", o.security_floor);
+  visit("lease_s", o.lease_s);
+}
+
 namespace {
 // The map's key is not always the report's: a model may be desired before the device said a word.
 struct NamedModel {
@@ -60,6 +69,7 @@ struct NamedModel {
 void fields(auto& visit, Like<NamedModel> auto& m) {
   visit("model", m.name);
   visit("reported", m.model.reported);
+  visit("ordered", m.model.ordered);
   visit("desired", m.model.desired);
   visit("attempt_last", m.model.attempt_last);
   visit("assignment_failures", m.model.assignment_failures);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/duration.hpp"
+#include "gateway/codec/device_codec.hpp"
 #include "gateway/engine/queries.hpp"
 #include "tests/sim/world.hpp"
 
@@ -145,6 +146,14 @@ void World::check_effect(const engine::Effect& effect) {
   if (const auto* goal = std::get_if<engine::PublishGoal>(&effect)) {
     uint64_t& issued = goals_issued_[goal->device];
     issued = std::max(issued, goal->goal.counter);
+    if (const Result<Bytes> bytes = codec::encode(goal->goal, goal->order_key)) {
+      const auto [said, first] = goals_said_.try_emplace(
+          {goal->device, goal->goal.site_epoch, goal->goal.counter}, *bytes);
+      if (!first && said->second != *bytes) {
+        fail("goal " + std::to_string(goal->goal.counter) + " of " + goal->device.str() +
+             " was said with two contents");
+      }
+    }
     const Result<Snapshot> stored = gateway_->store().load({});
     const auto row = std::find_if(stored->devices.begin(), stored->devices.end(),
                                   [&](const ::covey::Device& d) { return d.id == goal->device; });

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/sim/device.hpp"
@@ -75,6 +76,8 @@ class World {
   std::map<uint64_t, DeploymentState> ended_;
   std::set<DeviceId> had_model_;
   std::map<DeviceId, uint64_t> goals_issued_;  // highest counter that the gateway ever sent
+  // (device, epoch, counter): one goal has one content for ever
+  std::map<std::tuple<DeviceId, uint32_t, uint64_t>, Bytes> goals_said_;
   WorldResult result_;
   bool calm_ = false;
 };

@@ -91,7 +91,7 @@ TEST(Restore, AHigherCounterPausesWhatIsGoingOn) {
   EXPECT_TRUE(site.state().site.reconciling);
   EXPECT_EQ(site.rollout("r").state, RolloutState::kPaused);
   EXPECT_EQ(site.rollout("r").reason, "RESTORED");
-  EXPECT_EQ(site.state().devices.at(DeviceId("d0")).goal_counter, 1000U);
+  EXPECT_GE(site.state().devices.at(DeviceId("d0")).goal_counter, 1000U);
   // The next goal is above what the device has seen: it is accepted.
   ASSERT_TRUE(site.command(engine::ResumeRollout{RolloutName("r")}).ok());
   site.pass(1s);
@@ -172,6 +172,71 @@ TEST(Goals, AreSaidAgainUntilTheDeviceHasSeenThem) {
   EXPECT_GT(site.goal("a")->counter, first);
   EXPECT_EQ(site.goal("a")->nonce, site.device("a").nonce);
   EXPECT_EQ(site.goal("a")->models.at(0).candidate, site.manifest({1, 0, 0}));
+}
+
+// A retained goal is said again after a reconnect: the counter is what a device tells goals apart
+// by, so the same counter must mean the same words.
+TEST(Goals, OneCounterNeverHasTwoContents) {
+  Site site;
+  site.push({1, 0, 0});
+  site.push({1, 1, 0});
+  site.join("a");
+  site.run("a", {1, 0, 0});
+  std::map<uint64_t, engine::GoalMessage> said;
+  site.on_said = [&](const engine::Effect& effect) {
+    const auto* goal = std::get_if<engine::PublishGoal>(&effect);
+    if (goal == nullptr) return;
+    const auto [first, added] = said.emplace(goal->goal.counter, goal->goal);
+    if (added) return;
+    EXPECT_EQ(first->second.models, goal->goal.models) << "goal " << goal->goal.counter;
+    EXPECT_EQ(first->second.lease_s, goal->goal.lease_s) << "goal " << goal->goal.counter;
+    EXPECT_EQ(first->second.nonce, goal->goal.nonce) << "goal " << goal->goal.counter;
+  };
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
+  site.pass(1s);
+  site.pass(20s);  // the lease runs down
+  site.status("a");
+  site.connect_broker();
+  site.restart();
+  site.hello("a");
+  site.obey("a");
+  // It leaves the release by itself: the goal that names what it has confirmed is another one.
+  const uint64_t before = site.goal("a")->counter;
+  site.fall_back("a", {1, 0, 0}, "STARTS_EXHAUSTED");
+  EXPECT_GT(site.goal("a")->counter, before);
+  EXPECT_EQ(site.goal("a")->models.at(0).confirmed, site.manifest({1, 0, 0}));
+  site.connect_broker();
+  site.restart();
+  EXPECT_GE(said.size(), 4U);
+  site.check_reload();
+}
+
+TEST(Goals, ALeaseThatRanDownUnseenIsGivenAnew) {
+  Site site;
+  site.push({1, 0, 0});
+  site.join("a");
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.0.0")).ok());
+  site.pass(1s);
+  const engine::GoalMessage first = *site.goal("a");
+  site.pass(6min, 1s);
+  site.status("a");
+  EXPECT_GT(site.goal("a")->counter, first.counter);
+  EXPECT_LT(site.goal("a")->lease_s, first.lease_s / 2);
+}
+
+// Its words are authenticated with another key from now on.
+TEST(Goals, ReenrolmentMakesTheNextOneAnother) {
+  Site site;
+  site.push({1, 0, 0});
+  site.join("a");
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.0.0")).ok());
+  site.pass(1s);
+  site.obey("a");
+  const uint64_t before = site.goal("a")->counter;
+  ASSERT_TRUE(site.command(engine::ReenrollDevice{DeviceId("a")}).ok());
+  site.enroll("a", 77);
+  site.accept("a");
+  EXPECT_GT(site.goal("a")->counter, before);
 }
 
 TEST(Goals, OutliveACrashBetweenCommitAndPublish) {

@@ -108,6 +108,10 @@ Device RandomWrites::device() {
                       any_text(),  any_text(),     any_text(),     any32(),        any32(),
                       any32(),     any32(),        any32(),        any32(),        -5};
     model.desired = maybe_digest();
+    if (any_flag()) {
+      model.ordered =
+          ModelOrder{maybe_digest(), maybe_digest(), any_flag(), any32(), any32(), any32()};
+    }
     model.attempt_last = any32();
     model.assignment_failures = any32();
     model.retry_not_before = any_wall();
