@@ -106,7 +106,7 @@ GateResult judge_silence(const SilenceCounts& counts, const SilenceOptions& opti
           measured + printed("; but %llu of %llu control devices are silent too",
                              wide(counts.control_silent), wide(counts.control_expected)));
     }
-    return conclude(result, Verdict::kFail, "SILENT", measured);
+    return conclude(result, Verdict::kFail, "TOO_MUCH_SILENCE", measured);
   }
   if (counts.expected < options.min_sample) {
     return conclude(result, Verdict::kInconclusive, "SAMPLE_TOO_SMALL",

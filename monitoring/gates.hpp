@@ -76,7 +76,7 @@ struct SilenceOptions {
   Ratio max;
   uint64_t min_sample = 1;
 };
-// FAIL (SILENT) when silent / expected > max, unless the control exceeds max too and its share is
+// FAIL (TOO_MUCH_SILENCE) when silent / expected > max, unless the control exceeds max too and its share is
 // at least as large: INCONCLUSIVE (SILENCE_IS_SITE_WIDE). PASS (WITHIN_BOUND) with at least one and
 // min(min_sample, expected) devices. No data: INCONCLUSIVE (NO_DATA).
 GateResult judge_silence(const SilenceCounts& counts, const SilenceOptions& options);

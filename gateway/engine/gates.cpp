@@ -24,6 +24,15 @@ bool left_release(const State& state, const Rollout& rollout, const Deployment& 
          model.reported.confirmed != deployment.manifest && !model.reported.fallback_reason.empty();
 }
 
+// FAILURES_CERTAIN, ACCURACY_CANARY_WORSE: the gate is named once.
+std::string reason_of(const GateResult& result) {
+  std::string gate = result.gate;
+  std::transform(gate.begin(), gate.end(), gate.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
+  return result.reason.find(gate) == std::string::npos ? gate + "_" + result.reason : result.reason;
+}
+
 struct StageDevices {
   std::vector<const Deployment*> newest;  // of devices up to the stage's end, stage order
 };
@@ -216,10 +225,7 @@ rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage
   facts.verdict = monitoring::combine(std::span<const GateResult>(record.results));
   for (const GateResult& result : record.results) {
     if (result.verdict != facts.verdict) continue;
-    facts.reason = result.gate + ":" + result.reason;
-    std::transform(facts.reason.begin(), facts.reason.end(), facts.reason.begin(), [](char c) {
-      return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c == ':' ? '_' : c;
-    });
+    facts.reason = reason_of(result);
     facts.explanation = result.gate + ": " + result.explanation;
     break;
   }

@@ -46,7 +46,7 @@ class Course {
                         {.waiting = waiting,
                          .can_roll_back = can_roll_back,
                          .verdict = verdict,
-                         .reason = "FAILURES_TOO_MANY",
+                         .reason = "TOO_MANY_FAILURES",
                          .explanation = "1 of 1 failed"}});
     return now();
   }
@@ -139,7 +139,7 @@ TEST(Stages, FailureRollsBackCancelsAndSaysWhy) {
   EXPECT_EQ(c.apply(rollout::Pause{"OPERATOR", ""}), "ROLLING_BACK");
   c.apply(rollout::RollbackTick{{.reachable = 0, .outstanding = 2}});
   EXPECT_EQ(c.rollout().state, RolloutState::kRolledBack);
-  EXPECT_EQ(c.rollout().reason, "FAILURES_TOO_MANY") << "the cause is what people ask for";
+  EXPECT_EQ(c.rollout().reason, "TOO_MANY_FAILURES") << "the cause is what people ask for";
   EXPECT_EQ(c.rollout().explanation, "1 of 1 failed");
 }
 
