@@ -78,12 +78,14 @@ GateResult judge_silence(const SilenceCounts& counts, const SilenceOptions& opti
   result.gate = "silence";
   result.measures = {
       {"silent", static_cast<double>(counts.silent), std::nullopt, ""},
+      {"unheard", static_cast<double>(counts.unheard), std::nullopt, ""},
       {"expected", static_cast<double>(counts.expected), std::nullopt, ""},
       {"share", share(counts.silent, counts.expected), options.max.as_double(), ""},
       {"control_silent", static_cast<double>(counts.control_silent), std::nullopt, ""},
       {"control_expected", static_cast<double>(counts.control_expected), std::nullopt, ""},
   };
-  if (counts.silent > counts.expected || counts.control_silent > counts.control_expected) {
+  if (counts.silent > counts.expected || counts.unheard > counts.expected - counts.silent ||
+      counts.control_silent > counts.control_expected) {
     return conclude(result, Verdict::kError, "COUNTS_CONTRADICT",
                     "more devices are silent than are expected to report");
   }
@@ -107,6 +109,11 @@ GateResult judge_silence(const SilenceCounts& counts, const SilenceOptions& opti
                              wide(counts.control_silent), wide(counts.control_expected)));
     }
     return conclude(result, Verdict::kFail, "TOO_MUCH_SILENCE", measured);
+  }
+  if (exceeds(counts.silent + counts.unheard, counts.expected, options.max)) {
+    return conclude(result, Verdict::kInconclusive, "NOT_HEARD_YET",
+                    measured + printed("; %llu were not heard of since the gateway came back",
+                                       wide(counts.unheard)));
   }
   if (counts.expected < options.min_sample) {
     return conclude(result, Verdict::kInconclusive, "SAMPLE_TOO_SMALL",

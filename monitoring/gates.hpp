@@ -71,6 +71,7 @@ struct SilenceCounts {
   // release.
   uint64_t control_expected = 0;
   uint64_t control_silent = 0;
+  uint64_t unheard = 0;  // of the expected that are not silent: no word since the gateway came back
 };
 struct SilenceOptions {
   Ratio max;
@@ -78,7 +79,8 @@ struct SilenceOptions {
 };
 // FAIL (TOO_MUCH_SILENCE) when silent / expected > max, unless the control exceeds max too and its share is
 // at least as large: INCONCLUSIVE (SILENCE_IS_SITE_WIDE). PASS (WITHIN_BOUND) with at least one and
-// min(min_sample, expected) devices. No data: INCONCLUSIVE (NO_DATA).
+// min(min_sample, expected) devices, and only when the bound holds even if all that are unheard are
+// silent; else INCONCLUSIVE (NOT_HEARD_YET). No data: INCONCLUSIVE (NO_DATA).
 GateResult judge_silence(const SilenceCounts& counts, const SilenceOptions& options);
 
 }  // namespace covey::monitoring

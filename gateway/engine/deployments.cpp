@@ -137,6 +137,7 @@ void on_model_report(Turn& turn, Device& device, const ModelReport& report) {
 }
 
 void expire_deployments(Turn& turn) {
+  if (in_grace(turn)) return;
   const deployment::Event event = deployment::ObservedTime{turn.state.site.observed};
   const std::vector<uint64_t> numbers(turn.state.in_progress.begin(), turn.state.in_progress.end());
   for (const uint64_t number : numbers) {

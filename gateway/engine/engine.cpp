@@ -120,6 +120,7 @@ class Dispatch {
 Output Engine::handle(std::span<const Event> batch, Now now) {
   Turn turn{state_, config_, now};
   Dispatch dispatch(turn);
+  notice_wall_clock(turn);
   for (const Event& event : batch) std::visit(dispatch, event);
   finish(turn);
   return std::move(turn.out);

@@ -52,11 +52,18 @@ StageDevices devices_of(const State& state, const Rollout& rollout, size_t stage
 
 bool is_silent(const Turn& turn, const DeviceId& device) {
   const State& state = turn.state;
-  Millis since = state.connected_observed;
+  Millis since = state.connected_observed + grace(turn.config);
   if (const auto session = state.sessions.find(device); session != state.sessions.end()) {
     since = std::max(since, session->second.last_report_observed);
   }
   return state.site.observed - since > kSilentIntervals * turn.config.report_interval;
+}
+
+// Whether it runs at all is not known since coveyd or its broker came back.
+bool is_unheard(const State& state, const DeviceId& device) {
+  const auto session = state.sessions.find(device);
+  return session == state.sessions.end() ||
+         session->second.last_report_observed < state.connected_observed;
 }
 
 class Judge {
@@ -98,7 +105,11 @@ class Judge {
       // Its first model: it has nothing to report from until it has proven that it runs.
       if (!d->previous && d->state != DeploymentState::kConfirmed) continue;
       ++counts.expected;
-      if (is_silent(turn_, d->device)) ++counts.silent;
+      if (is_silent(turn_, d->device)) {
+        ++counts.silent;
+      } else if (is_unheard(turn_.state, d->device)) {
+        ++counts.unheard;
+      }
     }
     for (size_t i = rollout_.ends[stage_]; i < rollout_.order.size(); ++i) {
       ++counts.control_expected;

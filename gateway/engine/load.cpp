@@ -102,6 +102,9 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   state.site = snapshot.site;
   state.started_mono = now.mono;
   state.last_tick = now.mono;
+  state.last_now = now;
+  // A clock that is wrong at the start is put right within this time, before anything is forgotten.
+  state.last_forget = now.mono;
   state.connected_observed = state.site.observed;
   for (Device& device : snapshot.devices) {
     state.reconcile_due.insert(device.id);

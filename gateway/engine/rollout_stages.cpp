@@ -66,7 +66,7 @@ void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget) {
     const bool online = is_online(state, id);
     if (deployment.state == DeploymentState::kQueued) {
       if (!online) {
-        if (state.site.observed >= deployment.deadline) {
+        if (state.site.observed >= deployment.deadline && !in_grace(turn)) {
           advance(turn, deployment.number, deployment::Cancel{"OFFLINE_SKIPPED"});
         }
         continue;

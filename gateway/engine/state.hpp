@@ -94,6 +94,7 @@ struct Counters {
   uint64_t windows_late = 0;
   uint64_t chunks = 0;
   uint64_t goals = 0;
+  uint64_t wall_jumps = 0;
 };
 
 struct State {
@@ -128,6 +129,8 @@ struct State {
   bool broker_connected = false;
   Millis started_mono{0};
   Millis connected_observed{0};  // observed time when the broker came back last
+  Now last_now{};
+  Millis hold_until{0};  // observed time: until then nothing is deleted by the wall clock
   Millis last_tick{0};
   Millis last_gates{0};
   Millis last_sweep{0};

@@ -53,6 +53,15 @@ void finish(Turn& turn);
 
 // ---- the parts, one file each
 
+// clocks.cpp
+Millis grace(const EngineConfig& config);
+// Coveyd or its broker came back just now: devices have had no time to say what happened meanwhile,
+// so nothing that waits for their word expires yet.
+bool in_grace(const Turn& turn);
+// A step of the wall clock: counted, reported, and what goes by it is held.
+void notice_wall_clock(Turn& turn);
+bool schedules_held(const State& state);
+
 // enrolment.cpp
 void on_enroll(Turn& turn, const EnrollReceived& event);
 Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command);
@@ -133,6 +142,8 @@ std::string cohort_of(const State& state, const Device& device, const Digest& ma
 
 // windows.cpp
 void close_windows(Turn& turn);
+// Closes what is open without a judgement: its time is not what it was.
+void abandon_windows(Turn& turn);
 void forget_old(Turn& turn);
 
 // labels.cpp

@@ -52,7 +52,21 @@ void write_cohorts(Turn& turn, const Digest& manifest, int64_t index, const Open
   }
 }
 
+void close(Turn& turn, const Digest& manifest, int64_t index, OpenWindow& window) {
+  window.closed = true;
+  write_cohorts(turn, manifest, index, window, false);
+  for (const auto& [key, counts] : window.devices) {
+    turn.dirty_windows.insert({manifest, index, key.first, key.second});
+  }
+}
+
 }  // namespace
+
+void abandon_windows(Turn& turn) {
+  for (auto& [key, window] : turn.state.windows) {
+    if (!window.closed) close(turn, key.first, key.second, window);
+  }
+}
 
 void close_windows(Turn& turn) {
   State& state = turn.state;
@@ -65,19 +79,17 @@ void close_windows(Turn& turn) {
   for (const auto& key : late) {
     write_cohorts(turn, key.first, key.second, state.windows.at(key), true);
   }
-  const int64_t oldest = turn.now.wall / turn.config.window - turn.config.windows_kept;
+  const int64_t newest = turn.now.wall / turn.config.window;
+  const int64_t oldest = newest - turn.config.windows_kept;
   for (auto it = state.windows.begin(); it != state.windows.end();) {
     const auto& [manifest, index] = it->first;
     OpenWindow& window = it->second;
     if (!window.closed && may_close(turn, manifest, index)) {
-      window.closed = true;
-      write_cohorts(turn, manifest, index, window, false);
-      for (const auto& [key, counts] : window.devices) {
-        turn.dirty_windows.insert({manifest, index, key.first, key.second});
-      }
+      close(turn, manifest, index, window);
       if (turn.config.drift_enabled) judge_drift(turn, manifest, window);
     }
-    const bool forget = window.closed && index < oldest;
+    // Behind the windows that late counts may revise, or of a time that a stepped clock took back.
+    const bool forget = window.closed && (index < oldest || index > newest + 1);
     if (forget) {
       // Still to be written in this turn: keep it for one more.
       const bool noted =
@@ -95,6 +107,7 @@ void close_windows(Turn& turn) {
 }
 
 void forget_old(Turn& turn) {
+  if (schedules_held(turn.state)) return;
   const Millis before = turn.now.wall - turn.config.retention;
   turn.write(Forget{.windows_before = before, .reports_before = before});
   for (auto& [key, windows] : turn.state.tally) {

@@ -114,6 +114,7 @@ Site::Site(const engine::EngineConfig& config)
   need(store_.commit(first), "first commit");
   load();
   connect_broker();
+  pass(2 * config.report_interval, 1s);  // it has run for a while: no grace is left
   need(command(engine::AddTrustedKey{author_.public_key().to_pem(), "author"}), "trust");
 }
 
@@ -157,6 +158,12 @@ void Site::connect_broker() {
 void Site::disconnect_broker() {
   connected_ = false;
   handle(engine::BrokerDisconnected{});
+}
+
+void Site::power_off(Millis duration) {
+  now_.wall += duration;
+  now_.mono = 10s;
+  restart();
 }
 
 void Site::restart() {

@@ -51,6 +51,9 @@ class Site {
   void disconnect_broker();
   // kill -9 and start: the store's state only. The broker is connected again.
   void restart();
+  // The power goes for `duration`, by the wall; the machine's own time begins anew.
+  void power_off(Millis duration);
+  void step_wall(Millis by) { now_.wall += by; }
   // The next output is committed and its effects never leave: a crash between the two.
   void crash_after_next_commit() { crash_next_ = true; }
 

@@ -90,6 +90,10 @@ TEST(SilenceGate, counts_against_the_canary_unless_the_site_is_silent) {
   EXPECT_EQ(judge_silence({3, 0, 0, 0}, {Ratio::percent(5), 10}).reason, "SAMPLE_TOO_SMALL");
   EXPECT_EQ(judge_silence({3, 4, 0, 0}, options).verdict, Verdict::kError);
   EXPECT_EQ(judge_silence({3, 0, 1, 2}, options).verdict, Verdict::kError);
+  EXPECT_EQ(judge_silence({20, 0, 0, 0, 1}, options).verdict, Verdict::kPass);
+  EXPECT_EQ(judge_silence({20, 0, 0, 0, 2}, options).reason, "NOT_HEARD_YET");
+  EXPECT_EQ(judge_silence({20, 2, 0, 0, 18}, options).verdict, Verdict::kFail);
+  EXPECT_EQ(judge_silence({20, 2, 0, 0, 19}, options).verdict, Verdict::kError);
 }
 
 TEST(Gates, explanations_carry_the_numbers) {
