@@ -34,39 +34,37 @@ GateResult judge_failures(const FailureCounts& counts, const FailuresOptions& op
   result.gate = "failures";
   result.measures = {
       {"failed", static_cast<double>(counts.failed), std::nullopt, ""},
-      {"attempted", static_cast<double>(counts.attempted), std::nullopt, ""},
+      {options.of, static_cast<double>(counts.counted), std::nullopt, ""},
       {"in_progress", static_cast<double>(counts.in_progress), std::nullopt, ""},
-      {"targeted", static_cast<double>(counts.targeted), std::nullopt, ""},
-      {"share", share(counts.failed, counts.attempted), options.max.as_double(), ""},
+      {"share", share(counts.failed, counts.counted), options.max.as_double(), ""},
   };
-  if (counts.attempted > counts.targeted || counts.excluded > counts.targeted - counts.attempted ||
-      counts.in_progress > counts.attempted ||
-      counts.failed > counts.attempted - counts.in_progress) {
+  if (counts.counted > counts.targeted || counts.excluded > counts.targeted - counts.counted ||
+      counts.in_progress > counts.counted || counts.failed > counts.counted - counts.in_progress) {
     return conclude(result, Verdict::kError, "COUNTS_CONTRADICT",
                     "the stage's device counts contradict each other");
   }
   const uint64_t reachable = counts.targeted - counts.excluded;
   const uint64_t needed = std::min(std::max<uint64_t>(options.min_sample, 1), reachable);
   const std::string measured =
-      printed("%llu of %llu attempted devices failed, at most %s may", wide(counts.failed),
-              wide(counts.attempted), to_string(options.max).c_str());
+      printed("%llu of %llu %s devices failed, at most %s may", wide(counts.failed),
+              wide(counts.counted), options.of.c_str(), to_string(options.max).c_str());
   if (exceeds(counts.failed, reachable, options.max)) {
     return conclude(
         result, Verdict::kFail, "FAILURES_CERTAIN",
         measured + printed("; it stays above with all %llu devices of the stage", wide(reachable)));
   }
-  if (counts.attempted >= options.min_sample &&
-      exceeds(counts.failed, counts.attempted, options.max)) {
+  if (counts.counted >= options.min_sample && exceeds(counts.failed, counts.counted, options.max)) {
     return conclude(result, Verdict::kFail, "TOO_MANY_FAILURES", measured);
   }
-  if (counts.attempted == 0) {
-    return conclude(result, Verdict::kInconclusive, "NO_DATA", "no device was attempted yet");
+  if (counts.counted == 0) {
+    return conclude(result, Verdict::kInconclusive, "NO_DATA",
+                    printed("no %s device yet", options.of.c_str()));
   }
-  if (counts.attempted < needed) {
+  if (counts.counted < needed) {
     return conclude(result, Verdict::kInconclusive, "SAMPLE_TOO_SMALL",
-                    measured + printed("; a verdict needs %llu attempted devices", wide(needed)));
+                    measured + printed("; a verdict needs %llu", wide(needed)));
   }
-  if (exceeds(counts.failed + counts.in_progress, counts.attempted, options.max)) {
+  if (exceeds(counts.failed + counts.in_progress, counts.counted, options.max)) {
     return conclude(result, Verdict::kInconclusive, "IN_PROGRESS",
                     measured + printed("; %llu attempts have not ended", wide(counts.in_progress)));
   }

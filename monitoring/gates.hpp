@@ -43,22 +43,23 @@ struct GateResult {
 // mean).
 Verdict combine(std::span<const GateResult> results);
 
-// Devices of one stage. A device counts once in `attempted` and at most once in `failed`.
+// Devices of one stage. A device counts once in `counted` and at most once in `failed`.
 struct FailureCounts {
   uint64_t targeted = 0;     // assigned to the stage
-  uint64_t excluded = 0;     // left it without an attempt: skipped offline, removed, held
-  uint64_t attempted = 0;    // reached DOWNLOADING (or any later state)
-  uint64_t in_progress = 0;  // of the attempted: not ended yet
-  uint64_t failed = 0;       // of the attempted: FAILED, REVERTED or TIMED_OUT for good
+  uint64_t excluded = 0;     // will never count: skipped offline, removed, held
+  uint64_t counted = 0;      // the denominator: targeted, attempted or reported; all that failed
+  uint64_t in_progress = 0;  // of the counted: not ended yet
+  uint64_t failed = 0;       // of the counted: ended badly for good, or left the release
 };
 struct FailuresOptions {
   Ratio max;
   uint64_t min_sample = 1;
+  std::string of = "attempted";  // what the denominator is called
 };
-// FAIL (TOO_MANY_FAILURES) as soon as failed / attempted > max with attempted >= min_sample, and
+// FAIL (TOO_MANY_FAILURES) as soon as failed / counted > max with counted >= min_sample, and
 // (FAILURES_CERTAIN) with any sample once failed > max * (targeted - excluded): more attempts
 // cannot bring the share back. PASS (WITHIN_BOUND) only when at least min(min_sample, targeted -
-// excluded) devices were attempted and the bound holds even if every attempt in progress fails.
+// excluded) devices were counted and the bound holds even if every attempt in progress fails.
 // Otherwise INCONCLUSIVE: NO_DATA, SAMPLE_TOO_SMALL, IN_PROGRESS. Contradicting counts: ERROR.
 GateResult judge_failures(const FailureCounts& counts, const FailuresOptions& options);
 
@@ -77,10 +78,10 @@ struct SilenceOptions {
   Ratio max;
   uint64_t min_sample = 1;
 };
-// FAIL (TOO_MUCH_SILENCE) when silent / expected > max, unless the control exceeds max too and its share is
-// at least as large: INCONCLUSIVE (SILENCE_IS_SITE_WIDE). PASS (WITHIN_BOUND) with at least one and
-// min(min_sample, expected) devices, and only when the bound holds even if all that are unheard are
-// silent; else INCONCLUSIVE (NOT_HEARD_YET). No data: INCONCLUSIVE (NO_DATA).
+// FAIL (TOO_MUCH_SILENCE) when silent / expected > max, unless the control exceeds max too and its
+// share is at least as large: INCONCLUSIVE (SILENCE_IS_SITE_WIDE). PASS (WITHIN_BOUND) with at
+// least one and min(min_sample, expected) devices, and only when the bound holds even if all that
+// are unheard are silent; else INCONCLUSIVE (NOT_HEARD_YET). No data: INCONCLUSIVE (NO_DATA).
 GateResult judge_silence(const SilenceCounts& counts, const SilenceOptions& options);
 
 }  // namespace covey::monitoring

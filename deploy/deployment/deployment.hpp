@@ -58,7 +58,7 @@ struct Deployment {
   std::string reason;
   uint32_t chunks_have = 0;
   uint32_t chunks_total = 0;
-  bool attempted = false;       // reached DOWNLOADING or later
+  bool attempted = false;       // reached DOWNLOADING or later, in this attempt or one before
   bool granted = false;         // may_confirm is in the goal
   bool late_confirmed = false;  // proof came after the end
   Millis deadline{0};           // observed time; 0 until offered

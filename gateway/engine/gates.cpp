@@ -75,27 +75,26 @@ class Judge {
         devices_(devices_of(turn.state, rollout, stage)) {}
 
   GateResult operator()(const FailuresGate& gate) const {
-    monitoring::FailureCounts counts;
+    monitoring::FailureCounts counts{.targeted = rollout_.ends[stage_]};
+    const bool everybody = gate.of == Denominator::kTargeted;
     for (const Deployment* d : devices_.newest) {
-      ++counts.targeted;
-      if (!d->attempted && has_ended(d->state) && !retry_follows(rollout_, *d)) {
-        // Declined for good, skipped, or timed out before it began.
-        if (d->state == DeploymentState::kCanceled || d->state == DeploymentState::kRemoved) {
-          ++counts.excluded;
-          continue;
-        }
-      }
-      const bool attempted = d->attempted || d->attempt_in_rollout > 1 ||
-                             gate.of == Denominator::kTargeted || ended_badly(*d);
-      if (!attempted) continue;
-      ++counts.attempted;
-      if (!has_ended(d->state) || retry_follows(rollout_, *d)) ++counts.in_progress;
-      if ((ended_badly(*d) && !retry_follows(rollout_, *d)) ||
-          left_release(turn_.state, rollout_, *d)) {
-        ++counts.failed;
+      const bool open = !has_ended(d->state) || retry_follows(rollout_, *d);
+      const bool failed = !open && (ended_badly(*d) || left_release(turn_.state, rollout_, *d));
+      // A failure is evidence, whatever the denominator: a device that declines for good was never
+      // attempted, one that reverts at once never reported.
+      if (everybody || failed || counts_as(gate.of, *d)) {
+        ++counts.counted;
+        if (open) ++counts.in_progress;
+        if (failed) ++counts.failed;
+      } else if (d->state == DeploymentState::kCanceled || d->state == DeploymentState::kRemoved) {
+        ++counts.excluded;
       }
     }
-    return monitoring::judge_failures(counts, {gate.max, gate.min_sample});
+    // Those that could not be queued: the stage has them, but they will never do anything.
+    const uint64_t absent = counts.targeted - devices_.newest.size();
+    (everybody ? counts.counted : counts.excluded) += absent;
+    return monitoring::judge_failures(counts,
+                                      {gate.max, gate.min_sample, std::string(to_string(gate.of))});
   }
 
   GateResult operator()(const SilenceGate& gate) const {
@@ -175,6 +174,23 @@ class Judge {
   }
 
  private:
+  // DESIGN section 6: attempted is what reached DOWNLOADING, a device once; reported is what sent a
+  // window of the release since.
+  bool counts_as(Denominator of, const Deployment& d) const {
+    switch (of) {
+      case Denominator::kTargeted:
+        return true;
+      case Denominator::kAttempted:
+        return d.attempted;
+      case Denominator::kReported: {
+        const auto total =
+            turn_.state.totals.find({d.device, d.manifest, canary_cohort(rollout_.name)});
+        return total != turn_.state.totals.end() && total->second.windows > 0;
+      }
+    }
+    return true;
+  }
+
   static bool ended_badly(const Deployment& d) {
     return d.state == DeploymentState::kFailed || d.state == DeploymentState::kReverted ||
            d.state == DeploymentState::kTimedOut || d.state == DeploymentState::kDeclined;

@@ -34,7 +34,9 @@ Status load_rollouts(State& state, Snapshot& snapshot) {
     if (!plan) return inconsistent("plan of rollout " + rollout.name.str() + " can't be read");
     rollout.plan = *std::move(plan);
     state.rollout_index.try_emplace(rollout.name);
-    state.rollouts.emplace(rollout.name, std::move(rollout));
+    const RolloutName name = rollout.name;
+    const auto loaded = state.rollouts.emplace(name, std::move(rollout)).first;
+    index_open(state, loaded->second);
   }
   for (Deployment& deployment : snapshot.deployments) {
     if (!state.devices.contains(deployment.device)) {

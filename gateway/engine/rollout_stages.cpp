@@ -23,6 +23,7 @@ void queue(Turn& turn, const Rollout& rollout, size_t stage, const DeviceId& dev
                                                  .cause = Cause::kRollout});
   if (before != nullptr) {
     created.previous = before->previous;
+    created.attempted = before->attempted;  // a device is attempted once
     created.attempt_in_rollout = before->attempt_in_rollout + 1;
   }
   // While queued the deadline is the patience with a device that is offline.

@@ -52,7 +52,9 @@ Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
   Result<rollout::Step> step = rollout::step(stored, event, turn.now);
   if (!step) return step.error();
   if (!(stored == step->state)) turn.dirty_rollouts.insert(name);
+  const bool ended_before = has_ended(stored.state);
   stored = std::move(step->state);
+  if (has_ended(stored.state) != ended_before) index_open(turn.state, stored);
   for (const rollout::Effect& effect : step->effects) std::visit(Apply{turn, name}, effect);
   if (!step->effects.empty()) turn.urgent();
   return {};
@@ -153,6 +155,21 @@ Digest content_of(const CreateRollout& command) {
 
 }  // namespace
 
+void index_open(State& state, const Rollout& rollout) {
+  const ModelName& model = rollout.plan.release.model;
+  for (const DeviceId& device : rollout.order) {
+    if (!has_ended(rollout.state)) {
+      state.open_rollouts[device].insert_or_assign(model, rollout.name);
+      continue;
+    }
+    const auto open = state.open_rollouts.find(device);
+    if (open == state.open_rollouts.end()) continue;
+    const auto found = open->second.find(model);
+    if (found != open->second.end() && found->second == rollout.name) open->second.erase(found);
+    if (open->second.empty()) state.open_rollouts.erase(open);
+  }
+}
+
 Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
                                     const std::string& actor) {
   State& state = turn.state;
@@ -191,7 +208,7 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   rollout.create_wall = turn.now.wall;
   if (Status clear = refuse_overlap(state, rollout); !clear) return clear.error();
   const RolloutName name = rollout.name;
-  state.rollouts.emplace(name, std::move(rollout));
+  index_open(state, state.rollouts.emplace(name, std::move(rollout)).first->second);
   state.rollout_index.try_emplace(name);
   turn.dirty_rollouts.insert(name);
   if (!command.request_id.empty()) {

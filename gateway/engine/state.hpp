@@ -111,6 +111,8 @@ struct State {
   std::map<RolloutName, RolloutIndex> rollout_index;
   std::map<std::pair<DeviceId, ModelName>, uint64_t> newest_deployment;
   std::set<uint64_t> in_progress;  // deployments that have not ended
+  // The rollout that has not ended and has the device in its order (at most one per model).
+  std::unordered_map<DeviceId, std::map<ModelName, RolloutName>> open_rollouts;
   std::vector<AssignmentRecord> assignments;
   std::map<std::string, RequestRecord> requests;
 

@@ -67,24 +67,20 @@ bool plausible(const ReportMessage& report) {
 
 }  // namespace
 
+std::string canary_cohort(const RolloutName& rollout) { return rollout.str() + "/canary"; }
+
 std::string cohort_of(const State& state, const Device& device, const Digest& manifest) {
   const auto known = state.artifacts.find(manifest);
   if (known == state.artifacts.end()) return "fleet";
-  for (const auto& [name, rollout] : state.rollouts) {
-    if (has_ended(rollout.state) || rollout.plan.release.model != known->second.release.model) {
-      continue;
-    }
-    const auto index = state.rollout_index.find(name);
-    if (index == state.rollout_index.end()) continue;
-    if (rollout.plan.release == known->second.release &&
-        index->second.rollout.contains(device.id)) {
-      return name.str() + "/canary";
-    }
-    if (std::find(rollout.order.begin(), rollout.order.end(), device.id) != rollout.order.end()) {
-      return name.str() + "/control";
-    }
-  }
-  return "fleet";
+  const auto open = state.open_rollouts.find(device.id);
+  if (open == state.open_rollouts.end()) return "fleet";
+  const auto found = open->second.find(known->second.release.model);
+  if (found == open->second.end()) return "fleet";
+  const RolloutName& name = found->second;
+  const bool offered = state.rollout_index.at(name).rollout.contains(device.id);
+  return state.rollouts.at(name).plan.release == known->second.release && offered
+             ? canary_cohort(name)
+             : name.str() + "/control";
 }
 
 void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload) {

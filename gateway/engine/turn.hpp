@@ -139,6 +139,8 @@ rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage
 // telemetry.cpp
 void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload);
 std::string cohort_of(const State& state, const Device& device, const Digest& manifest);
+// Keeps State::open_rollouts: called where a rollout begins, ends, or is loaded.
+void index_open(State& state, const Rollout& rollout);
 
 // windows.cpp
 void close_windows(Turn& turn);
@@ -152,6 +154,7 @@ void add_sample(Turn& turn, const SampleRecord& sample);
 
 // alerts.cpp
 void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window);
+std::string canary_cohort(const RolloutName& rollout);
 void raise_duplicate_identity(Turn& turn, const Device& device);
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
                                        const std::string& actor);

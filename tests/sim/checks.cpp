@@ -4,6 +4,7 @@
 #include "core/duration.hpp"
 #include "gateway/codec/device_codec.hpp"
 #include "gateway/engine/queries.hpp"
+#include "gateway/engine/turn.hpp"
 #include "tests/sim/world.hpp"
 
 namespace covey::sim {
@@ -140,6 +141,11 @@ void World::check_reload() {
   if (memory.streams != stored->streams) fail("memory and store differ: streams");
   if (memory.totals != stored->totals) fail("memory and store differ: totals");
   if (memory.alerts != stored->alerts) fail("memory and store differ: alerts");
+  engine::State derived;
+  for (const Rollout& rollout : stored->rollouts) engine::index_open(derived, rollout);
+  if (derived.open_rollouts != gateway_->engine().state().open_rollouts) {
+    fail("memory and store differ: devices of rollouts that have not ended");
+  }
 }
 
 void World::check_effect(const engine::Effect& effect) {
