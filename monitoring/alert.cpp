@@ -4,6 +4,8 @@
 #include <bit>
 #include <string>
 
+#include "monitoring/text.hpp"
+
 namespace covey::monitoring {
 namespace {
 
@@ -41,6 +43,24 @@ bool remember_devices(Alert& alert, const std::vector<DeviceId>& named, const Al
   return more;
 }
 
+// What the explanation and the list of devices have to do with each other: a window may see more
+// devices than the alert names, or fewer.
+std::string on_names(const Alert& alert, const AlertPolicy& policy) {
+  size_t named = 0;
+  size_t seen = 0;
+  for (const DeviceHistory& history : alert.histories) {
+    if (history.confirmed) ++named;
+    if (!history.confirmed && (history.named & 1) != 0) ++seen;
+  }
+  std::string text;
+  if (named > 0) text += printed("; %zu named by this alert", named);
+  if (seen > 0) {
+    text += printed("; %zu seen, but not in %u of %u windows yet", seen, policy.fire_windows,
+                    policy.of_windows);
+  }
+  return text;
+}
+
 Alert open(const AlertTrack& track, Now now) {
   Alert alert;
   alert.key = track.key;
@@ -55,10 +75,10 @@ AlertStep on_abnormal(const AlertTrack& track, const WindowAbnormal& window,
   Alert alert = opened ? open(track, now) : *track.newest;
   alert.abnormal = (alert.abnormal << 1) | 1;
   alert.quiet_streak = 0;
-  alert.explanation = window.explanation;
   const bool escalated = alert.severity < window.severity;
   alert.severity = std::max(alert.severity, window.severity);
   const bool more_devices = remember_devices(alert, window.devices, policy);
+  alert.explanation = window.explanation + on_names(alert, policy);
   AlertChange change = opened ? AlertChange::kOpened : AlertChange::kNothing;
   if (alert.state == AlertState::kPending) {
     if (often_enough(alert.abnormal, policy)) {
@@ -91,6 +111,17 @@ AlertStep on_normal(const AlertTrack& track, const AlertPolicy& policy, Now now)
   const AlertChange change = withdrawn  ? AlertChange::kWithdrawn
                              : resolved ? AlertChange::kResolved
                                         : AlertChange::kNothing;
+  return {{track.key, std::move(alert)}, change};
+}
+
+AlertStep on_gone(const AlertTrack& track, const ScopeGone& event, Now now) {
+  if (!track.newest || track.newest->state == AlertState::kResolved) return {track, {}};
+  Alert alert = *track.newest;
+  const AlertChange change =
+      alert.state == AlertState::kPending ? AlertChange::kWithdrawn : AlertChange::kResolved;
+  alert.state = AlertState::kResolved;
+  alert.resolved_at = now.wall;
+  alert.explanation = event.explanation + "; before: " + alert.explanation;
   return {{track.key, std::move(alert)}, change};
 }
 
@@ -218,6 +249,7 @@ Result<AlertStep> step(const AlertTrack& track, const AlertEvent& event, const A
     Result<AlertStep> operator()(const WindowAbnormal& window) const {
       return on_abnormal(track, window, policy, now);
     }
+    Result<AlertStep> operator()(const ScopeGone& gone) const { return on_gone(track, gone, now); }
     Result<AlertStep> operator()(const AcknowledgeAlert& acknowledge) const {
       return on_acknowledge(track, acknowledge, now);
     }

@@ -65,7 +65,7 @@ struct Alert {
   uint64_t episode = 0;  // 1, 2, ... per key
   AlertState state = AlertState::kPending;
   Severity severity = Severity::kWarn;  // the worst of this episode
-  std::string explanation;              // of the newest abnormal window
+  std::string explanation;              // of the newest abnormal window, and how many are named
   uint32_t abnormal = 0;                // bit i: abnormal i judged windows ago
   uint32_t quiet_streak = 0;
   std::vector<DeviceHistory> histories;  // by device
@@ -96,12 +96,17 @@ struct WindowAbnormal {
   std::vector<DeviceId> devices;  // named by localise(); empty: the whole scope
   std::string explanation;
 };
+// What was watched is not there any more (no device runs the release): resolved at once.
+struct ScopeGone {
+  std::string explanation;
+};
 struct AcknowledgeAlert {
   uint64_t episode = 0;
   std::string by;
   std::string note;
 };
-using AlertEvent = std::variant<WindowNormal, WindowUnknown, WindowAbnormal, AcknowledgeAlert>;
+using AlertEvent =
+    std::variant<WindowNormal, WindowUnknown, WindowAbnormal, ScopeGone, AcknowledgeAlert>;
 
 enum class AlertChange : uint8_t {
   kNothing,    // nothing a person must be told (histories may have moved: store the track)

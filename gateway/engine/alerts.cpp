@@ -51,6 +51,10 @@ monitoring::AlertEvent as_event(const monitoring::FeatureJudgement& judgement,
   return monitoring::WindowUnknown{};
 }
 
+monitoring::AlertKey duplicate_identity(const Device& device) {
+  return {"", "DUPLICATE_IDENTITY", device.id.str(), ""};
+}
+
 }  // namespace
 
 void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window) {
@@ -84,8 +88,44 @@ void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window) {
   }
 }
 
+void resolve_alerts_of_the_past(Turn& turn) {
+  const State& state = turn.state;
+  std::vector<monitoring::AlertKey> open;
+  for (const auto& [key, track] : state.alerts) {
+    if (!key.scope.empty() && track.newest &&
+        track.newest->state != monitoring::AlertState::kResolved) {
+      open.push_back(key);
+    }
+  }
+  if (open.empty()) return;
+  std::set<std::string> running;
+  const auto add = [&](const std::optional<Digest>& manifest) {
+    if (!manifest) return;
+    const auto known = state.artifacts.find(*manifest);
+    if (known != state.artifacts.end()) running.insert(to_string(known->second.release));
+  };
+  for (const auto& [id, device] : state.devices) {
+    if (device.state != DeviceState::kAccepted) continue;
+    for (const auto& [name, model] : device.models) {
+      add(model.reported.active);
+      add(model.reported.confirmed);
+    }
+  }
+  for (const monitoring::AlertKey& key : open) {
+    if (running.contains(key.scope)) continue;
+    advance(turn, key, monitoring::ScopeGone{"no device runs " + key.scope + " any more"},
+            turn.config.alert_policy);
+  }
+}
+
+void resolve_duplicate_identity(Turn& turn, const Device& device) {
+  if (!turn.state.alerts.contains(duplicate_identity(device))) return;
+  advance(turn, duplicate_identity(device), monitoring::ScopeGone{"the device has new keys since"},
+          turn.config.alert_policy);
+}
+
 void raise_duplicate_identity(Turn& turn, const Device& device) {
-  advance(turn, {"", "DUPLICATE_IDENTITY", device.id.str(), ""},
+  advance(turn, duplicate_identity(device),
           monitoring::WindowAbnormal{
               .severity = monitoring::Severity::kPage,
               .devices = {device.id},

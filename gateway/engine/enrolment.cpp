@@ -141,6 +141,7 @@ Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command) 
   device.goal_counter_seen = 0;
   // The goal that stands was authenticated with the old key: what is said next is another one.
   for (auto& [name, model] : device.models) model.ordered.reset();
+  resolve_duplicate_identity(turn, device);
   turn.emit(SetCredential{device.id, ""});
   return CommandReply{.subject = device.id.str(), .changed = 1};
 }

@@ -154,7 +154,8 @@ void add_sample(Turn& turn, const SampleRecord& sample);
 
 // alerts.cpp
 void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window);
-std::string canary_cohort(const RolloutName& rollout);
+// Alerts about a release that no device runs any more are resolved.
+void resolve_alerts_of_the_past(Turn& turn);
 void raise_duplicate_identity(Turn& turn, const Device& device);
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
                                        const std::string& actor);
@@ -167,3 +168,4 @@ void on_command(Turn& turn, const CommandReceived& event);
 Result<std::vector<DeviceId>> select(const State& state, const DeviceSelection& selection);
 
 }  // namespace covey::engine
+void resolve_duplicate_identity(Turn& turn, const Device& device);

@@ -181,6 +181,17 @@ TEST_F(Telemetry, ADriftAlertNamesTheFeatureAndTheDevices) {
   const std::string id = monitoring::alert_id(firing->key, firing->episode);
   EXPECT_TRUE(site.command(engine::AcknowledgeAlert{id}).ok());
   EXPECT_EQ(site.command(engine::AcknowledgeAlert{id}).error().reason, "ALREADY_ACKNOWLEDGED");
+  // While one device still runs the release, what was said of it stands.
+  site.push({1, 9, 0});
+  for (int d = 0; d < 11; ++d) site.run("d" + std::to_string(d), {1, 9, 0});
+  site.pass(11s, 500ms);
+  EXPECT_EQ(firing->state, monitoring::AlertState::kFiring);
+  site.run("d11", {1, 9, 0});
+  site.pass(11s, 500ms);
+  EXPECT_EQ(firing->state, monitoring::AlertState::kResolved);
+  EXPECT_NE(firing->explanation.find("no device runs bearing@"), std::string::npos)
+      << firing->explanation;
+  EXPECT_EQ(engine::view_site(site.state()).alerts_firing, 0U);
   site.check_reload();
 }
 

@@ -27,6 +27,7 @@ class Feed {
     return apply(WindowAbnormal{severity, std::move(devices), "PSI 0.4"});
   }
   AlertChange normal() { return apply(WindowNormal{}); }
+  AlertChange gone() { return apply(ScopeGone{"nobody runs it"}); }
   AlertChange unknown() { return apply(WindowUnknown{}); }
   Result<AlertStep> acknowledge(uint64_t episode) {
     Result<AlertStep> step = monitoring::step(track_, AcknowledgeAlert{episode, "kim", "seen"},
@@ -122,6 +123,32 @@ TEST(Alert, names_devices_that_persist_and_nobody_else) {
   // The innocent one is forgotten, those named stay with the record.
   EXPECT_EQ(feed.alert().histories.size(), 3U);
   EXPECT_EQ(devices_of(feed.alert()).size(), 3U);
+}
+
+TEST(Alert, the_explanation_says_what_the_list_leaves_out) {
+  Feed feed;
+  feed.abnormal(Severity::kPage, ids({"a", "b"}));
+  EXPECT_EQ(feed.alert().explanation, "PSI 0.4; 2 seen, but not in 2 of 3 windows yet");
+  feed.abnormal(Severity::kPage, ids({"a", "b", "c"}));
+  EXPECT_EQ(devices_of(feed.alert()), ids({"a", "b"}));
+  EXPECT_EQ(feed.alert().explanation,
+            "PSI 0.4; 2 named by this alert; 1 seen, but not in 2 of 3 windows yet");
+  feed.abnormal(Severity::kPage, ids({"b", "c"}));
+  EXPECT_EQ(devices_of(feed.alert()), ids({"a", "b", "c"}));
+  EXPECT_EQ(feed.alert().explanation, "PSI 0.4; 3 named by this alert");
+}
+
+TEST(Alert, resolves_when_what_it_watched_is_gone) {
+  Feed feed;
+  EXPECT_EQ(feed.gone(), AlertChange::kNothing);
+  feed.abnormal();
+  EXPECT_EQ(feed.gone(), AlertChange::kWithdrawn);
+  feed.abnormal();
+  feed.abnormal();
+  EXPECT_EQ(feed.gone(), AlertChange::kResolved);
+  EXPECT_EQ(feed.alert().state, AlertState::kResolved);
+  EXPECT_EQ(feed.alert().explanation, "nobody runs it; before: PSI 0.4");
+  EXPECT_EQ(feed.gone(), AlertChange::kNothing);
 }
 
 TEST(Alert, acknowledgement_is_once_and_only_while_it_lasts) {
