@@ -248,6 +248,8 @@ void Site::add_metrics() {
                   static_cast<double>(engine.windows_late));
     sheet.counter("covey_chunks_total", "Chunks sent.", static_cast<double>(engine.chunks));
     sheet.counter("covey_goals_total", "Goals published.", static_cast<double>(engine.goals));
+    sheet.counter("covey_restores_total", "Times that devices had seen more than the store knew.",
+                  static_cast<double>(engine.restores));
     sheet.counter("covey_wall_clock_jumps_total", "Steps of the wall clock of over 5 minutes.",
                   static_cast<double>(engine.wall_jumps));
     for (size_t i = 0; i < engine.drops.size(); ++i) {

@@ -108,6 +108,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   // A clock that is wrong at the start is put right within this time, before anything is forgotten.
   state.last_forget = now.mono;
   state.connected_observed = state.site.observed;
+  state.reconciling_since = state.site.observed;
   for (Device& device : snapshot.devices) {
     state.reconcile_due.insert(device.id);
     state.devices.emplace(device.id, std::move(device));

@@ -23,30 +23,6 @@ void heard(Turn& turn, Device& device, uint64_t boot_id, uint64_t uptime_ms) {
   }
 }
 
-// A device that has seen more than we ever said: the store is older than the world (a restored
-// backup). Adopt, pause what is going on, let people look (DESIGN.md section 4).
-void reconcile_counters(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter) {
-  State& state = turn.state;
-  if (site_epoch <= state.site.site_epoch && goal_counter <= device.goal_counter) return;
-  // Many devices know better than one restored store; a higher epoch is a restore of its own.
-  const bool another_restore = site_epoch > state.site.site_epoch;
-  state.site.site_epoch = std::max(state.site.site_epoch, site_epoch);
-  turn.change(device).goal_counter = std::max(device.goal_counter, goal_counter);
-  turn.report(Report::Level::kWarning, "site_restored", device.id.str(),
-              "device has seen goal " + std::to_string(goal_counter) + " of epoch " +
-                  std::to_string(site_epoch));
-  if (state.site.reconciling && !another_restore) return;
-  state.site.reconciling = true;
-  for (const auto& [name, rollout] : state.rollouts) {
-    if (has_ended(rollout.state) || rollout.state == RolloutState::kRollingBack) continue;
-    (void)command_rollout(
-        turn, name,
-        rollout::Pause{"RESTORED", "the store is older than what device " + device.id.str() +
-                                       " has seen; look at `covey device list`, then resume"},
-        "");
-  }
-}
-
 void take_reports(Turn& turn, Device& device, const std::vector<ModelReport>& reports) {
   size_t taken = 0;
   for (const ModelReport& report : reports) {
@@ -77,7 +53,8 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   }
   heard(turn, device, hello.boot_id, hello.uptime_ms);
   session.connection = hello.connection;
-  reconcile_counters(turn, device, hello.site_epoch, hello.goal_counter);
+  session.said_hello = true;
+  const bool ahead = adopt_newer(turn, device, hello.site_epoch, hello.goal_counter);
 
   turn.change(device);
   device.enrolled = true;
@@ -91,9 +68,14 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   device.status_number = hello.status_number;
   note_counter(turn, device, hello.goal_counter);
   take_reports(turn, device, hello.models);
+  if (ahead) adopt_reported(turn, device);
   assign_device(turn, device);
-  // Something stands that this boot has not accepted: say it again with its nonce.
-  if (device.goal_counter > hello.goal_counter) refresh_goal(turn, device.id);
+  // Something stands that this boot has not accepted, or of an epoch that is over: say it again
+  // with its nonce.
+  const bool of_old_epoch = hello.goal_counter > 0 && hello.site_epoch < turn.state.site.site_epoch;
+  if (device.goal_counter > hello.goal_counter || ahead || of_old_epoch) {
+    refresh_goal(turn, device.id);
+  }
   turn.state.ack_due.insert(device.id);
   session.last_ack = Millis{0};
   turn.urgent();
@@ -104,11 +86,15 @@ void on_status(Turn& turn, Device& device, const StatusMessage& status) {
   heard(turn, device, status.boot_id, status.uptime_ms);
   turn.state.ack_due.insert(device.id);
   if (status.number < device.status_number) return turn.drop(Drop::kStatusStale);
-  reconcile_counters(turn, device, status.site_epoch, status.goal_counter);
+  const bool ahead = adopt_newer(turn, device, status.site_epoch, status.goal_counter);
   turn.change(device).status_number = status.number;
   device.last_seen_wall = turn.now.wall;
   note_counter(turn, device, status.goal_counter);
   take_reports(turn, device, status.models);
+  if (ahead) {
+    adopt_reported(turn, device);
+    refresh_goal(turn, device.id);
+  }
   // The goal that stands did not reach it: say it again, as it is. (One that is outdated becomes
   // another one at the end of the turn.)
   if (device.goal_counter > status.goal_counter && !goal_is_outdated(turn.state, device)) {

@@ -37,6 +37,7 @@ struct KnownArtifact {
 // Soft state: expires, is not stored.
 struct Session {
   bool online = false;
+  bool said_hello = false;  // since coveyd started, or since a restore was noticed
   uint32_t connection = 0;
   Millis last_heard{0};  // mono
   Millis offset{0};      // wall = uptime + offset: the smallest seen in this boot
@@ -95,6 +96,7 @@ struct Counters {
   uint64_t chunks = 0;
   uint64_t goals = 0;
   uint64_t wall_jumps = 0;
+  uint64_t restores = 0;
 };
 
 struct State {
@@ -109,10 +111,10 @@ struct State {
   std::map<std::pair<RolloutName, uint32_t>, GateRecord> gates;
   std::map<uint64_t, Deployment> deployments;
   std::map<RolloutName, RolloutIndex> rollout_index;
-  std::map<std::pair<DeviceId, ModelName>, uint64_t> newest_deployment;
-  std::set<uint64_t> in_progress;  // deployments that have not ended
   // The rollout that has not ended and has the device in its order (at most one per model).
   std::unordered_map<DeviceId, std::map<ModelName, RolloutName>> open_rollouts;
+  std::map<std::pair<DeviceId, ModelName>, uint64_t> newest_deployment;
+  std::set<uint64_t> in_progress;  // deployments that have not ended
   std::vector<AssignmentRecord> assignments;
   std::map<std::string, RequestRecord> requests;
 
@@ -131,6 +133,7 @@ struct State {
   bool broker_connected = false;
   Millis started_mono{0};
   Millis connected_observed{0};  // observed time when the broker came back last
+  Millis reconciling_since{0};   // observed time; the start where it was so already
   Now last_now{};
   Millis hold_until{0};  // observed time: until then nothing is deleted by the wall clock
   Millis last_tick{0};

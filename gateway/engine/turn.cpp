@@ -75,7 +75,7 @@ void finish(Turn& turn) {
                           .counts = counts->second}});
   }
   flush_acks(turn);
-  const bool changed = !turn.out.writes.empty() || !turn.dirty_rollouts.empty();
+  const bool changed = !turn.out.writes.empty() || !turn.dirty_rollouts.empty() || turn.dirty_site;
   if (changed) {
     ++state.site.revision;
     for (const RolloutName& name : turn.dirty_rollouts) {

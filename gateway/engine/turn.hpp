@@ -35,6 +35,7 @@ struct Turn {
     auto operator<=>(const WindowKey&) const = default;
   };
   std::set<WindowKey> dirty_windows{};
+  bool dirty_site = false;
 
   void write(Write write) { out.writes.push_back(std::move(write)); }
   void emit(Effect effect) { out.after_commit.push_back(std::move(effect)); }
@@ -44,6 +45,10 @@ struct Turn {
   Session& session(const DeviceId& device);
   // The row will be written at the end of the turn.
   Device& change(Device& device);
+  void change_site() {
+    dirty_site = true;
+    urgent();
+  }
   void event(const RolloutName& rollout, std::string kind, std::string subject, std::string text);
   void report(Report::Level level, std::string event, std::string subject, std::string text);
 };
@@ -81,6 +86,15 @@ void on_bye(Turn& turn, Device& device, const ByeMessage& bye);
 void expire_sessions(Turn& turn);
 bool is_online(const State& state, const DeviceId& device);
 void flush_acks(Turn& turn);
+
+// restore.cpp
+// A device that has seen more than was ever said to it here: the store is older than the world.
+// Counter and epoch are adopted; what is going on is paused once per restore. True: it was ahead.
+bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter);
+// What such a device runs is what it should run.
+void adopt_reported(Turn& turn, Device& device);
+// Over when every enrolled device has said hello, or those that did not have had their time.
+void end_reconciling(Turn& turn);
 
 // goals.cpp
 // What should be said is not what the newest goal says.
@@ -125,6 +139,8 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
 Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
                                      const rollout::Event& event, const std::string& etag);
 void advance_rollouts(Turn& turn, Millis observed);
+// Keeps State::open_rollouts: called where a rollout begins, ends, or is loaded.
+void index_open(State& state, const Rollout& rollout);
 
 // rollout_stages.cpp
 void queue_stage(Turn& turn, const Rollout& rollout, size_t stage);
@@ -138,9 +154,8 @@ rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage
 
 // telemetry.cpp
 void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload);
+std::string canary_cohort(const RolloutName& rollout);
 std::string cohort_of(const State& state, const Device& device, const Digest& manifest);
-// Keeps State::open_rollouts: called where a rollout begins, ends, or is loaded.
-void index_open(State& state, const Rollout& rollout);
 
 // windows.cpp
 void close_windows(Turn& turn);
@@ -157,6 +172,7 @@ void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window);
 // Alerts about a release that no device runs any more are resolved.
 void resolve_alerts_of_the_past(Turn& turn);
 void raise_duplicate_identity(Turn& turn, const Device& device);
+void resolve_duplicate_identity(Turn& turn, const Device& device);
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
                                        const std::string& actor);
 
@@ -168,4 +184,3 @@ void on_command(Turn& turn, const CommandReceived& event);
 Result<std::vector<DeviceId>> select(const State& state, const DeviceSelection& selection);
 
 }  // namespace covey::engine
-void resolve_duplicate_identity(Turn& turn, const Device& device);

@@ -9,6 +9,7 @@ void fill_site(const engine::Engine& engine, v1::GetSiteResponse& to) {
   const engine::State& state = engine.state();
   const engine::SiteView view = engine::view_site(state);
   to.set_site_epoch(state.site.site_epoch);
+  to.set_reconciling(state.site.reconciling);
   to.set_revision(engine.revision());
   for (const auto& [name, count] : view.devices) (*to.mutable_devices())[name] = count;
   to.set_devices_online(view.online);

@@ -77,54 +77,6 @@ TEST(Presence, StatusesAreAcknowledgedByNumberAfterTheyAreStored) {
   EXPECT_EQ(acks.back().boot_id, site.device("a").boot_id);
 }
 
-// A restored backup: devices have seen more than the store ever said.
-TEST(Restore, AHigherCounterPausesWhatIsGoingOn) {
-  Site site;
-  site.push({1, 0, 0});
-  site.push({1, 1, 0});
-  site.join_many("d", 2);
-  site.run("d0", {1, 0, 0});
-  site.run("d1", {1, 0, 0});
-  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
-  site.device("d0").goal_counter = 1000;
-  site.hello("d0");
-  EXPECT_TRUE(site.state().site.reconciling);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kPaused);
-  EXPECT_EQ(site.rollout("r").reason, "RESTORED");
-  EXPECT_GE(site.state().devices.at(DeviceId("d0")).goal_counter, 1000U);
-  // The next goal is above what the device has seen: it is accepted.
-  ASSERT_TRUE(site.command(engine::ResumeRollout{RolloutName("r")}).ok());
-  site.pass(1s);
-  ASSERT_NE(site.goal("d0"), nullptr);
-  EXPECT_GT(site.goal("d0")->counter, 1000U);
-  site.check_reload();
-}
-
-TEST(Restore, AHigherEpochIsAdopted) {
-  Site site;
-  site.join("a");
-  site.device("a").site_epoch = 5;
-  site.hello("a");
-  EXPECT_EQ(site.state().site.site_epoch, 5U);
-  EXPECT_TRUE(site.state().site.reconciling);
-}
-
-TEST(Restore, ASecondRestoreIsSeenToo) {
-  Site site;
-  site.push({1, 0, 0});
-  site.push({1, 1, 0});
-  site.join_many("d", 2);
-  site.run("d0", {1, 0, 0});
-  site.run("d1", {1, 0, 0});
-  site.device("d0").goal_counter = 1000;
-  site.hello("d0");
-  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
-  ASSERT_EQ(site.rollout("r").state, RolloutState::kRunning);
-  site.device("d1").site_epoch = 9;
-  site.hello("d1");
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kPaused);
-}
-
 TEST(Identity, TwoBootsUnderOneIdRaiseAnAlert) {
   Site site;
   site.join("a");
@@ -138,6 +90,11 @@ TEST(Identity, TwoBootsUnderOneIdRaiseAnAlert) {
                         track.newest->state == monitoring::AlertState::kFiring);
   }
   EXPECT_TRUE(firing);
+  // New keys shut the other one out.
+  ASSERT_TRUE(site.command(engine::ReenrollDevice{DeviceId("a")}).ok());
+  for (const auto& [key, track] : site.state().alerts) {
+    EXPECT_EQ(track.newest->state, monitoring::AlertState::kResolved);
+  }
 }
 
 TEST(Identity, AnHonestDeviceThatRebootsOftenDoesNot) {
