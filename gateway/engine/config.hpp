@@ -41,4 +41,10 @@ inline constexpr size_t kLabelsPerRequestMax = 10'000;
 inline constexpr size_t kBootsPerDeviceMax = 8;
 inline constexpr size_t kRequestsMax = 10'000;
 
+// A goal that an online device has not shown yet is said again after this long, then after twice as
+// long, and so on: it may be lost on its way (a full queue, a broker that was killed).
+inline constexpr Millis kGoalRepeatFirst{15'000};
+inline constexpr Millis kGoalRepeatMax{600'000};
+inline constexpr size_t kGoalRepeatsPerTick = 100;
+
 }  // namespace covey::engine

@@ -47,7 +47,34 @@ bool goal_is_outdated(const State& state, const Device& device) {
 
 void refresh_goal(Turn& turn, const DeviceId& device) { turn.dirty_goals.insert(device); }
 
+void repeat_goals(Turn& turn) {
+  size_t repeated = 0;
+  for (auto& [id, session] : turn.state.sessions) {
+    if (!session.online || session.goal_said == Millis{0} ||
+        turn.now.mono - session.goal_said < session.goal_repeat) {
+      continue;
+    }
+    const auto found = turn.state.devices.find(id);
+    if (found == turn.state.devices.end() || found->second.state != DeviceState::kAccepted ||
+        !found->second.goal_dirty) {
+      session.goal_said = Millis{0};
+      continue;
+    }
+    session.goal_repeat = std::min(2 * session.goal_repeat, kGoalRepeatMax);
+    session.goal_said = turn.now.mono;
+    if (goal_is_outdated(turn.state, found->second)) {
+      refresh_goal(turn, id);
+    } else {
+      publish_goal(turn, found->second);
+    }
+    if (++repeated == kGoalRepeatsPerTick) return;
+  }
+}
+
 void renew_goal(Turn& turn, Device& device) {
+  if (const auto found = turn.state.sessions.find(device.id); found != turn.state.sessions.end()) {
+    found->second.goal_repeat = kGoalRepeatFirst;
+  }
   ++device.goal_counter;
   device.goal_nonce = device.nonce;
   device.goal_dirty = true;
@@ -57,6 +84,9 @@ void renew_goal(Turn& turn, Device& device) {
 }
 
 void publish_goal(Turn& turn, const Device& device) {
+  if (const auto found = turn.state.sessions.find(device.id); found != turn.state.sessions.end()) {
+    found->second.goal_said = turn.now.mono;
+  }
   GoalMessage goal{.site_epoch = turn.state.site.site_epoch,
                    .counter = device.goal_counter,
                    .device = device.id,

@@ -11,6 +11,7 @@ constexpr size_t kAckStreamsMax = 6;  // 256 bytes
 void heard(Turn& turn, Device& device, uint64_t boot_id, uint64_t uptime_ms) {
   Session& session = turn.session(device.id);
   session.last_heard = turn.now.mono;
+  session.last_heard_wall = turn.now.wall;
   if (!session.online) {
     session.online = true;
     turn.state.reconcile_due.insert(device.id);
@@ -122,6 +123,12 @@ void expire_sessions(Turn& turn) {
 bool is_online(const State& state, const DeviceId& device) {
   const auto found = state.sessions.find(device);
   return found != state.sessions.end() && found->second.online;
+}
+
+Millis last_heard(const State& state, const Device& device) {
+  const auto found = state.sessions.find(device.id);
+  if (found == state.sessions.end()) return device.last_seen_wall;
+  return std::max(device.last_seen_wall, found->second.last_heard_wall);
 }
 
 void flush_acks(Turn& turn) {

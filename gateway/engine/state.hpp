@@ -39,13 +39,16 @@ struct Session {
   bool online = false;
   bool said_hello = false;  // since coveyd started, or since a restore was noticed
   uint32_t connection = 0;
-  Millis last_heard{0};  // mono
-  Millis offset{0};      // wall = uptime + offset: the smallest seen in this boot
+  Millis last_heard{0};       // mono
+  Millis last_heard_wall{0};  // of any message; a device's row keeps hello and status only
+  Millis offset{0};           // wall = uptime + offset: the smallest seen in this boot
   bool offset_known = false;
   uint64_t offset_boot = 0;
   Millis last_report_observed{0};
   Millis reported_until{0};  // wall time up to which windows have come in
   Millis last_ack{0};        // mono
+  Millis goal_said{0};       // mono: when a goal left that it has not shown yet; 0: none
+  Millis goal_repeat = kGoalRepeatFirst;  // after this long it is said again
   uint64_t boot_before = 0;
   uint32_t boot_flaps = 0;  // two boots alternating: somebody else uses the id
 };

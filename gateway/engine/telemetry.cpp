@@ -87,6 +87,7 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   State& state = turn.state;
   Session& session = turn.session(device.id);
   session.last_heard = turn.now.mono;
+  session.last_heard_wall = turn.now.wall;
   session.last_report_observed = state.site.observed;
   ++state.counters.reports;
   state.ack_due.insert(device.id);

@@ -85,6 +85,9 @@ void on_status(Turn& turn, Device& device, const StatusMessage& status);
 void on_bye(Turn& turn, Device& device, const ByeMessage& bye);
 void expire_sessions(Turn& turn);
 bool is_online(const State& state, const DeviceId& device);
+// Wall time of its last message of any kind; 0: never. Exact since the start, before that to a
+// hello or status.
+Millis last_heard(const State& state, const Device& device);
 void flush_acks(Turn& turn);
 
 // restore.cpp
@@ -105,6 +108,8 @@ void refresh_goal(Turn& turn, const DeviceId& device);
 void renew_goal(Turn& turn, Device& device);
 // The newest goal, as it is stored: one counter never has two contents.
 void publish_goal(Turn& turn, const Device& device);
+// Says goals again that online devices have not shown for too long. Every tick.
+void repeat_goals(Turn& turn);
 void publish_everything_retained(Turn& turn);
 void publish_site(Turn& turn);
 void publish_release(Turn& turn, const ReleaseRecord& release);

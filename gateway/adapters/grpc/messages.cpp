@@ -120,7 +120,7 @@ void fill(v1::Device& to, const engine::State& state, const Device& device) {
   to.set_arena_bytes(device.facts.arena_bytes);
   to.set_message_bytes_max(device.facts.message_bytes_max);
   to.set_online(engine::is_online(state, device.id));
-  to.set_last_seen_ms(device.last_seen_wall.count());
+  to.set_last_seen_ms(engine::last_heard(state, device).count());
   for (const auto& [name, model] : device.models) {
     fill_model(*to.add_models(), state, device, name, model);
   }

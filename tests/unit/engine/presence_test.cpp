@@ -26,6 +26,23 @@ TEST(Presence, OnlineIsSoftAndExpires) {
   EXPECT_FALSE(online(site, "a")) << "nobody was heard since the start";
 }
 
+TEST(Presence, AReportIsHeardAsWell) {
+  Site site;
+  site.push({1, 0, 0});
+  site.join("a");
+  site.run("a", {1, 0, 0});
+  const Millis before = site.now().wall;
+  site.pass(30s, 1s);
+  site.report("a", site.window("a", 10));
+  const auto heard = [&site] {
+    return engine::last_heard(site.state(), site.state().devices.at(DeviceId("a")));
+  };
+  EXPECT_EQ(heard(), site.now().wall);
+  site.restart();
+  EXPECT_GT(heard(), Millis{0});
+  EXPECT_LE(heard(), before) << "a report does not change the device's row";
+}
+
 TEST(Presence, TheLastWillOfAnOlderConnectionSaysNothing) {
   Site site;
   site.join("a");

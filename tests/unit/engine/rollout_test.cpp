@@ -219,6 +219,37 @@ TEST_F(Fleet, TheGrantIsInTheGoalOnlyAfterTheProbation) {
   EXPECT_FALSE(site.goal("d0")->models.at(0).candidate.has_value());
 }
 
+// The broker's queue was full, or it was killed: a device that stays connected does not ask.
+TEST_F(Fleet, AGoalThatADeviceDoesNotShowIsSaidAgain) {
+  make(1);
+  std::vector<engine::GoalMessage> said;
+  site.on_said = [&said](const engine::Effect& effect) {
+    if (const auto* e = std::get_if<engine::PublishGoal>(&effect)) said.push_back(e->goal);
+  };
+  const auto connected_for = [this](int seconds) {
+    for (int s = 0; s < seconds; s += 10) {
+      site.report("d0", site.window("d0", 1));
+      site.pass(10s, 1s);
+    }
+  };
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
+  site.pass(1s);
+  ASSERT_EQ(said.size(), 1U);
+  connected_for(10);
+  EXPECT_EQ(said.size(), 1U);
+  connected_for(10);
+  ASSERT_EQ(said.size(), 2U);
+  EXPECT_EQ(said[1].counter, said[0].counter);
+  connected_for(20);
+  EXPECT_EQ(said.size(), 2U) << "twice as long until the next";
+  connected_for(20);
+  EXPECT_EQ(said.size(), 3U);
+  site.say("d0", "DOWNLOADING");
+  const size_t shown = said.size();
+  connected_for(200);
+  EXPECT_EQ(said.size(), shown);
+}
+
 // hawkbit#3185: a fall-back after the success is seen, and put right.
 TEST_F(Fleet, AConfirmedDeviceThatFallsBackFailsTheGate) {
   make(4);
