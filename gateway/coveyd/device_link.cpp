@@ -84,7 +84,30 @@ void DeviceLink::publish(const std::string& topic, ByteView payload, mqtt::Qos q
   (void)client_.publish(topic, payload, qos, retain);
 }
 
-void DeviceLink::deliver(const engine::Effect& effect) {
+void DeviceLink::deliver(const std::deque<engine::Effect>& effects) {
+  set_credentials(effects);
+  for (const engine::Effect& effect : effects) deliver_one(effect);
+}
+
+void DeviceLink::set_credentials(const std::deque<engine::Effect>& effects) {
+  if (broker_ == nullptr) return;
+  bool granted = false;
+  for (const engine::Effect& effect : effects) {
+    if (const auto* credential = std::get_if<engine::SetCredential>(&effect)) {
+      if (credential->password.empty()) {
+        broker_->remove_credential(credential->device);
+      } else {
+        broker_->set_credential(credential->device, credential->password);
+      }
+    } else if (const auto* grant = std::get_if<engine::PublishGrant>(&effect)) {
+      granted |= grant->grant.state == engine::EnrollState::kAccepted;
+    }
+  }
+  // The broker must know the password before the device tries it.
+  if (granted) (void)broker_->flush(2s);
+}
+
+void DeviceLink::deliver_one(const engine::Effect& effect) {
   struct Deliver {
     DeviceLink& link;
 
@@ -125,22 +148,11 @@ void DeviceLink::deliver(const engine::Effect& effect) {
       }
     }
     void operator()(const engine::PublishGrant& e) const {
-      // The broker must know the password before the device tries it.
-      if (e.grant.state == engine::EnrollState::kAccepted && link.broker_ != nullptr) {
-        (void)link.broker_->flush(2s);
-      }
       link.publish(mqtt::enroll_down_topic(e.device), codec::encode(e.grant),
                    mqtt::Qos::kAtLeastOnce, false);
     }
-    void operator()(const engine::SetCredential& e) const {
-      if (link.broker_ == nullptr) return;
-      if (e.password.empty()) {
-        link.broker_->remove_credential(e.device);
-      } else {
-        link.broker_->set_credential(e.device, e.password);
-      }
-    }
-    void operator()(const engine::Reply&) const {}  // the runtime's own
+    void operator()(const engine::SetCredential&) const {}  // set_credentials()
+    void operator()(const engine::Reply&) const {}          // the runtime's own
     void operator()(const engine::Report& e) const {
       log::log_event(
           e.level == engine::Report::Level::kWarning ? log::Level::kWarn : log::Level::kInfo,

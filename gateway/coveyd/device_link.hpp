@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,7 +29,9 @@ class DeviceLink {
   Status start() { return client_.start(); }
   void stop(Millis deadline) { client_.stop(deadline); }
 
-  void deliver(const engine::Effect& effect);
+  // In order, but for credentials: the broker knows all of a batch, by one reload, before the first
+  // grant leaves.
+  void deliver(const std::deque<engine::Effect>& effects);
 
   bool connected() const { return client_.connected(); }
   std::string last_error() const { return client_.last_error(); }
@@ -41,6 +44,8 @@ class DeviceLink {
   void on_connection(bool connected);
   void on_message(std::string_view topic, ByteView payload);
   void refuse(const Error& error);
+  void set_credentials(const std::deque<engine::Effect>& effects);
+  void deliver_one(const engine::Effect& effect);
   void publish(const std::string& topic, ByteView payload, mqtt::Qos qos, bool retain);
 
   broker::EmbeddedBroker* broker_;

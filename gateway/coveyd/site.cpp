@@ -110,7 +110,7 @@ Status Site::start_runtime(SiteFaults faults) {
 
   if (!read_only_) make_link();
   runtime::Runtime::Edges edges{
-      .deliver = [this](const engine::Effect& effect) { link_->deliver(effect); },
+      .deliver = [this](const auto& effects) { link_->deliver(effects); },
       .fatal =
           [this](const Error& error) {
             log::log_event(log::Level::kError, "commit_failed",

@@ -428,7 +428,7 @@ void Runtime::outbox_loop() {
       if (outbox_.empty()) return;
       effects.swap(outbox_);
     }
-    for (const engine::Effect& effect : effects) edges_.deliver(effect);
+    edges_.deliver(effects);
   }
 }
 

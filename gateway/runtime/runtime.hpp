@@ -71,9 +71,10 @@ struct RuntimeCounters {
 class Runtime final : public EnginePort {
  public:
   struct Edges {
-    std::function<void(const engine::Effect&)> deliver;  // outbox thread; never a Reply
-    std::function<void(const Error&)> fatal;             // must not return
-    std::function<std::vector<HealthCheck>()> health;    // of the adapters; any thread
+    // Outbox thread. What is there, in order; never empty, never a Reply.
+    std::function<void(const std::deque<engine::Effect>&)> deliver;
+    std::function<void(const Error&)> fatal;           // must not return
+    std::function<std::vector<HealthCheck>()> health;  // of the adapters; any thread
     std::function<std::map<std::string, std::string>()> endpoints;
   };
 

@@ -20,10 +20,12 @@ std::unique_ptr<runtime::Runtime> make(GatedStore& store, Seen& seen,
                                        runtime::RuntimeOptions options = {}) {
   return std::make_unique<runtime::Runtime>(
       load_engine(store), store, *store.reader(), options,
-      runtime::Runtime::Edges{.deliver = [&seen](const engine::Effect&) { ++seen.delivered; },
-                              .fatal = [&seen](const Error& e) { seen.fatal.set_value(e); },
-                              .health = nullptr,
-                              .endpoints = nullptr});
+      runtime::Runtime::Edges{
+          .deliver =
+              [&seen](const auto& effects) { seen.delivered += static_cast<int>(effects.size()); },
+          .fatal = [&seen](const Error& e) { seen.fatal.set_value(e); },
+          .health = nullptr,
+          .endpoints = nullptr});
 }
 
 TEST(RuntimeStop, FinishesWhatItTook) {

@@ -19,12 +19,13 @@ class RuntimeThreads : public testing::Test {
         load_engine(store), store, *store.reader(), options,
         runtime::Runtime::Edges{
             .deliver =
-                [this](const engine::Effect& effect) {
+                [this](const std::deque<engine::Effect>& effects) {
                   const std::lock_guard lock(mutex_);
-                  if (const auto* grant = std::get_if<engine::PublishGrant>(&effect)) {
-                    grants_.push_back(*grant);
-                    changed_.notify_all();
+                  for (const engine::Effect& effect : effects) {
+                    const auto* grant = std::get_if<engine::PublishGrant>(&effect);
+                    if (grant != nullptr) grants_.push_back(*grant);
                   }
+                  changed_.notify_all();
                 },
             .fatal = [](const Error&) { std::abort(); },
             .health =
