@@ -235,12 +235,20 @@ void Site::add_metrics() {
     sheet.gauge("covey_revision", "Newest durable revision.",
                 static_cast<double>(runtime.revision_durable));
     const auto seconds = [&](std::string_view name, std::string_view help,
-                             const runtime::LagFigures& figures) {
-      sheet.gauge(name, help, figures.p50_us / 1e6, {{"quantile", "0.5"}});
-      sheet.gauge(name, help, figures.p99_us / 1e6, {{"quantile", "0.99"}});
-      sheet.gauge(name, help, figures.max_us / 1e6, {{"quantile", "1"}});
+                             const runtime::LagFigures& figures, http::MetricLabels labels = {}) {
+      labels.emplace_back("quantile", "");
+      for (const auto& [quantile, us] : {std::pair<const char*, uint32_t>{"0.5", figures.p50_us},
+                                         {"0.99", figures.p99_us},
+                                         {"1", figures.max_us}}) {
+        labels.back().second = quantile;
+        sheet.gauge(name, help, us / 1e6, labels);
+      }
     };
-    seconds("covey_engine_slice_seconds", "One batch of the engine.", runtime.slice);
+    seconds("covey_engine_slice_seconds", "One turn of the engine.", runtime.slice);
+    const std::string_view cpu = "covey_engine_slice_cpu_seconds";
+    const std::string_view cpu_help = "Processor time of one turn of the engine.";
+    seconds(cpu, cpu_help, runtime.tick_cpu, {{"turn", "tick"}});
+    seconds(cpu, cpu_help, runtime.events_cpu, {{"turn", "events"}});
     seconds("covey_engine_lag_seconds", "How late the engine's ticks come.", runtime.lag);
     seconds("covey_commit_seconds", "From submission to durable.", runtime.commit);
     sheet.counter("covey_reports_total", "Reports received.", static_cast<double>(engine.reports));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <ctime>
 #include <future>
 #include <utility>
 
@@ -15,6 +16,12 @@ using SteadyClock = std::chrono::steady_clock;
 Now now_of_clocks() {
   return {std::chrono::duration_cast<Millis>(SteadyClock::now().time_since_epoch()),
           std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch())};
+}
+
+std::chrono::nanoseconds processor_time() {
+  timespec spent{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
 }
 
 Error full() {
@@ -218,6 +225,8 @@ RuntimeCounters Runtime::counters() const {
   counters.outbox_full = outbox_full_;
   counters.revision_durable = durable_shown_;
   counters.slice = slice_.figures();
+  counters.tick_cpu = tick_cpu_.figures();
+  counters.events_cpu = events_cpu_.figures();
   counters.lag = lag_.figures();
   counters.commit = commit_lag_.figures();
   return counters;
@@ -236,7 +245,7 @@ void Runtime::drain() {
   awake_ = false;
   std::vector<engine::Event> batch;
   const auto flush = [&] {
-    if (!batch.empty()) handle(std::exchange(batch, {}));
+    if (!batch.empty()) handle(std::exchange(batch, {}), events_cpu_);
   };
   for (ControlItem& item : control_.pop_some(options_.batch_max)) {
     if (auto* event = std::get_if<engine::Event>(&item)) {
@@ -275,10 +284,12 @@ void Runtime::finish() {
   if (!committing_) io_.stop();
 }
 
-void Runtime::handle(std::vector<engine::Event> batch) {
+void Runtime::handle(std::vector<engine::Event> batch, Lag& cpu) {
   const auto since = SteadyClock::now();
+  const auto spent = processor_time();
   engine::Output output = engine_.handle(batch, now_of_clocks());
   slice_.observe(SteadyClock::now() - since);
+  cpu.observe(processor_time() - spent);
   {
     const std::lock_guard lock(watch_mutex_);
     engine_counters_ = engine_.state().counters;
@@ -314,7 +325,7 @@ void Runtime::on_tick() {
   lag_.observe(late);
   last_late_ = late;
   if (late > 1s) tick_due_ = SteadyClock::now();  // do not run after lost ticks
-  if (!options_.read_only) handle({engine::Event(engine::Tick{broker_connected_})});
+  if (!options_.read_only) handle({engine::Event(engine::Tick{broker_connected_})}, tick_cpu_);
   if (writes_.size() < options_.writes_max && telemetry_.size() > 0) wake();
   arm_tick();
 }

@@ -63,7 +63,10 @@ struct RuntimeCounters {
   uint64_t writes = 0;
   uint64_t outbox_full = 0;
   uint64_t revision_durable = 0;
-  LagFigures slice;   // one batch
+  LagFigures slice;  // one turn of the engine
+  // The same in processor time, which a busy machine does not lengthen: ticks, and turns of events.
+  LagFigures tick_cpu;
+  LagFigures events_cpu;
   LagFigures lag;     // how late ticks came
   LagFigures commit;  // from submission to durable
 };
@@ -134,7 +137,7 @@ class Runtime final : public EnginePort {
   void wake();
   void drain();
   void finish();
-  void handle(std::vector<engine::Event> batch);
+  void handle(std::vector<engine::Event> batch, Lag& cpu);
   void run_read(ReadRequest request);
   void arm_tick();
   void on_tick();
@@ -185,6 +188,8 @@ class Runtime final : public EnginePort {
   std::atomic<std::chrono::steady_clock::time_point> tick_due_shown_{};
   std::atomic<std::chrono::steady_clock::duration> last_late_{};
   Lag slice_;
+  Lag tick_cpu_;
+  Lag events_cpu_;
   Lag lag_;
   Lag commit_lag_;
 
