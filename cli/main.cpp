@@ -19,13 +19,25 @@ int run(int argc, char** argv) {
   app.add_option("--context", invocation.context, "A context of `covey context list`");
   app.add_option("--timeout", invocation.timeout, "Longest wait for an answer")
       ->capture_default_str();
-  app.add_option("-o,--format", invocation.format, "table, wide, json or yaml")
-      ->option_text("FORMAT")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{{"table", Format::kTable},
-                                                                        {"wide", Format::kWide},
-                                                                        {"json", Format::kJson},
-                                                                        {"yaml", Format::kYaml}},
-                                          CLI::ignore_case));
+  app.add_option_function<std::string>(
+         "-o,--format",
+         [&invocation](const std::string& word) {
+           static const std::map<std::string, Format> formats{{"table", Format::kTable},
+                                                              {"wide", Format::kWide},
+                                                              {"json", Format::kJson},
+                                                              {"yaml", Format::kYaml}};
+           const auto found = formats.find(word);
+           if (found == formats.end()) {
+             throw CLI::ValidationError("--format",
+                                        "'" + word + "' is not one of table, wide, json, yaml");
+           }
+           invocation.format = found->second;
+         },
+         "table, wide, json or yaml")
+      ->option_text("FORMAT");
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return "covey: " + std::string(error.what()) + "\nRun covey --help, or COMMAND --help.\n";
+  });
   app.footer(
       "The site is found by --address, --data, COVEY_ADDRESS, COVEY_DATA, the context in use,\n"
       "or a covey.sock in the current folder, in this order.\n\n"

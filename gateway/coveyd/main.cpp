@@ -9,7 +9,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -135,7 +134,14 @@ int run(int argc, char** argv) {
                  "For tests: end with SIGKILL after N commits, before anything of the last one is "
                  "published")
       ->group("Fault injection");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return app.exit(asked);
+  } catch (const CLI::ParseError& wrong) {
+    std::fprintf(stderr, "coveyd: %s; `coveyd --help` lists the options\n", wrong.what());
+    return 2;
+  }
 
   if (options.config_reference) {
     std::fputs(config::config_reference().c_str(), stdout);
@@ -152,14 +158,6 @@ int run(int argc, char** argv) {
     return 0;
   }
   log::setup_log(outcome.config.log.level, outcome.config.log.format);
-  std::error_code error;
-  std::filesystem::create_directories(outcome.config.data_dir, error);
-  std::filesystem::permissions(outcome.config.data_dir, std::filesystem::perms::owner_all, error);
-  if (error) {
-    std::fprintf(stderr, "coveyd: %s: %s\n", outcome.config.data_dir.c_str(),
-                 error.message().c_str());
-    return 1;
-  }
   return serve(outcome.config, options.faults, argv);
 }
 

@@ -158,7 +158,11 @@ Status SqliteStore::open_database() {
       "PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;"
       "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = " +
       std::to_string(options_.wal_autocheckpoint_pages);
-  if (Status set = database->run(settings); !set) return set;
+  if (Status set = database->run(settings); !set) {
+    Error error = set.error();
+    error.message = path + ": " + error.message;
+    return error;
+  }
   const Result<std::string> mode = database->text("PRAGMA journal_mode");
   if (!mode) return mode.error();
   if (*mode != "wal") {

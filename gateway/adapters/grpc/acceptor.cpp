@@ -19,10 +19,10 @@ namespace {
 
 constexpr int kBacklog = 512;
 
-Error listen_error(const std::string& where, int number) {
+Error listen_error(const std::string& key, const std::string& where, int number) {
   return {Code::kUnavailable, "GRPC_LISTEN",
-          "cannot listen on " + where + ": " + std::strerror(number) +
-              (number == EADDRINUSE ? "; is another coveyd running?" : "")};
+          key + ": cannot listen on " + where + ": " + std::strerror(number) +
+              (number == EADDRINUSE ? "; choose another, or stop the program that uses it" : "")};
 }
 
 struct TcpAddress {
@@ -61,15 +61,15 @@ Result<Descriptor> listen_tcp(const std::string& host, uint16_t port, int& bound
   if (!address) return address.error();
   const std::string where = host + ":" + std::to_string(port);
   Descriptor fd(socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (fd.get() < 0) return listen_error(where, errno);
+  if (fd.get() < 0) return listen_error("grpc.listen", where, errno);
   const int on = 1;
   (void)setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   auto* generic = reinterpret_cast<sockaddr*>(&address->storage);
   if (bind(fd.get(), generic, address->size) != 0 || listen(fd.get(), kBacklog) != 0) {
-    return listen_error(where, errno);
+    return listen_error("grpc.listen", where, errno);
   }
   socklen_t size = sizeof address->storage;
-  if (getsockname(fd.get(), generic, &size) != 0) return listen_error(where, errno);
+  if (getsockname(fd.get(), generic, &size) != 0) return listen_error("grpc.listen", where, errno);
   bound_port = ntohs(address->storage.ss_family == AF_INET
                          ? reinterpret_cast<sockaddr_in*>(generic)->sin_port
                          : reinterpret_cast<sockaddr_in6*>(generic)->sin6_port);
@@ -80,7 +80,7 @@ Result<Descriptor> listen_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return invalid("GRPC_LISTEN", "grpc.unix_socket: " + path + " is longer than " +
+    return invalid("GRPC_LISTEN", "grpc.unix: " + path + " is longer than " +
                                       std::to_string(sizeof address.sun_path - 1) +
                                       " bytes: choose a shorter data directory");
   }
@@ -89,19 +89,21 @@ Result<Descriptor> listen_unix(const std::string& path) {
   struct stat entry {};
   if (lstat(path.c_str(), &entry) == 0) {
     if (!S_ISSOCK(entry.st_mode)) {
-      return precondition("GRPC_LISTEN", path + " exists and is not a socket: move it away");
+      return precondition("GRPC_LISTEN",
+                          "grpc.unix: " + path + " exists and is not a socket: move it away");
     }
     const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (connect(probe.get(), generic, sizeof address) == 0) return listen_error(path, EADDRINUSE);
+    if (connect(probe.get(), generic, sizeof address) == 0)
+      return listen_error("grpc.unix", path, EADDRINUSE);
     (void)unlink(path.c_str());  // left over by a process that was killed
   }
   Descriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0 || bind(fd.get(), generic, sizeof address) != 0) {
-    return listen_error(path, errno);
+    return listen_error("grpc.unix", path, errno);
   }
   // Nobody can connect before listen(): the mode is right from the first connection on.
   if (chmod(path.c_str(), S_IRUSR | S_IWUSR) != 0 || listen(fd.get(), kBacklog) != 0) {
-    return listen_error(path, errno);
+    return listen_error("grpc.unix", path, errno);
   }
   return fd;
 }
@@ -143,7 +145,7 @@ Result<std::unique_ptr<Acceptor>> Acceptor::listen(const std::string& host, uint
     acceptor->unix_path_ = unix_path;
   }
   acceptor->wake_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (acceptor->wake_.get() < 0) return listen_error("eventfd", errno);
+  if (acceptor->wake_.get() < 0) return listen_error("grpc.listen", "an eventfd", errno);
   return std::unique_ptr<Acceptor>(std::move(acceptor));
 }
 
