@@ -51,6 +51,9 @@ struct PutDeployment {
 struct PutAssignment {
   AssignmentRecord assignment;
 };
+struct RemoveAssignment {
+  uint64_t number = 0;
+};
 struct PutRequest {
   RequestRecord request;
 };
@@ -92,9 +95,9 @@ struct Forget {
   Millis reports_before{0};
 };
 using Write = std::variant<PutSite, PutDevice, PutTrustedKey, RemoveTrustedKey, PutRelease,
-                           PutRollout, PutGates, PutDeployment, PutAssignment, PutRequest,
-                           PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
-                           PutAlert, AppendReport, AppendEvent, AppendAudit, Forget>;
+                           PutRollout, PutGates, PutDeployment, PutAssignment, RemoveAssignment,
+                           PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample,
+                           PutLabel, PutAlert, AppendReport, AppendEvent, AppendAudit, Forget>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {

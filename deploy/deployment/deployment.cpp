@@ -191,10 +191,10 @@ Step step(Deployment deployment, const Event& event, Now now) {
 }  // namespace deployment
 
 bool worth_retrying(const Deployment& ended) {
-  static constexpr std::array<std::string_view, 10> kFinal{
-      "SIGNATURE_INVALID", "KEY_UNKNOWN",           "ALGORITHM_UNSUPPORTED", "CLASS_MISMATCH",
-      "MODEL_MISMATCH",    "SLOT_TOO_SMALL",        "ARENA_TOO_SMALL",       "RUNTIME_MISMATCH",
-      "SELFTEST_MISMATCH", "PREPROCESSING_MISMATCH"};
+  static constexpr std::array<std::string_view, 11> kFinal{
+      "BELOW_SECURITY_FLOOR", "SIGNATURE_INVALID", "KEY_UNKNOWN",           "ALGORITHM_UNSUPPORTED",
+      "CLASS_MISMATCH",       "MODEL_MISMATCH",    "SLOT_TOO_SMALL",        "ARENA_TOO_SMALL",
+      "RUNTIME_MISMATCH",     "SELFTEST_MISMATCH", "PREPROCESSING_MISMATCH"};
   if (std::find(kFinal.begin(), kFinal.end(), ended.reason) != kFinal.end()) return false;
   return ended.state == DeploymentState::kFailed || ended.state == DeploymentState::kReverted ||
          ended.state == DeploymentState::kTimedOut || ended.state == DeploymentState::kDeclined;

@@ -61,6 +61,8 @@ struct DeviceModel {
   std::optional<ModelOrder> ordered;  // nullopt: the newest goal does not name the model
   // What the gateway wants confirmed when no deployment is in progress; nullopt: nobody said yet.
   std::optional<Digest> desired;
+  // The gateway's own, which only rises: the security version of what succeeded for good here.
+  uint32_t security_floor = 0;
   uint32_t attempt_last = 0;         // numbers attempts over all rollouts
   uint32_t assignment_failures = 0;  // of `desired`, in a row
   Millis retry_not_before{0};        // observed time

@@ -209,8 +209,14 @@ class Stepper {
   }
 
   Status operator()(const RollBack& event) {
-    if (const Status refused = refuse_ended(); !refused) return refused;
+    if (has_ended(r().state) && (r().state == RolloutState::kRolledBack || !event.window_open)) {
+      return precondition("ROLLOUT_ENDED",
+                          "rollout " + r().name.str() + " has ended (" +
+                              std::string(to_string(r().state)) +
+                              ") and its rollback window is closed: roll out the older release");
+    }
     if (r().state == RolloutState::kRollingBack) return {};
+    r().end_wall = Millis{0};
     start_rollback("OPERATOR", event.explanation);
     return {};
   }

@@ -82,14 +82,16 @@ struct Rollout {
   bool now = false;  // abort or rollback cancels what is in progress
   Millis create_wall{0};
   Millis end_wall{0};
-  uint64_t revision = 0;  // of the last change: watches resume by it
+  Millis end_observed{0};  // observed time: the rollback window opens then
+  uint64_t revision = 0;   // of the last change: watches resume by it
 
   bool operator==(const Rollout& other) const {
     return name == other.name && state == other.state && reason == other.reason &&
            explanation == other.explanation && stages == other.stages && order == other.order &&
            ends == other.ends && holdback == other.holdback && excluded == other.excluded &&
            creator == other.creator && now == other.now && create_wall == other.create_wall &&
-           end_wall == other.end_wall && revision == other.revision && plan == other.plan;
+           end_wall == other.end_wall && end_observed == other.end_observed &&
+           revision == other.revision && plan == other.plan;
   }
 };
 
@@ -135,6 +137,7 @@ struct Abort {
 };
 struct RollBack {
   std::string explanation;
+  bool window_open = false;  // an ended rollout (but for ROLLED_BACK) may still be rolled back
 };
 using Event = std::variant<Start, Tick, RollbackTick, Pause, Resume, Approve, Abort, RollBack>;
 

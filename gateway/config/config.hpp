@@ -92,6 +92,7 @@ struct Config {
     uint64_t bandwidth_bytes_per_s = 10ULL << 20;  // chunks, whole site
     Millis goal_lease{10min};
     Millis probation_deadline{30min};  // from PROBATION to proof
+    Millis rollback_window{24h};       // after the end
   } rollout;
 
   struct {

@@ -175,6 +175,11 @@ std::vector<Key> build_schema() {
       "How long a device may take from probation to its proof."));
 
   keys.push_back(duration_key(
+      "rollout.rollback_window", 0ms, 24h * 3650,
+      [](Config & c) -> auto& { return c.rollout.rollback_window; },
+      "How long an ended rollout can be rolled back; the security floor rises after that."));
+
+  keys.push_back(duration_key(
       "offline.silence_after", 1s, 24h * 30,
       [](Config & c) -> auto& { return c.offline.silence_after; },
       "A device without any message for this long is offline."));

@@ -15,6 +15,7 @@ engine::EngineConfig engine_config_of(const config::Config& config) {
   engine.ack_interval = config.telemetry.ack_interval;
   engine.window = config.telemetry.window;
   engine.retention = config.telemetry.retention;
+  engine.rollback_window = config.rollout.rollback_window;
   engine.bandwidth_bytes_per_s = config.rollout.bandwidth_bytes_per_s;
   // Ticks come ten times a second.
   engine.offers_per_tick = std::max(1U, config.rollout.offer_rate / 10);

@@ -72,6 +72,35 @@ void assign_device(Turn& turn, Device& device) {
   }
 }
 
+void unassign(Turn& turn, const Rollout& rollout) {
+  State& state = turn.state;
+  std::erase_if(state.assignments, [&](const AssignmentRecord& record) {
+    if (record.rollout != rollout.name) return false;
+    turn.write(RemoveAssignment{record.number});
+    return true;
+  });
+  const ReleaseId& release = rollout.plan.release;
+  // What the rollout offered is on its way back already; these had it from the assignment.
+  for (auto& [id, device] : state.devices) {
+    const auto found = device.models.find(release.model);
+    if (found == device.models.end() || !found->second.desired) continue;
+    DeviceModel& model = found->second;
+    const auto known = state.artifacts.find(*model.desired);
+    if (known == state.artifacts.end() || known->second.release != release) continue;
+    if (!rollout.plan.target.matches(DeviceFields(state, device))) continue;
+    const auto newest = state.newest_deployment.find({id, release.model});
+    const Deployment* given =
+        newest == state.newest_deployment.end() ? nullptr : &state.deployments.at(newest->second);
+    if (given != nullptr && given->cause == Cause::kAssignment && given->release == release &&
+        given->previous && given->previous != model.desired) {
+      send_back(turn, rollout, *given);
+    } else if (model.reported.confirmed != model.desired) {
+      turn.change(device);
+      model.desired = model.reported.confirmed;
+    }
+  }
+}
+
 void reconcile(Turn& turn) {
   State& state = turn.state;
   if (!state.broker_connected) return;

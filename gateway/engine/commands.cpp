@@ -147,9 +147,7 @@ struct Execute {
   R operator()(const AbortRollout& c) const {
     return command_rollout(turn, c.rollout, rollout::Abort{c.now, c.explanation}, etag);
   }
-  R operator()(const RollBackRollout& c) const {
-    return command_rollout(turn, c.rollout, rollout::RollBack{c.explanation}, etag);
-  }
+  R operator()(const RollBackRollout& c) const { return roll_back(turn, c, etag); }
   R operator()(const SubmitLabels& c) const { return submit_labels(turn, c); }
   R operator()(const AcknowledgeAlert& c) const { return acknowledge_alert(turn, c, actor); }
   R operator()(const AddTrustedKey& c) const { return add_key(turn, c); }

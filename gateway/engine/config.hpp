@@ -21,6 +21,7 @@ struct EngineConfig {
   Millis gate_interval{1'000};
   uint32_t offers_per_tick = 200;
   uint32_t assignments_in_flight_max = 100;
+  Millis rollback_window{24h};  // observed: an ended rollout can be rolled back, no floor rises
   uint64_t bandwidth_bytes_per_s = 8U << 20U;
   Millis window{900'000};
   uint32_t windows_kept = 4;  // closed windows per device in memory: late counts revise them

@@ -158,7 +158,7 @@ Admission admit(const State& state, const ReleaseId& release, const Device& devi
       "no artifact of " + to_string(release) + " is for class " + device.facts.device_class.str()};
   uint32_t floor = 0;
   if (const auto model = device.models.find(release.model); model != device.models.end()) {
-    floor = model->second.reported.security_floor;
+    floor = floor_of(model->second);
   }
   for (const ArtifactRecord& record : found->second.artifacts) {
     const auto obstacle = check_compatibility(record.artifact->manifest,

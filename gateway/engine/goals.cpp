@@ -14,8 +14,7 @@ uint32_t lease_of(const State& state, const Deployment& deployment) {
 
 ModelOrder order_of(const State& state, const Device& device, const ModelName& name,
                     const DeviceModel& model) {
-  ModelOrder order{.confirmed = model.reported.confirmed,
-                   .security_floor = model.reported.security_floor};
+  ModelOrder order{.confirmed = model.reported.confirmed, .security_floor = floor_of(model)};
   const Deployment* deployment = deployment_in_progress(state, device.id, name);
   if (deployment != nullptr && in_flight(deployment->state)) {
     order.candidate = deployment->manifest;

@@ -90,26 +90,44 @@ void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget) {
 
 void start_rollback(Turn& turn, const Rollout& rollout) {
   State& state = turn.state;
+  const ModelName& name = rollout.plan.release.model;
+  // It had ended: newer decisions about a device stand (last in, first out).
+  const bool late = rollout.end_observed.count() != 0;
   const auto devices = state.rollout_index[rollout.name].rollout;
   for (const auto& [id, number] : devices) {
     const Deployment& deployment = state.deployments.at(number);
     // Only what was offered once has a previous release; a first model has none.
     if (!deployment.previous) continue;
-    DeviceModel& model = turn.change(state.devices.at(id)).models.at(rollout.plan.release.model);
-    model.desired = deployment.previous;
-    model.assignment_failures = 0;
-    model.retry_not_before = Millis{0};
-    if (deployment_in_progress(state, id, rollout.plan.release.model) != nullptr) continue;
-    const auto previous = state.artifacts.find(*deployment.previous);
-    create_deployment(turn, {.device = id,
-                             .release = previous != state.artifacts.end()
-                                            ? previous->second.release
-                                            : ReleaseId{rollout.plan.release.model, Version{}},
-                             .manifest = *deployment.previous,
-                             .rollout = rollout.name,
-                             .stage = deployment.stage,
-                             .cause = Cause::kRollback});
+    DeviceModel& model = turn.change(state.devices.at(id)).models.at(name);
+    if (late && model.desired != deployment.manifest) continue;
+    send_back(turn, rollout, deployment);
   }
+}
+
+void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment) {
+  State& state = turn.state;
+  const ModelName& name = rollout.plan.release.model;
+  const DeviceId id = deployment.device;
+  const Digest previous = *deployment.previous;
+  const uint32_t stage = deployment.stage;
+  DeviceModel& model = turn.change(state.devices.at(id)).models.at(name);
+  if (const Deployment* open = deployment_in_progress(state, id, name);
+      open != nullptr && open->cause == Cause::kAssignment &&
+      open->release == rollout.plan.release) {
+    advance(turn, open->number, deployment::Cancel{"ROLLBACK"});
+  }
+  model.desired = previous;
+  model.assignment_failures = 0;
+  model.retry_not_before = Millis{0};
+  if (deployment_in_progress(state, id, name) != nullptr) return;
+  const auto known = state.artifacts.find(previous);
+  create_deployment(turn, {.device = id,
+                           .release = known != state.artifacts.end() ? known->second.release
+                                                                     : ReleaseId{name, Version{}},
+                           .manifest = previous,
+                           .rollout = rollout.name,
+                           .stage = stage,
+                           .cause = Cause::kRollback});
 }
 
 void offer_rollback(Turn& turn, const Rollout& rollout) {

@@ -16,7 +16,10 @@ struct Apply {
   void operator()(const rollout::StageStarted& effect) const {
     queue_stage(turn, current(), effect.stage);
   }
-  void operator()(const rollout::RollbackStarted&) const { start_rollback(turn, current()); }
+  void operator()(const rollout::RollbackStarted&) const {
+    start_rollback(turn, current());
+    if (current().end_observed.count() != 0) unassign(turn, current());
+  }
   void operator()(const rollout::CancelInProgress& effect) const {
     const auto index = turn.state.rollout_index.find(name);
     if (index == turn.state.rollout_index.end()) return;
@@ -26,6 +29,7 @@ struct Apply {
     }
   }
   void operator()(const rollout::RolloutEnded& effect) const {
+    turn.state.rollouts.at(name).end_observed = turn.state.site.observed;
     // What was queued and never offered ends with the rollout.
     const auto index = turn.state.rollout_index.find(name);
     if (index != turn.state.rollout_index.end()) {
@@ -233,6 +237,18 @@ Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
   }
   if (Status done = apply(turn, name, event); !done) return done.error();
   return CommandReply{.subject = name.str(), .changed = 1};
+}
+
+Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command,
+                               const std::string& etag) {
+  const auto found = turn.state.rollouts.find(command.rollout);
+  const bool late = found != turn.state.rollouts.end() && has_ended(found->second.state);
+  if (late) {
+    if (Status clear = refuse_overlap(turn.state, found->second); !clear) return clear.error();
+  }
+  return command_rollout(
+      turn, command.rollout,
+      rollout::RollBack{command.explanation, late && may_roll_back(turn, found->second)}, etag);
 }
 
 void advance_rollouts(Turn& turn, Millis observed) {

@@ -3,6 +3,7 @@
 // Rows that changed are noted and written once, at the end of the turn.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -114,6 +115,12 @@ void publish_everything_retained(Turn& turn);
 void publish_site(Turn& turn);
 void publish_release(Turn& turn, const ReleaseRecord& release);
 
+// floors.cpp
+// Ended, but not long ago: it can be taken back.
+bool may_roll_back(const Turn& turn, const Rollout& rollout);
+uint32_t floor_of(const DeviceModel& model);
+void raise_floors(Turn& turn);
+
 // transfer.cpp
 void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch);
 
@@ -136,6 +143,8 @@ Admission admit(const State& state, const ReleaseId& release, const Device& devi
 // assignments.cpp
 void assign(Turn& turn, const Rollout& rollout);
 void assign_device(Turn& turn, Device& device);
+// The release stands no longer: nobody is given it any more, and nobody waits for it.
+void unassign(Turn& turn, const Rollout& rollout);
 void reconcile(Turn& turn);
 
 // rollouts.cpp
@@ -143,6 +152,7 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
                                     const std::string& actor);
 Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
                                      const rollout::Event& event, const std::string& etag);
+Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command, const std::string& etag);
 void advance_rollouts(Turn& turn, Millis observed);
 // Keeps State::open_rollouts: called where a rollout begins, ends, or is loaded.
 void index_open(State& state, const Rollout& rollout);
@@ -151,6 +161,9 @@ void index_open(State& state, const Rollout& rollout);
 void queue_stage(Turn& turn, const Rollout& rollout, size_t stage);
 void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget);
 void start_rollback(Turn& turn, const Rollout& rollout);
+// The device of a deployment of the rollout, or of its standing assignment, gets what it had
+// before.
+void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment);
 void offer_rollback(Turn& turn, const Rollout& rollout);
 rollout::RollbackFacts rollback_facts(const State& state, const Rollout& rollout);
 

@@ -25,6 +25,7 @@ class Applier {
   void operator()(const PutAssignment& w) {
     t_.assignments.insert_or_assign(w.assignment.number, w.assignment);
   }
+  void operator()(const RemoveAssignment& w) { t_.assignments.erase(w.number); }
   void operator()(const PutRequest& w) {
     t_.requests.insert_or_assign(w.request.request_id, w.request);
   }

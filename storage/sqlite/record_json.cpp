@@ -71,6 +71,7 @@ void fields(auto& visit, Like<NamedModel> auto& m) {
   visit("reported", m.model.reported);
   visit("ordered", m.model.ordered);
   visit("desired", m.model.desired);
+  visit("security_floor", m.model.security_floor);
   visit("attempt_last", m.model.attempt_last);
   visit("assignment_failures", m.model.assignment_failures);
   visit("retry_not_before_ms", m.model.retry_not_before);

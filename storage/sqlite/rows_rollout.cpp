@@ -9,7 +9,7 @@ const Table& RowOf<Rollout>::table() {
       "rollouts",
       {"rollout"},
       {"document", "state", "reason", "explanation", "stages", "ends", "holdback", "creator", "now",
-       "create_wall_ms", "end_wall_ms", "revision"}};
+       "create_wall_ms", "end_wall_ms", "revision", "end_observed_ms"}};
   return table;
 }
 void RowOf<Rollout>::bind(Statement& to, const Rollout& r) {
@@ -25,7 +25,8 @@ void RowOf<Rollout>::bind(Statement& to, const Rollout& r) {
       .integer(r.now)
       .integer(r.create_wall.count())
       .integer(r.end_wall.count())
-      .number(r.revision);
+      .number(r.revision)
+      .integer(r.end_observed.count());
 }
 Rollout RowOf<Rollout>::read(Row& row) {
   Rollout r;
@@ -43,6 +44,7 @@ Rollout RowOf<Rollout>::read(Row& row) {
   r.create_wall = row.millis();
   r.end_wall = row.millis();
   r.revision = row.number<uint64_t>();
+  r.end_observed = row.millis();
   return r;
 }
 

@@ -182,7 +182,7 @@ CREATE TABLE rollouts (
   create_wall_ms INTEGER NOT NULL,
   end_wall_ms INTEGER NOT NULL,
   revision INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+, end_observed_ms INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE samples (
   position INTEGER PRIMARY KEY,

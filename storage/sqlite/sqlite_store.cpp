@@ -58,6 +58,10 @@ class Writer {
   Status operator()(const PutGates& w) { return put(w.gates); }
   Status operator()(const PutDeployment& w) { return put(w.deployment); }
   Status operator()(const PutAssignment& w) { return put(w.assignment); }
+  Status operator()(const RemoveAssignment& w) {
+    return run("DELETE FROM assignments WHERE number = ?",
+               [&](Statement& to) { to.number(w.number); });
+  }
   Status operator()(const PutRequest& w) { return put(w.request); }
   Status operator()(const PutStream& w) { return put(w.stream); }
   Status operator()(const RemoveStream& w) {

@@ -44,6 +44,13 @@ void World::check_deployments() {
   std::set<std::pair<DeviceId, ModelName>> busy;
   for (const uint64_t number : state.in_progress) {
     const Deployment& deployment = state.deployments.at(number);
+    const DeviceModel& model =
+        state.devices.at(deployment.device).models.at(deployment.release.model);
+    const auto known = state.artifacts.find(deployment.manifest);
+    if (deployment.cause == Cause::kAssignment && known != state.artifacts.end() &&
+        known->second.artifact->manifest.security_version < model.security_floor) {
+      fail(deployment.device.str() + " is to have what is below its security floor");
+    }
     if (!busy.insert({deployment.device, deployment.release.model}).second) {
       fail("two deployments in progress on " + deployment.device.str());
     }

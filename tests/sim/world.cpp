@@ -27,6 +27,7 @@ engine::EngineConfig config() {
   config.hello_jitter = 500ms;
   config.window = 60s;
   config.bandwidth_bytes_per_s = 200'000;
+  config.rollback_window = 2min;
   return config;
 }
 
@@ -125,7 +126,7 @@ void World::push_releases() {
   push({model, {1, 0, 0}}, Behaviour::kGood, author_, 1, "sim");
   push({model, {1, 1, 0}}, Behaviour::kGood, author_, 1, "sim");
   push({model, {1, 2, 0}}, Behaviour::kWrongOutput, author_, 1, "sim");
-  push({model, {1, 3, 0}}, Behaviour::kGood, author_, 1, "sim");
+  push({model, {1, 3, 0}}, Behaviour::kGood, author_, 2, "sim");  // raises the floor
   push({model, {6, 6, 6}}, Behaviour::kGood, thief_, 1, "sim");
   push({model, {1, 4, 0}}, Behaviour::kLoadFails, author_, 1, "sim");
 }
@@ -172,6 +173,12 @@ void World::operate() {
   std::vector<RolloutName> open;
   for (const auto& [name, rollout] : gateway_->engine().state().rollouts) {
     if (!has_ended(rollout.state)) open.push_back(name);
+  }
+  const auto& all = gateway_->engine().state().rollouts;
+  if (!all.empty() && random_.chance(0.03)) {
+    // Perhaps one that has ended: within its window it goes back.
+    const auto any = std::next(all.begin(), static_cast<std::ptrdiff_t>(random_.below(all.size())));
+    return gateway_->submit(engine::RollBackRollout{any->first, "back"});
   }
   if (open.empty() || random_.chance(0.1)) return start_some_rollout();
   const RolloutName& name = open[random_.below(open.size())];

@@ -193,6 +193,7 @@ std::shared_ptr<const Artifact> Site::open(const Version& version,
   input.input_bytes = 2;
   input.output_bytes = 2;
   input.chunk_size_bytes = 256;
+  input.security_version = security_version;
   input.model.assign(3000, static_cast<uint8_t>(version.minor + salt));
   input.selftest.vectors = {{{1, 2}, {3, 4}}};
   input.gateway_part = gateway_part(version);

@@ -63,6 +63,7 @@ class Site {
                                         const std::string& request_id = "");
 
   // ---- releases of model "bearing"
+  uint32_t security_version = 0;  // of what is opened next
   void push(const Version& version, const std::vector<std::string>& classes = {"m4"});
   Digest manifest(const Version& version) const;
   std::shared_ptr<const Artifact> open(const Version& version,

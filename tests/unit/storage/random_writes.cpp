@@ -108,6 +108,7 @@ Device RandomWrites::device() {
                       any_text(),  any_text(),     any_text(),     any32(),        any32(),
                       any32(),     any32(),        any32(),        any32(),        -5};
     model.desired = maybe_digest();
+    model.security_floor = any32();
     if (any_flag()) {
       model.ordered =
           ModelOrder{maybe_digest(), maybe_digest(), any_flag(), any32(), any32(), any32()};
@@ -164,6 +165,7 @@ Rollout RandomWrites::rollout() {
   r.now = any_flag();
   r.create_wall = any_wall();
   r.end_wall = any_wall();
+  r.end_observed = any_wall();
   r.revision = below(1000);
   return r;
 }
@@ -315,6 +317,8 @@ Write RandomWrites::make(size_t kind) {
     case 20:
       return Forget{Millis{static_cast<int64_t>(below(20)) * 1000},
                     Millis{static_cast<int64_t>(below(20)) * 1000}};
+    case 21:
+      return RemoveAssignment{below(4)};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};
