@@ -113,6 +113,10 @@ class Stepper {
     }
   }
 
+  void operator()(const dep::StepLapsed& event) {
+    if (in_flight(step_.state.state)) end(DeploymentState::kTimedOut, event.reason);
+  }
+
   void operator()(const dep::Cancel& event) {
     if (!has_ended(step_.state.state)) end(DeploymentState::kCanceled, event.reason);
   }

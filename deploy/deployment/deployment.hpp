@@ -82,11 +82,16 @@ struct DeviceReported {
 struct ObservedTime {
   Millis observed{0};
 };
+// The step it is in has taken too long: an offer that nobody took, a probation without a proof.
+struct StepLapsed {
+  std::string reason;  // UPPER_SNAKE
+};
 struct Cancel {
   std::string reason;  // UPPER_SNAKE
 };
 struct DeviceRemoved {};
-using Event = std::variant<Offered, DeviceReported, ObservedTime, Cancel, DeviceRemoved>;
+using Event =
+    std::variant<Offered, DeviceReported, ObservedTime, StepLapsed, Cancel, DeviceRemoved>;
 
 // The device's goal must be written anew.
 struct GoalChanged {};

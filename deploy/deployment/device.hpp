@@ -66,6 +66,7 @@ struct DeviceModel {
   uint32_t attempt_last = 0;         // numbers attempts over all rollouts
   uint32_t assignment_failures = 0;  // of `desired`, in a row
   Millis retry_not_before{0};        // observed time
+  Millis step_deadline{0};           // observed time: of the offer or probation; 0: none
 
   bool operator==(const DeviceModel&) const = default;
 };

@@ -15,6 +15,9 @@ engine::EngineConfig engine_config_of(const config::Config& config) {
   engine.ack_interval = config.telemetry.ack_interval;
   engine.window = config.telemetry.window;
   engine.retention = config.telemetry.retention;
+  engine.goal_lease = config.rollout.goal_lease;
+  engine.probation_deadline = config.rollout.probation_deadline;
+  engine.pending_max = config.enroll.pending_max;
   engine.rollback_window = config.rollout.rollback_window;
   engine.bandwidth_bytes_per_s = config.rollout.bandwidth_bytes_per_s;
   // Ticks come ten times a second.

@@ -1,6 +1,7 @@
 // What the engine is told about its site. Durations of devices are what they were configured with.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "core/time.hpp"
@@ -21,6 +22,9 @@ struct EngineConfig {
   Millis gate_interval{1'000};
   uint32_t offers_per_tick = 200;
   uint32_t assignments_in_flight_max = 100;
+  Millis goal_lease{10min};          // from the offer until the device begins
+  Millis probation_deadline{30min};  // from PROBATION to its proof
+  size_t pending_max = 20'000;       // devices that are not accepted
   Millis rollback_window{24h};  // observed: an ended rollout can be rolled back, no floor rises
   uint64_t bandwidth_bytes_per_s = 8U << 20U;
   Millis window{900'000};
@@ -34,7 +38,6 @@ struct EngineConfig {
 
 // Limits that keep memory bounded whatever devices and clients do.
 inline constexpr size_t kDevicesMax = 200'000;
-inline constexpr size_t kPendingDevicesMax = 20'000;
 inline constexpr size_t kModelsPerDeviceMax = 8;
 inline constexpr size_t kLabelsPerDeviceMax = 32;  // operator labels: key/value
 inline constexpr size_t kSamplesPerDeviceMax = 16'384;

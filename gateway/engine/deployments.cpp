@@ -45,6 +45,18 @@ void ended(Turn& turn, const Deployment& deployment) {
   }
 }
 
+// An offer and a probation have deadlines of their own, within that of the attempt.
+void limit_step(Turn& turn, const Deployment& deployment) {
+  Device& device = turn.change(turn.state.devices.at(deployment.device));
+  Millis& deadline = device.models.at(deployment.release.model).step_deadline;
+  deadline = Millis{0};
+  if (deployment.state == DeploymentState::kOffered) {
+    deadline = turn.state.site.observed + turn.config.goal_lease;
+  } else if (deployment.state == DeploymentState::kProbation) {
+    deadline = turn.state.site.observed + turn.config.probation_deadline;
+  }
+}
+
 struct Apply {
   Turn& turn;
   const Deployment& deployment;
@@ -94,7 +106,8 @@ void advance(Turn& turn, uint64_t number, const deployment::Event& event) {
   Deployment& stored = turn.state.deployments.at(number);
   deployment::Step step = deployment::step(stored, event, turn.now);
   if (step.state == stored) return;
-  stored = std::move(step.state);
+  const DeploymentState before = std::exchange(stored, std::move(step.state)).state;
+  if (stored.state != before) limit_step(turn, stored);
   turn.dirty_deployments.insert(number);
   if (stored.rollout) turn.dirty_rollouts.insert(*stored.rollout);
   for (const deployment::Effect& effect : step.effects) std::visit(Apply{turn, stored}, effect);
@@ -142,8 +155,15 @@ void expire_deployments(Turn& turn) {
   const std::vector<uint64_t> numbers(turn.state.in_progress.begin(), turn.state.in_progress.end());
   for (const uint64_t number : numbers) {
     const Deployment& deployment = turn.state.deployments.at(number);
-    if (in_flight(deployment.state) && turn.state.site.observed >= deployment.deadline) {
+    if (!in_flight(deployment.state)) continue;
+    const Millis step =
+        turn.state.devices.at(deployment.device).models.at(deployment.release.model).step_deadline;
+    if (turn.state.site.observed >= deployment.deadline) {
       advance(turn, number, event);
+    } else if (step.count() != 0 && turn.state.site.observed >= step) {
+      const bool offered = deployment.state == DeploymentState::kOffered;
+      advance(turn, number,
+              deployment::StepLapsed{offered ? "OFFER_LAPSED" : "PROBATION_DEADLINE"});
     }
   }
 }

@@ -61,7 +61,8 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     const auto pending = std::count_if(
         state.devices.begin(), state.devices.end(),
         [](const auto& entry) { return entry.second.state != DeviceState::kAccepted; });
-    if (state.devices.size() >= kDevicesMax || static_cast<size_t>(pending) >= kPendingDevicesMax) {
+    if (state.devices.size() >= kDevicesMax ||
+        static_cast<size_t>(pending) >= turn.config.pending_max) {
       return turn.drop(Drop::kEnrollLimit);
     }
     Device device;

@@ -79,14 +79,18 @@ class Judge {
     const bool everybody = gate.of == Denominator::kTargeted;
     for (const Deployment* d : devices_.newest) {
       const bool open = !has_ended(d->state) || retry_follows(rollout_, *d);
-      const bool failed = !open && (ended_badly(*d) || left_release(turn_.state, rollout_, *d));
+      // Whoever never took the offer says nothing about the release; the stage misses it all the
+      // same.
+      const bool ignored = d->reason == "OFFER_LAPSED" && !d->attempted && !everybody;
+      const bool failed =
+          !open && !ignored && (ended_badly(*d) || left_release(turn_.state, rollout_, *d));
       // A failure is evidence, whatever the denominator: a device that declines for good was never
       // attempted, one that reverts at once never reported.
       if (everybody || failed || counts_as(gate.of, *d)) {
         ++counts.counted;
         if (open) ++counts.in_progress;
         if (failed) ++counts.failed;
-      } else if (d->state == DeploymentState::kCanceled || d->state == DeploymentState::kRemoved) {
+      } else if (has_ended(d->state) && !open && d->state != DeploymentState::kConfirmed) {
         ++counts.excluded;
       }
     }

@@ -75,6 +75,7 @@ void fields(auto& visit, Like<NamedModel> auto& m) {
   visit("attempt_last", m.model.attempt_last);
   visit("assignment_failures", m.model.assignment_failures);
   visit("retry_not_before_ms", m.model.retry_not_before);
+  visit("step_deadline_ms", m.model.step_deadline);
 }
 
 void fields(auto& visit, Like<GateDocument::Failures> auto& g) {

@@ -109,6 +109,7 @@ Device RandomWrites::device() {
                       any32(),     any32(),        any32(),        any32(),        -5};
     model.desired = maybe_digest();
     model.security_floor = any32();
+    model.step_deadline = any_wall();
     if (any_flag()) {
       model.ordered =
           ModelOrder{maybe_digest(), maybe_digest(), any_flag(), any32(), any32(), any32()};
