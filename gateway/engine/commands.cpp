@@ -16,7 +16,8 @@ bool valid_label(const std::string& text) {
          });
 }
 
-Result<CommandReply> label_devices(Turn& turn, const LabelDevices& command) {
+Result<CommandReply> label_devices(Turn& turn, const LabelDevices& command,
+                                   const std::string& etag) {
   for (const auto& [key, value] : command.set) {
     if (!valid_label(key) || !valid_label(value)) {
       return invalid("BAD_LABEL", "label '" + key + "=" + value.substr(0, 64) +
@@ -25,6 +26,13 @@ Result<CommandReply> label_devices(Turn& turn, const LabelDevices& command) {
   }
   Result<std::vector<DeviceId>> ids = select(turn.state, command.devices);
   if (!ids) return ids.error();
+  if (!etag.empty()) {
+    if (ids->size() != 1) return invalid("BAD_FIELD", "etag: only with exactly one device");
+    if (etag_of(turn.state.devices.at(ids->front())) != etag) {
+      return Error{Code::kAborted, "ETAG_MISMATCH",
+                   "device " + ids->front().str() + " has changed since: look again"};
+    }
+  }
   for (const DeviceId& id : *ids) {
     const Device& device = turn.state.devices.at(id);
     if (device.labels.size() + command.set.size() > kLabelsPerDeviceMax) {
@@ -131,7 +139,7 @@ struct Execute {
   using R = Result<CommandReply>;
   R operator()(const AcceptDevices& c) const { return accept_devices(turn, c); }
   R operator()(const RejectDevice& c) const { return reject_device(turn, c); }
-  R operator()(const LabelDevices& c) const { return label_devices(turn, c); }
+  R operator()(const LabelDevices& c) const { return label_devices(turn, c, etag); }
   R operator()(const ReenrollDevice& c) const { return reenroll_device(turn, c); }
   R operator()(const CreateRelease& c) const { return create_release(turn, c); }
   R operator()(const CreateRollout& c) const { return create_rollout(turn, c, actor); }

@@ -1,6 +1,14 @@
 #include "gateway/engine/device_fields.hpp"
 
+#include "deploy/signing/sha256.hpp"
+
 namespace covey::engine {
+
+std::string etag_of(const Device& device) {
+  std::string text(to_string(device.state));
+  for (const auto& [key, value] : device.labels) text += '\n' + key + '=' + value;
+  return to_hex(sha256(as_bytes(text))).substr(0, 16);
+}
 
 std::string version_of(const State& state, const std::optional<Digest>& manifest) {
   if (!manifest) return "";

@@ -20,6 +20,9 @@ class DeviceFields final : public FilterSubject {
   const Device& device_;
 };
 
+// Changes with what operators change: state and labels.
+std::string etag_of(const Device& device);
+
 // The release of a manifest that devices report: "1.4.0"; the digest's head where it is unknown.
 std::string version_of(const State& state, const std::optional<Digest>& manifest);
 

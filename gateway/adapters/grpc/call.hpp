@@ -74,8 +74,9 @@ void execute(std::shared_ptr<C> call, engine::Command command, std::string etag,
 
 // The same where the reply says it all: `show(reply, response)`.
 template <typename C, typename Show>
-void execute_only(std::shared_ptr<C> call, engine::Command command, Show show) {
-  engine::CommandRequest request{std::move(command), call->actor, ""};
+void execute_only(std::shared_ptr<C> call, engine::Command command, Show show,
+                  std::string etag = "") {
+  engine::CommandRequest request{std::move(command), call->actor, std::move(etag)};
   const ContextPtr context = call->context;
   context->engine.submit(std::move(request),
                          [call, show = std::move(show)](const Result<engine::CommandReply>& reply) {

@@ -117,28 +117,12 @@ void label_devices(const CallPtr<v1::LabelDevicesRequest, v1::LabelDevicesRespon
       {request.set().begin(), request.set().end()},
       {request.remove().begin(), request.remove().end()},
   };
-  const auto run = [call, command] {
-    execute_only(call, command, [](const engine::CommandReply& reply, auto& response) {
-      response.set_changed(static_cast<int32_t>(reply.changed));
-    });
-  };
-  if (request.etag().empty()) return run();
-  // The engine numbers rollouts, not devices: compare here, before the command.
-  const auto status = std::make_shared<Status>();
-  const bool taken = call->context->engine.read(
-      [call, status, id = command.devices.ids.front()](const engine::Engine& engine) {
-        const auto found = engine.state().devices.find(id);
-        if (found != engine.state().devices.end() &&
-            etag_of(found->second) != call->request.etag()) {
-          *status = Error{Code::kAborted, "ETAG_MISMATCH",
-                          "device " + id.str() + " has changed since: look again"};
-        }
+  execute_only(
+      call, std::move(command),
+      [](const engine::CommandReply& reply, auto& response) {
+        response.set_changed(static_cast<int32_t>(reply.changed));
       },
-      [call, status, run] {
-        if (!*status) return call->finish(*status);
-        run();
-      });
-  if (!taken) call->finish(engine_busy());
+      request.etag());
 }
 
 }  // namespace covey::api

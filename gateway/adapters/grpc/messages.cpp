@@ -103,12 +103,6 @@ uint32_t outstanding_rollbacks(const engine::State& state, const RolloutName& ro
 
 }  // namespace
 
-std::string etag_of(const Device& device) {
-  std::string text(to_string(device.state));
-  for (const auto& [key, value] : device.labels) text += '\n' + key + '=' + value;
-  return hex64(std::hash<std::string>{}(text));
-}
-
 void fill(v1::Device& to, const engine::State& state, const Device& device) {
   to.set_name(name_of(device.id));
   to.set_state(state_of(device.state));
@@ -124,7 +118,7 @@ void fill(v1::Device& to, const engine::State& state, const Device& device) {
   for (const auto& [name, model] : device.models) {
     fill_model(*to.add_models(), state, device, name, model);
   }
-  to.set_etag(etag_of(device));
+  to.set_etag(engine::etag_of(device));
   uint64_t inferences = 0;
   for (auto total = state.totals.lower_bound({device.id, Digest{}, ""});
        total != state.totals.end() && std::get<0>(total->first) == device.id; ++total) {

@@ -12,8 +12,6 @@
 namespace covey::api {
 
 void fill(v1::Device& to, const engine::State& state, const Device& device);
-// Changes whenever labels or the state of the device do.
-std::string etag_of(const Device& device);
 void fill(v1::Release& to, const engine::State& state, const ReleaseRecord& release);
 void fill(v1::Rollout& to, const engine::State& state, const Rollout& rollout);
 void fill(v1::Exclusion& to, const Exclusion& exclusion);

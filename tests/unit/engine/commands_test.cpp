@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "gateway/engine/device_fields.hpp"
 #include "gateway/engine/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
@@ -133,6 +134,22 @@ TEST_F(Commands, LabelsAreAllOrNothing) {
       {.ids = {DeviceId("d0"), DeviceId("d1")}, .filter = ""}, {{"x", "y"}}, {}});
   EXPECT_EQ(reply.error().reason, "TOO_MANY_LABELS");
   EXPECT_TRUE(site.state().devices.at(DeviceId("d0")).labels.empty());
+}
+
+// Two writers that read the same device: the second one must look again.
+TEST_F(Commands, LabelsAreSetOnlyWhileTheEtagHolds) {
+  const engine::DeviceSelection d0{.ids = {DeviceId("d0")}, .filter = ""};
+  const std::string etag = engine::etag_of(site.state().devices.at(DeviceId("d0")));
+  ASSERT_TRUE(site.command(engine::LabelDevices{d0, {{"hall", "1"}}, {}}, etag).ok());
+  const auto second = site.command(engine::LabelDevices{d0, {{"hall", "2"}}, {}}, etag);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().reason, "ETAG_MISMATCH");
+  EXPECT_EQ(site.state().devices.at(DeviceId("d0")).labels.at("hall"), "1");
+  const auto both = site.command(
+      engine::LabelDevices{
+          {.ids = {DeviceId("d0"), DeviceId("d1")}, .filter = ""}, {{"a", "b"}}, {}},
+      etag);
+  EXPECT_EQ(both.error().reason, "BAD_FIELD");
 }
 
 TEST_F(Commands, EveryMutationIsInTheAuditLogWithItsActor) {
