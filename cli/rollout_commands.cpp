@@ -124,9 +124,14 @@ int create(const Invocation& invocation, const RolloutOptions& options) {
 }
 
 std::string plan_page(const Invocation& invocation, const v1::PlanRolloutResponse& r) {
-  std::string out =
-      fmt::format("{} devices match; {} cannot take it or have it; {} are held back\n", r.matched(),
-                  r.excluded_size(), r.holdback_size());
+  std::string out = fmt::format(
+      "{} devices match; {} cannot take it or have it; {} are offline; {} are held "
+      "back\n",
+      r.matched(), r.excluded_size(), r.offline_size(), r.holdback_size());
+  if (!r.offline().empty()) {
+    out += "  offline  " + joined(r.offline(), invocation.wide() ? 100'000 : 8) +
+           ": they get it when they are back in time\n";
+  }
   for (const v1::PlannedStage& stage : r.stages()) {
     out += fmt::format("\nstage {}: {} devices ({} new)\n", stage.name(), stage.devices_total(),
                        stage.devices_size());

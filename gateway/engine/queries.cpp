@@ -74,7 +74,7 @@ Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan) {
     const bool runs = model != device.models.end() &&
                       model->second.reported.confirmed == admission.artifact->artifact->digest;
     devices.push_back({id, stratum_of(state, plan, device), runs});
-    if (!is_online(state, id)) preview.offline.push_back(id);
+    if (!runs && !is_online(state, id)) preview.offline.push_back(id);
   }
   if (preview.matched == 0) {
     return precondition("NO_DEVICES", "spec.target: '" + plan.target.text() +

@@ -52,14 +52,7 @@ Status preview(const engine::Engine& engine, const Plan& plan, v1::PlanRolloutRe
     for (std::string& words : forecast.warnings) stage.add_warnings(std::move(words));
   }
   for (const Exclusion& exclusion : preview->excluded) fill(*response.add_excluded(), exclusion);
-  const std::set<DeviceId> running(preview->sets.already_running.begin(),
-                                   preview->sets.already_running.end());
-  for (const DeviceId& id : preview->offline) {
-    if (running.contains(id)) continue;
-    fill(*response.add_excluded(),
-         {id, "OFFLINE",
-          "is offline: gets it when it is back within " + to_string(plan.skip_after)});
-  }
+  for (const DeviceId& id : preview->offline) response.add_offline(id.str());
   for (const DeviceId& id : preview->sets.held_back()) response.add_holdback(id.str());
   response.set_matched(preview->matched);
   return {};

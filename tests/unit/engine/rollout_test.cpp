@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "gateway/engine/queries.hpp"
 #include "gateway/engine/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
@@ -378,6 +379,26 @@ TEST_F(Fleet, AnAccuracyGateOverAModelThatIsNew) {
   site.obey(canary);
   site.pass(2s);
   EXPECT_EQ(site.rollout_text("r"), "RUNNING canary=ANALYZING all=PENDING");
+}
+
+// Offline is no reason to be left out: such a device waits.
+TEST(Preview, OfflineDevicesAreTheirOwnList) {
+  Site site;
+  site.push({1, 0, 0});
+  site.join_many("d", 4);
+  site.join("other", "m7");
+  site.run("d0", {1, 0, 0});
+  for (const char* id : {"d0", "d1"}) site.leave(id);
+  const Result<Plan> plan = parse_plan(simple_plan("r", "1.0.0"));
+  ASSERT_TRUE(plan.ok());
+  const auto preview = engine::preview_rollout(site.state(), *plan);
+  ASSERT_TRUE(preview.ok());
+  EXPECT_EQ(preview->matched, 5U);
+  EXPECT_EQ(preview->offline, std::vector<DeviceId>{DeviceId("d1")});
+  ASSERT_EQ(preview->excluded.size(), 2U);
+  EXPECT_EQ(preview->excluded[0].reason, "ALREADY_RUNNING");
+  EXPECT_EQ(preview->excluded[1].reason, "CLASS_MISMATCH");
+  EXPECT_EQ(preview->sets.order.size(), 3U);
 }
 
 }  // namespace
