@@ -133,6 +133,7 @@ class Reader {
              {"target", text(plan.target)},
              {"strata", list(plan.strata, kStrataMax, &Reader::stratum)},
              {"holdback", text(plan.holdback)},
+             {"seed", text(plan.seed)},
              {"stages", list(plan.stages, kStagesMax, &Reader::stage)},
              {"gates", list(plan.gates, kGatesMax, &Reader::gate)},
              {"on_fail", text(plan.on_fail)},

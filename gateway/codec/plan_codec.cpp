@@ -107,6 +107,7 @@ Result<PlanDocument> plan_from_proto(const v1::RolloutSpec& spec, const std::str
   }
   document.strata.assign(spec.strata().begin(), spec.strata().end());
   document.holdback = spec.holdback();
+  document.seed = spec.seed();
   if (static_cast<size_t>(spec.stages_size()) > kStagesMax) {
     return invalid("BAD_PLAN", "spec.stages: at most " + std::to_string(kStagesMax));
   }
@@ -133,6 +134,7 @@ v1::RolloutSpec plan_to_proto(const PlanDocument& document) {
   spec.set_target(document.target);
   for (const std::string& stratum : document.strata) spec.add_strata(stratum);
   spec.set_holdback(document.holdback);
+  spec.set_seed(document.seed);
   for (const StageDocument& stage : document.stages) {
     v1::StageSpec& to = *spec.add_stages();
     to.set_name(stage.name);

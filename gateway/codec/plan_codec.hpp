@@ -1,5 +1,5 @@
 // Rollout plans between the API (covey.v1.RolloutSpec) and the domain (PlanDocument): the same
-// texts, nothing interpreted. Both ways are exact, but for `seed`, which the API doesn't have.
+// texts, nothing interpreted. Both ways are exact.
 // Pure; any thread. Errors: BAD_PLAN (a gate without a kind, more than a plan may have).
 #pragma once
 

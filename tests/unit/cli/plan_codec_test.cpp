@@ -31,6 +31,7 @@ PlanDocument full_document() {
   accuracy.accuracy = {"2pp", "5%", "labels.machine_type", std::nullopt};
   document.gates = {failures, accuracy};
   document.on_fail = "PAUSE";
+  document.seed = "autumn";
   document.attempt = {"10m", 0, "1m"};
   document.offline.skip_after = "7d";
   return document;
@@ -43,6 +44,7 @@ TEST(PlanCodec, goes_both_ways_without_a_loss) {
   ASSERT_TRUE(back.ok()) << back.error().message;
   EXPECT_EQ(plan_to_proto(*back).SerializeAsString(), spec.SerializeAsString());
   EXPECT_EQ(back->name, document.name);
+  EXPECT_EQ(back->seed, "autumn");
   EXPECT_EQ(back->attempt.retries, 0U);
   EXPECT_EQ(back->gates[0].failures->min_sample, 0U);
   EXPECT_FALSE(back->gates[1].accuracy->min_sample.has_value());

@@ -26,6 +26,7 @@ spec:
     - accuracy: {non_inferior_by: 2pp, alpha: 5%, per: labels.machine_type}
     - silence: {max: 5%}
   on_fail: ROLLBACK
+  seed: autumn
   attempt: {deadline: 10m, retries: 0, backoff: 1m}
   offline: {skip_after: 7d}
 )";
@@ -50,6 +51,7 @@ TEST(PlanFile, reads_a_whole_plan) {
   EXPECT_EQ(plan.gates[1].accuracy->per, "labels.machine_type");
   EXPECT_EQ(plan.attempt.retries, 0U);  // said to be none, not absent
   EXPECT_EQ(plan.offline.skip_after, "7d");
+  EXPECT_EQ(plan.seed, "autumn");
 }
 
 TEST(PlanFile, names_path_and_line_of_an_unknown_key) {
