@@ -265,7 +265,7 @@ int run(const Settings& settings) {
   runtime::Runtime runtime(
       need(engine::Engine::load(need(store->load({}), "load"), config, now), "engine"), *store,
       need(store->reader(), "reader"), {},
-      {.deliver = [&](const engine::Effect& effect) { link.deliver(effect); },
+      {.deliver = [&](const auto& effects) { link.deliver(effects); },
        .fatal = [](const Error& e) { give_up("fatal: " + e.reason + ": " + e.message); },
        .health = nullptr,
        .endpoints = nullptr});
