@@ -13,14 +13,8 @@
 #include "core/result.hpp"
 #include "covey/agent.h"
 #include "covey/port_host.h"
-#include "device_agent/simulator/fleet.hpp"
-
-// A C header whose struct and function share a name, as C allows; C++ warns of a hidden
-// constructor.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
 #include "device_agent/runtimes/reference/reference_runtime.h"
-#pragma GCC diagnostic pop
+#include "device_agent/simulator/fleet.hpp"
 
 namespace covey::simulator {
 
