@@ -1,7 +1,8 @@
 /* The runtime adapter: what runs a model on the device, as a small struct of functions.
  *
- * Shipped adapters: the reference runtime (runtimes/reference). Your own C function is an adapter
- * too: fill in the struct. Tensors are int8, one input and one output.
+ * Shipped adapters: the reference runtime (runtimes/reference) and TensorFlow Lite Micro
+ * (runtimes/tflm). Your own C function is an adapter too: fill in the struct. One input and one
+ * output, int8; a model that takes or gives float32 has 4 bytes per element there, little endian.
  *
  * Memory: the caller owns the model bytes (used in place, 16-aligned, e.g. in flash) and the
  * arena; both must stay unchanged from load to unload. No adapter may use a heap.
@@ -29,7 +30,7 @@ extern "C" {
   X(RUNTIME_NOT_TFLITE, -410)           /* no TFL3 identifier, or another schema version */    \
   X(RUNTIME_MODEL_CORRUPT, -411)        /* truncated, or something points outside the file */  \
   X(RUNTIME_MODEL_UNSUPPORTED, -412)    /* e.g. two subgraphs, two inputs, sparse tensors */   \
-  X(RUNTIME_MODEL_TOO_COMPLEX, -413)    /* more tensors than the runtime was built for */      \
+  X(RUNTIME_MODEL_TOO_COMPLEX, -413)    /* more tensors or work than it was built for */       \
   X(RUNTIME_OPERATOR_UNSUPPORTED, -414) /* operator, its version or its option not built in */ \
   X(RUNTIME_OPERATOR_MALFORMED, -415)   /* wrong number of inputs, unproduced input */         \
   X(RUNTIME_TENSOR_TYPE, -416)          /* not int8 (bias: int32) */                           \
@@ -60,7 +61,7 @@ static inline const char* covey_runtime_error_name(int error) {
 }
 
 /* real = (q - zero_point) * multiplier * 2^(shift - 31), multiplier in [2^30, 2^31): the tensor's
- * float scale, exactly, without a float. */
+ * float scale, exactly, without a float. A float32 tensor: multiplier 0. */
 typedef struct covey_tensor_format {
   uint32_t size_bytes;
   int32_t multiplier;

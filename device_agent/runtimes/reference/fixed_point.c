@@ -1,6 +1,6 @@
 #include "fixed_point.h"
 
-enum { kFloatMantissaBits = 24, kFloatBias = 150 };
+enum { kFloatBias = 150 };
 
 static int bit_length(uint64_t x) {
   int bits = 0;
@@ -47,6 +47,21 @@ covey_real_t covey_real_round(covey_real_t value, int bits) {
   return value;
 }
 
+uint32_t covey_real_to_float(covey_real_t value, bool negative) {
+  const uint32_t sign = negative ? 0x80000000u : 0;
+  if (value.mantissa == 0) {
+    return sign;
+  }
+  value = covey_real_round(value, 24);
+  const int up = 24 - bit_length(value.mantissa); /* -1 after a carry */
+  const uint64_t mantissa = up < 0 ? value.mantissa >> 1 : value.mantissa << up;
+  const int32_t exponent = value.exponent - up + kFloatBias;
+  if (exponent >= 255) {
+    return sign | 0x7f800000u;
+  }
+  return sign | (uint32_t)exponent << 23 | ((uint32_t)mantissa & 0x7fffffu);
+}
+
 covey_real_t covey_real_divide(covey_real_t numerator, covey_real_t denominator, int bits) {
   uint64_t quotient = numerator.mantissa / denominator.mantissa;
   uint64_t remainder = numerator.mantissa % denominator.mantissa;
@@ -85,6 +100,16 @@ int32_t covey_real_to_int(covey_real_t value) {
   return rounded > INT32_MAX ? INT32_MAX : (int32_t)rounded;
 }
 
+int32_t covey_quantize(covey_real_t magnitude, bool negative, covey_real_t scale,
+                       int32_t zero_point) {
+  enum { kStepsMax = 256 }; /* more than any clamp leaves */
+  int32_t steps = 0;
+  if (magnitude.mantissa != 0) {
+    steps = covey_clamp(covey_real_to_int(covey_real_divide(magnitude, scale, 24)), 0, kStepsMax);
+  }
+  return covey_clamp(zero_point + (negative ? -steps : steps), INT8_MIN, INT8_MAX);
+}
+
 bool covey_real_to_multiplier(covey_real_t value, covey_multiplier_t* out) {
   const int length = bit_length(value.mantissa);
   int32_t shift = value.exponent + length;
@@ -114,18 +139,19 @@ int32_t covey_high_multiply(int32_t a, int32_t b) {
   if (a == INT32_MIN && b == INT32_MIN) {
     return INT32_MAX;
   }
-  const int64_t product = (int64_t)a * b;
-  const int64_t nudge = product >= 0 ? (1 << 30) : 1 - (1 << 30);
-  return (int32_t)((product + nudge) / ((int64_t)1 << 31));
+  /* gemmlowp's nudge by the sign and division towards zero come to this: halves go up. Right shift
+   * of a negative number: arithmetic on every compiler that this is built with. */
+  return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
 }
 
 int32_t covey_divide_by_pot(int32_t x, int32_t exponent) {
-  const int64_t mask = ((int64_t)1 << exponent) - 1;
-  const int64_t rest = x & mask;
-  const int64_t threshold = (mask >> 1) + (x < 0 ? 1 : 0);
-  /* Right shift of a negative number: arithmetic on every compiler that this is built with. */
-  const int64_t quotient = (int64_t)x >> exponent;
-  return (int32_t)(quotient + (rest > threshold ? 1 : 0));
+  if (exponent > 31) {
+    return 0; /* less than a half */
+  }
+  const uint32_t mask = ((uint32_t)1 << exponent) - 1;
+  const uint32_t rest = (uint32_t)x & mask;
+  const uint32_t threshold = (mask >> 1) + (x < 0 ? 1 : 0);
+  return (x >> exponent) + (rest > threshold ? 1 : 0);
 }
 
 int32_t covey_multiply_by_pot(int32_t x, int32_t exponent) {
@@ -156,20 +182,19 @@ static int32_t exp_quarter(int32_t x) {
   return exp_minus_eighth + covey_high_multiply(exp_minus_eighth, y + tail);
 }
 
-int32_t covey_exp_negative(int32_t x) {
-  enum { kFractionalBits = 26 };
+int32_t covey_exp_negative(int32_t x, int32_t fractional_bits) {
   /* e^(-2^k) for k = -2 .. 4, Q0.31. */
   static const int32_t factors[] = {1672461947, 1302514674, 790015084, 290630308,
                                     39332535,   720401,     242};
   if (x == 0) {
     return INT32_MAX;
   }
-  const int32_t quarter = 1 << (kFractionalBits - 2);
+  const int32_t quarter = 1 << (fractional_bits - 2);
   const int32_t fraction = (x & (quarter - 1)) - quarter;
-  int32_t result = exp_quarter(covey_multiply_by_pot(fraction, 31 - kFractionalBits));
-  const int32_t rest = fraction - x;
+  int32_t result = exp_quarter(covey_multiply_by_pot(fraction, 31 - fractional_bits));
+  const int32_t quarters = (fraction - x) >> (fractional_bits - 2);
   for (int k = 0; k < 7; k++) {
-    if ((rest & (1 << (kFractionalBits - 2 + k))) != 0) {
+    if ((quarters & (1 << k)) != 0) {
       result = covey_high_multiply(result, factors[k]);
     }
   }
@@ -189,4 +214,14 @@ int32_t covey_reciprocal_one_plus(int32_t x) {
   }
   /* y is 2/(1 + x) in Q2.29, so half of it in Q0.31 is one doubling. */
   return covey_multiply_by_pot(y, 1);
+}
+
+int32_t covey_logistic(int32_t x) {
+  enum { kFractionalBits = 27 };
+  if (x == 0) {
+    return 1 << 30;
+  }
+  const int32_t negative = x < 0 ? x : -x;
+  const int32_t one_side = covey_reciprocal_one_plus(covey_exp_negative(negative, kFractionalBits));
+  return x > 0 ? one_side : INT32_MAX - one_side;
 }

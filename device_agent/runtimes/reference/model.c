@@ -103,7 +103,7 @@ static int read_shape(const covey_tflite_t* model, const covey_fb_table_t* table
     tensor->dims[i] = (uint32_t)dim;
     tensor->elements *= (uint32_t)dim;
   }
-  const uint32_t width = tensor->type == COVEY_TENSOR_INT32 ? 4 : 1;
+  const uint32_t width = tensor->type == COVEY_TENSOR_INT8 ? 1 : 4;
   if (tensor->elements > COVEY_TENSOR_BYTES_MAX / width) {
     return COVEY_RUNTIME_TENSOR_SHAPE;
   }
@@ -163,7 +163,8 @@ static int read_quantization(const covey_tflite_t* model, const covey_fb_table_t
                                   &tensor->quantized_dimension)) != 0) {
     return error;
   }
-  if (details != 0 || (zero_points.count != 0 && zero_points.count != tensor->scales.count)) {
+  if (details != 0 || tensor->scales.count > COVEY_TENSOR_SCALES_MAX ||
+      (zero_points.count != 0 && zero_points.count != tensor->scales.count)) {
     return COVEY_RUNTIME_TENSOR_QUANTIZATION;
   }
   if (tensor->scales.count > 1 &&
@@ -198,7 +199,8 @@ int covey_tflite_tensor(const covey_tflite_t* model, int32_t index, covey_tensor
     return error;
   }
   tensor->index = index;
-  if (tensor->type != COVEY_TENSOR_INT8 && tensor->type != COVEY_TENSOR_INT32) {
+  if (tensor->type != COVEY_TENSOR_INT8 && tensor->type != COVEY_TENSOR_INT32 &&
+      tensor->type != COVEY_TENSOR_FLOAT32) {
     return COVEY_RUNTIME_TENSOR_TYPE;
   }
   if (is_variable != 0 || sparsity != 0) {

@@ -20,11 +20,16 @@ enum {
   COVEY_TENSOR_RANK_MAX = 6,
   /* 64 MB: far above any arena, low enough that no 32-bit sum of positions overflows. */
   COVEY_TENSOR_BYTES_MAX = 1 << 26,
-  COVEY_NODE_TENSORS_MAX = 16 /* inputs, and outputs, of one operator */
+  COVEY_NODE_TENSORS_MAX = 16,    /* inputs, and outputs, of one operator */
+  COVEY_TENSOR_SCALES_MAX = 65536 /* bounds the work of loading a model */
 };
 
 /* TensorType of the schema. */
-enum covey_tensor_type { COVEY_TENSOR_INT32 = 2, COVEY_TENSOR_INT8 = 9 };
+enum covey_tensor_type {
+  COVEY_TENSOR_FLOAT32 = 0, /* into QUANTIZE, out of DEQUANTIZE */
+  COVEY_TENSOR_INT32 = 2,   /* constants */
+  COVEY_TENSOR_INT8 = 9
+};
 
 typedef struct covey_tflite {
   covey_fb_t fb;
@@ -38,7 +43,7 @@ typedef struct covey_tflite {
 
 typedef struct covey_tensor {
   int32_t index;
-  uint8_t type; /* COVEY_TENSOR_INT8 or COVEY_TENSOR_INT32 */
+  uint8_t type; /* covey_tensor_type */
   uint32_t rank;
   uint32_t dims[COVEY_TENSOR_RANK_MAX]; /* each at least 1 */
   uint32_t elements;

@@ -20,17 +20,13 @@ static int prepare(covey_prepare_t* p) {
   if (input.elements != output.elements) {
     return COVEY_RUNTIME_TENSOR_SHAPE;
   }
-  if (input.zero_point != output.zero_point || input_scale.mantissa != output_scale.mantissa ||
-      input_scale.exponent != output_scale.exponent) {
+  if (!covey_same_quantization(&input, input_scale, &output, output_scale)) {
     return COVEY_RUNTIME_TENSOR_QUANTIZATION;
   }
   const reshape_t reshape = {covey_prepare_ref(p, &input), covey_prepare_ref(p, &output),
                              input.size_bytes};
   p->work = input.elements;
-  p->record_bytes = sizeof reshape;
-  if (p->record != NULL) {
-    memcpy(p->record, &reshape, sizeof reshape);
-  }
+  covey_write_record(p, &reshape, sizeof reshape);
   return 0;
 }
 

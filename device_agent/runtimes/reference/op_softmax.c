@@ -12,8 +12,7 @@ enum {
   kDepthMax = 4095
 };
 
-static const uint32_t kOne = 0x3f800000u;      /* 1.0f */
-static const uint32_t kOne256th = 0x3b800000u; /* 1/256 as a float */
+static const uint32_t kOne = 0x3f800000u; /* 1.0f */
 
 typedef struct softmax {
   covey_ref_t input;
@@ -74,27 +73,22 @@ static int prepare(covey_prepare_t* p) {
       input.dims[input.rank - 1] > kDepthMax) {
     return COVEY_RUNTIME_TENSOR_SHAPE;
   }
-  covey_real_t one_256th;
-  if (!covey_real_from_float(kOne256th, &one_256th) || output.zero_point != -128 ||
-      output_scale.mantissa != one_256th.mantissa || output_scale.exponent != one_256th.exponent) {
-    return COVEY_RUNTIME_TENSOR_QUANTIZATION; /* the spec fixes [-128, 127] to [0, 1) */
+  if (!covey_is_probability(&output, output_scale)) {
+    return COVEY_RUNTIME_TENSOR_QUANTIZATION;
   }
   softmax.input = covey_prepare_ref(p, &input);
   softmax.output = covey_prepare_ref(p, &output);
   softmax.depth = input.dims[input.rank - 1];
   softmax.rows = input.elements / softmax.depth;
   p->work = (uint64_t)input.elements * 16;
-  p->record_bytes = sizeof softmax;
-  if (p->record != NULL) {
-    memcpy(p->record, &softmax, sizeof softmax);
-  }
+  covey_write_record(p, &softmax, sizeof softmax);
   return 0;
 }
 
 /* e^(diff * beta * scale), Q0.31; diff_min <= diff <= 0 keeps the product in Q5.26. */
 static int32_t exp_of(int32_t diff, covey_multiplier_t by) {
   const int32_t scaled = covey_high_multiply(covey_multiply_by_pot(diff, by.shift), by.multiplier);
-  return covey_exp_negative(scaled);
+  return covey_exp_negative(scaled, 31 - kDiffIntegerBits);
 }
 
 static int32_t leading_zeros(uint32_t x) {

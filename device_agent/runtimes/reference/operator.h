@@ -21,6 +21,13 @@ extern "C" {
 typedef uint32_t covey_ref_t;
 #define COVEY_REF_MODEL 0x80000000u
 
+/* What a scaled sum becomes: an int8 output value. */
+typedef struct covey_target {
+  int32_t zero_point;
+  int32_t low; /* least and greatest value */
+  int32_t high;
+} covey_target_t;
+
 struct covey_plan;
 
 /* One operator being prepared. prepare() runs twice: to measure (record is NULL), then to write. */
@@ -69,9 +76,22 @@ int covey_prepare_activation_output(covey_prepare_t* p, covey_tensor_t* tensor,
 int covey_prepare_options(const covey_prepare_t* p, uint8_t type, bool* present);
 /* Meaningless, but harmless, while measuring. */
 covey_ref_t covey_prepare_ref(const covey_prepare_t* p, const covey_tensor_t* tensor);
+/* An input like covey_prepare_activation_input's, that may also be a constant. */
+int covey_prepare_operand(covey_prepare_t* p, uint32_t i, covey_tensor_t* tensor,
+                          covey_real_t* scale);
+/* Position of the int32 elements of constant input 1 (axes, paddings). */
+int covey_prepare_constant(covey_prepare_t* p, covey_tensor_t* tensor, uint32_t* at);
 /* Fused activation (ActivationFunctionType) to the range that output values are clamped to. */
-int covey_prepare_clamp(uint8_t activation, covey_real_t scale, int32_t zero_point, int32_t* low,
-                        int32_t* high);
+int covey_prepare_target(uint8_t activation, covey_real_t scale, int32_t zero_point,
+                         covey_target_t* target);
+/* A record without a variable part. */
+void covey_write_record(covey_prepare_t* p, const void* record, uint32_t size);
+/* True where both tensors mean the same number by the same byte. */
+bool covey_same_quantization(const covey_tensor_t* a, covey_real_t a_scale, const covey_tensor_t* b,
+                             covey_real_t b_scale);
+/* True for scale 1/256 and zero point -128, [0, 1): what the spec fixes for SOFTMAX and LOGISTIC.
+ */
+bool covey_is_probability(const covey_tensor_t* tensor, covey_real_t scale);
 
 /* For run(). */
 
@@ -82,6 +102,8 @@ static inline const int8_t* covey_read(const covey_memory_t* memory, covey_ref_t
 static inline int8_t* covey_write(const covey_memory_t* memory, covey_ref_t ref) {
   return (int8_t*)(memory->arena + ref);
 }
+/* Scales, adds the zero point, clamps. */
+int8_t covey_to_target(int32_t value, covey_multiplier_t by, const covey_target_t* target);
 
 #ifdef __cplusplus
 }

@@ -1,17 +1,14 @@
-/* The operators that this build knows: the table that a new one is added to. */
+/* The operators that this build knows (operator_list.h), as the table that the rest looks in. */
 #include "operator.h"
+#include "operator_list.h"
 
-extern const covey_operator_t covey_op_fully_connected;
-extern const covey_operator_t covey_op_relu;
-extern const covey_operator_t covey_op_relu_n1_to_1;
-extern const covey_operator_t covey_op_relu6;
-extern const covey_operator_t covey_op_reshape;
-extern const covey_operator_t covey_op_softmax;
+#define COVEY_DECLARE(name) extern const covey_operator_t covey_op_##name;
+COVEY_REFERENCE_OPERATORS(COVEY_DECLARE)
+#undef COVEY_DECLARE
 
-const covey_operator_t* const covey_operators[] = {
-    &covey_op_fully_connected, &covey_op_relu,    &covey_op_relu_n1_to_1,
-    &covey_op_relu6,           &covey_op_reshape, &covey_op_softmax,
-};
+#define COVEY_ROW(name) &covey_op_##name,
+const covey_operator_t* const covey_operators[] = {COVEY_REFERENCE_OPERATORS(COVEY_ROW)};
+#undef COVEY_ROW
 
 const uint32_t covey_operators_count = sizeof covey_operators / sizeof covey_operators[0];
 

@@ -68,11 +68,10 @@ static int build(const covey_tflite_t* model, const covey_plan_t* plan, uint8_t*
     if (at != NULL) {
       memcpy(at, &header, sizeof header);
     }
+    /* One operator's work is below 2^43, and operators are few: the sum does not overflow. */
     built->work += p.work;
-    /* A record's variable part is at most twice as long as the scales in the file, and there are
-     * fewer than COVEY_REFERENCE_MAX_ACTIVATIONS of them. */
     const uint64_t total = (uint64_t)built->records_bytes + sizeof header + p.record_bytes;
-    if (total > COVEY_TENSOR_BYTES_MAX) {
+    if (total > COVEY_TENSOR_BYTES_MAX || built->work > COVEY_REFERENCE_WORK_MAX) {
       return COVEY_RUNTIME_MODEL_TOO_COMPLEX;
     }
     built->records_bytes = (uint32_t)total;
@@ -87,6 +86,13 @@ static int format_of(const covey_tflite_t* model, int32_t index, covey_tensor_fo
   if (error != 0) {
     return error;
   }
+  format->size_bytes = tensor.size_bytes;
+  format->multiplier = 0;
+  format->shift = 0;
+  format->zero_point = 0;
+  if (tensor.type == COVEY_TENSOR_FLOAT32) {
+    return 0;
+  }
   if (tensor.type != COVEY_TENSOR_INT8) {
     return COVEY_RUNTIME_TENSOR_TYPE;
   }
@@ -97,7 +103,6 @@ static int format_of(const covey_tflite_t* model, int32_t index, covey_tensor_fo
   if (error != 0) {
     return error;
   }
-  format->size_bytes = tensor.size_bytes;
   format->zero_point = tensor.zero_point;
   format->multiplier = (int32_t)(scale.mantissa << 7); /* 24 bits to 31 */
   format->shift = scale.exponent + 24;

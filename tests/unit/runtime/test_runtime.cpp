@@ -199,7 +199,7 @@ int relu_error(const TensorSpec& in_spec, const TensorSpec& out_spec, int32_t ve
 TEST(Refusals, OperatorAndTensors) {
   const TensorSpec good = activation({1, 4});
   EXPECT_EQ(0, relu_error(good, good));
-  EXPECT_EQ(COVEY_RUNTIME_OPERATOR_UNSUPPORTED, relu_error(good, good, 1, kBuiltinConv2d));
+  EXPECT_EQ(COVEY_RUNTIME_OPERATOR_UNSUPPORTED, relu_error(good, good, 1, kBuiltinConcatenation));
   EXPECT_EQ(COVEY_RUNTIME_OPERATOR_UNSUPPORTED, relu_error(good, good, 99));
   EXPECT_EQ(COVEY_RUNTIME_OPERATOR_UNSUPPORTED, relu_error(good, good, 0));
   EXPECT_EQ(COVEY_RUNTIME_TENSOR_SHAPE, relu_error(good, activation({1, 5})));

@@ -11,14 +11,70 @@ namespace {
 using Fbb = flatbuffers::FlatBufferBuilder;
 using AnyOffset = flatbuffers::Offset<tflite::AnyTable>;
 
-std::pair<uint8_t, AnyOffset> write(Fbb& fbb, const Options& options) {
+constexpr flatbuffers::voffset_t slot(int id) {
+  return static_cast<flatbuffers::voffset_t>(4 + 2 * id);
+}
+
+// Tables that Covey's subset of the schema does not have, field by field.
+class OptionsTable {
+ public:
+  explicit OptionsTable(Fbb& fbb) : fbb_(fbb), start_(fbb.StartTable()) {}
+  void i8(int id, int8_t value) { fbb_.AddElement<int8_t>(slot(id), value, 0); }
+  void i32(int id, int32_t value, int32_t absent) {
+    fbb_.AddElement<int32_t>(slot(id), value, absent);
+  }
+  AnyOffset end() { return {fbb_.EndTable(start_)}; }
+
+ private:
+  Fbb& fbb_;
+  flatbuffers::uoffset_t start_;
+};
+
+std::pair<uint8_t, AnyOffset> write_window(Fbb& fbb, int32_t builtin, const Window& window) {
+  OptionsTable table(fbb);
+  table.i8(0, window.valid);
+  table.i32(1, window.stride_columns, 0);
+  table.i32(2, window.stride_rows, 0);
+  if (builtin == kBuiltinConv2d) {
+    table.i8(3, window.activation);
+    table.i32(4, window.dilation_columns, 1);
+    table.i32(5, window.dilation_rows, 1);
+    return {1, table.end()};
+  }
+  if (builtin == kBuiltinDepthwiseConv2d) {
+    table.i32(3, window.depth_multiplier, 0);
+    table.i8(4, window.activation);
+    table.i32(5, window.dilation_columns, 1);
+    table.i32(6, window.dilation_rows, 1);
+    return {2, table.end()};
+  }
+  table.i32(3, window.kernel_columns, 0);
+  table.i32(4, window.kernel_rows, 0);
+  table.i8(5, window.activation);
+  return {5, table.end()};
+}
+
+std::pair<uint8_t, AnyOffset> write(Fbb& fbb, int32_t builtin, const Options& options) {
   if (const auto* fc = std::get_if<FullyConnected>(&options)) {
     return {8, tflite::CreateFullyConnectedOptions(fbb, fc->activation, fc->weights_format).o};
   }
   if (const auto* softmax = std::get_if<Softmax>(&options)) {
     return {9, tflite::CreateSoftmaxOptions(fbb, softmax->beta).o};
   }
-  return {0, AnyOffset()};
+  if (const auto* window = std::get_if<Window>(&options)) {
+    return write_window(fbb, builtin, *window);
+  }
+  if (const auto* binary = std::get_if<Binary>(&options)) {
+    OptionsTable table(fbb);
+    table.i8(0, binary->activation);
+    return {static_cast<uint8_t>(builtin == kBuiltinAdd ? 11 : 21), table.end()};
+  }
+  if (const auto* reducer = std::get_if<Reducer>(&options)) {
+    OptionsTable table(fbb);
+    table.i8(0, reducer->keep_dims ? 1 : 0);
+    return {27, table.end()};
+  }
+  return {uint8_t{0}, AnyOffset()};
 }
 
 }  // namespace
@@ -37,8 +93,11 @@ TensorSpec weights(std::vector<int32_t> shape, std::vector<float> scales,
   return spec;
 }
 
-TensorSpec bias(const std::vector<int32_t>& values) {
-  TensorSpec spec{.shape = {static_cast<int32_t>(values.size())}, .type = kTypeInt32};
+TensorSpec bias(const std::vector<int32_t>& values, std::vector<float> scales) {
+  TensorSpec spec{.shape = {static_cast<int32_t>(values.size())},
+                  .type = kTypeInt32,
+                  .scales = std::move(scales)};
+  spec.zero_points.assign(spec.scales.size(), 0);
   for (const int32_t value : values) {
     for (uint32_t byte = 0; byte < 4; ++byte) {
       spec.data.push_back(static_cast<uint8_t>(static_cast<uint32_t>(value) >> (8 * byte)));
@@ -106,7 +165,7 @@ Bytes TfliteBuilder::finish(std::vector<int32_t> inputs, std::vector<int32_t> ou
     }
     codes.push_back(tflite::CreateOperatorCode(fbb, static_cast<int8_t>(op.builtin), custom,
                                                op.version, op.builtin));
-    const auto [type, options] = write(fbb, op.options);
+    const auto [type, options] = write(fbb, op.builtin, op.options);
     const auto in = fbb.CreateVector(op.inputs);
     const auto out = fbb.CreateVector(op.outputs);
     ops.push_back(tflite::CreateOperator(fbb, static_cast<uint32_t>(codes.size() - 1), in, out,

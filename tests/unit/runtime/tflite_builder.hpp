@@ -12,14 +12,25 @@ namespace covey::testing {
 
 // Numbers of the public schema.
 enum : int32_t {
+  kBuiltinAdd = 0,
+  kBuiltinAveragePool2d = 1,
+  kBuiltinConcatenation = 2,
   kBuiltinConv2d = 3,
+  kBuiltinDepthwiseConv2d = 4,
+  kBuiltinDequantize = 6,
   kBuiltinFullyConnected = 9,
+  kBuiltinLogistic = 14,
+  kBuiltinMaxPool2d = 17,
+  kBuiltinMul = 18,
   kBuiltinRelu = 19,
   kBuiltinReluN1To1 = 20,
   kBuiltinRelu6 = 21,
   kBuiltinReshape = 22,
   kBuiltinSoftmax = 25,
   kBuiltinCustom = 32,
+  kBuiltinPad = 34,
+  kBuiltinMean = 40,
+  kBuiltinQuantize = 114,
 };
 enum : int8_t { kTypeFloat32 = 0, kTypeInt32 = 2, kTypeInt8 = 9 };
 
@@ -36,7 +47,8 @@ struct TensorSpec {
 TensorSpec activation(std::vector<int32_t> shape, float scale = 1.0F, int64_t zero_point = 0);
 TensorSpec weights(std::vector<int32_t> shape, std::vector<float> scales,
                    const std::vector<int8_t>& values);
-TensorSpec bias(const std::vector<int32_t>& values);
+// Int32 constants; a bias has a scale for all values or one for each.
+TensorSpec bias(const std::vector<int32_t>& values, std::vector<float> scales = {1.0F});
 
 struct FullyConnected {
   int8_t activation = 0;
@@ -45,7 +57,25 @@ struct FullyConnected {
 struct Softmax {
   float beta = 1.0F;
 };
-using Options = std::variant<std::monostate, FullyConnected, Softmax>;
+// Convolutions and pools.
+struct Window {
+  int8_t valid = 0;  // else SAME
+  int32_t stride_rows = 1;
+  int32_t stride_columns = 1;
+  int32_t dilation_rows = 1;
+  int32_t dilation_columns = 1;
+  int32_t kernel_rows = 0;  // of a pool
+  int32_t kernel_columns = 0;
+  int32_t depth_multiplier = 0;
+  int8_t activation = 0;
+};
+struct Binary {  // ADD and MUL
+  int8_t activation = 0;
+};
+struct Reducer {  // MEAN
+  bool keep_dims = false;
+};
+using Options = std::variant<std::monostate, FullyConnected, Softmax, Window, Binary, Reducer>;
 
 class TfliteBuilder {
  public:
