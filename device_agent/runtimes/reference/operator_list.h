@@ -14,7 +14,11 @@
 
 #ifndef COVEY_REFERENCE_OPERATORS
 #define COVEY_REFERENCE_OPERATORS(X) \
+  X(average_pool_2d)                 \
+  X(conv_2d)                         \
+  X(depthwise_conv_2d)               \
   X(fully_connected)                 \
+  X(max_pool_2d)                     \
   X(relu)                            \
   X(relu6)                           \
   X(relu_n1_to_1)                    \
