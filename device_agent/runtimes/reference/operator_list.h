@@ -14,11 +14,15 @@
 
 #ifndef COVEY_REFERENCE_OPERATORS
 #define COVEY_REFERENCE_OPERATORS(X) \
+  X(add)                             \
   X(average_pool_2d)                 \
   X(conv_2d)                         \
   X(depthwise_conv_2d)               \
   X(fully_connected)                 \
   X(max_pool_2d)                     \
+  X(mean)                            \
+  X(mul)                             \
+  X(pad)                             \
   X(relu)                            \
   X(relu6)                           \
   X(relu_n1_to_1)                    \
