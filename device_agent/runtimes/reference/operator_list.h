@@ -18,11 +18,14 @@
   X(average_pool_2d)                 \
   X(conv_2d)                         \
   X(depthwise_conv_2d)               \
+  X(dequantize)                      \
   X(fully_connected)                 \
+  X(logistic)                        \
   X(max_pool_2d)                     \
   X(mean)                            \
   X(mul)                             \
   X(pad)                             \
+  X(quantize)                        \
   X(relu)                            \
   X(relu6)                           \
   X(relu_n1_to_1)                    \

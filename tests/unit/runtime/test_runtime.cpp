@@ -89,7 +89,7 @@ TEST(ReferenceRuntime, ListsItsOperators) {
     EXPECT_NE(nullptr, op.name);
     ++count;
   }
-  EXPECT_EQ(14U, count);
+  EXPECT_EQ(17U, count);
 }
 
 // Same bytes in, same bytes out, also after the arena held something else.
