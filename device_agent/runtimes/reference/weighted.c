@@ -73,10 +73,11 @@ int covey_write_weighted(covey_prepare_t* p, const covey_weighted_tensors_t* ten
   const uint32_t count = tensors->weights.scales.count;
   uint8_t* to = p->record;
   p->tensor = tensors->weights.index;
-  p->record_bytes = size + count * (uint32_t)sizeof(covey_multiplier_t);
+  p->record_bytes = size + 4 * count + (count + 3) / 4 * 4;
   if (to != NULL) {
     memcpy(to, record, size);
     to += size;
+    memset(to + 4 * count, 0, p->record_bytes - size - 4 * count);
   }
   for (uint32_t channel = 0; channel < count; channel++) {
     covey_real_t scale;
@@ -94,8 +95,8 @@ int covey_write_weighted(covey_prepare_t* p, const covey_weighted_tensors_t* ten
       return COVEY_RUNTIME_TENSOR_QUANTIZATION;
     }
     if (to != NULL) {
-      memcpy(to, &multiplier, sizeof multiplier);
-      to += sizeof multiplier;
+      memcpy(to + 4 * channel, &multiplier.multiplier, 4);
+      ((int8_t*)to)[4 * count + channel] = (int8_t)multiplier.shift; /* -31 to 30 */
     }
   }
   return 0;
@@ -104,7 +105,8 @@ int covey_write_weighted(covey_prepare_t* p, const covey_weighted_tensors_t* ten
 covey_channels_t covey_channels(const covey_memory_t* memory, const covey_weighted_t* weighted,
                                 const uint8_t* multipliers) {
   const covey_channels_t channels = {
-      multipliers, weighted->bias == 0 ? NULL : (const uint8_t*)covey_read(memory, weighted->bias),
+      multipliers, (const int8_t*)multipliers + 4 * weighted->multipliers,
+      weighted->bias == 0 ? NULL : (const uint8_t*)covey_read(memory, weighted->bias),
       weighted->multipliers > 1};
   return channels;
 }
@@ -121,7 +123,8 @@ int8_t covey_channel_output(const covey_weighted_t* weighted, const covey_channe
                             uint32_t channel, int32_t accumulator) {
   covey_multiplier_t multiplier;
   const uint32_t at = channels->per_channel ? channel : 0;
-  memcpy(&multiplier, channels->multipliers + at * sizeof multiplier, sizeof multiplier);
+  memcpy(&multiplier.multiplier, channels->multipliers + 4 * at, 4);
+  multiplier.shift = channels->shifts[at];
   if (channels->bias != NULL) {
     accumulator = add_bias(accumulator, channels->bias + 4 * channel);
   }

@@ -12,7 +12,8 @@ extern "C" {
 /* 255 * 128 * 65536 stays below 2^31: with so many weights an accumulator cannot overflow. */
 #define COVEY_WEIGHTS_PER_OUTPUT_MAX 65536u
 
-/* The beginning of these operators' records. The multipliers are at the record's end. */
+/* The beginning of these operators' records. At their end, `multipliers` words and as many bytes,
+ * filled up to a word: multipliers and shifts. Apart they take 5 bytes per channel, not 8. */
 typedef struct covey_weighted {
   covey_ref_t input;
   covey_ref_t output;
@@ -52,6 +53,7 @@ int covey_write_weighted(covey_prepare_t* p, const covey_weighted_tensors_t* ten
 /* Multipliers and bias of one invoke. */
 typedef struct covey_channels {
   const uint8_t* multipliers;
+  const int8_t* shifts;
   const uint8_t* bias; /* NULL: none */
   bool per_channel;
 } covey_channels_t;
