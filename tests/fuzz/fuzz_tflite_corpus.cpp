@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/unit/runtime/tflite_builder.hpp"
+#include "tests/unit/runtime/layer_models.hpp"
 
 namespace {
 
@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::filesystem::path folder = argv[1];
-  for (const covey::testing::NamedModel& model : covey::testing::sample_models()) {
+  for (const covey::testing::NamedModel& model : covey::testing::operator_models()) {
     write(folder / "fuzz_tflite_inspect" / (model.name + ".tflite"), model.bytes);
     covey::Bytes whole = model.bytes;  // the two bytes that the target takes off: nothing changed
     whole.insert(whole.end(), {0, 0});

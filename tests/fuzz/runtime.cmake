@@ -4,7 +4,7 @@ if(TARGET covey_tflite_builder) # not in a build of another part
   covey_fuzz(fuzz_tflite_inspect SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_tflite_inspect.cpp
              DEPS covey_tflite)
 
-  # Run by hand when sample_models() changes; what it writes is committed.
+  # Run by hand when operator_models() change; what it writes is committed.
   add_executable(fuzz_tflite_corpus EXCLUDE_FROM_ALL
     ${CMAKE_CURRENT_LIST_DIR}/fuzz_tflite_corpus.cpp)
   target_link_libraries(fuzz_tflite_corpus PRIVATE covey_tflite_builder covey_warnings)

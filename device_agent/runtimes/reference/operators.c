@@ -1,6 +1,6 @@
-/* The operators that this build knows (operator_list.h), as the table that the rest looks in. */
+/* The operators that this build knows (reference_config.h), as the table that the rest looks in. */
 #include "operator.h"
-#include "operator_list.h"
+#include "reference_config.h"
 
 #define COVEY_DECLARE(name) extern const covey_operator_t covey_op_##name;
 COVEY_REFERENCE_OPERATORS(COVEY_DECLARE)

@@ -6,14 +6,10 @@
 #define COVEY_REFERENCE_PLAN_H
 
 #include "model.h"
+#include "reference_config.h"
 
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-/* Activations of one model; a firmware may define it smaller to save stack. */
-#ifndef COVEY_REFERENCE_MAX_ACTIVATIONS
-#define COVEY_REFERENCE_MAX_ACTIVATIONS 64
 #endif
 
 typedef struct covey_activation {

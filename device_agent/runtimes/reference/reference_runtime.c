@@ -4,6 +4,7 @@
 
 #include "operator.h"
 #include "plan.h"
+#include "reference_config.h"
 
 /* In front of each record. */
 typedef struct record_header {

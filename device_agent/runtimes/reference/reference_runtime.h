@@ -20,15 +20,6 @@ extern "C" {
 
 #define COVEY_REFERENCE_NAME "covey-reference-1"
 
-/* Models whose invoke is more work than this are refused: MODEL_TOO_COMPLEX. Work is counted in
- * multiply-accumulates, or their like, and known before anything runs. An operator's work is at
- * most its output's elements times the weights that one of them sees (65,536); so a file with
- * absurd shapes cannot keep a device busy. A firmware may define it: 2^32 is minutes on a
- * microcontroller. */
-#ifndef COVEY_REFERENCE_WORK_MAX
-#define COVEY_REFERENCE_WORK_MAX ((uint64_t)1 << 32)
-#endif
-
 /* What the last error was about; -1 where a field doesn't apply. */
 typedef struct covey_reference_fault {
   int32_t error;          /* 0: none */

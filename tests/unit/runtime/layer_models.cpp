@@ -1,6 +1,9 @@
 #include "tests/unit/runtime/layer_models.hpp"
 
 #include <functional>
+#include <set>
+#include <string>
+#include <utility>
 
 #include "tests/unit/runtime/network_builder.hpp"
 
@@ -294,6 +297,27 @@ std::vector<NamedModel> layer_models() {
   add_elementwise(layers);
   std::vector<NamedModel> models = layers.take();
   models.push_back(float_ends());
+  return models;
+}
+
+std::vector<NamedModel> operator_models() {
+  const std::set<std::string> wanted = {"conv_two_groups",
+                                        "depthwise_multiplier_3",
+                                        "average_pool_3_by_2_same",
+                                        "max_pool_2_by_2",
+                                        "mean_dropped_dimensions",
+                                        "pad_channels_and_batch",
+                                        "add_pixel",
+                                        "mul_outer",
+                                        "logistic",
+                                        "quantize_down",
+                                        "quantize_float_dense_dequantize"};
+  std::vector<NamedModel> models = sample_models();
+  for (NamedModel& model : layer_models()) {
+    if (wanted.count(model.name) == 1) {
+      models.push_back(std::move(model));
+    }
+  }
   return models;
 }
 

@@ -9,8 +9,9 @@
 
 namespace covey::testing {
 
-// Small: the fuzzer starts from them, too.
 std::vector<NamedModel> layer_models();
+// A few of those and sample_models(), in which every operator is: for tests that change each byte.
+std::vector<NamedModel> operator_models();
 // Keyword spotting (DS-CNN), image classification (ResNet-8), visual wake words (MobileNetV1 0.25
 // of 96x96) and anomaly detection (autoencoder).
 std::vector<NamedModel> network_models();
