@@ -308,7 +308,10 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
 
   CLI::App* execute = model->add_subcommand("run", "Run a .tflite here, as a device would");
   execute->add_option("file", options->what, ".tflite")->required();
-  execute->add_option("--input", options->input, "Raw int8 tensors, back to back")->required();
+  execute
+      ->add_option("--input", options->input,
+                   "Raw tensors (int8, or little-endian float32), back to back")
+      ->required();
   execute->add_option("--output", options->out, "Where the output tensors go");
   execute->footer("Example:\n  covey model run model.tflite --input in.bin --output out.bin");
   on(execute, invocation, [&invocation, options] { return run(invocation, *options); });

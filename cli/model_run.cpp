@@ -124,7 +124,7 @@ Result<ModelRun> run_model(const std::filesystem::path& model, ByteView input) {
     return invalid("INPUT_SIZE", "the input has " + std::to_string(input.size()) +
                                      " bytes; the model takes " +
                                      std::to_string(run.input_size_bytes) +
-                                     " int8 values per inference (or a multiple for several)");
+                                     " bytes per inference (or a multiple for several)");
   }
   run.count = input.size() / run.input_size_bytes;
   constexpr size_t kOutputsMax = size_t{1} << 30U;

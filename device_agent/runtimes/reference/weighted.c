@@ -2,6 +2,8 @@
 
 #include "covey/runtime.h"
 
+enum { kShiftBias = 31 }; /* shifts are -31 to 30 */
+
 static int check_weights(covey_prepare_t* p, uint32_t rank, uint32_t channel_dimension,
                          covey_tensor_t* weights) {
   const int error = covey_prepare_input(p, 1, weights);
@@ -96,7 +98,7 @@ int covey_write_weighted(covey_prepare_t* p, const covey_weighted_tensors_t* ten
     }
     if (to != NULL) {
       memcpy(to + 4 * channel, &multiplier.multiplier, 4);
-      ((int8_t*)to)[4 * count + channel] = (int8_t)multiplier.shift; /* -31 to 30 */
+      to[4 * count + channel] = (uint8_t)(multiplier.shift + kShiftBias);
     }
   }
   return 0;
@@ -105,7 +107,7 @@ int covey_write_weighted(covey_prepare_t* p, const covey_weighted_tensors_t* ten
 covey_channels_t covey_channels(const covey_memory_t* memory, const covey_weighted_t* weighted,
                                 const uint8_t* multipliers) {
   const covey_channels_t channels = {
-      multipliers, (const int8_t*)multipliers + 4 * weighted->multipliers,
+      multipliers, multipliers + 4 * weighted->multipliers,
       weighted->bias == 0 ? NULL : (const uint8_t*)covey_read(memory, weighted->bias),
       weighted->multipliers > 1};
   return channels;
@@ -124,7 +126,7 @@ int8_t covey_channel_output(const covey_weighted_t* weighted, const covey_channe
   covey_multiplier_t multiplier;
   const uint32_t at = channels->per_channel ? channel : 0;
   memcpy(&multiplier.multiplier, channels->multipliers + 4 * at, 4);
-  multiplier.shift = channels->shifts[at];
+  multiplier.shift = channels->shifts[at] - kShiftBias;
   if (channels->bias != NULL) {
     accumulator = add_bias(accumulator, channels->bias + 4 * channel);
   }

@@ -53,8 +53,8 @@ int covey_write_weighted(covey_prepare_t* p, const covey_weighted_tensors_t* ten
 /* Multipliers and bias of one invoke. */
 typedef struct covey_channels {
   const uint8_t* multipliers;
-  const int8_t* shifts;
-  const uint8_t* bias; /* NULL: none */
+  const uint8_t* shifts; /* each 31 greater than it is */
+  const uint8_t* bias;   /* NULL: none */
   bool per_channel;
 } covey_channels_t;
 
