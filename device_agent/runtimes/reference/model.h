@@ -27,7 +27,7 @@ enum {
 /* TensorType of the schema. */
 enum covey_tensor_type {
   COVEY_TENSOR_FLOAT32 = 0, /* into QUANTIZE, out of DEQUANTIZE */
-  COVEY_TENSOR_INT32 = 2,   /* constants */
+  COVEY_TENSOR_INT32 = 2,   /* constants, and shapes that are computed in vain */
   COVEY_TENSOR_INT8 = 9
 };
 

@@ -59,7 +59,9 @@ static int note_inputs(const covey_tflite_t* model, covey_plan_t* plan, const co
     if (error != 0) {
       return error;
     }
-    if (tensor.data == 0) {
+    /* Computed shapes (op_shape.c) have no place, and nothing reads them: what needs int32 values
+     * to run demands a constant. */
+    if (tensor.data == 0 && tensor.type != COVEY_TENSOR_INT32) {
       return COVEY_RUNTIME_OPERATOR_MALFORMED; /* read before anything wrote it */
     }
   }
@@ -72,7 +74,7 @@ static int note_outputs(const covey_tflite_t* model, covey_plan_t* plan, const c
     covey_tensor_t tensor;
     *tensor_index = covey_tflite_index(model, &node->outputs, i);
     int error = covey_tflite_tensor(model, *tensor_index, &tensor);
-    if (error == 0) {
+    if (error == 0 && tensor.type != COVEY_TENSOR_INT32) {
       error = add(plan, &tensor, operator_number);
     }
     if (error != 0) {
@@ -160,7 +162,7 @@ int covey_plan_make(const covey_tflite_t* model, covey_plan_t* plan, int32_t* op
   plan->base = 0;
   *operator_index = -1;
   *tensor = model->input;
-  /* Every operator writes a tensor of its own, so there are fewer operators than activations. */
+  /* Numbers of operators are kept in bytes. */
   if (model->operators.count >= COVEY_REFERENCE_MAX_ACTIVATIONS) {
     return COVEY_RUNTIME_MODEL_TOO_COMPLEX;
   }

@@ -26,13 +26,16 @@
   X(max_pool_2d)                     \
   X(mean)                            \
   X(mul)                             \
+  X(pack)                            \
   X(pad)                             \
   X(quantize)                        \
   X(relu)                            \
   X(relu6)                           \
   X(relu_n1_to_1)                    \
   X(reshape)                         \
-  X(softmax)
+  X(shape)                           \
+  X(softmax)                         \
+  X(strided_slice)
 #endif
 
 /* Activations (tensors that an operator writes, and the input) of one model, at most 255: 16 bytes

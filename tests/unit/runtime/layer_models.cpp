@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "tests/unit/runtime/fnv1a32.hpp"
 #include "tests/unit/runtime/network_builder.hpp"
 
 namespace covey::testing {
@@ -19,7 +20,7 @@ class Layers {
  public:
   void add(const std::string& name, std::vector<int32_t> shape,
            const std::function<Flow(NetworkBuilder&, const Flow&)>& layer) {
-    NetworkBuilder b(name, static_cast<uint32_t>(models_.size()) + 77);
+    NetworkBuilder b(name, fnv1a32(name));  // so that a new one changes none
     const Flow in = b.input(std::move(shape));
     const Flow out = layer(b, in);
     models_.push_back(b.finish(in, out));
@@ -137,6 +138,8 @@ void add_dense(Layers& l) {
         [](NetworkBuilder& b, const Flow& in) { return b.dense(in, 20, kRelu); });
   l.add("dense_per_channel", {1, 40},
         [](NetworkBuilder& b, const Flow& in) { return b.dense(in, 32, 0, true); });
+  l.add("flatten_dense", {1, 3, 3, 4},
+        [](NetworkBuilder& b, const Flow& in) { return b.dense(b.flatten(in), 8); });
   l.add("dense_without_bias", {1, 16},
         [](NetworkBuilder& b, const Flow& in) { return b.dense(in, 24, kRelu6, false, false); });
 }
@@ -311,7 +314,8 @@ std::vector<NamedModel> operator_models() {
                                         "mul_outer",
                                         "logistic",
                                         "quantize_down",
-                                        "quantize_float_dense_dequantize"};
+                                        "quantize_float_dense_dequantize",
+                                        "flatten_dense"};
   std::vector<NamedModel> models = sample_models();
   for (NamedModel& model : layer_models()) {
     if (wanted.count(model.name) == 1) {

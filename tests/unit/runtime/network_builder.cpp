@@ -148,6 +148,30 @@ Flow NetworkBuilder::reshape(const Flow& in, std::vector<int32_t> shape) {
   return out;
 }
 
+Flow NetworkBuilder::flatten(const Flow& in) {
+  const int32_t batch = in.shape[0];
+  const int32_t rest = product(in.shape) / batch;
+  const auto computed = [&](std::vector<int32_t> shape) {
+    return builder_.tensor(
+        {.shape = std::move(shape), .type = kTypeInt32, .scales = {}, .zero_points = {}});
+  };
+  const int32_t shape = computed({static_cast<int32_t>(in.shape.size())});
+  const int32_t first = computed({});
+  const int32_t packed = computed({2});
+  TensorSpec scalar = bias({rest}, {});
+  scalar.shape = {};
+  builder_.op(kBuiltinShape, {in.tensor}, {shape}, ShapeArithmetic{});
+  const int32_t begin = builder_.tensor(bias({0}, {}));
+  const int32_t end = builder_.tensor(bias({1}, {}));
+  const int32_t stride = builder_.tensor(bias({1}, {}));
+  builder_.op(kBuiltinStridedSlice, {shape, begin, end, stride}, {first}, ShapeArithmetic{});
+  builder_.op(kBuiltinPack, {first, builder_.tensor(std::move(scalar))}, {packed},
+              ShapeArithmetic{});
+  Flow out = output({batch, rest}, in.scale, in.zero_point, in.spread);
+  builder_.op(kBuiltinReshape, {in.tensor, packed}, {out.tensor});
+  return out;
+}
+
 Flow NetworkBuilder::pad(const Flow& in, const std::vector<int32_t>& before_and_after) {
   TensorSpec paddings = bias(before_and_after, {});
   paddings.shape = {static_cast<int32_t>(in.shape.size()), 2};

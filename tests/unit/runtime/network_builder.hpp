@@ -41,6 +41,8 @@ class NetworkBuilder {
   Flow binary(int32_t builtin, const Flow& a, const Flow& b, int8_t activation, float scale,
               int32_t zero_point);
   Flow reshape(const Flow& in, std::vector<int32_t> shape);
+  // What converters write for Keras' Flatten: the batch from SHAPE, the rest a constant.
+  Flow flatten(const Flow& in);
   Flow pad(const Flow& in, const std::vector<int32_t>& before_and_after);
   Flow mean(const Flow& in, const std::vector<int32_t>& axes, std::vector<int32_t> shape,
             float scale, int32_t zero_point);

@@ -341,6 +341,29 @@ TEST(Refusals, DepthwiseAndPools) {
   EXPECT_EQ(COVEY_RUNTIME_TENSOR_QUANTIZATION, pool.error());
 }
 
+// Only shapes may be int32 on the way; values are refused wherever an operator would read them.
+TEST(Refusals, ComputedIntegersThatWouldBeRead) {
+  TfliteBuilder b;
+  const int32_t in = b.tensor(activation({1, 4}));
+  const int32_t shape =
+      b.tensor({.shape = {2}, .type = kTypeInt32, .scales = {}, .zero_points = {}});
+  const int32_t out = b.tensor(activation({1, 4}));
+  b.op(kBuiltinShape, {in}, {shape}, ShapeArithmetic{});
+  TfliteBuilder mean = b;
+  mean.op(kBuiltinMean, {in, shape}, {out}, Reducer{});
+  EXPECT_EQ(COVEY_RUNTIME_MODEL_UNSUPPORTED, LoadedModel(mean.finish({in}, {out})).error());
+  TfliteBuilder dense = b;
+  const int32_t w = dense.tensor(weights({4, 4}, {1.0F}, V(16, 1)));
+  dense.op(kBuiltinFullyConnected, {in, w, shape}, {out}, FullyConnected{});
+  EXPECT_EQ(COVEY_RUNTIME_MODEL_UNSUPPORTED, LoadedModel(dense.finish({in}, {out})).error());
+  TfliteBuilder relu = b;
+  relu.op(kBuiltinRelu, {shape}, {out});
+  EXPECT_EQ(COVEY_RUNTIME_TENSOR_TYPE, LoadedModel(relu.finish({in}, {out})).error());
+  EXPECT_EQ(COVEY_RUNTIME_MODEL_CORRUPT, LoadedModel(b.finish({in}, {shape})).error());
+  OneOperator pack{.builtin = kBuiltinPack, .options = ShapeArithmetic{}};
+  EXPECT_EQ(COVEY_RUNTIME_TENSOR_TYPE, pack.error());
+}
+
 // A window as large as the image, over a large image: minutes of work in a few hundred bytes.
 TEST(Refusals, MoreWorkThanAllowed) {
   OneOperator pool{.builtin = kBuiltinMaxPool2d,

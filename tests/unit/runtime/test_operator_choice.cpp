@@ -51,8 +51,8 @@ TEST(OperatorChoice, BoundsAreChosenToo) {
     }
     return LoadedModel(b.finish({0}, {last})).error();
   };
-  EXPECT_EQ(0, chain(3, 10));
-  EXPECT_EQ(COVEY_RUNTIME_MODEL_TOO_COMPLEX, chain(4, 10));
+  EXPECT_EQ(0, chain(7, 10));
+  EXPECT_EQ(COVEY_RUNTIME_MODEL_TOO_COMPLEX, chain(8, 10));
   EXPECT_EQ(0, chain(2, 5000));
   EXPECT_EQ(COVEY_RUNTIME_MODEL_TOO_COMPLEX, chain(2, 5001));
 }

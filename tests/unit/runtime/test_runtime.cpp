@@ -104,7 +104,7 @@ TEST(ReferenceRuntime, ListsItsOperators) {
     EXPECT_NE(nullptr, op.name);
     ++count;
   }
-  EXPECT_EQ(17U, count);
+  EXPECT_EQ(20U, count);
 }
 
 // Same bytes in, same bytes out, also after the arena held something else.

@@ -54,6 +54,20 @@ std::pair<uint8_t, AnyOffset> write_window(Fbb& fbb, int32_t builtin, const Wind
   return {5, table.end()};
 }
 
+std::pair<uint8_t, AnyOffset> write_shape_arithmetic(Fbb& fbb, int32_t builtin) {
+  OptionsTable table(fbb);
+  if (builtin == kBuiltinShape) {
+    table.i8(0, kTypeInt32);
+    return {55, table.end()};
+  }
+  if (builtin == kBuiltinStridedSlice) {
+    table.i32(4, 1, 0);  // shrink_axis_mask: a scalar
+    return {32, table.end()};
+  }
+  table.i32(0, 2, 0);  // values_count
+  return {59, table.end()};
+}
+
 std::pair<uint8_t, AnyOffset> write(Fbb& fbb, int32_t builtin, const Options& options) {
   if (const auto* fc = std::get_if<FullyConnected>(&options)) {
     return {8, tflite::CreateFullyConnectedOptions(fbb, fc->activation, fc->weights_format).o};
@@ -73,6 +87,9 @@ std::pair<uint8_t, AnyOffset> write(Fbb& fbb, int32_t builtin, const Options& op
     OptionsTable table(fbb);
     table.i8(0, reducer->keep_dims ? 1 : 0);
     return {27, table.end()};
+  }
+  if (std::holds_alternative<ShapeArithmetic>(options)) {
+    return write_shape_arithmetic(fbb, builtin);
   }
   return {uint8_t{0}, AnyOffset()};
 }

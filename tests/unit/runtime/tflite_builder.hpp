@@ -30,6 +30,9 @@ enum : int32_t {
   kBuiltinCustom = 32,
   kBuiltinPad = 34,
   kBuiltinMean = 40,
+  kBuiltinStridedSlice = 45,
+  kBuiltinShape = 77,
+  kBuiltinPack = 83,
   kBuiltinQuantize = 114,
 };
 enum : int8_t { kTypeFloat32 = 0, kTypeInt32 = 2, kTypeInt8 = 9 };
@@ -75,7 +78,9 @@ struct Binary {  // ADD and MUL
 struct Reducer {  // MEAN
   bool keep_dims = false;
 };
-using Options = std::variant<std::monostate, FullyConnected, Softmax, Window, Binary, Reducer>;
+struct ShapeArithmetic {};  // SHAPE, the first element by STRIDED_SLICE, PACK of two
+using Options =
+    std::variant<std::monostate, FullyConnected, Softmax, Window, Binary, Reducer, ShapeArithmetic>;
 
 class TfliteBuilder {
  public:
