@@ -43,6 +43,7 @@ DIRECTION = {
     "device_agent/runtimes": ["device_agent/include"],
     "device_agent/ports": ["device_agent/include", "device_agent/mqtt"],
     "device_agent/simulator": ["core", "device_agent", "examples"],
+    "device_agent/firmware": ["device_agent", "examples"],
     "examples": ["core", "device_agent/include", "device_agent/runtimes"],
 }
 OURS = sorted({name.split("/")[0] for name in DIRECTION} | {"tests", "proto"})
@@ -64,8 +65,8 @@ LIBRARIES = {
     "boost/asio": ["gateway/runtime", "gateway/adapters", "gateway/coveyd", "device_agent/simulator"],
     "boost/beast": ["gateway/adapters/http"],
     "boost/process": ["gateway/adapters", "gateway/runtime", "gateway/coveyd"],
-    "psa/": ["device_agent/ports"],
-    "mbedtls/": ["device_agent/ports"],
+    "psa/": ["device_agent/ports", "device_agent/firmware"],
+    "mbedtls/": ["device_agent/ports", "device_agent/firmware"],
     "openssl/": ["core", "deploy/signing", "gateway", "cli", "storage", "device_agent/ports",
                  "device_agent/simulator"],
     "spdlog/": ["gateway/adapters", "gateway/runtime", "gateway/coveyd", "gateway/log",

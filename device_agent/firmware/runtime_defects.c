@@ -1,0 +1,71 @@
+/* The reference runtime with two defects that real runtimes have had, on models that are marked for
+ * them by their last 16 bytes: a wild pointer, which is a real bus fault, and a kernel that rounds
+ * otherwise than the one the model was validated with, which only the self-test can show. */
+#include <string.h>
+
+#include "device_agent/runtimes/reference/reference_runtime.h"
+#include "runtime.h"
+
+#define MARK_BYTES 16U
+#define NOWHERE 0x70000000U /* no bus answers there */
+
+typedef struct defective {
+  covey_reference_t reference;
+  covey_runtime_t inner;
+  bool wild_pointer;
+  bool rounds_otherwise;
+} defective_t;
+
+static bool marked(const uint8_t* model, size_t size, const char* mark) {
+  return size >= MARK_BYTES && memcmp(model + size - MARK_BYTES, mark, MARK_BYTES) == 0;
+}
+
+static int arena_required(void* ctx, const uint8_t* model, size_t size, size_t* arena_bytes) {
+  const defective_t* defective = (const defective_t*)ctx;
+  return defective->inner.arena_required(defective->inner.ctx, model, size, arena_bytes);
+}
+
+static int load(void* ctx, const uint8_t* model, size_t size, uint8_t* arena, size_t arena_size) {
+  defective_t* defective = (defective_t*)ctx;
+  defective->wild_pointer = marked(model, size, "test-wild-point\n");
+  defective->rounds_otherwise = marked(model, size, "test-other-round");
+  return defective->inner.load(defective->inner.ctx, model, size, arena, arena_size);
+}
+
+static int describe(void* ctx, covey_model_format_t* format) {
+  const defective_t* defective = (const defective_t*)ctx;
+  return defective->inner.describe(defective->inner.ctx, format);
+}
+
+static int invoke(void* ctx, const int8_t* input, size_t input_size, int8_t* output,
+                  size_t output_size) {
+  const defective_t* defective = (const defective_t*)ctx;
+  size_t i;
+  int error;
+  if (defective->wild_pointer) return (int)*(volatile uint32_t*)NOWHERE;
+  error = defective->inner.invoke(defective->inner.ctx, input, input_size, output, output_size);
+  for (i = 0; i < output_size && error == 0 && defective->rounds_otherwise; ++i) {
+    output[i] = (int8_t)(output[i] < 120 ? output[i] + 7 : output[i] - 7);
+  }
+  return error;
+}
+
+static void unload(void* ctx) {
+  const defective_t* defective = (const defective_t*)ctx;
+  defective->inner.unload(defective->inner.ctx);
+}
+
+const covey_runtime_t* firmware_runtime(void) {
+  static defective_t defective;
+  static covey_runtime_t runtime;
+  covey_reference_init(&defective.reference);
+  defective.inner = covey_reference_runtime(&defective.reference);
+  runtime = defective.inner;
+  runtime.ctx = &defective;
+  runtime.arena_required = arena_required;
+  runtime.load = load;
+  runtime.describe = describe;
+  runtime.invoke = invoke;
+  runtime.unload = unload;
+  return &runtime;
+}
