@@ -16,7 +16,7 @@
 typedef enum board_stream { BOARD_STREAM_DEVICE = 0, BOARD_STREAM_ENROLL = 1 } board_stream_t;
 #define BOARD_STREAMS 2
 
-/* Clocks, serial ports, watchdog (15 s). */
+/* Clocks, serial ports, watchdog (8 s). */
 void board_init(void);
 
 /* Since board_init. Must be called once in three minutes, which board_wait sees to. */

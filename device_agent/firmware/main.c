@@ -5,34 +5,40 @@
 #include "board.h"
 #include "covey/port_psa.h"
 #include "entropy.h"
+#include "inference.h"
 #include "link.h"
 #include "log.h"
 #include "provisioning.h"
 #include "runtime.h"
 #include "sensor.h"
+#include "status_log.h"
 
 /* Flash, in erase units of 4 KB: the provisioning page, then what the agent keeps. */
 #define FLASH_IDENTITY 0x1000U
 #define FLASH_BOOTS 0x3000U
 #define FLASH_JOURNAL 0x8000U
 #define FLASH_JOURNAL_BYTES 0x2000U
-#define FLASH_SLOT_0 0x10000U
-#define FLASH_SLOT_1 0x70000U
-#define FLASH_SLOT_BYTES 0x60000U
+#define FLASH_SLOTS 0x10000U
+#define FLASH_BYTES 0x180000U
 
-#define ARENA_BYTES (96U * 1024U)
+/* What this firmware runs. Every model has two slots and an arena, all of one size: a device class
+ * has one number for each. */
+#define SLOT_BYTES 0x50000U
+#define ARENA_BYTES (48U * 1024U)
+static const char* const models[] = {"bearing-vibration", "keyword-spotting"};
+#define MODELS (sizeof models / sizeof models[0])
+COVEY_STATIC_ASSERT(FLASH_SLOTS + 2 * MODELS * SLOT_BYTES <= FLASH_BYTES);
+
 #define CRYPTO_HEAP_BYTES (6U * 1024U)
 #define RECEIVE_BYTES (4096U + COVEY_CHUNK_OVERHEAD_BYTES)
-#define INPUT_BYTES_MAX 4096U
-#define OUTPUT_BYTES_MAX 64U
 #define INFERENCE_INTERVAL_MS 1000U
 #define WAIT_MS_MAX 5000U
 
 static covey_agent_t agent;
-static covey_telemetry_t telemetry;
+static covey_telemetry_t telemetry[MODELS];
 static covey_port_t port;
 static covey_agent_config_t config;
-static covey_model_config_t model;
+static covey_model_config_t model_configs[MODELS];
 static covey_public_key_t trusted_key;
 static covey_flash_store_t identity;
 static covey_flash_store_t boots;
@@ -40,105 +46,18 @@ static link_t link;
 static uint8_t send_buffer[COVEY_SEND_BYTES_MIN];
 static uint8_t receive_buffer[RECEIVE_BYTES];
 static uint8_t crypto_heap[CRYPTO_HEAP_BYTES];
-static uint8_t arena[ARENA_BYTES] __attribute__((aligned(COVEY_ARENA_ALIGN)));
+static uint8_t arenas[MODELS][ARENA_BYTES] __attribute__((aligned(COVEY_ARENA_ALIGN)));
 static bool credentials_new;
-static uint64_t inferences;
-
-static const char* phase_name(covey_phase_t phase) {
-  static const char* const names[] = {"?",         "IDLE",      "DOWNLOADING", "VERIFYING",
-                                      "STAGED",    "SHADOWING", "PROBATION",   "PROBATION_OK",
-                                      "CONFIRMED", "DECLINED",  "FAILED",      "REVERTED"};
-  return (size_t)phase < sizeof names / sizeof names[0] ? names[phase] : names[0];
-}
 
 static const char* reason_name(int reason) {
   const char* name = covey_error_name(reason);
   return name != NULL ? name : "?";
 }
 
-static uint32_t prefix_of(const uint8_t* digest) {
-  return digest == NULL ? 0
-                        : (uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16 |
-                              (uint32_t)digest[2] << 8 | digest[3];
-}
-
 static void on_event(void* app, covey_event_t event, size_t index) {
   (void)app;
   (void)index;
   if (event == COVEY_EVENT_CREDENTIALS) credentials_new = true;
-}
-
-/* What changed since the last line; one line for each change. */
-static void log_changes(void) {
-  static covey_model_status_t seen;
-  static uint32_t seen_active;
-  covey_model_status_t now;
-  uint32_t active;
-  if (covey_agent_model_status(&agent, 0, &now) != COVEY_OK) return;
-  active = prefix_of(now.active);
-  if (now.phase != seen.phase || now.reason != seen.reason) {
-    size_t size;
-    const size_t unused = board_stack_unused(&size);
-    log_line(
-        "model: %s, reason %s; since boot: %u chunks fetched, %u bytes in, %u out; stack %u of %u",
-        phase_name(now.phase), reason_name(now.reason),
-        (unsigned)covey_agent_counters(&agent)->chunks_fetched, (unsigned)link.bytes_in,
-        (unsigned)link.bytes_out, (unsigned)(size - unused), (unsigned)size);
-  }
-  if (now.fallback_reason != seen.fallback_reason) {
-    log_line("model: fallback, reason %s", reason_name(now.fallback_reason));
-  }
-  if (active != seen_active) log_line("model: %08x is active", (unsigned)active);
-  if (now.chunks_have != seen.chunks_have && now.chunks_total != 0) {
-    log_line("download: %u of %u chunks are here", (unsigned)now.chunks_have,
-             (unsigned)now.chunks_total);
-  }
-  seen = now;
-  seen_active = active;
-}
-
-/* One reading through the active model. */
-static void infer(void) {
-  static int8_t input[INPUT_BYTES_MAX];
-  static int8_t output[OUTPUT_BYTES_MAX];
-  int8_t reading[SENSOR_FEATURES];
-  int16_t features[SENSOR_FEATURES];
-  covey_model_view_t view;
-  covey_inference_t inference;
-  uint64_t start_us;
-  size_t classes;
-  size_t i;
-  int error = COVEY_ERROR_ARGUMENT;
-  if (covey_agent_model(&agent, 0, &view) != COVEY_OK ||
-      view.format.input.size_bytes > sizeof input ||
-      view.format.output.size_bytes > sizeof output) {
-    return;
-  }
-  memset(&inference, 0, sizeof inference);
-  start_us = board_now_us();
-  if (sensor_read(view.preprocessing, view.preprocessing_size, reading)) {
-    /* A model of another kind, e.g. for keywords, gets the reading over and over. */
-    for (i = 0; i < view.format.input.size_bytes; ++i) input[i] = reading[i % SENSOR_FEATURES];
-    error = covey_agent_invoke(&agent, 0, input, view.format.input.size_bytes, output,
-                               view.format.output.size_bytes);
-  }
-  inference.failed = error != COVEY_OK;
-  if (!inference.failed) {
-    classes = view.format.output.size_bytes;
-    covey_classify(output, classes < COVEY_CLASSES_MAX ? classes : COVEY_CLASSES_MAX, &inference);
-  }
-  for (i = 0; i < SENSOR_FEATURES; ++i) features[i] = reading[i];
-  inference.features = features;
-  inference.feature_count = inference.failed ? 0 : SENSOR_FEATURES;
-  inference.latency_us = (uint32_t)(board_now_us() - start_us);
-  inference.uptime_ms = board_now_ms();
-  (void)covey_agent_record_inference(&agent, 0, &inference);
-  ++inferences;
-  if (inferences % 32 == 1) {
-    log_line("inference: number %u of this boot, class %u, confidence %u, %u us",
-             (unsigned)inferences, (unsigned)inference.class_index, (unsigned)inference.confidence,
-             (unsigned)inference.latency_us);
-  }
 }
 
 __attribute__((noreturn)) static void give_up(const char* what, int error) {
@@ -156,6 +75,8 @@ void crypto_heap_corrupt(int code) {
 
 static void configure(const provisioning_t* unit, covey_start_cause_t cause) {
   uint32_t boot = 0;
+  uint32_t slot = FLASH_SLOTS;
+  unsigned i;
   int error = covey_flash_store_open(&identity, &port.flash, FLASH_IDENTITY);
   if (error == 0) error = covey_flash_store_open(&boots, &port.flash, FLASH_BOOTS);
   if (error == 0) error = entropy_init(unit->seed, &boots, &boot);
@@ -167,17 +88,21 @@ static void configure(const provisioning_t* unit, covey_start_cause_t cause) {
   port.store = covey_flash_store_port(&identity);
   port.link = link_port(&link);
 
-  model.name = "bearing-vibration";
-  model.slots[0].offset = FLASH_SLOT_0;
-  model.slots[0].size_bytes = FLASH_SLOT_BYTES;
-  model.slots[1].offset = FLASH_SLOT_1;
-  model.slots[1].size_bytes = FLASH_SLOT_BYTES;
-  model.slot_count = 2;
-  model.runtime = firmware_runtime();
-  model.arena = arena;
-  model.arena_bytes = sizeof arena;
-  model.telemetry = &telemetry;
-
+  for (i = 0; i < MODELS; ++i) {
+    covey_model_config_t* model = &model_configs[i];
+    unsigned k;
+    model->name = models[i];
+    model->slot_count = 2;
+    for (k = 0; k < model->slot_count; ++k) {
+      model->slots[k].offset = slot;
+      model->slots[k].size_bytes = SLOT_BYTES;
+      slot += SLOT_BYTES;
+    }
+    model->runtime = firmware_runtime(i);
+    model->arena = arenas[i];
+    model->arena_bytes = ARENA_BYTES;
+    model->telemetry = &telemetry[i];
+  }
   config.device_id = unit->device_id;
   config.device_class = unit->device_class;
   config.firmware = "covey-firmware-" COVEY_AGENT_VERSION;
@@ -186,8 +111,8 @@ static void configure(const provisioning_t* unit, covey_start_cause_t cause) {
   config.preprocessing_id = SENSOR_PREPROCESSING;
   config.keys = &trusted_key;
   config.key_count = 1;
-  config.models = &model;
-  config.model_count = 1;
+  config.models = model_configs;
+  config.model_count = MODELS;
   config.journal_offset = FLASH_JOURNAL;
   config.journal_bytes = FLASH_JOURNAL_BYTES;
   config.send_buffer = send_buffer;
@@ -209,6 +134,7 @@ int main(void) {
   const provisioning_t* unit;
   uint64_t infer_at_ms = 0;
   uint32_t interval_ms;
+  unsigned i;
   int error;
   board_init();
   if (cause == COVEY_START_FAULT) {
@@ -236,11 +162,11 @@ int main(void) {
     wait_ms = link_step(&link);
     now_ms = board_now_ms();
     if (now_ms >= infer_at_ms) {
-      infer();
+      for (i = 0; i < MODELS; ++i) inference_run(&agent, i);
       infer_at_ms = now_ms + interval_ms;
     }
     other_ms = covey_agent_poll(&agent, board_now_ms());
-    log_changes();
+    for (i = 0; i < MODELS; ++i) status_log(&agent, i, models[i], &link);
     if (credentials_new) {
       credentials_new = false;
       log_line("firmware: enrolled");

@@ -38,7 +38,7 @@
 #define WATCHDOG_LOCK 0xc00U
 #define WATCHDOG_UNLOCK 0x1acce551U
 #define WATCHDOG_ENABLE 3U /* first an NMI, then reset */
-#define WATCHDOG_S 15U
+#define WATCHDOG_S 8U
 
 #define FPGAIO_COUNTER 0x40028018U
 #define FPGAIO_PRESCALE 0x4002801cU
@@ -63,7 +63,7 @@ static uint32_t clock_last;
 static uint64_t clock_ticks;
 
 covey_mapped_flash_t board_flash = {.base = (volatile uint8_t*)0x21000000U,
-                                    .size_bytes = 0x100000U,
+                                    .size_bytes = 0x180000U,
                                     .erase_unit_bytes = 4096U,
                                     .write_align_bytes = 8U};
 

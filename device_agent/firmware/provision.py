@@ -11,7 +11,8 @@ import struct
 import sys
 import zlib
 
-FLASH_BYTES = 16 << 20  # the board's memory; the firmware uses the first megabyte
+MEMORY_BYTES = 16 << 20  # the board's; the firmware's flash is the first 1.5 MB
+FLASH_BYTES = 0x180000
 MAGIC = 0x31505643
 SIZE = 4 + 4 + 32 + 68 + 3 * 64 + 4 * 4
 TEXT_BYTES_MAX = 63
@@ -71,9 +72,9 @@ def main():
         content = page(given)
         with open(given.flash, "xb") as file:
             file.write(content)
-            # Erased flash is ones. What lies beyond the firmware's megabyte stays a hole.
-            file.write(b"\xff" * ((1 << 20) - len(content)))
-            file.truncate(FLASH_BYTES)
+            # Erased flash is ones. What lies beyond stays a hole.
+            file.write(b"\xff" * (FLASH_BYTES - len(content)))
+            file.truncate(MEMORY_BYTES)
     except (OSError, ValueError) as error:
         print(f"provision.py: {error}", file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
-/* The reference runtime with two defects that real runtimes have had, on models that are marked for
- * them by their last 16 bytes: a wild pointer, which is a real bus fault, and a kernel that rounds
- * otherwise than the one the model was validated with, which only the self-test can show. */
+/* The reference runtime with three defects that real runtimes have had, on models that are marked
+ * for them by their last 16 bytes: a wild pointer, which is a real bus fault; a loop without end,
+ * which only the watchdog ends; and a kernel that rounds otherwise than the one the model was
+ * validated with, which only the self-test can show. */
 #include <string.h>
 
 #include "device_agent/runtimes/reference/reference_runtime.h"
@@ -13,6 +14,7 @@ typedef struct defective {
   covey_reference_t reference;
   covey_runtime_t inner;
   bool wild_pointer;
+  bool loops;
   bool rounds_otherwise;
 } defective_t;
 
@@ -28,6 +30,7 @@ static int arena_required(void* ctx, const uint8_t* model, size_t size, size_t* 
 static int load(void* ctx, const uint8_t* model, size_t size, uint8_t* arena, size_t arena_size) {
   defective_t* defective = (defective_t*)ctx;
   defective->wild_pointer = marked(model, size, "test-wild-point\n");
+  defective->loops = marked(model, size, "test-never-ends\n");
   defective->rounds_otherwise = marked(model, size, "test-other-round");
   return defective->inner.load(defective->inner.ctx, model, size, arena, arena_size);
 }
@@ -42,6 +45,8 @@ static int invoke(void* ctx, const int8_t* input, size_t input_size, int8_t* out
   const defective_t* defective = (const defective_t*)ctx;
   size_t i;
   int error;
+  while (*(volatile const bool*)&defective->loops) {
+  }
   if (defective->wild_pointer) return (int)*(volatile uint32_t*)NOWHERE;
   error = defective->inner.invoke(defective->inner.ctx, input, input_size, output, output_size);
   for (i = 0; i < output_size && error == 0 && defective->rounds_otherwise; ++i) {
@@ -55,17 +60,18 @@ static void unload(void* ctx) {
   defective->inner.unload(defective->inner.ctx);
 }
 
-const covey_runtime_t* firmware_runtime(void) {
-  static defective_t defective;
-  static covey_runtime_t runtime;
-  covey_reference_init(&defective.reference);
-  defective.inner = covey_reference_runtime(&defective.reference);
-  runtime = defective.inner;
-  runtime.ctx = &defective;
-  runtime.arena_required = arena_required;
-  runtime.load = load;
-  runtime.describe = describe;
-  runtime.invoke = invoke;
-  runtime.unload = unload;
-  return &runtime;
+const covey_runtime_t* firmware_runtime(size_t model) {
+  static defective_t contexts[COVEY_MODELS_MAX];
+  static covey_runtime_t runtimes[COVEY_MODELS_MAX];
+  defective_t* defective = &contexts[model];
+  covey_reference_init(&defective->reference);
+  defective->inner = covey_reference_runtime(&defective->reference);
+  runtimes[model] = defective->inner;
+  runtimes[model].ctx = defective;
+  runtimes[model].arena_required = arena_required;
+  runtimes[model].load = load;
+  runtimes[model].describe = describe;
+  runtimes[model].invoke = invoke;
+  runtimes[model].unload = unload;
+  return &runtimes[model];
 }

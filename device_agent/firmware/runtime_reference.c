@@ -1,10 +1,11 @@
-#include "device_agent/runtimes/reference/reference_runtime.h"
 #include "runtime.h"
 
-const covey_runtime_t* firmware_runtime(void) {
-  static covey_reference_t reference;
-  static covey_runtime_t runtime;
-  covey_reference_init(&reference);
-  runtime = covey_reference_runtime(&reference);
-  return &runtime;
+#include "device_agent/runtimes/reference/reference_runtime.h"
+
+const covey_runtime_t* firmware_runtime(size_t model) {
+  static covey_reference_t references[COVEY_MODELS_MAX];
+  static covey_runtime_t runtimes[COVEY_MODELS_MAX];
+  covey_reference_init(&references[model]);
+  runtimes[model] = covey_reference_runtime(&references[model]);
+  return &runtimes[model];
 }
