@@ -45,6 +45,8 @@ DIRECTION = {
     "device_agent/simulator": ["core", "device_agent", "examples"],
     "device_agent/firmware": ["device_agent", "examples"],
     "examples": ["core", "device_agent/include", "device_agent/runtimes"],
+    "examples/minimal_firmware": ["device_agent/include", "device_agent/runtimes",
+                                  "device_agent/ports"],
 }
 OURS = sorted({name.split("/")[0] for name in DIRECTION} | {"tests", "proto"})
 
