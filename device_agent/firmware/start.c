@@ -23,7 +23,8 @@ void start(void);
 void start(void) {
   const uint32_t* from = data_load;
   uint32_t* to;
-  register uint32_t* stack __asm("sp");
+  uint32_t* stack;
+  __asm volatile("mov %0, sp" : "=r"(stack));
   for (to = stack_limit; to < stack; ++to) *to = STACK_PAINT;
   for (to = data_start; to < data_end;) *to++ = *from++;
   for (to = bss_start; to < bss_end;) *to++ = 0;

@@ -10,30 +10,30 @@ COVEY_STATIC_ASSERT(sizeof(mbedtls_sha256_context) <= sizeof(covey_hash_t));
 
 /* Mbed TLS 3 dropped the suffix of the functions that return an error. */
 #if MBEDTLS_VERSION_MAJOR < 3
-#define sha256_starts mbedtls_sha256_starts_ret
-#define sha256_update mbedtls_sha256_update_ret
-#define sha256_finish mbedtls_sha256_finish_ret
+#define SHA256_STARTS mbedtls_sha256_starts_ret
+#define SHA256_UPDATE mbedtls_sha256_update_ret
+#define SHA256_FINISH mbedtls_sha256_finish_ret
 #else
-#define sha256_starts mbedtls_sha256_starts
-#define sha256_update mbedtls_sha256_update
-#define sha256_finish mbedtls_sha256_finish
+#define SHA256_STARTS mbedtls_sha256_starts
+#define SHA256_UPDATE mbedtls_sha256_update
+#define SHA256_FINISH mbedtls_sha256_finish
 #endif
 
 /* An accelerator that fails leaves no digest: zeros match nothing, so the caller refuses. */
 static void hash_begin(void* ctx, covey_hash_t* hash) {
   (void)ctx;
   mbedtls_sha256_init((mbedtls_sha256_context*)hash);
-  (void)sha256_starts((mbedtls_sha256_context*)hash, 0);
+  (void)SHA256_STARTS((mbedtls_sha256_context*)hash, 0);
 }
 
 static void hash_update(void* ctx, covey_hash_t* hash, const void* bytes, size_t size) {
   (void)ctx;
-  (void)sha256_update((mbedtls_sha256_context*)hash, (const unsigned char*)bytes, size);
+  (void)SHA256_UPDATE((mbedtls_sha256_context*)hash, (const unsigned char*)bytes, size);
 }
 
 static void hash_finish(void* ctx, covey_hash_t* hash, uint8_t digest[COVEY_DIGEST_BYTES]) {
   (void)ctx;
-  if (sha256_finish((mbedtls_sha256_context*)hash, digest) != 0) {
+  if (SHA256_FINISH((mbedtls_sha256_context*)hash, digest) != 0) {
     memset(digest, 0, COVEY_DIGEST_BYTES);
   }
 }
