@@ -166,6 +166,10 @@ int main(void) {
       infer_at_ms = now_ms + interval_ms;
     }
     other_ms = covey_agent_poll(&agent, board_now_ms());
+    if (board_flash.overwritten != 0) {
+      log_line("flash: %u words were programmed twice", (unsigned)board_flash.overwritten);
+      board_flash.overwritten = 0;
+    }
     for (i = 0; i < MODELS; ++i) status_log(&agent, i, models[i], &link);
     if (credentials_new) {
       credentials_new = false;
