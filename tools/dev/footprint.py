@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""How much flash and RAM the device agent takes on a Cortex-M, against committed budgets.
+
+Usage: footprint.py [--write] [--sizes]
+
+Compiles device_agent/src and device_agent/mqtt/src with Debian's arm-none-eabi-gcc, links every
+public function (and only what it needs) and reads the linker's map. Budgets are in
+device_agent/footprint.json: over budget, the exit code is 1. --write brings
+device_agent/FOOTPRINT.md up to date, --sizes lists function by function. Exit code 77: there is no
+compiler."""
+
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+AGENT = ROOT / "device_agent"
+BUDGETS = AGENT / "footprint.json"
+REPORT = AGENT / "FOOTPRINT.md"
+COMPILER = "arm-none-eabi-gcc"
+FLAGS = ["-std=c99", "-mthumb", "-Os", "-ffunction-sections", "-fdata-sections", "-fstack-usage",
+         "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+INCLUDES = [f"-I{AGENT / 'include'}", f"-I{AGENT / 'mqtt/include'}", f"-I{AGENT / 'src'}"]
+TARGETS = {"cortex-m4": "Cortex-M4", "cortex-m0plus": "Cortex-M0+"}
+# A product has one model and a release with eight features; the defaults are for the largest.
+SMALL = {"COVEY_MODELS_MAX": 1, "COVEY_FEATURES_MAX": 8, "COVEY_BINS_MAX": 10,
+         "COVEY_CLASSES_MAX": 4, "COVEY_LATENCY_BUCKETS": 40, "COVEY_SAMPLES_MAX": 2,
+         "COVEY_WINDOWS_IN_FLIGHT": 1}
+# Asked on the bench, not in the field: a firmware that doesn't call them doesn't hold them.
+BENCH_ONLY = {"covey_port_selftest"}
+PROBE = """
+#include "covey/agent.h"
+char covey_agent_t_[sizeof(covey_agent_t)];
+char covey_telemetry_t_[sizeof(covey_telemetry_t)];
+char send_buffer_[COVEY_SEND_BYTES_MIN];
+char receive_buffer_[COVEY_RECEIVE_BYTES_MIN];
+"""
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
+    return done.stdout
+
+
+def public_functions(objects):
+    names = set()
+    declared = "".join(path.read_text() for path in (AGENT / "include/covey").glob("*.h"))
+    declared += "".join(path.read_text() for path in (AGENT / "mqtt/include/covey").glob("*.h"))
+    for line in run("arm-none-eabi-nm", "--defined-only", *objects).splitlines():
+        match = re.search(r" T (\w+)$", line)
+        if match and re.search(rf"\b{match[1]}\(", declared):
+            names.add(match[1])
+    return names
+
+
+def compile_all(cpu, folder, sources):
+    objects = []
+    for source in sources:
+        target = folder / f"{source.parent.parent.name}-{source.stem}.o"
+        run(COMPILER, f"-mcpu={cpu}", *FLAGS, *INCLUDES, "-c", str(source), "-o", str(target))
+        objects.append(target)
+    return objects
+
+
+def link(cpu, folder, objects, functions):
+    """Bytes of code and constants by input file, as the linker laid them out."""
+    image, linker_map = folder / "image.elf", folder / "image.map"
+    run(COMPILER, f"-mcpu={cpu}", "-mthumb", "-nostartfiles", "--specs=nano.specs",
+        "-Wl,--gc-sections", "-Wl,--fatal-warnings", f"-Wl,-Map={linker_map}",
+        "-Wl,-e,covey_agent_poll", *[f"-Wl,-u,{name}" for name in sorted(functions)],
+        *map(str, objects), "-o", str(image))
+    sizes = {}
+    text = linker_map.read_text().split("Linker script and memory map")[1]
+    for section, size, path in re.findall(
+            r"^ (\.(?:text|rodata)\S*)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+(\S+)$", text, re.M):
+        name = pathlib.Path(re.sub(r"\(.*", "", path)).name
+        member = "libgcc" if "libgcc" in path else "libc" if "libc" in path else name
+        sizes.setdefault(member, {}).setdefault(section, 0)
+        sizes[member][section] += int(size, 16)
+    return sizes
+
+
+def of_file(sizes, name):
+    return sum(sizes.get(name, {}).values())
+
+
+def measure_flash(cpu, folder):
+    core = compile_all(cpu, folder, sorted((AGENT / "src").glob("*.c")))
+    mqtt = compile_all(cpu, folder, sorted((AGENT / "mqtt/src").glob("*.c")))
+    field = public_functions(core) - BENCH_ONLY
+    sizes = link(cpu, folder, core, field)
+    files = {path.name: of_file(sizes, path.name) for path in core}
+    with_mqtt = link(cpu, folder, core + mqtt, field | public_functions(mqtt))
+    bench = link(cpu, folder, core, field | (BENCH_ONLY & public_functions(core)))
+    library = of_file(sizes, "libgcc") + of_file(sizes, "libc")
+    total = sum(files.values())
+    stacks = []
+    for path in folder.glob("device_agent-*.su"):
+        for line in path.read_text().splitlines():
+            where, size, _ = line.split("\t")
+            stacks.append((int(size), where.split(":")[-1]))
+    return {
+        "core": total,
+        "library": library,
+        "core with mqtt": total + sum(of_file(with_mqtt, path.name) for path in mqtt),
+        "bench only": sum(of_file(bench, path.name) for path in core) - total,
+        "files": files,
+        "functions": {name: size for path in core for name, size in sizes.get(path.name, {}).items()},
+        "stacks": sorted(stacks, reverse=True)[:5],
+    }
+
+
+def measure_ram(cpu, folder, defines):
+    source, target = folder / "probe.c", folder / "probe.o"
+    source.write_text(PROBE)
+    run(COMPILER, f"-mcpu={cpu}", *FLAGS, *INCLUDES, "-fno-common",
+        *[f"-D{name}={value}" for name, value in defines.items()], "-c", str(source), "-o",
+        str(target))
+    sizes = {}
+    for line in run("arm-none-eabi-nm", "-S", str(target)).splitlines():
+        fields = line.split()
+        if len(fields) == 4:
+            sizes[fields[3].rstrip("_")] = int(fields[1], 16)
+    return sizes
+
+
+def measure():
+    result = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for cpu in TARGETS:
+            place = folder / cpu
+            place.mkdir()
+            result[cpu] = measure_flash(cpu, place)
+            result[cpu]["ram"] = measure_ram(cpu, place, {})
+            result[cpu]["small ram"] = measure_ram(cpu, place, SMALL)
+    return result
+
+
+def report(result, budgets):
+    version = run(COMPILER, "--version").splitlines()[0]
+    lines = [
+        "# Footprint of the device agent", "",
+        "Written by `./dev firmware --footprint`; a test fails when a number is over its budget"
+        " (`footprint.json`).", f"`{version}`, `-Os`, every public function linked, in bytes.", "",
+        "| flash | " + " | ".join(TARGETS.values()) + " | budget | target |",
+        "| --- |" + " ---: |" * (len(TARGETS) + 2)]
+    for row in ("core", "core with mqtt"):
+        cells = [f"{result[cpu][row]:,}" for cpu in TARGETS]
+        budget = " / ".join(f"{budgets[row][cpu]:,}" for cpu in TARGETS)
+        lines.append(f"| {row} | {' | '.join(cells)} | {budget} | {budgets[row]['target']:,} |")
+    for row, label in (("library", "libc and libgcc that the core needs (memcpy, ...)"),
+                       ("bench only", "not in the core unless called: port self-test")):
+        cells = [f"{result[cpu][row]:,}" for cpu in TARGETS]
+        lines.append(f"| {label} | {' | '.join(cells)} | | |")
+    small = ", ".join(f"{name.removeprefix('COVEY_').lower()} {value}"
+                      for name, value in SMALL.items())
+    lines += ["", f"| RAM, Cortex-M4 | defaults | small | budget (small) | target |",
+              "| --- | ---: | ---: | ---: | ---: |"]
+    for row in result["cortex-m4"]["ram"]:
+        budget = budgets["ram"].get(row)
+        limits = f"{budget['small']:,} | {budget.get('target', '')}" if budget else " | "
+        lines.append(f"| {row} | {result['cortex-m4']['ram'][row]:,} |"
+                     f" {result['cortex-m4']['small ram'][row]:,} | {limits} |")
+    lines += ["", f"Small: {small}.", "",
+              "The send buffer is scratch inside a call and may be shared with anything that is; the"
+              " receive buffer is one flash page or chunk.", "",
+              "Largest stack frames (Cortex-M4, callees not included): "
+              + ", ".join(f"`{name}` {size}" for size, name in result["cortex-m4"]["stacks"])
+              + ".", "", "| file of the core | " + " | ".join(TARGETS.values()) + " |",
+              "| --- |" + " ---: |" * len(TARGETS)]
+    for name in sorted(result["cortex-m4"]["files"],
+                       key=lambda key: -result["cortex-m4"]["files"][key]):
+        cells = [f"{result[cpu]['files'][name]:,}" for cpu in TARGETS]
+        lines.append(f"| {name.removeprefix('device_agent-').removesuffix('.o')}.c |"
+                     f" {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def over_budget(result, budgets):
+    found = []
+    for row in ("core", "core with mqtt"):
+        for cpu in TARGETS:
+            if result[cpu][row] > budgets[row][cpu]:
+                found.append(f"{row} on {TARGETS[cpu]}: {result[cpu][row]} bytes of flash,"
+                             f" budget {budgets[row][cpu]}")
+    for row, budget in budgets["ram"].items():
+        size = result["cortex-m4"]["small ram"][row]
+        if size > budget["small"]:
+            found.append(f"{row}: {size} bytes of RAM, budget {budget['small']}")
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="update device_agent/FOOTPRINT.md")
+    parser.add_argument("--sizes", action="store_true", help="list functions, the largest first")
+    options = parser.parse_args()
+    if shutil.which(COMPILER) is None:
+        print(f"footprint: no {COMPILER} (Debian: gcc-arm-none-eabi, libnewlib-arm-none-eabi)")
+        return 77
+    budgets = json.loads(BUDGETS.read_text())
+    result = measure()
+    if options.sizes:
+        functions = result["cortex-m4"]["functions"].items()
+        for name, size in sorted(functions, key=lambda item: -item[1]):
+            print(f"{size:6} {name}")
+    if options.write:
+        REPORT.write_text(report(result, budgets))
+    for cpu, label in TARGETS.items():
+        print(f"{label}: core {result[cpu]['core']}, with MQTT {result[cpu]['core with mqtt']},"
+              f" library {result[cpu]['library']}; agent {result[cpu]['small ram']}")
+    found = over_budget(result, budgets)
+    for line in found:
+        print(f"OVER BUDGET: {line}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
