@@ -104,7 +104,8 @@ Status Device::power_on(covey_start_cause_t cause, milliseconds connect_after) {
   hardware_->clear_ram(cause == COVEY_START_POWER_ON);
   sabotage_changed();
   std::memset(&agent_, 0, sizeof agent_);
-  const int result = covey_agent_init(&agent_, &config_);
+  int result = covey_config_check(&config_);
+  if (result == COVEY_OK) result = covey_agent_init(&agent_, &config_);
   if (result != COVEY_OK) {
     const char* name = covey_error_name(result);
     return Error{Code::kInternal, "AGENT_INIT",

@@ -16,24 +16,27 @@ static bool have(const covey_job_t* job, uint32_t i) {
 
 static void set_have(covey_agent_t* a, uint32_t i, bool value) {
   covey_job_t* job = &a->job;
-  covey_model_t* m = &a->models[job->model];
   if (have(job, i) == value) return;
   job->have[i / 8] ^= (uint8_t)(1U << (i % 8));
-  m->chunks_have = value ? m->chunks_have + 1 : m->chunks_have - 1;
+  job->model->chunks_have += value ? 1U : UINT32_MAX;
 }
 
 static uint32_t size_of(const covey_manifest_t* m, uint32_t i) {
   return i + 1 < m->chunk_count ? m->chunk_size : m->image_size - i * m->chunk_size;
 }
 
+static uint32_t address(const covey_slot_view_t* view, uint32_t i) {
+  return view->image + i * view->manifest.chunk_size;
+}
+
 static const uint8_t* entry(const covey_agent_t* a, const covey_slot_view_t* view, uint32_t i) {
   return covey_slot_bytes(a, view->table + i * COVEY_CHUNK_DIGEST_BYTES);
 }
 
-static bool in_flash(covey_agent_t* a, const covey_slot_view_t* view, uint32_t at, uint32_t i,
-                     uint32_t size) {
+/* Whether flash at `at` holds chunk i. */
+static bool in_flash(covey_agent_t* a, const covey_slot_view_t* view, uint32_t at, uint32_t i) {
   uint8_t digest[COVEY_DIGEST_BYTES];
-  return covey_flash_digest(a, at, size, digest) == 0 &&
+  return covey_flash_digest(a, at, size_of(&view->manifest, i), digest) == 0 &&
          memcmp(digest, entry(a, view, i), COVEY_CHUNK_DIGEST_BYTES) == 0;
 }
 
@@ -43,139 +46,117 @@ static bool in_flash(covey_agent_t* a, const covey_slot_view_t* view, uint32_t a
 static int erase_chunk(covey_agent_t* a, const covey_slot_view_t* view, uint32_t i) {
   const uint32_t unit = covey_port(a)->flash.erase_unit_bytes;
   const covey_manifest_t* m = &view->manifest;
-  const uint32_t begin = (view->image + i * m->chunk_size) / unit * unit;
-  const uint32_t end = covey_align(view->image + i * m->chunk_size + size_of(m, i), unit);
-  uint32_t at;
+  const uint32_t begin = address(view, i) / unit * unit;
+  const uint32_t end = covey_align(address(view, i) + size_of(m, i), unit);
   uint32_t k;
   if (begin < view->image) return COVEY_ERROR_FLASH_GEOMETRY; /* would take the tables with it */
-  for (at = begin; at < end; at += unit) {
-    const int error = covey_flash_erase(a, at);
-    if (error != 0) return error;
-  }
-  for (k = (begin - view->image) / m->chunk_size; k < m->chunk_count; ++k) {
-    if (view->image + k * m->chunk_size >= end) break;
+  for (k = (begin - view->image) / m->chunk_size; k < m->chunk_count && address(view, k) < end;
+       ++k) {
     set_have(a, k, false);
   }
-  return COVEY_OK;
+  return covey_flash_erase(a, begin, end - begin);
 }
 
 static bool tables_whole(covey_agent_t* a, const covey_slot_view_t* view) {
-  uint8_t digest[COVEY_DIGEST_BYTES];
+  const covey_manifest_t* m = &view->manifest;
   return view->tables_present &&
-         covey_flash_digest(a, view->table, view->manifest.chunk_count * COVEY_CHUNK_DIGEST_BYTES,
-                            digest) == 0 &&
-         covey_digest_equal(digest, view->manifest.chunk_table_digest) &&
-         covey_flash_digest(a, view->tables, view->tables_size, digest) == 0 &&
-         covey_digest_equal(digest, view->manifest.tables_digest);
+         covey_flash_matches(a, view->table, m->chunk_count * COVEY_CHUNK_DIGEST_BYTES,
+                             m->chunk_table_digest) &&
+         covey_flash_matches(a, view->tables, view->tables_size, m->tables_digest);
 }
 
-void covey_chunks_scan(covey_agent_t* a, const covey_slot_view_t* view) {
+int covey_chunks_scan(covey_agent_t* a, const covey_slot_view_t* view) {
   covey_job_t* job = &a->job;
   const uint32_t i = job->cursor;
-  uint32_t at;
   bool blank = false;
   int error = COVEY_OK;
-  if (i == 0) {
-    a->models[job->model].chunks_have = 0;
-    memset(job->have, 0, sizeof job->have);
-    job->missing = 0;
-    if (!tables_whole(a, view)) { /* cut before the first chunk: nothing is lost */
-      covey_job_again(a, COVEY_ERROR_CHUNK_TABLE_DIGEST);
-      return;
-    }
+  if (i == 0 && !tables_whole(a, view)) { /* cut before the first chunk: nothing is lost */
+    covey_job_again(a, COVEY_ERROR_CHUNK_TABLE_DIGEST);
+    return COVEY_OK;
   }
-  at = view->image + i * view->manifest.chunk_size;
-  if (in_flash(a, view, at, i, size_of(&view->manifest, i))) {
+  if (in_flash(a, view, address(view, i), i)) {
     set_have(a, i, true);
   } else {
     if (job->missing++ >= COVEY_FETCH_WINDOW) {
-      error = covey_flash_blank(a, at, size_of(&view->manifest, i), &blank);
+      error = covey_flash_blank(a, address(view, i), size_of(&view->manifest, i), &blank);
     }
     if (!blank || error != 0) error = erase_chunk(a, view, i);
   }
   if (error == COVEY_ERROR_FLASH_GEOMETRY) {
     covey_job_again(a, error);
-  } else if (error != 0) {
-    covey_job_fail(a, error);
-  } else if (++job->cursor == view->manifest.chunk_count) {
+    return COVEY_OK;
+  }
+  if (error == 0 && ++job->cursor == view->manifest.chunk_count) {
     covey_job_enter(a, COVEY_JOB_CHUNKS);
     covey_status_changed(a);
   }
+  return error;
 }
 
 /* ---- Getting what is missing */
 
 static int store(covey_agent_t* a, const covey_slot_view_t* view, uint32_t i,
                  const uint8_t* bytes) {
-  const int error = covey_flash_write(a, view->image + i * view->manifest.chunk_size, bytes,
-                                      size_of(&view->manifest, i));
-  if (error != 0) {
-    covey_job_fail(a, error);
-    return error;
-  }
+  const int error = covey_flash_write(a, address(view, i), bytes, size_of(&view->manifest, i));
+  if (error != 0) return error;
   set_have(a, i, true);
   a->progress_dirty = true;
   return COVEY_OK;
 }
 
-/* A chunk with the same digest in the confirmed slot need not travel. */
-static bool copy(covey_agent_t* a, const covey_slot_view_t* view, uint32_t i) {
-  const covey_model_t* m = &a->models[a->job.model];
-  const uint32_t size = size_of(&view->manifest, i);
+/* Where the confirmed slot has a chunk like i, which need not travel then; 0: it has none. */
+static uint32_t find_in_confirmed(covey_agent_t* a, const covey_slot_view_t* view, uint32_t i) {
+  const covey_model_t* m = a->job.model;
   covey_slot_view_t from;
   uint32_t k;
   if (m->record.confirmed == a->job.slot ||
-      covey_slot_view(a, a->job.model, m->record.confirmed, &from) != 0) {
-    return false;
+      covey_slot_view(a, m, m->record.confirmed, &from) != 0) {
+    return 0;
   }
   for (k = 0; k < from.manifest.chunk_count; ++k) {
     /* The same index first: most often only the end differs. */
     const uint32_t j = (i + k) % from.manifest.chunk_count;
-    const uint32_t at = from.image + j * from.manifest.chunk_size;
-    if (memcmp(entry(a, &from, j), entry(a, view, i), COVEY_CHUNK_DIGEST_BYTES) != 0) continue;
-    if (size_of(&from.manifest, j) != size || !in_flash(a, view, at, i, size)) continue;
-    if (store(a, view, i, covey_slot_bytes(a, at)) == 0) ++a->counters.chunks_copied;
-    return true;
+    if (size_of(&from.manifest, j) == size_of(&view->manifest, i) &&
+        memcmp(entry(a, &from, j), entry(a, view, i), COVEY_CHUNK_DIGEST_BYTES) == 0 &&
+        in_flash(a, view, address(&from, j), i)) {
+      return address(&from, j);
+    }
   }
-  return false;
+  return 0;
 }
 
 static void fetch(covey_agent_t* a) {
-  const covey_model_t* m = &a->models[a->job.model];
   covey_job_t* job = &a->job;
+  covey_timer_t* timer = &a->timers[COVEY_TIMER_JOB];
   covey_writer_t w = covey_send_writer(a);
-  covey_encode_fetch(a, &w, m->goal.candidate, m->goal.attempt);
-  if (covey_send(a, "fetch", &w, 0) != 0) {
-    covey_wake_at(a, a->now_ms + 100);
-    return;
-  }
-  job->asked = true;
-  job->deadline_ms = covey_backoff(a, job->tries);
+  covey_write_bytes(&w, 1, job->model->goal.candidate, COVEY_DIGEST_BYTES);
+  covey_write_uint(&w, 2, job->fetch_first);
+  covey_write_fixed32(&w, 3, job->fetch_bitmap);
+  covey_write_uint(&w, 4, job->model->goal.attempt);
+  job->asked = covey_send(a, "up/fetch", &w, 0) == 0;
+  timer->left_ms = job->asked ? covey_backoff(a, timer->tries) : (uint32_t)COVEY_SHORT_WAIT_MS;
+  (void)covey_due(a, timer);
 }
 
-void covey_chunks_step(covey_agent_t* a, const covey_slot_view_t* view) {
+int covey_chunks_step(covey_agent_t* a, const covey_slot_view_t* view) {
   covey_job_t* job = &a->job;
   const uint32_t count = view->manifest.chunk_count;
+  const bool due = covey_due(a, &a->timers[COVEY_TIMER_JOB]);
   uint32_t missing = 0;
   uint32_t i;
-  if (job->asked && job->fetch_bitmap != 0 && a->now_ms < job->deadline_ms) {
-    covey_wake_at(a, job->deadline_ms);
-    return;
-  }
-  if (job->asked && job->fetch_bitmap != 0) {
-    job->asked = false;
-    covey_job_retry(a, COVEY_ERROR_FETCH_TIMEOUT);
-    if (job->state != COVEY_JOB_CHUNKS) return;
-  }
+  if (job->asked && !due) return COVEY_OK;
+  if (job->asked && !covey_job_retry(a, COVEY_ERROR_FETCH_TIMEOUT)) return COVEY_OK;
   /* The first few missing: those that can be copied are, the rest is asked for together. */
   job->fetch_bitmap = 0;
   for (i = 0; i < count && missing < COVEY_FETCH_WINDOW; ++i) {
     if (have(job, i)) continue;
     if (i >= job->cursor) { /* not looked for in the confirmed slot yet */
+      const uint32_t from = find_in_confirmed(a, view, i);
       job->cursor = i + 1;
-      if (copy(a, view, i)) {
-        covey_wake_at(a, a->now_ms);
-        return;
+      if (from != 0) {
+        ++a->counters.chunks_copied;
+        covey_soon(a);
+        return store(a, view, i, covey_slot_bytes(a, from));
       }
     }
     if (missing++ == 0) job->fetch_first = i;
@@ -183,135 +164,124 @@ void covey_chunks_step(covey_agent_t* a, const covey_slot_view_t* view) {
   }
   if (missing == 0) {
     covey_job_enter(a, COVEY_JOB_VERIFY);
-    a->models[job->model].record.phase = COVEY_PHASE_VERIFYING; /* a reboot comes here again */
+    job->model->record.phase = COVEY_PHASE_VERIFYING; /* a reboot comes here again */
     covey_status_changed(a);
-    return;
+  } else if (a->hello_sent && due) { /* connected, and the gateway is not busy */
+    fetch(a);
   }
-  if (!a->hello_sent) return;                        /* not connected */
-  if (!job->asked && a->now_ms < job->deadline_ms) { /* the gateway is busy */
-    covey_wake_at(a, job->deadline_ms);
-    return;
-  }
-  fetch(a);
-  covey_wake_at(a, job->deadline_ms);
+  return COVEY_OK;
 }
+
+/* covey.device.v1.Chunk */
+typedef struct chunk {
+  const uint8_t* manifest;
+  covey_bytes_t data;
+  uint32_t index;
+  uint32_t retry_after_ms;
+  uint8_t result;
+} chunk_t;
+
+static const covey_member_t chunk_members[] = {
+    COVEY_MEMBER(1, COVEY_MEMBER_PREFIX, chunk_t, manifest),
+    COVEY_MEMBER(2, COVEY_MEMBER_U32, chunk_t, index),
+    COVEY_MEMBER(3, COVEY_MEMBER_U8, chunk_t, result),
+    COVEY_MEMBER(4, COVEY_MEMBER_U32, chunk_t, retry_after_ms),
+    COVEY_MEMBER(5, COVEY_MEMBER_BYTES, chunk_t, data),
+    COVEY_MEMBERS_END};
 
 /* covey.device.v1.ChunkResult */
 enum { RESULT_OK = 0, RESULT_BUSY = 1, RESULT_SUPERSEDED = 2, RESULT_NOT_FOUND = 3 };
 
-static void refused(covey_agent_t* a, uint64_t result, uint64_t retry_after_ms) {
-  covey_job_t* job = &a->job;
-  if (retry_after_ms > RETRY_AFTER_MS_MAX) retry_after_ms = RETRY_AFTER_MS_MAX;
-  if (result != RESULT_BUSY) { /* busy says nothing against the download */
-    covey_job_retry(a, result == RESULT_SUPERSEDED  ? COVEY_ERROR_SUPERSEDED
-                       : result == RESULT_NOT_FOUND ? COVEY_ERROR_NOT_FOUND
-                                                    : COVEY_ERROR_UNSUPPORTED);
-    if (job->state != COVEY_JOB_CHUNKS) return;
-  }
-  job->asked = false;
-  job->fetch_bitmap = 0;
-  job->deadline_ms = covey_backoff(a, result == RESULT_BUSY ? 0 : job->tries);
-  if (result == RESULT_BUSY && retry_after_ms != 0) {
-    job->deadline_ms =
-        a->now_ms + retry_after_ms + covey_jitter(a, (uint32_t)retry_after_ms / 4 + 1);
+static void refused(covey_agent_t* a, const chunk_t* chunk) {
+  covey_timer_t* timer = &a->timers[COVEY_TIMER_JOB];
+  a->job.asked = false;
+  if (chunk->result == RESULT_BUSY) { /* says nothing against the download */
+    const uint32_t ms = chunk->retry_after_ms;
+    timer->left_ms = ms == 0 ? covey_backoff(a, 0)
+                             : covey_later(a, ms < RETRY_AFTER_MS_MAX ? ms : RETRY_AFTER_MS_MAX);
+  } else if (covey_job_retry(a, chunk->result == RESULT_SUPERSEDED  ? COVEY_ERROR_SUPERSEDED
+                                : chunk->result == RESULT_NOT_FOUND ? COVEY_ERROR_NOT_FOUND
+                                                                    : COVEY_ERROR_UNSUPPORTED)) {
+    timer->left_ms = covey_backoff(a, timer->tries);
   }
 }
 
 int covey_chunks_receive(covey_agent_t* a, covey_bytes_t message) {
   covey_job_t* job = &a->job;
-  covey_reader_t r = covey_reader_of(message.bytes, message.size);
-  covey_field_t f;
   covey_slot_view_t view;
-  covey_bytes_t manifest = {NULL, 0};
-  covey_bytes_t data = {NULL, 0};
-  uint64_t index = 0;
-  uint64_t result = 0;
-  uint64_t retry_after_ms = 0;
   uint8_t digest[COVEY_DIGEST_BYTES];
-  while (covey_read(&r, &f)) {
-    if (f.number == 1 && f.type == COVEY_BYTES) manifest.bytes = f.bytes, manifest.size = f.size;
-    if (f.number == 2 && f.type == COVEY_VARINT) index = f.value;
-    if (f.number == 3 && f.type == COVEY_VARINT) result = f.value;
-    if (f.number == 4 && f.type == COVEY_VARINT) retry_after_ms = f.value;
-    if (f.number == 5 && f.type == COVEY_BYTES) data.bytes = f.bytes, data.size = f.size;
+  chunk_t chunk;
+  uint32_t bit;
+  int error;
+  if (!covey_read_members(message, chunk_members, &chunk, sizeof chunk) || chunk.manifest == NULL) {
+    return COVEY_ERROR_MESSAGE_MALFORMED;
   }
-  if (r.malformed || manifest.size != COVEY_PREFIX_BYTES) return COVEY_ERROR_MESSAGE_MALFORMED;
   /* Answers to what was asked before: no harm, no use. */
   if (job->state != COVEY_JOB_CHUNKS || !job->asked ||
-      memcmp(manifest.bytes, a->models[job->model].goal.candidate, manifest.size) != 0) {
+      memcmp(chunk.manifest, job->model->goal.candidate, COVEY_PREFIX_BYTES) != 0) {
     return COVEY_OK;
   }
-  if (result != RESULT_OK) {
-    refused(a, result, retry_after_ms);
+  if (chunk.result != RESULT_OK) {
+    refused(a, &chunk);
     return COVEY_OK;
   }
-  if (index < job->fetch_first || index - job->fetch_first >= 32 ||
-      (job->fetch_bitmap >> (index - job->fetch_first) & 1) == 0 ||
+  bit = chunk.index - job->fetch_first;
+  if (bit >= 32 || (job->fetch_bitmap >> bit & 1) == 0 ||
       covey_slot_view(a, job->model, job->slot, &view) != 0) {
     return COVEY_OK;
   }
-  if (job->bytes_left < data.size) {
+  if (job->bytes_left < chunk.data.size) {
     covey_job_fail(a, COVEY_ERROR_BYTE_BUDGET);
     return COVEY_ERROR_BYTE_BUDGET;
   }
-  job->bytes_left -= data.size;
-  if (data.size == size_of(&view.manifest, (uint32_t)index)) {
-    covey_digest(a, data.bytes, data.size, digest);
-  } else {
-    memset(digest, 0, sizeof digest);
-  }
-  if (memcmp(digest, entry(a, &view, (uint32_t)index), COVEY_CHUNK_DIGEST_BYTES) != 0) {
-    ++a->counters.chunks_bad;
+  job->bytes_left -= chunk.data.size;
+  covey_digest(a, chunk.data.bytes, chunk.data.size, digest);
+  if (chunk.data.size != size_of(&view.manifest, chunk.index) ||
+      memcmp(digest, entry(a, &view, chunk.index), COVEY_CHUNK_DIGEST_BYTES) != 0) {
     if (++job->bad > CHUNKS_BAD_MAX) covey_job_fail(a, COVEY_ERROR_CHUNK_DIGEST);
     return COVEY_ERROR_CHUNK_DIGEST;
   }
-  if (store(a, &view, (uint32_t)index, data.bytes) != 0) return COVEY_ERROR_FLASH_WRITE;
+  error = store(a, &view, chunk.index, chunk.data.bytes);
+  if (error != 0) {
+    covey_job_fail(a, error);
+    return error;
+  }
   ++a->counters.chunks_fetched;
-  job->fetch_bitmap &= ~(1U << (index - job->fetch_first));
-  job->tries = 0;
+  a->timers[COVEY_TIMER_JOB].tries = 0;
+  job->fetch_bitmap &= ~(1U << bit);
   if (job->fetch_bitmap == 0) { /* the next ones at once */
     job->asked = false;
-    job->deadline_ms = a->now_ms;
+    a->timers[COVEY_TIMER_JOB].left_ms = 0;
   }
   return COVEY_OK;
 }
 
 /* ---- Verification of the whole */
 
-static int verify_sections(covey_agent_t* a, const covey_slot_view_t* view) {
+int covey_verify_step(covey_agent_t* a, const covey_slot_view_t* view) {
+  const covey_crypto_t* crypto = &covey_port(a)->crypto;
   const covey_manifest_t* m = &view->manifest;
   const uint32_t preprocessing = view->image + covey_align(m->model_size, 16);
-  const uint32_t selftest = preprocessing + covey_align(m->preprocessing_size, 16);
-  uint8_t digest[COVEY_DIGEST_BYTES];
-  int error = covey_flash_digest(a, preprocessing, m->preprocessing_size, digest);
-  if (error != 0) return error;
-  if (!covey_digest_equal(digest, m->preprocessing_digest)) return COVEY_ERROR_IMAGE_DIGEST;
-  error = covey_flash_digest(a, selftest, m->selftest_size, digest);
-  if (error != 0) return error;
-  if (!covey_digest_equal(digest, m->selftest_digest)) return COVEY_ERROR_SELFTEST_INVALID;
-  return covey_selftest_check(a, view);
-}
-
-void covey_verify_step(covey_agent_t* a, const covey_slot_view_t* view) {
-  const covey_crypto_t* crypto = &covey_port(a)->crypto;
   covey_job_t* job = &a->job;
-  const uint32_t left = view->manifest.image_size - job->cursor;
+  const uint32_t left = m->image_size - job->cursor;
   const uint32_t size = left < VERIFY_STEP_BYTES ? left : VERIFY_STEP_BYTES;
   uint8_t digest[COVEY_DIGEST_BYTES];
   int error;
   if (job->cursor == 0) crypto->hash_begin(crypto->ctx, &job->hash);
   error = covey_flash_hash(a, &job->hash, view->image + job->cursor, size);
   job->cursor += size;
-  if (error == 0 && size < left) return;
-  if (error == 0) {
-    crypto->hash_finish(crypto->ctx, &job->hash, digest);
-    error = covey_digest_equal(digest, view->manifest.artifact_digest) ? verify_sections(a, view)
-                                                                       : COVEY_ERROR_IMAGE_DIGEST;
+  if (error != 0 || size < left) return error;
+  crypto->hash_finish(crypto->ctx, &job->hash, digest);
+  if (!covey_digest_equal(digest, m->artifact_digest) ||
+      !covey_flash_matches(a, preprocessing, m->preprocessing_size, m->preprocessing_digest)) {
+    return COVEY_ERROR_IMAGE_DIGEST;
   }
-  if (error != 0) {
-    covey_job_fail(a, error);
-    return;
+  if (!covey_flash_matches(a, covey_selftest_at(view), m->selftest_size, m->selftest_digest)) {
+    return COVEY_ERROR_SELFTEST_INVALID;
   }
-  error = covey_job_commit(a, COVEY_PHASE_STAGED);
+  error = covey_selftest_check(a, view);
+  if (error != 0) return error;
+  (void)covey_job_commit(a, COVEY_PHASE_STAGED); /* or found again, and verified again */
   covey_job_enter(a, COVEY_JOB_NONE);
+  return COVEY_OK;
 }

@@ -1,7 +1,31 @@
 #include "internal.h"
 
-void covey_wake_at(covey_agent_t* a, uint64_t at_ms) {
-  if (at_ms < a->wake_ms) a->wake_ms = at_ms;
+static void pass(covey_timer_t* timers, size_t count, uint32_t ms) {
+  for (; count-- > 0; ++timers) {
+    if (timers->left_ms == COVEY_NEVER) continue;
+    timers->left_ms -= ms < timers->left_ms ? ms : timers->left_ms;
+  }
+}
+
+void covey_clock(covey_agent_t* a, uint64_t now_ms) {
+  const uint64_t elapsed_ms = now_ms > a->now_ms ? now_ms - a->now_ms : 0;
+  const uint32_t ms = elapsed_ms < COVEY_NEVER ? (uint32_t)elapsed_ms : COVEY_NEVER;
+  covey_model_t* m;
+  a->now_ms += elapsed_ms;
+  pass(a->timers, COVEY_TIMERS, ms);
+  for (m = a->models; m != covey_models_end(a); ++m) {
+    covey_telemetry_t* t = m->config->telemetry;
+    unsigned i;
+    pass(&m->phase, 1, ms);
+    pass(&m->lease, 1, ms);
+    for (i = 0; t != NULL && i < COVEY_WINDOWS_IN_FLIGHT; ++i) pass(&t->frozen[i].resend, 1, ms);
+  }
+}
+
+bool covey_due(covey_agent_t* a, const covey_timer_t* timer) {
+  if (timer->left_ms == 0) return true;
+  if (timer->left_ms < a->wake_ms) a->wake_ms = timer->left_ms;
+  return false;
 }
 
 uint32_t covey_random32(covey_agent_t* a) { /* xorshift32: for sampling and jitter only */
@@ -13,13 +37,23 @@ uint32_t covey_random32(covey_agent_t* a) { /* xorshift32: for sampling and jitt
   return x;
 }
 
-uint32_t covey_jitter(covey_agent_t* a, uint32_t span_ms) {
-  return (uint32_t)(((uint64_t)covey_random32(a) * span_ms) >> 32);
+uint32_t covey_jitter(covey_agent_t* a, uint32_t span) {
+  return (uint32_t)(((uint64_t)covey_random32(a) * span) >> 32);
 }
 
-uint64_t covey_backoff(covey_agent_t* a, uint8_t tries) {
-  uint32_t wait = a->times.retry_min_ms;
-  while (tries-- > 0 && wait < a->times.retry_max_ms) wait *= 2;
-  if (wait > a->times.retry_max_ms) wait = a->times.retry_max_ms;
-  return a->now_ms + wait + covey_jitter(a, wait / 4 + 1);
+uint32_t covey_later(covey_agent_t* a, uint32_t ms) { return ms + covey_jitter(a, ms / 4 + 1); }
+
+uint32_t covey_backoff(covey_agent_t* a, uint8_t tries) {
+  uint32_t wait_ms = a->times.retry_min_ms;
+  while (tries-- > 0 && wait_ms < a->times.retry_max_ms) wait_ms *= 2;
+  return covey_later(a, wait_ms < a->times.retry_max_ms ? wait_ms : a->times.retry_max_ms);
+}
+
+void covey_repeat(covey_agent_t* a, covey_timer_t* timer, int error) {
+  timer->left_ms = COVEY_SHORT_WAIT_MS;
+  if (error == 0) {
+    timer->left_ms = covey_backoff(a, timer->tries);
+    if (timer->tries < UINT8_MAX) ++timer->tries;
+  }
+  (void)covey_due(a, timer);
 }

@@ -5,21 +5,6 @@ static int failed(covey_agent_t* a, int port_code, int error) {
   return error;
 }
 
-static bool power_of_two(uint32_t value) { return value != 0 && (value & (value - 1)) == 0; }
-
-int covey_flash_check(const covey_agent_config_t* config) {
-  const covey_flash_t* flash = &config->port->flash;
-  if (flash->read == NULL || flash->write == NULL || flash->erase == NULL) {
-    return COVEY_ERROR_CONFIG;
-  }
-  if (!power_of_two(flash->erase_unit_bytes) || !power_of_two(flash->write_align_bytes) ||
-      flash->write_align_bytes > COVEY_ROW_BYTES || flash->erase_unit_bytes < 4 * COVEY_ROW_BYTES ||
-      flash->size_bytes > INT32_MAX) {
-    return COVEY_ERROR_FLASH_GEOMETRY;
-  }
-  return COVEY_OK;
-}
-
 int covey_flash_read(covey_agent_t* a, uint32_t offset, void* into, size_t size) {
   const covey_flash_t* flash = &covey_port(a)->flash;
   const int code = flash->read(flash->ctx, offset, into, size);
@@ -57,10 +42,14 @@ int covey_flash_write(covey_agent_t* a, uint32_t offset, const void* from, size_
   return COVEY_OK;
 }
 
-int covey_flash_erase(covey_agent_t* a, uint32_t offset) {
+int covey_flash_erase(covey_agent_t* a, uint32_t offset, uint32_t size) {
   const covey_flash_t* flash = &covey_port(a)->flash;
-  const int code = flash->erase(flash->ctx, offset);
-  return code == 0 ? COVEY_OK : failed(a, code, COVEY_ERROR_FLASH_ERASE);
+  const uint32_t end = offset + size;
+  for (; offset < end; offset += flash->erase_unit_bytes) {
+    const int code = flash->erase(flash->ctx, offset);
+    if (code != 0) return failed(a, code, COVEY_ERROR_FLASH_ERASE);
+  }
+  return COVEY_OK;
 }
 
 int covey_flash_blank(covey_agent_t* a, uint32_t offset, uint32_t size, bool* blank) {
@@ -102,6 +91,11 @@ int covey_flash_digest(covey_agent_t* a, uint32_t offset, uint32_t size,
   error = covey_flash_hash(a, &hash, offset, size);
   crypto->hash_finish(crypto->ctx, &hash, digest);
   return error;
+}
+
+bool covey_flash_matches(covey_agent_t* a, uint32_t offset, uint32_t size, const uint8_t* digest) {
+  uint8_t found[COVEY_DIGEST_BYTES];
+  return covey_flash_digest(a, offset, size, found) == 0 && covey_digest_equal(found, digest);
 }
 
 void covey_digest(const covey_agent_t* a, const void* bytes, size_t size,

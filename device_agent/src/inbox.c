@@ -2,82 +2,77 @@
  * looked at, then handed on. Tables are streamed into flash and never held. */
 #include "internal.h"
 
-/* Kinds of inbox.kind beside enum covey_topic_kind */
-enum { KIND_TABLE = 32 };
+typedef struct kind {
+  uint16_t bytes_max; /* 0: the receive buffer is the limit */
+  int (*receive)(covey_agent_t* a, covey_bytes_t message);
+} kind_t;
 
-static size_t limit_of(const covey_agent_t* a, unsigned kind) {
-  switch (kind) {
-    case COVEY_TOPIC_SITE:
-      return COVEY_SITE_BYTES_MAX;
-    case COVEY_TOPIC_GOAL:
-      return COVEY_GOAL_BYTES_MAX;
-    case COVEY_TOPIC_ACK:
-      return COVEY_ACK_BYTES_MAX;
-    case COVEY_TOPIC_MANIFEST:
-      return COVEY_SIGNED_MANIFEST_BYTES_MAX;
-    case COVEY_TOPIC_ENROLL:
-      return COVEY_ENROLL_GRANT_BYTES_MAX;
+/* By enum covey_topic_kind, from SITE to MANIFEST. */
+static const kind_t kinds[] = {
+    {COVEY_SITE_BYTES_MAX, covey_site_receive},
+    {COVEY_GOAL_BYTES_MAX, covey_goal_receive},
+    {COVEY_ACK_BYTES_MAX, covey_ack_receive},
+    {0, covey_chunks_receive},
+    {COVEY_ENROLL_GRANT_BYTES_MAX, covey_enroll_receive},
+    {COVEY_SIGNED_MANIFEST_BYTES_MAX, covey_job_manifest},
+};
+
+/* What was refused is counted by its error; other errors are the model's business. */
+static int refused(covey_agent_t* a, int error) {
+  covey_counters_t* c = &a->counters;
+  switch (error) {
+    case COVEY_ERROR_MESSAGE_MALFORMED:
+      ++c->malformed;
+      break;
+    case COVEY_ERROR_MESSAGE_TOO_LARGE:
+      ++c->too_large;
+      break;
+    case COVEY_ERROR_MAC_INVALID:
+      ++c->mac_invalid;
+      break;
+    case COVEY_ERROR_GOAL_STALE:
+      ++c->goals_stale;
+      break;
+    case COVEY_ERROR_SITE_EPOCH_LOWER:
+      ++c->epoch_lower;
+      break;
+    case COVEY_ERROR_NONCE_MISMATCH:
+      ++c->nonce_mismatch;
+      break;
+    case COVEY_ERROR_CHUNK_DIGEST:
+      ++c->chunks_bad;
+      break;
   }
-  return a->config->receive_bytes; /* chunks */
+  return error;
 }
 
-static int dispatch(covey_agent_t* a, unsigned kind, covey_bytes_t message) {
-  switch (kind) {
-    case COVEY_TOPIC_SITE:
-      return covey_site_receive(a, message);
-    case COVEY_TOPIC_GOAL:
-      return covey_goal_receive(a, message);
-    case COVEY_TOPIC_ACK:
-      return covey_ack_receive(a, message);
-    case COVEY_TOPIC_CHUNK:
-      return covey_chunks_receive(a, message);
-    case COVEY_TOPIC_MANIFEST:
-      return covey_job_manifest(a, message);
-    case COVEY_TOPIC_ENROLL:
-      return covey_enroll_receive(a, message);
+static int begin(covey_agent_t* a, const char* topic, size_t topic_size, size_t total) {
+  covey_inbox_t* in = &a->inbox;
+  const unsigned kind = covey_topic_parse(a, topic, topic_size);
+  in->kind = COVEY_TOPIC_NONE;
+  in->filled = 0;
+  in->total = (uint32_t)total;
+  if (kind == COVEY_TOPIC_NONE || total == 0) return COVEY_OK; /* 0: a retained one was deleted */
+  if (kind != COVEY_TOPIC_TABLE) {
+    const size_t limit = kinds[kind - COVEY_TOPIC_SITE].bytes_max;
+    if (total > (limit != 0 ? limit : a->config->receive_bytes)) {
+      return COVEY_ERROR_MESSAGE_TOO_LARGE;
+    }
   }
+  in->kind = (uint8_t)kind;
   return COVEY_OK;
 }
 
-static unsigned kind_of(covey_agent_t* a, const char* topic, size_t size) {
-  uint8_t digest[COVEY_DIGEST_BYTES];
-  const enum covey_topic_kind kind = covey_topic_parse(a, topic, size, digest);
-  if (kind != COVEY_TOPIC_MANIFEST) return kind;
-  if (!covey_job_wants(a, digest)) return COVEY_TOPIC_NONE; /* a subscription left over */
-  return a->job.state == COVEY_JOB_MANIFEST ? (unsigned)kind : (unsigned)KIND_TABLE;
-}
-
-int covey_agent_receive(covey_agent_t* a, const char* topic, size_t topic_size,
-                        const uint8_t* piece, size_t size, size_t offset, size_t total) {
+static int take(covey_agent_t* a, const uint8_t* piece, size_t size, size_t offset, size_t total) {
   covey_inbox_t* in = &a->inbox;
   covey_bytes_t message;
-  if (topic == NULL || (piece == NULL && size != 0) || offset > total || size > total - offset) {
-    return COVEY_ERROR_ARGUMENT;
-  }
-  if (offset == 0) {
-    in->kind = (uint8_t)kind_of(a, topic, topic_size);
-    in->filled = 0;
-    if (total == 0) in->kind = COVEY_TOPIC_NONE; /* a retained message that was deleted */
-    if (in->kind != COVEY_TOPIC_NONE && in->kind != KIND_TABLE &&
-        (total > limit_of(a, in->kind) || total > UINT32_MAX)) {
-      in->kind = COVEY_TOPIC_NONE;
-      ++a->counters.too_large;
-      return COVEY_ERROR_MESSAGE_TOO_LARGE;
-    }
-    in->total = (uint32_t)total;
-  }
   if (in->kind == COVEY_TOPIC_NONE) return COVEY_OK;
-  if (offset != in->filled || total != in->total) { /* pieces of two messages mixed up */
+  if (offset != in->filled || (uint32_t)total != in->total) { /* pieces of two messages mixed up */
     in->kind = COVEY_TOPIC_NONE;
-    ++a->counters.malformed;
     return COVEY_ERROR_MESSAGE_MALFORMED;
   }
   in->filled += (uint32_t)size;
-  covey_wake_at(a, a->now_ms);
-  if (in->kind == KIND_TABLE) {
-    if (a->job.state != COVEY_JOB_TABLE && a->job.state != COVEY_JOB_TABLES) return COVEY_OK;
-    return covey_job_table(a, piece, size, offset, total);
-  }
+  if (in->kind == COVEY_TOPIC_TABLE) return covey_job_table(a, piece, size, offset, total);
   message.bytes = piece;
   message.size = total;
   if (size != total) { /* not whole: collected */
@@ -85,5 +80,16 @@ int covey_agent_receive(covey_agent_t* a, const char* topic, size_t topic_size,
     message.bytes = a->config->receive_buffer;
   }
   if (in->filled != in->total) return COVEY_OK;
-  return dispatch(a, in->kind, message);
+  return kinds[in->kind - COVEY_TOPIC_SITE].receive(a, message);
+}
+
+int covey_agent_receive(covey_agent_t* a, const char* topic, size_t topic_size,
+                        const uint8_t* piece, size_t size, size_t offset, size_t total) {
+  int error = COVEY_OK;
+  if (topic == NULL || (piece == NULL && size != 0) || offset > total || size > total - offset) {
+    return COVEY_ERROR_ARGUMENT;
+  }
+  if (offset == 0) error = begin(a, topic, topic_size, total);
+  if (error == 0) error = take(a, piece, size, offset, total);
+  return refused(a, error);
 }

@@ -29,46 +29,77 @@ static inline bool covey_digest_equal(const uint8_t* x, const uint8_t* y) {
 /* A state that cannot be: counted, then the harmless way on. */
 static inline void covey_bug(covey_agent_t* a) { ++a->counters.bugs; }
 
-/* ---- clock.c: when poll is due, back-off and jitter */
-void covey_wake_at(covey_agent_t* a, uint64_t at_ms);
+static inline covey_model_t* covey_models_end(const covey_agent_t* a) {
+  return (covey_model_t*)a->models + a->config->model_count;
+}
+static inline void covey_lock(const covey_agent_t* a) {
+  if (covey_port(a)->lock != NULL) covey_port(a)->lock(covey_port(a)->lock_ctx);
+}
+static inline void covey_unlock(const covey_agent_t* a) {
+  if (covey_port(a)->unlock != NULL) covey_port(a)->unlock(covey_port(a)->lock_ctx);
+}
+
+/* One line of a message's description (wire.h). */
+#define COVEY_MEMBER(number, kind, type, member) \
+  { number, kind, (uint16_t)offsetof(type, member) }
+#define COVEY_MEMBERS_END \
+  { 0, 0, 0 }
+
+/* ---- clock.c: time that passes, back-off and jitter */
+#define COVEY_SHORT_WAIT_MS 100U /* until something that the port had no room for is tried again \
+                                  */
+void covey_clock(covey_agent_t* a, uint64_t now_ms);
+/* Whether nothing is left; if something is, poll will be called when it is over. */
+bool covey_due(covey_agent_t* a, const covey_timer_t* timer);
+/* There is work left: poll wants to be called again at once. */
+static inline void covey_soon(covey_agent_t* a) { a->wake_ms = 0; }
+/* As a timer's milliseconds; 49 days at most. */
+static inline uint32_t covey_seconds(uint32_t seconds) {
+  return seconds < COVEY_NEVER / 1000 ? seconds * 1000 : COVEY_NEVER - 1;
+}
 uint32_t covey_random32(covey_agent_t* a);
-uint32_t covey_jitter(covey_agent_t* a, uint32_t span_ms);
-/* From retry_min doubling to retry_max, plus up to a quarter of jitter. */
-uint64_t covey_backoff(covey_agent_t* a, uint8_t tries);
+uint32_t covey_jitter(covey_agent_t* a, uint32_t span); /* below span */
+/* Plus up to a quarter, so that a fleet spreads. */
+uint32_t covey_later(covey_agent_t* a, uint32_t ms);
+/* From retry_min doubling to retry_max, and jitter. */
+uint32_t covey_backoff(covey_agent_t* a, uint8_t tries);
+/* After something was sent that wants an answer (error 0), or could not be sent. */
+void covey_repeat(covey_agent_t* a, covey_timer_t* timer, int error);
 
 /* ---- flash.c: the port's flash in the agent's terms; errors FLASH_*, port code in flash_error */
-int covey_flash_check(const covey_agent_config_t* config);
 int covey_flash_read(covey_agent_t* a, uint32_t offset, void* into, size_t size);
 /* Writes rows: the tail of the last write unit is filled with the erased value. Units that would
  * stay erased are left out: ECC flash counts programming 0xff as programming. */
 int covey_flash_write(covey_agent_t* a, uint32_t offset, const void* from, size_t size);
-int covey_flash_erase(covey_agent_t* a, uint32_t offset);
+/* Every unit that begins within. */
+int covey_flash_erase(covey_agent_t* a, uint32_t offset, uint32_t size);
 int covey_flash_blank(covey_agent_t* a, uint32_t offset, uint32_t size, bool* blank);
 /* Adds flash bytes to a hash, read through the port. */
 int covey_flash_hash(covey_agent_t* a, covey_hash_t* hash, uint32_t offset, uint32_t size);
 int covey_flash_digest(covey_agent_t* a, uint32_t offset, uint32_t size,
                        uint8_t digest[COVEY_DIGEST_BYTES]);
+/* False also when it cannot be read. */
+bool covey_flash_matches(covey_agent_t* a, uint32_t offset, uint32_t size, const uint8_t* digest);
 void covey_digest(const covey_agent_t* a, const void* bytes, size_t size,
                   uint8_t digest[COVEY_DIGEST_BYTES]);
 
 /* ---- journal.c: the append-only journal of DEVICE.md */
-int covey_journal_check(const covey_agent_config_t* config);
 /* Reads goals and records of all models, epoch and counter; without a journal nothing changes. */
 void covey_journal_replay(covey_agent_t* a);
 /* Makes the model's present goal or record durable. */
-int covey_journal_goal(covey_agent_t* a, size_t model);
-int covey_journal_record(covey_agent_t* a, size_t model);
+int covey_journal_goal(covey_agent_t* a, const covey_model_t* m);
+int covey_journal_record(covey_agent_t* a, const covey_model_t* m);
 
 /* ---- manifest.c */
 typedef struct covey_manifest {
   covey_bytes_t model;
-  covey_bytes_t version;
   const uint8_t* artifact_digest; /* these point into the manifest's bytes */
   const uint8_t* chunk_table_digest;
   const uint8_t* preprocessing_digest;
   const uint8_t* selftest_digest;
   const uint8_t* tables_digest;
   uint64_t operator_set;
+  uint32_t format;
   uint32_t image_size;
   uint32_t chunk_size;
   uint32_t chunk_count;
@@ -81,19 +112,20 @@ typedef struct covey_manifest {
   uint32_t selftest_size;
   uint32_t security_version;
   uint32_t preprocessing_id;
-  bool class_matches;
 } covey_manifest_t;
 
+bool covey_text_equal(const char* text, covey_bytes_t bytes);
 /* Structure only. Errors: MANIFEST_MALFORMED, UNSUPPORTED (format). */
-int covey_manifest_parse(covey_bytes_t bytes, const char* device_class, covey_manifest_t* out);
+int covey_manifest_parse(covey_bytes_t bytes, covey_manifest_t* out);
 /* The exact bytes inside a SignedManifest. */
 int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest);
 /* All that the device asks before it touches flash, cheap questions first, the signature last. */
-int covey_manifest_accept(covey_agent_t* a, size_t model, uint8_t slot, covey_bytes_t message);
+int covey_manifest_accept(covey_agent_t* a, covey_model_t* m, uint8_t slot, covey_bytes_t message);
 
 /* ---- slot.c: what a slot holds, and where
  *      0  header row, row "erased", signed manifest, chunk table, tables row, telemetry tables,
  *         image: each from a row on, the image from an erase unit on where units are small. */
+#define COVEY_SLOT_BYTES_MIN 8192U
 typedef struct covey_slot_view {
   covey_manifest_t manifest;
   covey_bytes_t message; /* SignedManifest */
@@ -106,19 +138,24 @@ typedef struct covey_slot_view {
   uint32_t image;
 } covey_slot_view_t;
 
-uint32_t covey_slot_usable(const covey_agent_t* a, size_t model); /* what hello says */
+uint32_t covey_slot_usable(const covey_agent_t* a, const covey_model_t* m); /* what hello says */
 const uint8_t* covey_slot_bytes(const covey_agent_t* a, uint32_t offset);
 /* Finds the slots whose header and manifest are whole, and their digests. */
-void covey_slots_scan(covey_agent_t* a, size_t model);
-int covey_slot_find(const covey_agent_t* a, size_t model, const uint8_t* digest); /* -1: none */
+void covey_slots_scan(covey_agent_t* a, covey_model_t* m);
+/* Manifest digest of what is in the slot; NULL: nothing, or no such slot. */
+const uint8_t* covey_slot_digest(const covey_model_t* m, uint8_t slot);
+bool covey_slot_holds(const covey_model_t* m, uint8_t slot, const uint8_t* digest);
+uint8_t covey_slot_find(const covey_model_t* m, const uint8_t* digest); /* COVEY_NO_SLOT: none */
 /* Offsets from view->manifest. Errors: SLOT_TOO_SMALL. */
-int covey_slot_layout(const covey_agent_t* a, size_t model, uint8_t slot, covey_slot_view_t* view);
+int covey_slot_layout(const covey_agent_t* a, const covey_model_t* m, uint8_t slot,
+                      covey_slot_view_t* view);
 /* Errors: MANIFEST_MALFORMED: not present. */
-int covey_slot_view(covey_agent_t* a, size_t model, uint8_t slot, covey_slot_view_t* view);
+int covey_slot_view(covey_agent_t* a, const covey_model_t* m, uint8_t slot,
+                    covey_slot_view_t* view);
 /* Erases what header and manifest need, and writes them. */
-int covey_slot_begin(covey_agent_t* a, size_t model, uint8_t slot, covey_bytes_t message);
+int covey_slot_begin(covey_agent_t* a, covey_model_t* m, uint8_t slot, covey_bytes_t message);
 /* Whether the erase that begins a download was completed: only then is blank flash really blank. */
-void covey_slot_erased(covey_agent_t* a, const covey_slot_view_t* view, bool* erased);
+bool covey_slot_erased(covey_agent_t* a, const covey_slot_view_t* view);
 int covey_slot_mark_erased(covey_agent_t* a, const covey_slot_view_t* view);
 int covey_slot_write_tables_row(covey_agent_t* a, const covey_slot_view_t* view, uint32_t size);
 
@@ -133,12 +170,12 @@ enum covey_job_state {
   COVEY_JOB_CHUNKS,
   COVEY_JOB_VERIFY
 };
-void covey_job_start(covey_agent_t* a, size_t model);
-void covey_job_abort(covey_agent_t* a, size_t model);
+void covey_job_start(covey_agent_t* a, covey_model_t* m);
+void covey_job_abort(covey_agent_t* a, const covey_model_t* m);
 void covey_job_step(covey_agent_t* a);
 void covey_job_connected(covey_agent_t* a);
-/* Whether the job waits for the retained message of this digest. */
-bool covey_job_wants(covey_agent_t* a, const uint8_t* digest);
+/* Digest of the retained message that the job waits for; NULL: none. */
+const uint8_t* covey_job_wants(covey_agent_t* a);
 int covey_job_manifest(covey_agent_t* a, covey_bytes_t message);
 int covey_job_table(covey_agent_t* a, const uint8_t* piece, size_t size, size_t offset,
                     size_t total);
@@ -146,65 +183,73 @@ int covey_job_table(covey_agent_t* a, const uint8_t* piece, size_t size, size_t 
 void covey_job_fail(covey_agent_t* a, int error);
 /* What is in the slot is no good: begins anew, or fails when that happened too often. */
 void covey_job_again(covey_agent_t* a, int error);
-/* One more request without an answer; fails after too many. */
-void covey_job_retry(covey_agent_t* a, int error);
+/* One more request without an answer; false: too many, it failed. */
+bool covey_job_retry(covey_agent_t* a, int error);
 int covey_job_commit(covey_agent_t* a, covey_phase_t phase);
 void covey_job_enter(covey_agent_t* a, enum covey_job_state state);
 
-void covey_chunks_scan(covey_agent_t* a, const covey_slot_view_t* view);
-void covey_chunks_step(covey_agent_t* a, const covey_slot_view_t* view);
+/* Steps; an error ends the attempt. */
+int covey_chunks_scan(covey_agent_t* a, const covey_slot_view_t* view);
+int covey_chunks_step(covey_agent_t* a, const covey_slot_view_t* view);
+int covey_verify_step(covey_agent_t* a, const covey_slot_view_t* view);
 int covey_chunks_receive(covey_agent_t* a, covey_bytes_t message);
-void covey_verify_step(covey_agent_t* a, const covey_slot_view_t* view);
 
 /* ---- model.c: one model's life, from goal to confirm */
-void covey_model_step(covey_agent_t* a, size_t model);
+void covey_model_step(covey_agent_t* a, covey_model_t* m);
 /* `crashed`: the last boot ended inside this model's load or invoke. */
-void covey_model_start(covey_agent_t* a, size_t model, covey_start_cause_t cause, bool crashed);
-/* Becomes durable, then true: on a flash error nothing has changed. */
-int covey_model_commit(covey_agent_t* a, size_t model, const covey_model_record_t* record);
+void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause, bool crashed);
+/* A transition: edit what this returns, then commit. It becomes durable, then true: on a flash
+ * error nothing has changed. */
+covey_model_record_t* covey_model_edit(covey_model_t* m);
+int covey_model_commit(covey_agent_t* a, covey_model_t* m);
 /* The candidate's attempt ended without success: phase FAILED, DECLINED or REVERTED. */
-void covey_model_end(covey_agent_t* a, size_t model, covey_phase_t phase, int error);
+void covey_model_end(covey_agent_t* a, covey_model_t* m, covey_phase_t phase, int error);
 /* Loads what is confirmed, or what it falls back to. */
-void covey_model_run_confirmed(covey_agent_t* a, size_t model);
+void covey_model_run_confirmed(covey_agent_t* a, covey_model_t* m);
 bool covey_on_probation(const covey_model_t* m);
+/* What phase, attempt and reason are about; NULL: nothing. */
+const uint8_t* covey_candidate(const covey_model_t* m);
+void covey_tell(covey_agent_t* a, const covey_model_t* m, covey_event_t event);
 
 /* ---- load.c: the runtime: load, invoke, self-test; marks crashes in retained memory */
-int covey_load(covey_agent_t* a, size_t model, uint8_t slot);
-void covey_unload(covey_agent_t* a, size_t model);
+int covey_load(covey_agent_t* a, covey_model_t* m, uint8_t slot);
+void covey_unload(covey_agent_t* a, covey_model_t* m);
 /* The loaded model acts from now on; counted in its own stream. */
-void covey_activate(covey_agent_t* a, size_t model);
+void covey_activate(covey_agent_t* a, covey_model_t* m);
 /* One vector. Returns 0 (more to do), 1 (all passed) or an error. */
-int covey_selftest_step(covey_agent_t* a, size_t model);
+int covey_selftest_step(covey_agent_t* a, covey_model_t* m);
 int covey_selftest_check(const covey_agent_t* a, const covey_slot_view_t* view);
-int covey_guarded_invoke(covey_agent_t* a, size_t model, const int8_t* input, size_t input_size,
+uint32_t covey_selftest_at(const covey_slot_view_t* view); /* offset of the section in flash */
+int covey_guarded_invoke(covey_agent_t* a, covey_model_t* m, const int8_t* input, size_t input_size,
                          int8_t* output, size_t output_size);
-/* The model in whose load or invoke the last boot ended; -1: none. Clears the mark. */
-int covey_retained_take(covey_agent_t* a);
+/* 1 + the model in whose load or invoke the last boot ended; 0: none. Clears the mark. */
+uint32_t covey_retained_take(covey_agent_t* a);
 
 /* ---- goal.c */
 int covey_goal_receive(covey_agent_t* a, covey_bytes_t message);
 
 /* ---- seal.c: authentication. `kind` is the last topic level. */
 void covey_seal(covey_agent_t* a, const char* kind, covey_writer_t* w);
-/* Size of the payload before the mac field, or MAC_INVALID. */
-int covey_unseal(const covey_agent_t* a, const char* kind, covey_bytes_t message);
+/* Takes the mac field off the message. Errors: MAC_INVALID. */
+int covey_unseal(const covey_agent_t* a, const char* kind, covey_bytes_t* message);
 
 /* ---- topic.c */
 enum covey_topic_kind {
   COVEY_TOPIC_NONE = 0,
-  COVEY_TOPIC_SITE,
+  COVEY_TOPIC_SITE, /* these four are subscribed to in every session */
   COVEY_TOPIC_GOAL,
   COVEY_TOPIC_ACK,
   COVEY_TOPIC_CHUNK,
-  COVEY_TOPIC_MANIFEST, /* or a table: covey/v1/m/{digest} */
-  COVEY_TOPIC_ENROLL
+  COVEY_TOPIC_ENROLL,   /* this one before there is an identity */
+  COVEY_TOPIC_MANIFEST, /* these by digest, when they are waited for */
+  COVEY_TOPIC_TABLE
 };
-enum covey_topic_kind covey_topic_parse(const covey_agent_t* a, const char* topic, size_t size,
-                                        uint8_t digest[COVEY_DIGEST_BYTES]);
-/* covey/v1/{shard}/{id}/{tail}, e.g. tail "up/hello" */
+enum covey_topic_kind covey_topic_parse(covey_agent_t* a, const char* topic, size_t size);
+/* Of SITE to ENROLL. */
+void covey_topic_of(const covey_agent_t* a, enum covey_topic_kind kind,
+                    char topic[COVEY_TOPIC_BYTES_MAX]);
+/* covey/v1/{shard}/{id}/{tail}, e.g. tail "up/hello"; {shard} is "enroll" before enrolment */
 void covey_topic_own(const covey_agent_t* a, const char* tail, char topic[COVEY_TOPIC_BYTES_MAX]);
-void covey_topic_enroll(const covey_agent_t* a, const char* tail,
-                        char topic[COVEY_TOPIC_BYTES_MAX]);
 void covey_topic_digest(const uint8_t* digest, char topic[COVEY_TOPIC_BYTES_MAX]);
 bool covey_device_id_valid(const char* id);
 
@@ -212,19 +257,20 @@ bool covey_device_id_valid(const char* id);
 covey_writer_t covey_send_writer(const covey_agent_t* a);
 void covey_encode_hello(covey_agent_t* a, covey_writer_t* w);
 void covey_encode_status(covey_agent_t* a, covey_writer_t* w);
-void covey_encode_fetch(covey_agent_t* a, covey_writer_t* w, const uint8_t* manifest,
-                        uint32_t attempt);
 void covey_encode_enroll(covey_agent_t* a, covey_writer_t* w);
-void covey_encode_bye(const covey_agent_t* a, covey_writer_t* w, uint32_t connection);
-/* Seals and publishes as covey/v1/.../up/{kind}. */
-int covey_send(covey_agent_t* a, const char* kind, covey_writer_t* w, uint8_t qos);
+/* Publishes under the own topic with this tail; covey_send seals before. */
+int covey_publish(covey_agent_t* a, const char* tail, const covey_writer_t* w, uint8_t qos);
+int covey_send(covey_agent_t* a, const char* tail, covey_writer_t* w, uint8_t qos);
 
 /* ---- session.c: subscriptions, hello, status, acknowledgements */
 void covey_session_step(covey_agent_t* a);
+/* To the fixed topics from first to last; false: not all yet. */
+bool covey_subscribe(covey_agent_t* a, enum covey_topic_kind first, enum covey_topic_kind last);
 int covey_site_receive(covey_agent_t* a, covey_bytes_t message);
 int covey_ack_receive(covey_agent_t* a, covey_bytes_t message);
 void covey_status_changed(covey_agent_t* a);
 void covey_answered(covey_agent_t* a); /* the gateway knows this boot */
+void covey_hello_again(covey_agent_t* a, uint32_t jitter_ms);
 
 /* ---- enroll.c */
 int covey_identity_load(covey_agent_t* a);
@@ -234,15 +280,19 @@ int covey_enroll_receive(covey_agent_t* a, covey_bytes_t message);
 /* ---- telemetry.c, report.c, tables.c */
 void covey_telemetry_reset(covey_telemetry_t* t);
 /* May another manifest become active without losing a count? */
-bool covey_telemetry_room(covey_agent_t* a, size_t model, const uint8_t* manifest);
-/* NULL: nothing is active. `tables` may be empty. */
-void covey_telemetry_switch(covey_agent_t* a, size_t model, const uint8_t* manifest,
-                            covey_bytes_t tables);
-void covey_telemetry_close(covey_agent_t* a, size_t model);
+bool covey_telemetry_room(covey_agent_t* a, const covey_model_t* m, const uint8_t* manifest);
+/* Counts for the active model from now on, under this manifest; NULL: nothing is active. */
+void covey_telemetry_switch(covey_agent_t* a, const covey_model_t* m, const uint8_t* manifest);
+void covey_telemetry_close(covey_agent_t* a, const covey_model_t* m);
 void covey_telemetry_step(covey_agent_t* a);
 void covey_telemetry_connected(covey_agent_t* a);
-void covey_telemetry_ack(covey_agent_t* a, const uint8_t* prefix, uint32_t cumulative,
-                         uint64_t bitmap);
+/* covey.device.v1.StreamAck */
+typedef struct covey_stream_ack {
+  const uint8_t* manifest; /* prefix */
+  uint64_t bitmap;
+  uint32_t cumulative;
+} covey_stream_ack_t;
+void covey_telemetry_ack(covey_agent_t* a, const covey_stream_ack_t* ack);
 bool covey_telemetry_drained(const covey_agent_t* a);
 void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_telemetry_t* t,
                          const covey_frozen_window_t* frozen);

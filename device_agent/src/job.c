@@ -4,106 +4,104 @@
 
 #define AGAIN_MAX 3U
 
-static covey_model_t* model_of(covey_agent_t* a) { return &a->models[a->job.model]; }
-
-static const uint8_t* wanted(const covey_agent_t* a, const covey_slot_view_t* view) {
-  switch (a->job.state) {
-    case COVEY_JOB_MANIFEST:
-      return a->models[a->job.model].goal.candidate;
-    case COVEY_JOB_TABLE:
-      return view->manifest.chunk_table_digest;
-    case COVEY_JOB_TABLES:
-      return view->manifest.tables_digest;
-  }
-  return NULL;
-}
+static covey_timer_t* timer_of(covey_agent_t* a) { return &a->timers[COVEY_TIMER_JOB]; }
 
 static int view_of(covey_agent_t* a, covey_slot_view_t* view) {
-  return a->job.state == COVEY_JOB_MANIFEST ? COVEY_OK
-                                            : covey_slot_view(a, a->job.model, a->job.slot, view);
+  return covey_slot_view(a, a->job.model, a->job.slot, view);
 }
 
-static void unsubscribe(covey_agent_t* a) {
-  const covey_link_t* link = &covey_port(a)->link;
+const uint8_t* covey_job_wants(covey_agent_t* a) {
   covey_slot_view_t view;
+  if (a->job.state == COVEY_JOB_MANIFEST) return a->job.model->goal.candidate;
+  if (a->job.state != COVEY_JOB_TABLE && a->job.state != COVEY_JOB_TABLES) return NULL;
+  if (view_of(a, &view) != 0) return NULL;
+  return a->job.state == COVEY_JOB_TABLE ? view.manifest.chunk_table_digest
+                                         : view.manifest.tables_digest;
+}
+
+/* Subscribes to the retained message that is waited for, or ends that. */
+static int subscribe(covey_agent_t* a, bool on) {
+  const covey_link_t* link = &covey_port(a)->link;
   char topic[COVEY_TOPIC_BYTES_MAX];
-  const uint8_t* digest;
-  if (!a->job.subscribed || view_of(a, &view) != 0) return;
-  digest = wanted(a, &view);
-  a->job.subscribed = false;
-  a->job.asked = false;
-  if (digest == NULL || !a->connected) return;
+  const uint8_t* digest = covey_job_wants(a);
+  if (on == a->job.subscribed || digest == NULL) return COVEY_OK;
+  a->job.subscribed = on;
   covey_topic_digest(digest, topic);
-  (void)link->unsubscribe(link->ctx, topic); /* a leftover brings one message nobody waits for */
+  /* A subscription left over brings one message that nobody waits for. */
+  return on ? link->subscribe(link->ctx, topic, 1) : link->unsubscribe(link->ctx, topic);
 }
 
 void covey_job_enter(covey_agent_t* a, enum covey_job_state state) {
-  unsubscribe(a);
-  a->job.state = (uint8_t)state;
-  a->job.asked = false;
-  a->job.tries = 0;
-  a->job.why = 0;
-  a->job.cursor = 0;
-  a->job.received = 0;
-  a->job.deadline_ms = 0;
-  covey_wake_at(a, a->now_ms);
+  covey_job_t* job = &a->job;
+  (void)subscribe(a, false);
+  job->state = (uint8_t)state;
+  job->asked = false;
+  job->subscribed = false;
+  job->why = 0;
+  job->cursor = 0;
+  job->received = 0;
+  timer_of(a)->left_ms = 0;
+  timer_of(a)->tries = 0;
+  covey_soon(a);
 }
 
-static uint8_t pick_slot(const covey_agent_t* a, size_t model) {
-  const covey_model_record_t* record = &a->models[model].record;
+static uint8_t pick_slot(const covey_model_t* m) {
   uint8_t best = COVEY_NO_SLOT;
   uint8_t slot;
-  for (slot = 0; slot < a->config->models[model].slot_count; ++slot) {
-    if (slot == record->confirmed) continue;
-    if (best == COVEY_NO_SLOT || best == record->fallback) best = slot;
+  for (slot = 0; slot < m->config->slot_count; ++slot) {
+    if (slot == m->record.confirmed) continue;
+    if (best == COVEY_NO_SLOT || best == m->record.fallback) best = slot;
   }
   return best;
 }
 
 int covey_job_commit(covey_agent_t* a, covey_phase_t phase) {
-  covey_model_record_t record = model_of(a)->record;
-  record.phase = (uint8_t)phase;
-  record.candidate = a->job.slot;
-  if (record.fallback == a->job.slot && phase == COVEY_PHASE_DOWNLOADING) {
-    record.fallback = COVEY_NO_SLOT; /* it is about to be overwritten */
+  covey_model_record_t* record = covey_model_edit(a->job.model);
+  record->phase = (uint8_t)phase;
+  record->candidate = a->job.slot;
+  if (record->fallback == a->job.slot && phase == COVEY_PHASE_DOWNLOADING) {
+    record->fallback = COVEY_NO_SLOT; /* it is about to be overwritten */
   }
-  return covey_model_commit(a, a->job.model, &record);
+  return covey_model_commit(a, a->job.model);
 }
 
-void covey_job_start(covey_agent_t* a, size_t model) {
-  covey_model_t* m = &a->models[model];
+/* The slot's manifest is good and its content is this job's work. */
+static void begin(covey_agent_t* a, const covey_slot_view_t* view, enum covey_job_state state) {
+  if (a->job.bytes_left == 0) {
+    a->job.bytes_left = (uint64_t)view->manifest.image_size * COVEY_BYTE_BUDGET_FACTOR;
+  }
+  memset(a->job.have, 0, sizeof a->job.have);
+  a->job.missing = 0;
+  a->job.model->chunks_have = 0;
+  a->job.model->chunks_total = view->manifest.chunk_count;
+  covey_job_enter(a, state);
+}
+
+void covey_job_start(covey_agent_t* a, covey_model_t* m) {
+  const uint8_t found = covey_slot_find(m, m->goal.candidate);
   covey_slot_view_t view;
-  const int found = covey_slot_find(a, model, m->goal.candidate);
-  int error = COVEY_OK;
+  int error = COVEY_ERROR_SLOT_TOO_SMALL;
   memset(&a->job, 0, sizeof a->job);
-  a->job.model = (uint8_t)model;
-  a->job.slot = found >= 0 ? (uint8_t)found : pick_slot(a, model);
+  a->job.model = m;
+  a->job.slot = found != COVEY_NO_SLOT ? found : pick_slot(m);
   m->chunks_have = 0;
   m->chunks_total = 0;
-  if (a->job.slot == COVEY_NO_SLOT) {
-    covey_model_end(a, model, COVEY_PHASE_DECLINED, COVEY_ERROR_SLOT_TOO_SMALL);
-    return;
-  }
-  if (found < 0) {
+  if (found == COVEY_NO_SLOT && a->job.slot != COVEY_NO_SLOT) {
     covey_job_enter(a, COVEY_JOB_MANIFEST);
     return;
   }
   /* Begun before: but the floor, the firmware and the keys may be others now. */
-  error = covey_slot_view(a, model, a->job.slot, &view);
-  if (error == 0) error = covey_manifest_accept(a, model, a->job.slot, view.message);
+  if (found != COVEY_NO_SLOT) error = view_of(a, &view);
+  if (error == 0) error = covey_manifest_accept(a, m, found, view.message);
   if (error != 0) {
-    covey_model_end(a, model, COVEY_PHASE_DECLINED, error);
-    return;
+    covey_model_end(a, m, COVEY_PHASE_DECLINED, error);
+  } else if (covey_job_commit(a, COVEY_PHASE_DOWNLOADING) == 0) {
+    begin(a, &view, COVEY_JOB_SCAN);
   }
-  if (covey_job_commit(a, COVEY_PHASE_DOWNLOADING) != 0) return;
-  a->job.bytes_left = (uint64_t)view.manifest.image_size * COVEY_BYTE_BUDGET_FACTOR;
-  m->chunks_total = view.manifest.chunk_count;
-  covey_job_enter(a, COVEY_JOB_SCAN);
 }
 
-void covey_job_abort(covey_agent_t* a, size_t model) {
-  if (a->job.state == COVEY_JOB_NONE || a->job.model != model) return;
-  covey_job_enter(a, COVEY_JOB_NONE);
+void covey_job_abort(covey_agent_t* a, const covey_model_t* m) {
+  if (a->job.model == m) covey_job_enter(a, COVEY_JOB_NONE);
 }
 
 void covey_job_fail(covey_agent_t* a, int error) {
@@ -118,102 +116,86 @@ void covey_job_again(covey_agent_t* a, int error) {
   }
 }
 
-void covey_job_retry(covey_agent_t* a, int error) {
+bool covey_job_retry(covey_agent_t* a, int error) {
   covey_job_t* job = &a->job;
+  job->asked = false;
   if (job->why == 0 || error != COVEY_ERROR_FETCH_TIMEOUT) job->why = covey_reason(error);
-  if (++job->tries > COVEY_FETCH_TRIES_MAX) covey_job_fail(a, -(int)job->why);
+  if (++timer_of(a)->tries <= COVEY_FETCH_TRIES_MAX) return true;
+  covey_job_fail(a, -(int)job->why);
+  return false;
 }
 
 void covey_job_connected(covey_agent_t* a) { /* a new session: nothing is subscribed or asked */
   a->job.subscribed = false;
   a->job.asked = false;
-}
-
-bool covey_job_wants(covey_agent_t* a, const uint8_t* digest) {
-  covey_slot_view_t view;
-  const uint8_t* mine = NULL;
-  if (a->job.state == COVEY_JOB_NONE || view_of(a, &view) != 0) return false;
-  mine = wanted(a, &view);
-  return mine != NULL && covey_digest_equal(mine, digest);
+  timer_of(a)->left_ms = 0;
 }
 
 int covey_job_manifest(covey_agent_t* a, covey_bytes_t message) {
-  const size_t model = a->job.model;
-  covey_model_t* m = &a->models[model];
+  covey_model_t* m = a->job.model;
   covey_slot_view_t view;
-  int error = covey_manifest_accept(a, model, a->job.slot, message);
+  int error;
+  if (a->job.state != COVEY_JOB_MANIFEST) return COVEY_OK;
+  error = covey_manifest_accept(a, m, a->job.slot, message);
   if (error != 0) { /* nothing was touched; unless it was this slot that went bad before */
-    covey_model_end(a, model,
+    covey_model_end(a, m,
                     m->record.phase == COVEY_PHASE_IDLE ? COVEY_PHASE_DECLINED : COVEY_PHASE_FAILED,
                     error);
     return error;
   }
   if (covey_job_commit(a, COVEY_PHASE_DOWNLOADING) != 0) {
-    covey_job_abort(a, model);
+    covey_job_abort(a, m);
     return COVEY_OK;
   }
-  error = covey_slot_begin(a, model, a->job.slot, message);
-  if (error == 0) error = covey_slot_view(a, model, a->job.slot, &view);
-  if (error != 0) {
+  error = covey_slot_begin(a, m, a->job.slot, message);
+  if (error == 0) error = view_of(a, &view);
+  if (error == 0) {
+    begin(a, &view, COVEY_JOB_ERASE);
+  } else {
     covey_job_fail(a, error);
-    return error;
   }
-  if (a->job.bytes_left == 0) {
-    a->job.bytes_left = (uint64_t)view.manifest.image_size * COVEY_BYTE_BUDGET_FACTOR;
-  }
-  m->chunks_have = 0;
-  m->chunks_total = view.manifest.chunk_count;
-  covey_job_enter(a, COVEY_JOB_ERASE);
-  return COVEY_OK;
+  return error;
 }
 
-static void erase_step(covey_agent_t* a, const covey_slot_view_t* view) {
+static int erase_step(covey_agent_t* a, const covey_slot_view_t* view) {
   covey_job_t* job = &a->job;
   const uint32_t unit = covey_port(a)->flash.erase_unit_bytes;
   int error;
   if (job->cursor == 0) job->cursor = covey_align(view->table - view->base, unit);
   if (view->base + job->cursor < view->image + view->manifest.image_size) {
-    error = covey_flash_erase(a, view->base + job->cursor);
+    error = covey_flash_erase(a, view->base + job->cursor, unit);
     job->cursor += unit;
-  } else {
-    error = covey_slot_mark_erased(a, view);
-    if (error == 0) {
-      covey_slots_scan(a, job->model);
-      covey_job_enter(a, COVEY_JOB_TABLE);
-    }
+    return error;
   }
-  if (error != 0) covey_job_fail(a, error);
+  error = covey_slot_mark_erased(a, view);
+  if (error != 0) return error;
+  covey_slots_scan(a, job->model);
+  covey_job_enter(a, COVEY_JOB_TABLE);
+  return COVEY_OK;
 }
 
 /* ---- Retained tables, streamed into flash */
-
-static void tables_done(covey_agent_t* a) {
-  memset(a->job.have, 0, sizeof a->job.have);
-  covey_job_enter(a, COVEY_JOB_CHUNKS);
-}
 
 static void table_complete(covey_agent_t* a, const covey_slot_view_t* view, uint32_t at,
                            uint32_t size) {
   const bool chunk_table = a->job.state == COVEY_JOB_TABLE;
   covey_bytes_t tables;
-  uint8_t digest[COVEY_DIGEST_BYTES];
-  int error = covey_flash_digest(a, at, size, digest);
-  if (error != 0) {
-    covey_job_fail(a, error);
-  } else if (!covey_digest_equal(digest, chunk_table ? view->manifest.chunk_table_digest
-                                                     : view->manifest.tables_digest)) {
+  if (!covey_flash_matches(
+          a, at, size,
+          chunk_table ? view->manifest.chunk_table_digest : view->manifest.tables_digest)) {
     covey_job_again(a, chunk_table ? COVEY_ERROR_CHUNK_TABLE_DIGEST : COVEY_ERROR_TABLES_INVALID);
-  } else if (chunk_table) {
+    return;
+  }
+  if (chunk_table) {
     covey_job_enter(a, COVEY_JOB_TABLES);
+    return;
+  }
+  tables.bytes = covey_slot_bytes(a, at);
+  tables.size = size;
+  if (covey_tables_parse(tables, NULL) != 0) {
+    covey_job_fail(a, COVEY_ERROR_TABLES_INVALID);
   } else {
-    tables.bytes = covey_slot_bytes(a, at);
-    tables.size = size;
-    error = covey_tables_parse(tables, NULL);
-    if (error != 0) {
-      covey_job_fail(a, error);
-    } else {
-      tables_done(a);
-    }
+    covey_job_enter(a, COVEY_JOB_CHUNKS);
   }
 }
 
@@ -223,7 +205,9 @@ int covey_job_table(covey_agent_t* a, const uint8_t* piece, size_t size, size_t 
   covey_slot_view_t view;
   const bool chunk_table = job->state == COVEY_JOB_TABLE;
   uint32_t at;
-  int error = covey_slot_view(a, job->model, job->slot, &view);
+  int error;
+  if (!chunk_table && job->state != COVEY_JOB_TABLES) return COVEY_OK;
+  error = view_of(a, &view);
   if (error != 0) return error;
   at = chunk_table ? view.table : view.tables;
   if (chunk_table
@@ -235,15 +219,12 @@ int covey_job_table(covey_agent_t* a, const uint8_t* piece, size_t size, size_t 
   if (!chunk_table && !view.tables_present) {
     error = covey_slot_write_tables_row(a, &view, (uint32_t)total);
   }
-  /* After an interruption the message comes again from its beginning: what is in flash already is
-   * not written twice. */
-  if (offset > job->received) return COVEY_OK;
-  if (job->received - offset >= size && job->received < total) return COVEY_OK;
-  piece += job->received - offset;
-  size -= job->received - offset;
-  while (size-- > 0 && error == 0) {
+  for (; size-- > 0 && error == 0; ++offset, ++piece) {
     const uint32_t in_row = job->received % COVEY_ROW_BYTES;
-    job->row[in_row] = *piece++;
+    /* After an interruption the message comes again from its beginning: what is in flash already
+     * is not written twice. */
+    if (offset != job->received) continue;
+    job->row[in_row] = *piece;
     ++job->received;
     if (in_row == COVEY_ROW_BYTES - 1 || job->received == total) {
       error = covey_flash_write(a, at + job->received - in_row - 1, job->row, in_row + 1);
@@ -257,75 +238,61 @@ int covey_job_table(covey_agent_t* a, const uint8_t* piece, size_t size, size_t 
   return error;
 }
 
-/* No message can carry nothing: an empty table needs none. */
-static bool tables_are_empty(covey_agent_t* a, const covey_slot_view_t* view) {
-  uint8_t digest[COVEY_DIGEST_BYTES];
-  covey_digest(a, digest, 0, digest);
-  return covey_digest_equal(digest, view->manifest.tables_digest);
-}
-
 /* Subscribes to the retained message, and again when it does not come. */
-static void wait_step(covey_agent_t* a, const covey_slot_view_t* view) {
-  const covey_link_t* link = &covey_port(a)->link;
+static int wait_step(covey_agent_t* a, const covey_slot_view_t* view) {
   covey_job_t* job = &a->job;
-  char topic[COVEY_TOPIC_BYTES_MAX];
-  if (job->state == COVEY_JOB_TABLES && tables_are_empty(a, view)) {
+  /* No message can carry nothing: an empty table needs none. */
+  if (job->state == COVEY_JOB_TABLES &&
+      covey_flash_matches(a, view->tables, 0, view->manifest.tables_digest)) {
     const int error = covey_slot_write_tables_row(a, view, 0);
-    if (error != 0) {
-      covey_job_fail(a, error);
-    } else {
-      tables_done(a);
-    }
-    return;
+    if (error == 0) covey_job_enter(a, COVEY_JOB_CHUNKS);
+    return error;
   }
-  if (!a->hello_sent) return; /* also: not connected */
-  if (job->asked && a->now_ms >= job->deadline_ms) {
-    unsubscribe(a);
-    covey_job_retry(a, COVEY_ERROR_FETCH_TIMEOUT);
-    if (job->state == COVEY_JOB_NONE) return;
+  if (!a->hello_sent || !covey_due(a, timer_of(a))) return COVEY_OK; /* also: not connected */
+  if (job->asked) {
+    (void)subscribe(a, false);
+    if (!covey_job_retry(a, COVEY_ERROR_FETCH_TIMEOUT)) return COVEY_OK;
   }
-  if (!job->asked) {
-    covey_topic_digest(wanted(a, view), topic);
-    job->subscribed = true;
-    if (link->subscribe(link->ctx, topic, 1) != 0) {
-      covey_wake_at(a, a->now_ms + 100);
-      return;
-    }
-    job->asked = true;
-    job->deadline_ms = covey_backoff(a, job->tries);
-  }
-  covey_wake_at(a, job->deadline_ms);
+  job->asked = subscribe(a, true) == 0;
+  job->subscribed = job->asked;
+  timer_of(a)->left_ms =
+      job->asked ? covey_backoff(a, timer_of(a)->tries) : (uint32_t)COVEY_SHORT_WAIT_MS;
+  (void)covey_due(a, timer_of(a));
+  return COVEY_OK;
 }
 
 void covey_job_step(covey_agent_t* a) {
   covey_slot_view_t view;
-  int error;
+  int error = COVEY_OK;
   if (a->job.state == COVEY_JOB_NONE) return;
-  error = view_of(a, &view);
+  if (a->job.state != COVEY_JOB_MANIFEST) error = view_of(a, &view);
   if (error != 0) {
     covey_job_again(a, error);
     return;
   }
   switch ((enum covey_job_state)a->job.state) {
+    case COVEY_JOB_NONE:
+      break;
     case COVEY_JOB_MANIFEST:
     case COVEY_JOB_TABLE:
     case COVEY_JOB_TABLES:
-      wait_step(a, &view);
-      return;
+      error = wait_step(a, &view);
+      break;
     case COVEY_JOB_ERASE:
-      erase_step(a, &view);
+      error = erase_step(a, &view);
+      covey_soon(a);
       break;
     case COVEY_JOB_SCAN:
-      covey_chunks_scan(a, &view);
+      error = covey_chunks_scan(a, &view);
+      covey_soon(a);
       break;
     case COVEY_JOB_CHUNKS:
-      covey_chunks_step(a, &view);
-      return;
-    case COVEY_JOB_VERIFY:
-      covey_verify_step(a, &view);
+      error = covey_chunks_step(a, &view);
       break;
-    case COVEY_JOB_NONE:
-      return;
+    case COVEY_JOB_VERIFY:
+      error = covey_verify_step(a, &view);
+      covey_soon(a);
+      break;
   }
-  covey_wake_at(a, a->now_ms);
+  if (error != 0) covey_job_fail(a, error);
 }

@@ -1,10 +1,10 @@
 /* The journal: two halves of whole erase units, append-only records of 64 bytes:
  *     {magic u16, version u8, key u8, generation u32, payload 52, crc32}
- * The key is 2 * model for a goal, 2 * model + 1 for a model record, END for the end of a snapshot.
- * A half begins with a snapshot of every key and END; later records follow. Replay: the half whose
- * END has the highest generation, there the newest valid record of each key. Full: erase the other
- * half and write a snapshot there; until its END is whole, the old half is the journal, however
- * often power fails meanwhile.
+ * as they are in memory: only this device reads them. The key is 2 * model for a goal, 2 * model +
+ * 1 for a model record, END for the end of a snapshot. A half begins with a snapshot of every key
+ * and END; later records follow. Replay: the half whose END has the highest generation, there the
+ * newest valid record of each key. Full: erase the other half and write a snapshot there; until its
+ * END is whole, the old half is the journal, however often power fails meanwhile.
  *
  * A power cut may leave a word that reads as erased though it was touched, and may do so again in
  * the next boot: no number of skipped positions is safe. So the first record after a start that may
@@ -12,99 +12,79 @@
  * to write; most have not. */
 #include "internal.h"
 
-#define RECORD_BYTES 64U
 #define MAGIC 0xc07eU
-#define VERSION 1U
+#define VERSION 2U
 #define END 0xffU
 
+/* Which goal a model record is about: a cut may fall between the two. */
+typedef struct about {
+  uint8_t candidate[COVEY_PREFIX_BYTES];
+  uint32_t attempt;
+} about_t;
+
+typedef struct entry {
+  uint16_t magic;
+  uint8_t version;
+  uint8_t key;
+  uint32_t generation;
+  union {
+    covey_model_goal_t goal;
+    struct {
+      uint32_t goal_counter[2];
+      uint32_t site_epoch;
+      covey_model_record_t state;
+      about_t about;
+    } record;
+    uint8_t room[52];
+  } payload;
+  uint32_t crc; /* of all before it */
+} entry_t;
+COVEY_STATIC_ASSERT(sizeof(entry_t) == COVEY_ROW_BYTES);
+
 static uint32_t half_bytes(const covey_agent_t* a) { return a->config->journal_bytes / 2; }
-static uint32_t positions(const covey_agent_t* a) { return half_bytes(a) / RECORD_BYTES; }
+static uint32_t positions(const covey_agent_t* a) { return half_bytes(a) / COVEY_ROW_BYTES; }
 static uint32_t keys(const covey_agent_t* a) { return 2 * (uint32_t)a->config->model_count; }
 static uint32_t address(const covey_agent_t* a, uint32_t half, uint32_t position) {
-  return a->config->journal_offset + half * half_bytes(a) + position * RECORD_BYTES;
+  return a->config->journal_offset + half * half_bytes(a) + position * COVEY_ROW_BYTES;
 }
-
-static void store_goal(const covey_model_goal_t* goal, uint8_t* to) {
-  memcpy(to, goal->candidate, COVEY_DIGEST_BYTES);
-  covey_store32(to + 32, goal->attempt);
-  covey_store32(to + 36, goal->security_floor);
-  covey_store32(to + 40, goal->lease_s);
-  to[44] = goal->mode;
-  to[45] = goal->may_confirm;
+static uint32_t crc_of(const entry_t* e) {
+  return covey_crc32((const uint8_t*)e, offsetof(entry_t, crc));
 }
-
-static void load_goal(covey_model_goal_t* goal, const uint8_t* from) {
-  memcpy(goal->candidate, from, COVEY_DIGEST_BYTES);
-  goal->attempt = covey_load32(from + 32);
-  goal->security_floor = covey_load32(from + 36);
-  goal->lease_s = covey_load32(from + 40);
-  goal->mode = from[44];
-  goal->may_confirm = from[45] != 0;
-}
-
-static void store_record(const covey_agent_t* a, const covey_model_t* model, uint8_t* to) {
-  const covey_model_record_t* r = &model->record;
-  covey_store64(to, a->goal_counter);
-  covey_store32(to + 8, a->site_epoch);
-  to[12] = r->phase;
-  to[13] = r->confirmed;
-  to[14] = r->candidate;
-  to[15] = r->fallback;
-  to[16] = r->starts;
-  to[17] = (uint8_t)(r->faults << 1 | r->selftest_passed);
-  covey_store32(to + 18, (uint32_t)r->reason | (uint32_t)r->fallback_reason << 16);
-  covey_store32(to + 22, (uint32_t)r->port_code);
-  memcpy(to + 26, r->rejected, COVEY_PREFIX_BYTES);
-  covey_store32(to + 34, r->rejected_attempt);
-  /* Which goal this is about: a cut may fall between the records of goal and model. */
-  memcpy(to + 38, model->goal.candidate, COVEY_PREFIX_BYTES);
-  covey_store32(to + 46, model->goal.attempt);
-}
-
-static void load_record(covey_agent_t* a, covey_model_t* model, const uint8_t* from) {
-  covey_model_record_t* r = &model->record;
-  a->goal_counter = covey_load64(from);
-  a->site_epoch = covey_load32(from + 8);
-  r->phase = from[12];
-  r->confirmed = from[13];
-  r->candidate = from[14];
-  r->fallback = from[15];
-  r->starts = from[16];
-  r->faults = from[17] >> 1;
-  r->selftest_passed = (from[17] & 1) != 0;
-  r->reason = (uint16_t)covey_load32(from + 18);
-  r->fallback_reason = (uint16_t)(covey_load32(from + 18) >> 16);
-  r->port_code = (int32_t)covey_load32(from + 22);
-  memcpy(r->rejected, from + 26, COVEY_PREFIX_BYTES);
-  r->rejected_attempt = covey_load32(from + 34);
+static about_t about_goal(const covey_model_t* m) {
+  about_t about;
+  memcpy(about.candidate, m->goal.candidate, sizeof about.candidate);
+  about.attempt = m->goal.attempt;
+  return about;
 }
 
 /* Writes at the next position and reads back. */
 static int put(covey_agent_t* a, uint32_t key) {
   covey_journal_t* j = &a->journal;
-  uint8_t record[RECORD_BYTES];
-  uint8_t check[RECORD_BYTES];
   const uint32_t at = address(a, j->half, j->next);
+  entry_t e;
+  entry_t check;
   int error;
-  memset(record, 0, sizeof record);
-  record[0] = (uint8_t)MAGIC;
-  record[1] = (uint8_t)(MAGIC >> 8);
-  record[2] = VERSION;
-  record[3] = (uint8_t)key;
-  covey_store32(record + 4, j->generation + 1);
+  memset(&e, 0, sizeof e);
+  e.magic = MAGIC;
+  e.version = VERSION;
+  e.key = (uint8_t)key;
+  e.generation = j->generation + 1;
   if (key != END) {
-    const covey_model_t* model = &a->models[key / 2];
+    const covey_model_t* m = &a->models[key / 2];
     if (key % 2 == 0) {
-      store_goal(&model->goal, record + 8);
+      e.payload.goal = m->goal;
     } else {
-      store_record(a, model, record + 8);
+      memcpy(e.payload.record.goal_counter, &a->goal_counter, sizeof a->goal_counter);
+      e.payload.record.site_epoch = a->site_epoch;
+      e.payload.record.state = m->record;
+      e.payload.record.about = about_goal(m);
     }
   }
-  covey_store32(record + 60, covey_crc32(record, 60));
+  e.crc = crc_of(&e);
   ++j->next; /* a position is used once, whatever becomes of it */
-  error = covey_flash_write(a, at, record, sizeof record);
-  if (error == 0) error = covey_flash_read(a, at, check, sizeof check);
-  if (error == 0 && memcmp(record, check, sizeof check) != 0) error = COVEY_ERROR_FLASH_WRITE;
+  error = covey_flash_write(a, at, &e, sizeof e);
+  if (error == 0) error = covey_flash_read(a, at, &check, sizeof check);
+  if (error == 0 && memcmp(&e, &check, sizeof e) != 0) error = COVEY_ERROR_FLASH_WRITE;
   if (error == 0) ++j->generation;
   return error;
 }
@@ -113,16 +93,11 @@ static int put(covey_agent_t* a, uint32_t key) {
 static int snapshot(covey_agent_t* a) {
   covey_journal_t* j = &a->journal;
   const covey_journal_t before = *j;
-  const uint8_t half = j->ready ? j->half ^ 1 : 0;
-  uint32_t unit;
   uint32_t key;
-  int error = COVEY_OK;
-  for (unit = 0; unit < half_bytes(a) && error == 0;
-       unit += covey_port(a)->flash.erase_unit_bytes) {
-    error = covey_flash_erase(a, address(a, half, 0) + unit);
-  }
-  j->half = half;
+  int error;
+  j->half = j->ready ? j->half ^ 1 : 0;
   j->next = 0;
+  error = covey_flash_erase(a, address(a, j->half, 0), half_bytes(a));
   for (key = 0; key < keys(a) && error == 0; ++key) error = put(a, key);
   if (error == 0) error = put(a, END);
   if (error != 0) {
@@ -146,86 +121,68 @@ static int append(covey_agent_t* a, uint32_t key) {
   return error;
 }
 
-int covey_journal_goal(covey_agent_t* a, size_t model) { return append(a, 2 * (uint32_t)model); }
-
-int covey_journal_record(covey_agent_t* a, size_t model) {
-  return append(a, 2 * (uint32_t)model + 1);
+int covey_journal_goal(covey_agent_t* a, const covey_model_t* m) {
+  return append(a, 2U * m->index);
 }
 
-int covey_journal_check(const covey_agent_config_t* config) {
-  const covey_flash_t* flash = &config->port->flash;
-  const uint32_t half = config->journal_bytes / 2;
-  if (config->journal_offset % flash->erase_unit_bytes != 0 || half == 0 ||
-      half % flash->erase_unit_bytes != 0 || config->journal_bytes % 2 != 0 ||
-      config->journal_offset > flash->size_bytes ||
-      config->journal_bytes > flash->size_bytes - config->journal_offset ||
-      half / RECORD_BYTES < 2 * config->model_count + 4) {
-    return COVEY_ERROR_FLASH_GEOMETRY;
-  }
-  return COVEY_OK;
+int covey_journal_record(covey_agent_t* a, const covey_model_t* m) {
+  return append(a, 2U * m->index + 1);
 }
 
 /* Reads a record; false if it is torn, foreign or unreadable. */
-static bool get(covey_agent_t* a, uint32_t half, uint32_t position, uint8_t record[RECORD_BYTES],
-                bool* blank) {
-  size_t i;
-  *blank = false;
-  if (covey_flash_read(a, address(a, half, position), record, RECORD_BYTES) != 0) return false;
-  *blank = true;
-  for (i = 0; i < RECORD_BYTES; ++i) {
-    *blank = *blank && record[i] == covey_port(a)->flash.erased_value;
+static bool get(covey_agent_t* a, uint32_t half, uint32_t position, entry_t* e) {
+  return covey_flash_read(a, address(a, half, position), e, sizeof *e) == 0 && e->magic == MAGIC &&
+         e->version == VERSION && e->crc == crc_of(e) && (e->key == END || e->key < keys(a));
+}
+
+/* Into memory; `about` is the model's goal that its record was about. */
+static void load(covey_agent_t* a, const entry_t* e, about_t* about) {
+  covey_model_t* m = &a->models[e->key / 2];
+  if (e->key % 2 == 0) {
+    m->goal = e->payload.goal;
+  } else {
+    memcpy(&a->goal_counter, e->payload.record.goal_counter, sizeof a->goal_counter);
+    a->site_epoch = e->payload.record.site_epoch;
+    m->record = e->payload.record.state;
+    about[m->index] = e->payload.record.about;
   }
-  return record[0] == (MAGIC & 0xff) && record[1] == MAGIC >> 8 && record[2] == VERSION &&
-         covey_crc32(record, 60) == covey_load32(record + 60) &&
-         (record[3] == END || record[3] < keys(a));
 }
 
 void covey_journal_replay(covey_agent_t* a) {
   covey_journal_t* j = &a->journal;
-  uint8_t about[COVEY_MODELS_MAX][COVEY_PREFIX_BYTES + 4];
-  uint8_t record[RECORD_BYTES];
-  uint32_t newest = 0;
+  about_t about[COVEY_MODELS_MAX];
+  covey_model_t* m;
   uint32_t half;
   uint32_t position;
-  size_t m;
-  bool blank;
-  memset(j, 0, sizeof *j);
+  entry_t e;
   memset(about, 0, sizeof about);
-  memset(record, 0, sizeof record);
   for (half = 0; half < 2; ++half) {
     for (position = 0; position < positions(a); ++position) {
-      if (!get(a, half, position, record, &blank)) continue;
-      if (record[3] != END || covey_load32(record + 4) <= newest) continue;
-      newest = covey_load32(record + 4);
+      if (!get(a, half, position, &e) || e.key != END || e.generation <= j->generation) continue;
+      j->generation = e.generation;
       j->half = (uint8_t)half;
       j->ready = true;
     }
   }
   if (!j->ready) return; /* never used, or beyond repair: as good as new */
   for (position = 0; position < positions(a); ++position) {
-    const bool valid = get(a, j->half, position, record, &blank);
-    covey_model_t* model = &a->models[record[3] / 2 % COVEY_MODELS_MAX];
-    if (!blank) j->next = position + 1;
-    if (!valid) continue;
-    j->generation = covey_load32(record + 4);
-    if (record[3] == END) continue;
-    if (record[3] % 2 == 0) {
-      load_goal(&model->goal, record + 8);
-    } else {
-      load_record(a, model, record + 8);
-      memcpy(about[record[3] / 2], record + 8 + 38, sizeof about[0]);
+    bool blank;
+    if (get(a, j->half, position, &e)) {
+      j->generation = e.generation;
+      if (e.key != END) load(a, &e, about);
+      j->next = position + 1;
+    } else if (covey_flash_blank(a, address(a, j->half, position), sizeof e, &blank) != 0 ||
+               !blank) {
+      j->next = position + 1;
     }
   }
-  for (m = 0; m < a->config->model_count; ++m) {
-    covey_model_t* model = &a->models[m];
-    uint8_t goal[COVEY_PREFIX_BYTES + 4];
-    memcpy(goal, model->goal.candidate, COVEY_PREFIX_BYTES);
-    covey_store32(goal + COVEY_PREFIX_BYTES, model->goal.attempt);
-    if (memcmp(goal, about[m], sizeof goal) != 0) {
-      model->record.phase = COVEY_PHASE_IDLE; /* the goal is newer: it has not begun */
-      model->record.candidate = COVEY_NO_SLOT;
-      model->record.reason = 0;
-      model->record.starts = 0;
+  for (m = a->models; m != covey_models_end(a); ++m) {
+    const about_t goal = about_goal(m);
+    if (memcmp(&goal, &about[m->index], sizeof goal) != 0) {
+      m->record.phase = COVEY_PHASE_IDLE; /* the goal is newer: it has not begun */
+      m->record.candidate = COVEY_NO_SLOT;
+      m->record.reason = 0;
+      m->record.starts = 0;
     }
   }
 }

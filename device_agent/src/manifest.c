@@ -2,94 +2,50 @@
  * digests and texts point into the message. */
 #include "internal.h"
 
-/* Fields of Manifest that are 32-bit numbers, by field number. */
-static uint32_t* number_of(covey_manifest_t* m, uint32_t field, uint32_t* format) {
-  switch (field) {
-    case 1:
-      return format;
-    case 5:
-      return &m->image_size;
-    case 6:
-      return &m->chunk_size;
-    case 9:
-      return &m->runtime;
-    case 11:
-      return &m->arena_bytes;
-    case 12:
-      return &m->input_bytes;
-    case 13:
-      return &m->output_bytes;
-    case 14:
-      return &m->model_size;
-    case 15:
-      return &m->preprocessing_size;
-    case 16:
-      return &m->selftest_size;
-    case 21:
-      return &m->security_version;
-    case 22:
-      return &m->preprocessing_id;
-  }
-  return NULL;
+#define MANIFEST(number, kind, member) COVEY_MEMBER(number, kind, covey_manifest_t, member)
+static const covey_member_t manifest_members[] = {
+    MANIFEST(1, COVEY_MEMBER_U32, format),
+    MANIFEST(2, COVEY_MEMBER_BYTES, model),
+    MANIFEST(4, COVEY_MEMBER_DIGEST, artifact_digest),
+    MANIFEST(5, COVEY_MEMBER_U32, image_size),
+    MANIFEST(6, COVEY_MEMBER_U32, chunk_size),
+    MANIFEST(7, COVEY_MEMBER_DIGEST, chunk_table_digest),
+    MANIFEST(9, COVEY_MEMBER_U32, runtime),
+    MANIFEST(10, COVEY_MEMBER_F64, operator_set),
+    MANIFEST(11, COVEY_MEMBER_U32, arena_bytes),
+    MANIFEST(12, COVEY_MEMBER_U32, input_bytes),
+    MANIFEST(13, COVEY_MEMBER_U32, output_bytes),
+    MANIFEST(14, COVEY_MEMBER_U32, model_size),
+    MANIFEST(15, COVEY_MEMBER_U32, preprocessing_size),
+    MANIFEST(16, COVEY_MEMBER_U32, selftest_size),
+    MANIFEST(17, COVEY_MEMBER_DIGEST, preprocessing_digest),
+    MANIFEST(18, COVEY_MEMBER_DIGEST, selftest_digest),
+    MANIFEST(19, COVEY_MEMBER_DIGEST, tables_digest),
+    MANIFEST(21, COVEY_MEMBER_U32, security_version),
+    MANIFEST(22, COVEY_MEMBER_U32, preprocessing_id),
+    COVEY_MEMBERS_END};
+
+bool covey_text_equal(const char* text, covey_bytes_t bytes) {
+  return strlen(text) == bytes.size && memcmp(text, bytes.bytes, bytes.size) == 0;
 }
 
-static const uint8_t** digest_of(covey_manifest_t* m, uint32_t field) {
-  switch (field) {
-    case 4:
-      return &m->artifact_digest;
-    case 7:
-      return &m->chunk_table_digest;
-    case 17:
-      return &m->preprocessing_digest;
-    case 18:
-      return &m->selftest_digest;
-    case 19:
-      return &m->tables_digest;
+int covey_manifest_parse(covey_bytes_t bytes, covey_manifest_t* out) {
+  uint32_t sections;
+  if (!covey_read_members(bytes, manifest_members, out, sizeof *out)) {
+    return COVEY_ERROR_MANIFEST_MALFORMED;
   }
-  return NULL;
-}
-
-static bool text_equal(const char* text, const uint8_t* bytes, size_t size) {
-  return strlen(text) == size && memcmp(text, bytes, size) == 0;
-}
-
-static uint64_t padded(uint32_t size) { return ((uint64_t)size + 15) / 16 * 16; }
-
-int covey_manifest_parse(covey_bytes_t bytes, const char* device_class, covey_manifest_t* out) {
-  covey_reader_t r = covey_reader_of(bytes.bytes, bytes.size);
-  covey_field_t f;
-  uint32_t format = 0;
-  memset(out, 0, sizeof *out);
-  while (covey_read(&r, &f)) {
-    uint32_t* number = number_of(out, f.number, &format);
-    const uint8_t** digest = digest_of(out, f.number);
-    if (number != NULL) {
-      if (f.type != COVEY_VARINT || f.value > UINT32_MAX) return COVEY_ERROR_MANIFEST_MALFORMED;
-      *number = (uint32_t)f.value;
-    } else if (digest != NULL) {
-      if (f.type != COVEY_BYTES || f.size != COVEY_DIGEST_BYTES) {
-        return COVEY_ERROR_MANIFEST_MALFORMED;
-      }
-      *digest = f.bytes;
-    } else if (f.type == COVEY_BYTES && f.number == 2) {
-      out->model.bytes = f.bytes;
-      out->model.size = f.size;
-    } else if (f.type == COVEY_BYTES && f.number == 3) {
-      out->version.bytes = f.bytes;
-      out->version.size = f.size;
-    } else if (f.type == COVEY_BYTES && f.number == 8) {
-      out->class_matches |= text_equal(device_class, f.bytes, f.size);
-    } else if (f.type == COVEY_FIXED64 && f.number == 10) {
-      out->operator_set = f.value;
-    }
+  if (out->format != 1) return COVEY_ERROR_UNSUPPORTED;
+  /* Each below 2^30, so that no sum overflows. */
+  if ((out->model_size | out->preprocessing_size | out->selftest_size) >> 30 != 0) {
+    return COVEY_ERROR_MANIFEST_MALFORMED;
   }
-  if (!r.malformed && format != 1) return COVEY_ERROR_UNSUPPORTED;
-  if (r.malformed || out->artifact_digest == NULL || out->chunk_table_digest == NULL ||
+  sections = covey_align(out->model_size, 16) + covey_align(out->preprocessing_size, 16) +
+             covey_align(out->selftest_size, 16);
+  if (out->artifact_digest == NULL || out->chunk_table_digest == NULL ||
       out->preprocessing_digest == NULL || out->selftest_digest == NULL ||
       out->tables_digest == NULL || out->model.size == 0 || out->model_size == 0 ||
       out->selftest_size == 0 || out->chunk_size == 0 || out->chunk_size % 16 != 0 ||
-      padded(out->model_size) + padded(out->preprocessing_size) + padded(out->selftest_size) !=
-          out->image_size) {
+      sections != out->image_size) {
     return COVEY_ERROR_MANIFEST_MALFORMED;
   }
   out->chunk_count = (out->image_size - 1) / out->chunk_size + 1;
@@ -97,109 +53,106 @@ int covey_manifest_parse(covey_bytes_t bytes, const char* device_class, covey_ma
 }
 
 int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest) {
-  covey_reader_t r = covey_reader_of(message.bytes, message.size);
-  covey_field_t f;
-  memset(manifest, 0, sizeof *manifest);
-  while (covey_read(&r, &f)) {
-    if (f.number != 1) continue;
-    if (f.type != COVEY_BYTES || manifest->size != 0) return COVEY_ERROR_MANIFEST_MALFORMED;
-    manifest->bytes = f.bytes;
-    manifest->size = f.size;
-  }
-  if (r.malformed || manifest->size == 0 || manifest->size > COVEY_MANIFEST_BYTES_MAX) {
+  static const covey_member_t members[] = {{1, COVEY_MEMBER_BYTES, 0}, COVEY_MEMBERS_END};
+  if (!covey_read_members(message, members, manifest, sizeof *manifest) || manifest->size == 0 ||
+      manifest->size > COVEY_MANIFEST_BYTES_MAX) {
     return COVEY_ERROR_MANIFEST_MALFORMED;
   }
   return COVEY_OK;
 }
 
+/* covey.device.v1.Signature */
+typedef struct signature {
+  const uint8_t* key_id;
+  const uint8_t* bytes;
+  uint32_t algorithm;
+} signature_t;
+
+static const covey_member_t signature_members[] = {
+    COVEY_MEMBER(1, COVEY_MEMBER_U32, signature_t, algorithm),
+    COVEY_MEMBER(2, COVEY_MEMBER_EXACTLY + COVEY_KEY_ID_BYTES, signature_t, key_id),
+    COVEY_MEMBER(3, COVEY_MEMBER_EXACTLY + COVEY_SIGNATURE_BYTES, signature_t, bytes),
+    COVEY_MEMBERS_END};
+
 /* One signature: 0 only if it is good and by a trusted key. */
-static int verify_one(const covey_agent_t* a, covey_bytes_t signature, const uint8_t* digest) {
+static int verify_one(const covey_agent_t* a, covey_bytes_t message, const uint8_t* digest) {
   const covey_agent_config_t* config = a->config;
   const covey_crypto_t* crypto = &config->port->crypto;
-  covey_reader_t r = covey_reader_of(signature.bytes, signature.size);
-  covey_field_t f;
-  uint64_t algorithm = 0;
-  covey_bytes_t key_id = {NULL, 0};
-  covey_bytes_t bytes = {NULL, 0};
-  size_t k;
-  while (covey_read(&r, &f)) {
-    if (f.number == 1 && f.type == COVEY_VARINT) algorithm = f.value;
-    if (f.type != COVEY_BYTES) continue;
-    if (f.number == 2) key_id.bytes = f.bytes, key_id.size = f.size;
-    if (f.number == 3) bytes.bytes = f.bytes, bytes.size = f.size;
-  }
-  if (r.malformed || key_id.size != COVEY_KEY_ID_BYTES || bytes.size != COVEY_SIGNATURE_BYTES) {
+  const covey_public_key_t* key;
+  signature_t s;
+  if (!covey_read_members(message, signature_members, &s, sizeof s) || s.key_id == NULL ||
+      s.bytes == NULL) {
     return COVEY_ERROR_SIGNATURE_INVALID;
   }
-  if (algorithm > 31 || (config->algorithms >> algorithm & 1) == 0) {
+  if (s.algorithm > 31 || (config->algorithms >> s.algorithm & 1) == 0) {
     return COVEY_ERROR_ALGORITHM_UNSUPPORTED;
   }
-  for (k = 0; k < config->key_count; ++k) {
-    const covey_public_key_t* key = &config->keys[k];
-    if (key->algorithm != algorithm || memcmp(key->key_id, key_id.bytes, key_id.size) != 0)
+  for (key = config->keys; key != config->keys + config->key_count; ++key) {
+    if (key->algorithm != s.algorithm || memcmp(key->key_id, s.key_id, COVEY_KEY_ID_BYTES) != 0) {
       continue;
-    return crypto->verify(crypto->ctx, key, digest, bytes.bytes) == 0
-               ? COVEY_OK
-               : COVEY_ERROR_SIGNATURE_INVALID;
+    }
+    return crypto->verify(crypto->ctx, key, digest, s.bytes) == 0 ? COVEY_OK
+                                                                  : COVEY_ERROR_SIGNATURE_INVALID;
   }
   return COVEY_ERROR_KEY_UNKNOWN;
 }
 
 /* Any good signature of a trusted key will do; else the worst news is told. */
 static int verify_signatures(const covey_agent_t* a, covey_bytes_t message, const uint8_t* digest) {
-  covey_reader_t r = covey_reader_of(message.bytes, message.size);
-  covey_field_t f;
-  unsigned count = 0;
-  int worst = 0;
-  while (covey_read(&r, &f)) {
-    covey_bytes_t signature;
-    int error;
-    if (f.number != 2 || f.type != COVEY_BYTES) continue;
-    if (++count > COVEY_SIGNATURES_MAX) break;
-    signature.bytes = f.bytes;
-    signature.size = f.size;
-    error = verify_one(a, signature, digest);
-    if (error == 0) return COVEY_OK;
-    if (worst == 0 || error > worst) worst = error; /* -201 before -202 before -203 */
-  }
+  covey_reader_t r = covey_reader_of(message);
+  covey_bytes_t signature;
+  unsigned count;
+  int worst = COVEY_ERROR_ALGORITHM_UNSUPPORTED; /* -201 before -202 before -203 */
   if (COVEY_BREAKS(SKIP_SIGNATURE)) return COVEY_OK;
-  return worst == 0 ? COVEY_ERROR_SIGNATURE_INVALID : worst;
+  for (count = 0; count < COVEY_SIGNATURES_MAX && covey_read_next(&r, 2, &signature); ++count) {
+    const int error = verify_one(a, signature, digest);
+    if (error == 0) return COVEY_OK;
+    if (error > worst) worst = error;
+  }
+  return count == 0 ? COVEY_ERROR_SIGNATURE_INVALID : worst;
 }
 
-int covey_manifest_accept(covey_agent_t* a, size_t model, uint8_t slot, covey_bytes_t message) {
+static bool class_matches(const covey_agent_t* a, covey_bytes_t manifest) {
+  covey_reader_t r = covey_reader_of(manifest);
+  covey_bytes_t name;
+  while (covey_read_next(&r, 8, &name)) {
+    if (covey_text_equal(a->config->device_class, name)) return true;
+  }
+  return false;
+}
+
+int covey_manifest_accept(covey_agent_t* a, covey_model_t* model, uint8_t slot,
+                          covey_bytes_t message) {
   const covey_agent_config_t* config = a->config;
-  const covey_model_config_t* mine = &config->models[model];
-  const covey_model_goal_t* goal = &a->models[model].goal;
   covey_slot_view_t view;
-  const covey_manifest_t* out = &view.manifest;
+  const covey_manifest_t* m = &view.manifest;
   covey_bytes_t manifest;
   uint8_t digest[COVEY_DIGEST_BYTES];
   int error = covey_signed_manifest_open(message, &manifest);
   if (error != 0) return error;
   covey_digest(a, manifest.bytes, manifest.size, digest);
-  if (!covey_digest_equal(digest, goal->candidate)) return COVEY_ERROR_MANIFEST_DIGEST;
-  error = covey_manifest_parse(manifest, config->device_class, &view.manifest);
+  if (!covey_digest_equal(digest, model->goal.candidate)) return COVEY_ERROR_MANIFEST_DIGEST;
+  error = covey_manifest_parse(manifest, &view.manifest);
   if (error != 0) return error;
-  if (!text_equal(mine->name, out->model.bytes, out->model.size)) return COVEY_ERROR_MODEL_MISMATCH;
-  if (!out->class_matches) return COVEY_ERROR_CLASS_MISMATCH;
-  if (out->security_version < goal->security_floor) return COVEY_ERROR_BELOW_SECURITY_FLOOR;
-  if (out->runtime != config->runtime || (out->operator_set != 0 && config->operator_set != 0 &&
-                                          out->operator_set != config->operator_set)) {
+  if (!covey_text_equal(model->config->name, m->model)) return COVEY_ERROR_MODEL_MISMATCH;
+  if (!class_matches(a, manifest)) return COVEY_ERROR_CLASS_MISMATCH;
+  if (m->security_version < model->goal.security_floor) return COVEY_ERROR_BELOW_SECURITY_FLOOR;
+  if (m->runtime != config->runtime || (m->operator_set != 0 && config->operator_set != 0 &&
+                                        m->operator_set != config->operator_set)) {
     return COVEY_ERROR_RUNTIME_MISMATCH;
   }
-  if (out->preprocessing_id != 0 && out->preprocessing_id != config->preprocessing_id) {
+  if (m->preprocessing_id != 0 && m->preprocessing_id != config->preprocessing_id) {
     return COVEY_ERROR_PREPROCESSING_MISMATCH;
   }
-  if (out->arena_bytes > mine->arena_bytes) return COVEY_ERROR_ARENA_TOO_SMALL;
+  if (m->arena_bytes > model->config->arena_bytes) return COVEY_ERROR_ARENA_TOO_SMALL;
   error = covey_slot_layout(a, model, slot, &view);
   if (error != 0) return error;
-  if (out->chunk_size > config->receive_bytes ||
-      out->chunk_size + COVEY_CHUNK_OVERHEAD_BYTES > config->receive_bytes) {
+  if (m->chunk_size > config->receive_bytes - COVEY_CHUNK_OVERHEAD_BYTES) {
     return COVEY_ERROR_MESSAGE_TOO_LARGE;
   }
   /* The self-test's output goes through the send buffer. */
-  if (out->output_bytes > config->send_bytes) return COVEY_ERROR_SELFTEST_INVALID;
-  if (out->chunk_size % config->port->flash.write_align_bytes != 0) {
+  if (m->output_bytes > config->send_bytes) return COVEY_ERROR_SELFTEST_INVALID;
+  if (m->chunk_size % config->port->flash.write_align_bytes != 0) {
     return COVEY_ERROR_FLASH_GEOMETRY;
   }
   return verify_signatures(a, message, digest);

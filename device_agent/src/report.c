@@ -1,18 +1,35 @@
 /* A frozen window as a Report: the same bytes every time. */
 #include "internal.h"
 
-static void write_feature(covey_writer_t* w, const covey_feature_t* f, unsigned bins) {
+#define FROZEN(number, kind, member) COVEY_MEMBER(number, kind, covey_frozen_window_t, member)
+static const covey_member_t frozen_members[] = {
+    FROZEN(3, COVEY_MEMBER_U32, sequence),
+    FROZEN(4, COVEY_MEMBER_U32, base_sequence),
+    FROZEN(5, COVEY_MEMBER_U64, window.tally.t0_ms),
+    FROZEN(6, COVEY_MEMBER_U64, window.tally.t1_ms),
+    FROZEN(7, COVEY_MEMBER_U32, window.tally.merged),
+    FROZEN(8, COVEY_MEMBER_U32, window.tally.inferences),
+    FROZEN(9, COVEY_MEMBER_U64, inferences_total),
+    FROZEN(13, COVEY_MEMBER_U32, window.tally.latency_max_us),
+    FROZEN(14, COVEY_MEMBER_U64, window.tally.latency_sum_us),
+    FROZEN(18, COVEY_MEMBER_U32, window.tally.errors),
+    FROZEN(20, COVEY_MEMBER_U32, window.tally.first_inference),
+    COVEY_MEMBERS_END};
+
+static void write_feature(covey_writer_t* w, const covey_window_t* window, unsigned index) {
+  const covey_moments_t* m = &window->tally.moments[index];
+  const uint32_t* counts = &window->counts[COVEY_COUNTS_FEATURES + index * COVEY_FEATURE_COUNTS];
   const size_t begun = covey_write_begin(w, 16);
-  covey_write_packed(w, 1, f->bins, bins);
-  covey_write_uint(w, 2, f->missing);
-  covey_write_uint(w, 3, f->below);
-  covey_write_uint(w, 4, f->above);
-  if (f->min <= f->max) { /* else every value was missing */
-    covey_write_sint(w, 5, f->min);
-    covey_write_sint(w, 6, f->max);
+  covey_write_packed(w, 1, counts, window->bin_counts[index]);
+  covey_write_uint(w, 2, counts[COVEY_COUNT_MISSING]);
+  covey_write_uint(w, 3, counts[COVEY_COUNT_BELOW]);
+  covey_write_uint(w, 4, counts[COVEY_COUNT_ABOVE]);
+  if (m->min <= m->max) { /* else every value was missing */
+    covey_write_sint(w, 5, m->min);
+    covey_write_sint(w, 6, m->max);
   }
-  covey_write_sint(w, 7, f->sum);
-  covey_write_uint(w, 8, f->sum_squares);
+  covey_write_sint(w, 7, m->sum);
+  covey_write_uint(w, 8, m->sum_squares);
   covey_write_end(w, begun);
 }
 
@@ -37,29 +54,18 @@ static void write_sample(covey_writer_t* w, const covey_samples_t* samples,
 void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_telemetry_t* t,
                          const covey_frozen_window_t* frozen) {
   const covey_window_t* window = &frozen->window;
-  unsigned latency = COVEY_LATENCY_BUCKETS;
+  const covey_samples_t* samples = &window->tally.samples;
+  const uint32_t* latency = &window->counts[COVEY_COUNTS_LATENCY];
+  unsigned buckets = COVEY_LATENCY_BUCKETS;
   unsigned i;
-  while (latency > 0 && window->latency[latency - 1] == 0) --latency;
+  while (buckets > 0 && latency[buckets - 1] == 0) --buckets;
   covey_write_fixed64(w, 1, boot_id);
   covey_write_bytes(w, 2, t->streams[window->stream].manifest, COVEY_PREFIX_BYTES);
-  covey_write_uint(w, 3, frozen->sequence);
-  covey_write_uint(w, 4, frozen->base_sequence);
-  covey_write_uint(w, 5, window->t0_ms);
-  covey_write_uint(w, 6, window->t1_ms);
-  covey_write_uint(w, 7, window->merged);
-  covey_write_uint(w, 8, window->inferences);
-  covey_write_uint(w, 9, frozen->inferences_total);
-  covey_write_packed(w, 10, window->classes, window->class_count);
-  covey_write_packed(w, 11, window->confidence, COVEY_CONFIDENCE_BINS);
-  covey_write_packed(w, 12, window->latency, latency);
-  covey_write_uint(w, 13, window->latency_max_us);
-  covey_write_uint(w, 14, window->latency_sum_us);
-  for (i = 0; i < window->feature_count; ++i) {
-    write_feature(w, &window->features[i], window->bin_counts[i]);
-  }
-  for (i = 0; i < window->samples.count; ++i)
-    write_sample(w, &window->samples, &window->samples.at[i]);
-  covey_write_uint(w, 18, window->errors);
-  covey_write_uint(w, 19, window->samples.hits - window->samples.count);
-  covey_write_uint(w, 20, window->first_inference);
+  covey_write_members(w, frozen_members, frozen);
+  covey_write_packed(w, 10, &window->counts[COVEY_COUNTS_CLASSES], window->class_count);
+  covey_write_packed(w, 11, &window->counts[COVEY_COUNTS_CONFIDENCE], COVEY_CONFIDENCE_BINS);
+  covey_write_packed(w, 12, latency, buckets);
+  for (i = 0; i < window->feature_count; ++i) write_feature(w, window, i);
+  for (i = 0; i < samples->count; ++i) write_sample(w, samples, &samples->at[i]);
+  covey_write_uint(w, 19, samples->hits - samples->count);
 }

@@ -23,20 +23,19 @@ void covey_seal(covey_agent_t* a, const char* kind, covey_writer_t* w) {
   covey_write_bytes(w, 15, mac, COVEY_MAC_BYTES);
 }
 
-int covey_unseal(const covey_agent_t* a, const char* kind, covey_bytes_t message) {
+int covey_unseal(const covey_agent_t* a, const char* kind, covey_bytes_t* message) {
   uint8_t mac[COVEY_DIGEST_BYTES];
   const uint8_t* field;
   uint8_t difference = 0;
   size_t i;
-  if (COVEY_BREAKS(NO_MAC) && message.size >= COVEY_MAC_FIELD_BYTES) {
-    return (int)(message.size - COVEY_MAC_FIELD_BYTES);
-  }
-  if (message.size < COVEY_MAC_FIELD_BYTES || !a->enrolled) return COVEY_ERROR_MAC_INVALID;
-  field = message.bytes + message.size - COVEY_MAC_FIELD_BYTES;
+  if (message->size < COVEY_MAC_FIELD_BYTES) return COVEY_ERROR_MAC_INVALID;
+  message->size -= COVEY_MAC_FIELD_BYTES;
+  if (COVEY_BREAKS(NO_MAC)) return COVEY_OK;
+  field = message->bytes + message->size;
   if (field[0] != 0x7a || field[1] != COVEY_MAC_BYTES ||
-      mac_of(a, kind, message.bytes, message.size - COVEY_MAC_FIELD_BYTES, mac) != 0) {
+      mac_of(a, kind, message->bytes, message->size, mac) != 0) {
     return COVEY_ERROR_MAC_INVALID;
   }
   for (i = 0; i < COVEY_MAC_BYTES; ++i) difference |= (uint8_t)(field[2 + i] ^ mac[i]);
-  return difference == 0 ? (int)(message.size - COVEY_MAC_FIELD_BYTES) : COVEY_ERROR_MAC_INVALID;
+  return difference == 0 ? COVEY_OK : COVEY_ERROR_MAC_INVALID;
 }

@@ -1,37 +1,17 @@
 /* One connection: subscriptions, hello after the site's message, status until acknowledged. */
 #include "internal.h"
 
-#define SHORT_WAIT_MS 100U
-/* A device without a model, or without inferences, still says that it is there. */
-#define HEARTBEAT_INTERVALS 2U
-
-/* A fixed topic by number; false after the last. */
-static bool fixed_topic(const covey_agent_t* a, unsigned number, char* topic, uint8_t* qos) {
-  *qos = number < 2;
-  switch (number) {
-    case 0:
-      memcpy(topic, "covey/v1/site", sizeof "covey/v1/site");
-      return true;
-    case 1:
-      covey_topic_own(a, "down/goal", topic);
-      return true;
-    case 2:
-      covey_topic_own(a, "down/ack", topic);
-      return true;
-    case 3:
-      covey_topic_own(a, "down/chunk", topic);
-      return true;
-  }
-  return false;
-}
-
-static bool subscribe(covey_agent_t* a) {
+bool covey_subscribe(covey_agent_t* a, enum covey_topic_kind first, enum covey_topic_kind last) {
   const covey_link_t* link = &covey_port(a)->link;
   char topic[COVEY_TOPIC_BYTES_MAX];
-  uint8_t qos;
-  while (fixed_topic(a, a->subscribed, topic, &qos)) {
-    if (link->subscribe(link->ctx, topic, qos) != 0) {
-      covey_wake_at(a, a->now_ms + SHORT_WAIT_MS);
+  if (a->subscribed < first) a->subscribed = (uint8_t)(first - 1);
+  while (a->subscribed < last) {
+    const enum covey_topic_kind kind = (enum covey_topic_kind)(a->subscribed + 1);
+    covey_topic_of(a, kind, topic);
+    /* What is asked for may get lost: it is asked for again. */
+    if (link->subscribe(link->ctx, topic,
+                        kind == COVEY_TOPIC_ACK || kind == COVEY_TOPIC_CHUNK ? 0 : 1) != 0) {
+      a->wake_ms = COVEY_SHORT_WAIT_MS < a->wake_ms ? COVEY_SHORT_WAIT_MS : a->wake_ms;
       return false;
     }
     ++a->subscribed;
@@ -40,162 +20,130 @@ static bool subscribe(covey_agent_t* a) {
 }
 
 static void hello_step(covey_agent_t* a) {
+  covey_timer_t* timer = &a->timers[COVEY_TIMER_HELLO];
   covey_writer_t w;
-  if (!a->site_seen || !a->hello_due) return;
-  if (a->now_ms >= a->hello_at_ms) {
-    w = covey_send_writer(a);
-    covey_encode_hello(a, &w);
-    if (covey_send(a, "hello", &w, 1) == 0) {
-      a->hello_sent = true;
-      a->hello_at_ms = covey_backoff(a, a->hello_tries);
-      if (a->hello_tries < 16) ++a->hello_tries;
-      covey_wake_at(a, a->now_ms);
-    } else {
-      a->hello_at_ms = a->now_ms + SHORT_WAIT_MS;
-    }
-  }
-  covey_wake_at(a, a->hello_at_ms);
+  int error;
+  if (!a->site_seen || !a->hello_due || !covey_due(a, timer)) return;
+  w = covey_send_writer(a);
+  covey_encode_hello(a, &w);
+  error = covey_send(a, "up/hello", &w, 1);
+  covey_repeat(a, timer, error);
+  if (error != 0) return;
+  a->hello_sent = true;
+  covey_soon(a);
 }
 
 static void status_step(covey_agent_t* a) {
-  const uint64_t silent_at_ms =
-      a->said_at_ms + (uint64_t)HEARTBEAT_INTERVALS * a->times.report_interval_ms;
+  covey_timer_t* timer = &a->timers[COVEY_TIMER_STATUS];
   covey_writer_t w;
-  if (a->now_ms >= silent_at_ms) {
-    a->status_dirty = true;
-  } else {
-    covey_wake_at(a, silent_at_ms);
-  }
-  if (a->progress_dirty) {
-    if (a->now_ms >= a->progress_at_ms) {
-      a->progress_dirty = false;
-      a->status_dirty = true;
-    } else {
-      covey_wake_at(a, a->progress_at_ms);
-    }
-  }
+  if (a->progress_dirty && covey_due(a, &a->timers[COVEY_TIMER_PROGRESS])) a->status_dirty = true;
+  /* A device without a model, or without inferences, still says that it is there. */
+  if (covey_due(a, &a->timers[COVEY_TIMER_SILENT])) a->status_dirty = true;
   if (a->status_dirty) {
     a->status_dirty = false;
     a->progress_dirty = false;
-    a->progress_at_ms = a->now_ms + a->times.progress_ms;
+    a->timers[COVEY_TIMER_PROGRESS].left_ms = a->times.progress_ms;
     ++a->status_number;
-    a->status_tries = 0;
-    a->status_at_ms = a->now_ms;
+    timer->left_ms = 0;
+    timer->tries = 0;
   }
-  if (a->status_acked == a->status_number) return;
-  if (a->now_ms >= a->status_at_ms) {
-    w = covey_send_writer(a);
-    covey_encode_status(a, &w);
-    if (covey_send(a, "status", &w, 1) == 0) {
-      a->status_at_ms = covey_backoff(a, a->status_tries);
-      if (a->status_tries < 16) ++a->status_tries;
-    } else {
-      a->status_at_ms = a->now_ms + SHORT_WAIT_MS;
-    }
-  }
-  covey_wake_at(a, a->status_at_ms);
+  if (a->status_acked == a->status_number || !covey_due(a, timer)) return;
+  w = covey_send_writer(a);
+  covey_encode_status(a, &w);
+  covey_repeat(a, timer, covey_send(a, "up/status", &w, 1));
 }
 
 void covey_session_step(covey_agent_t* a) {
-  if (!a->connected || !subscribe(a)) return;
+  if (!a->connected || !covey_subscribe(a, COVEY_TOPIC_SITE, COVEY_TOPIC_CHUNK)) return;
   hello_step(a);
   if (a->hello_sent) status_step(a);
 }
 
 void covey_status_changed(covey_agent_t* a) {
   a->status_dirty = true;
-  covey_wake_at(a, a->now_ms);
+  covey_soon(a);
 }
 
 void covey_answered(covey_agent_t* a) {
   if (!a->hello_sent) return; /* to an earlier connection's */
   a->hello_due = false;
-  a->hello_tries = 0;
 }
 
+void covey_hello_again(covey_agent_t* a, uint32_t jitter_ms) {
+  covey_timer_t* timer = &a->timers[COVEY_TIMER_HELLO];
+  a->hello_due = true;
+  timer->tries = 0;
+  timer->left_ms = covey_jitter(a, jitter_ms);
+}
+
+/* covey.device.v1.Site; UTC is not needed here. */
+typedef struct site {
+  uint64_t gateway_start_id;
+  uint32_t hello_jitter_ms;
+} site_t;
+
+static const covey_member_t site_members[] = {
+    COVEY_MEMBER(2, COVEY_MEMBER_F64, site_t, gateway_start_id),
+    COVEY_MEMBER(4, COVEY_MEMBER_U32, site_t, hello_jitter_ms), COVEY_MEMBERS_END};
+
 int covey_site_receive(covey_agent_t* a, covey_bytes_t message) {
-  covey_reader_t r = covey_reader_of(message.bytes, message.size);
-  covey_field_t f;
-  uint64_t start = 0;
-  uint32_t jitter_ms = 0;
-  while (covey_read(&r, &f)) {
-    if (f.number == 2 && f.type == COVEY_FIXED64) start = f.value;
-    if (f.number == 4 && f.type == COVEY_VARINT) {
-      jitter_ms = f.value < UINT32_MAX ? (uint32_t)f.value : UINT32_MAX;
-    }
-  }
-  if (r.malformed) {
-    ++a->counters.malformed;
+  site_t site;
+  if (!covey_read_members(message, site_members, &site, sizeof site)) {
     return COVEY_ERROR_MESSAGE_MALFORMED;
   }
-  if (a->site_seen && start == a->gateway_start_id) return COVEY_OK;
+  if (a->site_seen && site.gateway_start_id == a->gateway_start_id) return COVEY_OK;
   /* Nobody authenticates this message: it can hurry a hello, or delay it by retry_max. */
-  if (jitter_ms > a->times.retry_max_ms) jitter_ms = a->times.retry_max_ms;
+  if (site.hello_jitter_ms > a->times.retry_max_ms) site.hello_jitter_ms = a->times.retry_max_ms;
   a->site_seen = true;
-  a->gateway_start_id = start;
-  a->hello_due = true;
-  a->hello_tries = 0;
-  a->hello_at_ms = a->now_ms + covey_jitter(a, jitter_ms);
-  covey_wake_at(a, a->now_ms);
+  a->gateway_start_id = site.gateway_start_id;
+  covey_hello_again(a, site.hello_jitter_ms);
   return COVEY_OK;
 }
 
-static bool parse_stream(covey_agent_t* a, const covey_field_t* field) {
-  covey_reader_t r = covey_reader_of(field->bytes, field->size);
-  covey_field_t f;
-  const uint8_t* prefix = NULL;
-  uint32_t cumulative = 0;
-  uint64_t bitmap = 0;
-  while (covey_read(&r, &f)) {
-    if (f.number == 1 && f.type == COVEY_BYTES && f.size == COVEY_PREFIX_BYTES) prefix = f.bytes;
-    if (f.number == 2 && f.type == COVEY_VARINT) cumulative = (uint32_t)f.value;
-    if (f.number == 3 && f.type == COVEY_FIXED64) bitmap = f.value;
-  }
-  if (r.malformed || prefix == NULL) return false;
-  covey_telemetry_ack(a, prefix, cumulative, bitmap);
-  return true;
-}
+/* covey.device.v1.Ack */
+typedef struct ack {
+  uint64_t boot_id;
+  uint32_t status_number;
+  uint32_t backoff_ms;
+  uint8_t credit;
+} ack_t;
+
+static const covey_member_t ack_members[] = {
+    COVEY_MEMBER(1, COVEY_MEMBER_F64, ack_t, boot_id),
+    COVEY_MEMBER(3, COVEY_MEMBER_U32, ack_t, status_number),
+    COVEY_MEMBER(4, COVEY_MEMBER_U8, ack_t, credit),
+    COVEY_MEMBER(5, COVEY_MEMBER_U32, ack_t, backoff_ms), COVEY_MEMBERS_END};
+
+static const covey_member_t stream_members[] = {
+    COVEY_MEMBER(1, COVEY_MEMBER_PREFIX, covey_stream_ack_t, manifest),
+    COVEY_MEMBER(2, COVEY_MEMBER_U32, covey_stream_ack_t, cumulative),
+    COVEY_MEMBER(3, COVEY_MEMBER_F64, covey_stream_ack_t, bitmap), COVEY_MEMBERS_END};
 
 int covey_ack_receive(covey_agent_t* a, covey_bytes_t message) {
-  covey_reader_t r;
-  covey_field_t f;
-  uint64_t boot_id = 0;
-  uint64_t status_number = 0;
-  uint64_t credit = 0;
-  uint64_t backoff_ms = 0;
-  const int size = covey_unseal(a, "ack", message);
-  if (size < 0) {
-    ++a->counters.mac_invalid;
-    return size;
-  }
-  r = covey_reader_of(message.bytes, (size_t)size);
-  while (covey_read(&r, &f)) {
-    if (f.number == 1 && f.type == COVEY_FIXED64) boot_id = f.value;
-    if (f.type != COVEY_VARINT) continue;
-    if (f.number == 3) status_number = f.value;
-    if (f.number == 4) credit = f.value;
-    if (f.number == 5) backoff_ms = f.value;
-  }
-  if (r.malformed) {
-    ++a->counters.malformed;
+  ack_t ack;
+  covey_reader_t streams;
+  covey_bytes_t item;
+  const int error = covey_unseal(a, "ack", &message);
+  if (error != 0) return error;
+  if (!covey_read_members(message, ack_members, &ack, sizeof ack)) {
     return COVEY_ERROR_MESSAGE_MALFORMED;
   }
-  if (boot_id != a->boot_id) return COVEY_OK; /* late, for an earlier boot */
-  r = covey_reader_of(message.bytes, (size_t)size);
-  while (covey_read(&r, &f)) {
-    if (f.number != 2 || f.type != COVEY_BYTES) continue;
-    if (!parse_stream(a, &f)) {
-      ++a->counters.malformed;
+  if (ack.boot_id != a->boot_id) return COVEY_OK; /* late, for an earlier boot */
+  streams = covey_reader_of(message);
+  while (covey_read_next(&streams, 2, &item)) {
+    covey_stream_ack_t stream;
+    if (!covey_read_members(item, stream_members, &stream, sizeof stream) ||
+        stream.manifest == NULL) {
       return COVEY_ERROR_MESSAGE_MALFORMED;
     }
+    covey_telemetry_ack(a, &stream);
   }
   covey_answered(a);
-  if (status_number <= a->status_number && status_number > a->status_acked) {
-    a->status_acked = (uint32_t)status_number;
+  if (ack.status_number <= a->status_number && ack.status_number > a->status_acked) {
+    a->status_acked = ack.status_number;
   }
-  if (credit != 0) a->credit = (uint8_t)(credit < 0xff ? credit : 0xff);
-  if (backoff_ms > a->times.retry_max_ms) backoff_ms = a->times.retry_max_ms;
-  if (backoff_ms != 0) a->report_at_ms = a->now_ms + backoff_ms;
-  covey_wake_at(a, a->now_ms);
+  if (ack.credit != 0) a->credit = ack.credit;
+  if (ack.backoff_ms > a->times.retry_max_ms) ack.backoff_ms = a->times.retry_max_ms;
+  if (ack.backoff_ms != 0) a->timers[COVEY_TIMER_REPORT].left_ms = ack.backoff_ms;
   return COVEY_OK;
 }

@@ -7,31 +7,42 @@
 #define MESSAGE_OFFSET (2 * COVEY_ROW_BYTES)
 #define TABLE_OFFSET (MESSAGE_OFFSET + COVEY_SIGNED_MANIFEST_BYTES_MAX)
 
-/* A row {magic, value, prefix of the manifest, crc32}. */
+typedef struct row {
+  uint32_t magic;
+  uint32_t value;
+  uint32_t zero[13];
+  uint32_t crc; /* of all before it */
+} row_t;
+COVEY_STATIC_ASSERT(sizeof(row_t) == COVEY_ROW_BYTES);
+
+static uint32_t crc_of(const row_t* row) {
+  return covey_crc32((const uint8_t*)row, offsetof(row_t, crc));
+}
+
 static int write_row(covey_agent_t* a, uint32_t offset, uint32_t magic, uint32_t value) {
-  uint8_t row[COVEY_ROW_BYTES];
-  memset(row, 0, sizeof row);
-  covey_store32(row, magic);
-  covey_store32(row + 4, value);
-  covey_store32(row + 60, covey_crc32(row, 60));
-  return covey_flash_write(a, offset, row, sizeof row);
+  row_t row;
+  memset(&row, 0, sizeof row);
+  row.magic = magic;
+  row.value = value;
+  row.crc = crc_of(&row);
+  return covey_flash_write(a, offset, &row, sizeof row);
 }
 
 static bool read_row(covey_agent_t* a, uint32_t offset, uint32_t magic, uint32_t* value) {
-  uint8_t row[COVEY_ROW_BYTES];
-  if (covey_flash_read(a, offset, row, sizeof row) != 0) return false;
-  *value = covey_load32(row + 4);
-  return covey_load32(row) == magic && covey_crc32(row, 60) == covey_load32(row + 60);
+  row_t row;
+  if (covey_flash_read(a, offset, &row, sizeof row) != 0) return false;
+  *value = row.value;
+  return row.magic == magic && row.crc == crc_of(&row);
 }
 
 const uint8_t* covey_slot_bytes(const covey_agent_t* a, uint32_t offset) {
   return covey_port(a)->flash.xip_base + offset;
 }
 
-uint32_t covey_slot_usable(const covey_agent_t* a, size_t model) {
+uint32_t covey_slot_usable(const covey_agent_t* a, const covey_model_t* model) {
   /* The gateway reckons with 4,096 bytes beside chunk table and image; what alignment may cost
    * more is taken off here. */
-  const covey_model_config_t* m = &a->config->models[model];
+  const covey_model_config_t* m = model->config;
   const uint32_t unit = covey_port(a)->flash.erase_unit_bytes;
   const uint32_t lost = unit <= 4096 ? unit : 4 * COVEY_ROW_BYTES;
   uint32_t smallest = UINT32_MAX;
@@ -42,8 +53,9 @@ uint32_t covey_slot_usable(const covey_agent_t* a, size_t model) {
   return smallest > lost ? smallest - lost : 0;
 }
 
-int covey_slot_layout(const covey_agent_t* a, size_t model, uint8_t slot, covey_slot_view_t* view) {
-  const covey_slot_t* place = &a->config->models[model].slots[slot];
+int covey_slot_layout(const covey_agent_t* a, const covey_model_t* m, uint8_t slot,
+                      covey_slot_view_t* view) {
+  const covey_slot_t* place = &m->config->slots[slot];
   const uint32_t unit = covey_port(a)->flash.erase_unit_bytes;
   if (view->manifest.chunk_count > COVEY_CHUNKS_MAX) return COVEY_ERROR_SLOT_TOO_SMALL;
   view->base = place->offset;
@@ -62,22 +74,21 @@ int covey_slot_layout(const covey_agent_t* a, size_t model, uint8_t slot, covey_
   return COVEY_OK;
 }
 
-int covey_slot_view(covey_agent_t* a, size_t model, uint8_t slot, covey_slot_view_t* view) {
-  const covey_model_config_t* m = &a->config->models[model];
+int covey_slot_view(covey_agent_t* a, const covey_model_t* m, uint8_t slot,
+                    covey_slot_view_t* view) {
+  const covey_model_config_t* config = m->config;
   covey_bytes_t manifest;
   uint32_t size = 0;
   int error;
-  if (slot >= m->slot_count || !read_row(a, m->slots[slot].offset, HEADER_MAGIC, &size) ||
+  if (slot >= config->slot_count || !read_row(a, config->slots[slot].offset, HEADER_MAGIC, &size) ||
       size > COVEY_SIGNED_MANIFEST_BYTES_MAX) {
     return COVEY_ERROR_MANIFEST_MALFORMED;
   }
-  view->message.bytes = covey_slot_bytes(a, m->slots[slot].offset + MESSAGE_OFFSET);
+  view->message.bytes = covey_slot_bytes(a, config->slots[slot].offset + MESSAGE_OFFSET);
   view->message.size = size;
   error = covey_signed_manifest_open(view->message, &manifest);
-  if (error == 0) {
-    error = covey_manifest_parse(manifest, a->config->device_class, &view->manifest);
-  }
-  if (error == 0) error = covey_slot_layout(a, model, slot, view);
+  if (error == 0) error = covey_manifest_parse(manifest, &view->manifest);
+  if (error == 0) error = covey_slot_layout(a, m, slot, view);
   if (error != 0) return error;
   view->tables_present =
       read_row(a, view->tables_row, TABLES_MAGIC, &size) && size <= COVEY_TABLES_BYTES_MAX;
@@ -85,49 +96,52 @@ int covey_slot_view(covey_agent_t* a, size_t model, uint8_t slot, covey_slot_vie
   return COVEY_OK;
 }
 
-void covey_slots_scan(covey_agent_t* a, size_t model) {
-  covey_model_t* m = &a->models[model];
+void covey_slots_scan(covey_agent_t* a, covey_model_t* m) {
   covey_slot_view_t view;
   uint8_t slot;
   m->slots_present = 0;
-  for (slot = 0; slot < a->config->models[model].slot_count; ++slot) {
+  for (slot = 0; slot < m->config->slot_count; ++slot) {
     covey_bytes_t manifest;
-    bool erased = false;
-    if (covey_slot_view(a, model, slot, &view) != 0) continue;
-    covey_slot_erased(a, &view, &erased);
-    if (!erased || covey_signed_manifest_open(view.message, &manifest) != 0) continue;
+    if (covey_slot_view(a, m, slot, &view) != 0 || !covey_slot_erased(a, &view) ||
+        covey_signed_manifest_open(view.message, &manifest) != 0) {
+      continue;
+    }
     covey_digest(a, manifest.bytes, manifest.size, m->slot_digest[slot]);
     m->slots_present |= (uint8_t)(1U << slot);
   }
 }
 
-int covey_slot_find(const covey_agent_t* a, size_t model, const uint8_t* digest) {
-  const covey_model_t* m = &a->models[model];
-  int slot;
-  for (slot = 0; slot < COVEY_SLOTS_MAX; ++slot) {
-    if ((m->slots_present >> slot & 1) != 0 && covey_digest_equal(m->slot_digest[slot], digest)) {
-      return slot;
-    }
-  }
-  return -1;
+const uint8_t* covey_slot_digest(const covey_model_t* m, uint8_t slot) {
+  const bool present = slot < COVEY_SLOTS_MAX && (m->slots_present >> slot & 1) != 0;
+  return present ? m->slot_digest[slot] : NULL;
 }
 
-int covey_slot_begin(covey_agent_t* a, size_t model, uint8_t slot, covey_bytes_t message) {
-  const uint32_t base = a->config->models[model].slots[slot].offset;
-  uint32_t at;
-  int error = COVEY_OK;
-  a->models[model].slots_present &= (uint8_t) ~(1U << slot);
-  for (at = 0; at < TABLE_OFFSET && error == 0; at += covey_port(a)->flash.erase_unit_bytes) {
-    error = covey_flash_erase(a, base + at);
+bool covey_slot_holds(const covey_model_t* m, uint8_t slot, const uint8_t* digest) {
+  const uint8_t* held = covey_slot_digest(m, slot);
+  return held != NULL && covey_digest_equal(held, digest);
+}
+
+uint8_t covey_slot_find(const covey_model_t* m, const uint8_t* digest) {
+  uint8_t slot;
+  for (slot = 0; slot < COVEY_SLOTS_MAX; ++slot) {
+    if (covey_slot_holds(m, slot, digest)) return slot;
   }
+  return COVEY_NO_SLOT;
+}
+
+int covey_slot_begin(covey_agent_t* a, covey_model_t* m, uint8_t slot, covey_bytes_t message) {
+  const uint32_t base = m->config->slots[slot].offset;
+  int error;
+  m->slots_present &= (uint8_t) ~(1U << slot);
+  error = covey_flash_erase(a, base, TABLE_OFFSET);
   if (error == 0) error = covey_flash_write(a, base + MESSAGE_OFFSET, message.bytes, message.size);
   if (error == 0) error = write_row(a, base, HEADER_MAGIC, (uint32_t)message.size);
   return error;
 }
 
-void covey_slot_erased(covey_agent_t* a, const covey_slot_view_t* view, bool* erased) {
-  uint32_t value = 0;
-  *erased = read_row(a, view->base + COVEY_ROW_BYTES, ERASED_MAGIC, &value);
+bool covey_slot_erased(covey_agent_t* a, const covey_slot_view_t* view) {
+  uint32_t value;
+  return read_row(a, view->base + COVEY_ROW_BYTES, ERASED_MAGIC, &value);
 }
 
 int covey_slot_mark_erased(covey_agent_t* a, const covey_slot_view_t* view) {

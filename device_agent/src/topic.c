@@ -21,71 +21,54 @@ bool covey_device_id_valid(const char* id) {
 
 void covey_topic_own(const covey_agent_t* a, const char* tail, char topic[COVEY_TOPIC_BYTES_MAX]) {
   char* at = append(topic, "covey/v1/");
-  at = append(at, a->shard);
+  at = append(at, a->enrolled ? a->shard : "enroll");
   at = append(at, "/");
-  at = append(at, a->config->device_id);
-  at = append(at, "/");
-  (void)append(at, tail);
-}
-
-void covey_topic_enroll(const covey_agent_t* a, const char* tail,
-                        char topic[COVEY_TOPIC_BYTES_MAX]) {
-  char* at = append(topic, "covey/v1/enroll/");
   at = append(at, a->config->device_id);
   at = append(at, "/");
   (void)append(at, tail);
 }
 
 void covey_topic_digest(const uint8_t* digest, char topic[COVEY_TOPIC_BYTES_MAX]) {
-  static const char hex[] = "0123456789abcdef";
   char* at = append(topic, "covey/v1/m/");
   size_t i;
-  for (i = 0; i < COVEY_DIGEST_BYTES; ++i) {
-    *at++ = hex[digest[i] >> 4];
-    *at++ = hex[digest[i] & 15];
+  for (i = 0; i < 2 * COVEY_DIGEST_BYTES; ++i) {
+    const int nibble = digest[i / 2] >> (i % 2 != 0 ? 0 : 4) & 15;
+    *at++ = (char)(nibble + (nibble < 10 ? '0' : 'a' - 10));
   }
   *at = '\0';
 }
 
-static int nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
-static bool digest_topic(const char* topic, size_t size, uint8_t digest[COVEY_DIGEST_BYTES]) {
-  static const char head[] = "covey/v1/m/";
-  const size_t head_size = sizeof head - 1;
-  size_t i;
-  if (size != head_size + 2 * COVEY_DIGEST_BYTES || memcmp(topic, head, head_size) != 0) {
-    return false;
+void covey_topic_of(const covey_agent_t* a, enum covey_topic_kind kind,
+                    char topic[COVEY_TOPIC_BYTES_MAX]) {
+  static const char* const tails[] = {"down/goal", "down/ack", "down/chunk", "down"};
+  if (kind == COVEY_TOPIC_SITE) {
+    (void)append(topic, "covey/v1/site");
+  } else {
+    covey_topic_own(a, tails[kind - COVEY_TOPIC_GOAL], topic);
   }
-  for (i = 0; i < COVEY_DIGEST_BYTES; ++i) {
-    const int high = nibble(topic[head_size + 2 * i]);
-    const int low = nibble(topic[head_size + 2 * i + 1]);
-    if (high < 0 || low < 0) return false;
-    digest[i] = (uint8_t)(high << 4 | low);
-  }
-  return true;
 }
 
 static bool equal(const char* expected, const char* topic, size_t size) {
   return strlen(expected) == size && memcmp(expected, topic, size) == 0;
 }
 
-enum covey_topic_kind covey_topic_parse(const covey_agent_t* a, const char* topic, size_t size,
-                                        uint8_t digest[COVEY_DIGEST_BYTES]) {
+enum covey_topic_kind covey_topic_parse(covey_agent_t* a, const char* topic, size_t size) {
   char own[COVEY_TOPIC_BYTES_MAX];
-  if (equal("covey/v1/site", topic, size)) return COVEY_TOPIC_SITE;
-  if (digest_topic(topic, size, digest)) return COVEY_TOPIC_MANIFEST;
-  if (!a->enrolled) {
-    covey_topic_enroll(a, "down", own);
-    return equal(own, topic, size) ? COVEY_TOPIC_ENROLL : COVEY_TOPIC_NONE;
+  unsigned kind;
+  for (kind = COVEY_TOPIC_SITE; kind <= COVEY_TOPIC_ENROLL; ++kind) {
+    covey_topic_of(a, (enum covey_topic_kind)kind, own);
+    if (equal(own, topic, size)) break;
   }
-  covey_topic_own(a, "down/chunk", own);
-  if (equal(own, topic, size)) return COVEY_TOPIC_CHUNK;
-  covey_topic_own(a, "down/goal", own);
-  if (equal(own, topic, size)) return COVEY_TOPIC_GOAL;
-  covey_topic_own(a, "down/ack", own);
-  return equal(own, topic, size) ? COVEY_TOPIC_ACK : COVEY_TOPIC_NONE;
+  if (kind > COVEY_TOPIC_ENROLL) {
+    /* A retained message by digest: only the one that is waited for, others are left over. */
+    const uint8_t* wanted = covey_job_wants(a);
+    if (wanted == NULL) return COVEY_TOPIC_NONE;
+    covey_topic_digest(wanted, own);
+    if (!equal(own, topic, size)) return COVEY_TOPIC_NONE;
+    return a->job.state == COVEY_JOB_MANIFEST ? COVEY_TOPIC_MANIFEST : COVEY_TOPIC_TABLE;
+  }
+  if (kind != COVEY_TOPIC_SITE && a->enrolled != (kind != COVEY_TOPIC_ENROLL)) {
+    return COVEY_TOPIC_NONE;
+  }
+  return (enum covey_topic_kind)kind;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+/* ---- Writing */
+
 static void put(covey_writer_t* w, uint8_t byte) {
   if (w->size >= w->capacity) w->overflow = true;
   if (!w->overflow) w->bytes[w->size++] = byte;
@@ -15,15 +17,17 @@ static void put_varint(covey_writer_t* w, uint64_t value) {
   put(w, (uint8_t)value);
 }
 
-static void put_fixed(covey_writer_t* w, uint64_t value, unsigned size) {
+static void put_tag(covey_writer_t* w, uint32_t field, enum covey_wire_type type) {
+  put_varint(w, (field << 3) | (uint32_t)type);
+}
+
+static void put_fixed(covey_writer_t* w, uint32_t field, uint64_t value, unsigned size) {
+  if (value == 0) return;
+  put_tag(w, field, size == 4 ? COVEY_FIXED32 : COVEY_FIXED64);
   while (size-- > 0) {
     put(w, (uint8_t)value);
     value >>= 8;
   }
-}
-
-static void put_tag(covey_writer_t* w, uint32_t field, enum covey_wire_type type) {
-  put_varint(w, (field << 3) | (uint32_t)type);
 }
 
 void covey_write_uint(covey_writer_t* w, uint32_t field, uint64_t value) {
@@ -38,15 +42,11 @@ void covey_write_sint(covey_writer_t* w, uint32_t field, int64_t value) {
 }
 
 void covey_write_fixed32(covey_writer_t* w, uint32_t field, uint32_t value) {
-  if (value == 0) return;
-  put_tag(w, field, COVEY_FIXED32);
-  put_fixed(w, value, 4);
+  put_fixed(w, field, value, 4);
 }
 
 void covey_write_fixed64(covey_writer_t* w, uint32_t field, uint64_t value) {
-  if (value == 0) return;
-  put_tag(w, field, COVEY_FIXED64);
-  put_fixed(w, value, 8);
+  put_fixed(w, field, value, 8);
 }
 
 void covey_write_bytes(covey_writer_t* w, uint32_t field, const void* bytes, size_t size) {
@@ -95,10 +95,51 @@ void covey_write_packed(covey_writer_t* w, uint32_t field, const uint32_t* value
   covey_write_end(w, begun);
 }
 
-covey_reader_t covey_reader_of(const void* bytes, size_t size) {
+void covey_write_members(covey_writer_t* w, const covey_member_t* members, const void* from) {
+  for (; members->number != 0; ++members) {
+    const uint32_t number = members->number;
+    const void* at = (const uint8_t*)from + members->offset;
+    const uint8_t* bytes;
+    switch (members->kind) {
+      case COVEY_MEMBER_U8:
+        covey_write_uint(w, number, *(const uint8_t*)at);
+        break;
+      case COVEY_MEMBER_U16:
+        covey_write_uint(w, number, *(const uint16_t*)at);
+        break;
+      case COVEY_MEMBER_U32:
+        covey_write_uint(w, number, *(const uint32_t*)at);
+        break;
+      case COVEY_MEMBER_I32:
+        covey_write_uint(w, number, (uint64_t)(int64_t) * (const int32_t*)at);
+        break;
+      case COVEY_MEMBER_U64:
+        covey_write_uint(w, number, *(const uint64_t*)at);
+        break;
+      case COVEY_MEMBER_F32:
+        covey_write_fixed32(w, number, *(const uint32_t*)at);
+        break;
+      case COVEY_MEMBER_F64:
+        covey_write_fixed64(w, number, *(const uint64_t*)at);
+        break;
+      case COVEY_MEMBER_TEXT:
+        covey_write_text(w, number, *(const char* const*)at);
+        break;
+      default: /* EXACTLY: a pointer */
+        bytes = *(const uint8_t* const*)at;
+        if (bytes != NULL) {
+          covey_write_bytes(w, number, bytes, (size_t)(members->kind - COVEY_MEMBER_EXACTLY));
+        }
+    }
+  }
+}
+
+/* ---- Reading */
+
+covey_reader_t covey_reader_of(covey_bytes_t message) {
   covey_reader_t r;
-  r.at = (const uint8_t*)bytes;
-  r.end = r.at + size;
+  r.at = message.bytes;
+  r.end = message.bytes + message.size;
   r.malformed = false;
   return r;
 }
@@ -116,39 +157,92 @@ bool covey_read_varint(covey_reader_t* r, uint64_t* value) {
 }
 
 bool covey_read(covey_reader_t* r, covey_field_t* field) {
-  uint64_t number;
-  size_t fixed;
-  if (r->malformed || r->at == r->end || !covey_read_varint(r, &number)) return false;
-  field->number = (uint32_t)(number >> 3);
-  field->type = (uint8_t)(number & 7);
-  field->value = 0;
-  field->bytes = NULL;
-  field->size = 0;
-  r->malformed = field->number == 0 || (number >> 32) != 0;
+  uint64_t value;
+  if (r->malformed || r->at == r->end || !covey_read_varint(r, &value)) return false;
+  field->number = (uint32_t)value >> 3;
+  field->type = (uint8_t)(value & 7);
+  if (field->number == 0 || value > UINT32_MAX) goto malformed;
   switch (field->type) {
     case COVEY_VARINT:
-      return covey_read_varint(r, &field->value) && !r->malformed;
+      return covey_read_varint(r, &field->value);
     case COVEY_BYTES:
-      if (!covey_read_varint(r, &number)) return false;
-      if (number > (uint64_t)(r->end - r->at)) {
-        r->malformed = true;
-        return false;
-      }
-      field->bytes = r->at;
-      field->size = (size_t)number;
-      r->at += field->size;
-      return !r->malformed;
+      if (!covey_read_varint(r, &value)) return false;
+      break;
     case COVEY_FIXED32:
+      value = 4;
+      break;
     case COVEY_FIXED64:
-      fixed = field->type == COVEY_FIXED32 ? 4 : 8;
-      if ((size_t)(r->end - r->at) < fixed) break;
-      field->value = fixed == 4 ? covey_load32(r->at) : covey_load64(r->at);
-      r->at += fixed;
-      return !r->malformed;
+      value = 8;
+      break;
+    default: /* groups (types 3 and 4) were never part of proto3 */
+      goto malformed;
   }
-  r->malformed = true; /* groups (types 3 and 4) were never part of proto3 */
+  if (value > (size_t)(r->end - r->at)) goto malformed;
+  field->bytes.bytes = r->at;
+  field->bytes.size = (size_t)value;
+  r->at += field->bytes.size;
+  if (field->type == COVEY_FIXED32) field->value = covey_load32(field->bytes.bytes);
+  if (field->type == COVEY_FIXED64) field->value = covey_load64(field->bytes.bytes);
+  return true;
+malformed:
+  r->malformed = true;
   return false;
 }
+
+/* The wire type that a member has; all EXACTLY are bytes. */
+static uint8_t type_of(uint8_t kind) {
+  if (kind <= COVEY_MEMBER_I32) return COVEY_VARINT;
+  if (kind == COVEY_MEMBER_F32) return COVEY_FIXED32;
+  return kind == COVEY_MEMBER_F64 ? COVEY_FIXED64 : COVEY_BYTES;
+}
+
+static bool assign(const covey_member_t* member, const covey_field_t* field, void* at) {
+  uint64_t value = field->value;
+  switch (member->kind) {
+    case COVEY_MEMBER_U8:
+      *(uint8_t*)at = (uint8_t)(value > UINT8_MAX ? UINT8_MAX : value);
+      return true;
+    case COVEY_MEMBER_F32:
+    case COVEY_MEMBER_U32:
+      *(uint32_t*)at = (uint32_t)(value > UINT32_MAX ? UINT32_MAX : value);
+      return true;
+    case COVEY_MEMBER_F64:
+    case COVEY_MEMBER_U64:
+      *(uint64_t*)at = value;
+      return true;
+    case COVEY_MEMBER_BYTES:
+      *(covey_bytes_t*)at = field->bytes;
+      return true;
+  }
+  *(const uint8_t**)at = field->bytes.size != 0 ? field->bytes.bytes : NULL;
+  return field->bytes.size == 0 ||
+         field->bytes.size == (size_t)(member->kind - COVEY_MEMBER_EXACTLY);
+}
+
+bool covey_read_members(covey_bytes_t message, const covey_member_t* members, void* into,
+                        size_t size) {
+  covey_reader_t r = covey_reader_of(message);
+  covey_field_t field;
+  memset(into, 0, size);
+  while (covey_read(&r, &field)) {
+    const covey_member_t* m = members;
+    while (m->number != 0 && (m->number != field.number || type_of(m->kind) != field.type)) ++m;
+    if (m->number != 0 && !assign(m, &field, (uint8_t*)into + m->offset)) return false;
+  }
+  return !r.malformed;
+}
+
+bool covey_read_next(covey_reader_t* r, uint32_t number, covey_bytes_t* item) {
+  covey_field_t field;
+  while (covey_read(r, &field)) {
+    if (field.number != number || field.type != COVEY_BYTES) continue;
+    *item = field.bytes;
+    return true;
+  }
+  return false;
+}
+
+/* ---- Numbers in flash */
 
 uint32_t covey_load32(const uint8_t* from) {
   return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
@@ -159,26 +253,12 @@ uint64_t covey_load64(const uint8_t* from) {
   return (uint64_t)covey_load32(from) | (uint64_t)covey_load32(from + 4) << 32;
 }
 
-void covey_store32(uint8_t* to, uint32_t value) {
-  unsigned i;
-  for (i = 0; i < 4; ++i) to[i] = (uint8_t)(value >> (8 * i));
-}
-
-void covey_store64(uint8_t* to, uint64_t value) {
-  covey_store32(to, (uint32_t)value);
-  covey_store32(to + 4, (uint32_t)(value >> 32));
-}
-
 uint32_t covey_crc32(const uint8_t* bytes, size_t size) {
-  static const uint32_t nibble[16] = {0x00000000U, 0x1db71064U, 0x3b6e20c8U, 0x26d930acU,
-                                      0x76dc4190U, 0x6b6b51f4U, 0x4db26158U, 0x5005713cU,
-                                      0xedb88320U, 0xf00f9344U, 0xd6d6a3e8U, 0xcb61b384U,
-                                      0x9b64c2b0U, 0x86d3d2d4U, 0xa00ae278U, 0xbdbdf21cU};
   uint32_t crc = UINT32_MAX;
+  unsigned bit;
   while (size-- > 0) {
     crc ^= *bytes++;
-    crc = (crc >> 4) ^ nibble[crc & 15];
-    crc = (crc >> 4) ^ nibble[crc & 15];
+    for (bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (0xedb88320U & (0U - (crc & 1)));
   }
   return ~crc;
 }

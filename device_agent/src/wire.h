@@ -1,11 +1,14 @@
-/* Reading and writing protobuf in the caller's memory: varints, fixed, bytes, nested messages; no
- * tables, no recursion, no allocation. Unknown fields are skipped. Pure; any thread. */
+/* Reading and writing protobuf in the caller's memory; no recursion, no allocation. Messages are
+ * described as data: which field is which member of a struct. Unknown fields are skipped. Pure; any
+ * thread. */
 #ifndef COVEY_SRC_WIRE_H
 #define COVEY_SRC_WIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "covey/port.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,12 +47,11 @@ typedef struct covey_reader {
 typedef struct covey_field {
   uint32_t number;
   uint8_t type;
-  uint64_t value;       /* VARINT, FIXED32, FIXED64 */
-  const uint8_t* bytes; /* BYTES */
-  size_t size;
+  uint64_t value;      /* VARINT, FIXED32, FIXED64 */
+  covey_bytes_t bytes; /* BYTES */
 } covey_field_t;
 
-covey_reader_t covey_reader_of(const void* bytes, size_t size);
+covey_reader_t covey_reader_of(covey_bytes_t message);
 /* The next field, or false at the end or when the rest is no protobuf (then `malformed`). */
 bool covey_read(covey_reader_t* r, covey_field_t* field);
 /* One number of a packed field. */
@@ -59,12 +61,42 @@ static inline int32_t covey_unzigzag(uint64_t value) {
   return (int32_t)((uint32_t)(value >> 1) ^ (0U - (uint32_t)(value & 1)));
 }
 
-/* ---- Little endian numbers in flash records. */
+/* ---- Messages as data. A table of members ends with number 0. */
+enum covey_kind {
+  COVEY_MEMBER_U8 = 1, /* varint in a uint8_t; a bool */
+  COVEY_MEMBER_U16,    /* varint in a uint16_t */
+  COVEY_MEMBER_U32,    /* varint in a uint32_t */
+  COVEY_MEMBER_U64,    /* varint in a uint64_t */
+  COVEY_MEMBER_I32,    /* int32: varint, sign-extended; written only */
+  COVEY_MEMBER_F32,    /* fixed32 in a uint32_t */
+  COVEY_MEMBER_F64,    /* fixed64 in a uint64_t */
+  COVEY_MEMBER_TEXT,   /* const char*; written only */
+  COVEY_MEMBER_BYTES,  /* covey_bytes_t; the last one counts; read only */
+  COVEY_MEMBER_EXACTLY /* + n: const uint8_t* to n bytes, or NULL when absent or empty */
+};
+#define COVEY_MEMBER_DIGEST (COVEY_MEMBER_EXACTLY + COVEY_DIGEST_BYTES)
+#define COVEY_MEMBER_PREFIX (COVEY_MEMBER_EXACTLY + COVEY_PREFIX_BYTES)
+
+typedef struct covey_member {
+  uint8_t number;
+  uint8_t kind;
+  uint16_t offset; /* of the member in its struct */
+} covey_member_t;
+
+void covey_write_members(covey_writer_t* w, const covey_member_t* members, const void* from);
+/* Clears `into` (size bytes), then fills it in. A number too large for its member becomes the
+ * largest there is; a field of another wire type is unknown. False: no protobuf, or bytes of
+ * another size than EXACTLY says. */
+bool covey_read_members(covey_bytes_t message, const covey_member_t* members, void* into,
+                        size_t size);
+/* The next occurrence of a repeated field of bytes, texts, messages; false: no more, or malformed.
+ */
+bool covey_read_next(covey_reader_t* r, uint32_t number, covey_bytes_t* item);
+
+/* ---- Little endian numbers. */
 uint32_t covey_load32(const uint8_t* from);
 uint64_t covey_load64(const uint8_t* from);
-void covey_store32(uint8_t* to, uint32_t value);
-void covey_store64(uint8_t* to, uint64_t value);
-/* CRC-32 (IEEE 802.3), by nibbles: small rather than fast. */
+/* CRC-32 (IEEE 802.3), bit by bit: small rather than fast, of records of 64 bytes. */
 uint32_t covey_crc32(const uint8_t* bytes, size_t size);
 
 #ifdef __cplusplus

@@ -7,7 +7,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   static const uint8_t nothing = 0;
-  covey_reader_t reader = covey_reader_of(size == 0 ? &nothing : bytes, size);
+  covey_reader_t reader = covey_reader_of({size == 0 ? &nothing : bytes, size});
   covey_field_t field;
   size_t fields = 0;
   std::vector<uint8_t> out(size + 64);
@@ -15,8 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   while (covey_read(&reader, &field)) {
     ++fields;
     if (field.type == COVEY_BYTES) {
-      if (field.bytes < bytes || field.bytes + field.size > bytes + size) std::abort();
-      covey_write_bytes(&writer, field.number, field.bytes, field.size);
+      const covey_bytes_t inside = field.bytes;
+      if (inside.bytes < bytes || inside.bytes + inside.size > bytes + size) std::abort();
+      covey_write_bytes(&writer, field.number, inside.bytes, inside.size);
     } else {
       covey_write_uint(&writer, field.number, field.value);
     }
@@ -26,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   covey_manifest_t manifest;
   covey_bytes_t inner;
   if (size != 0) {
-    (void)covey_manifest_parse(message, "m4f-256k", &manifest);
+    (void)covey_manifest_parse(message, &manifest);
     (void)covey_signed_manifest_open(message, &inner);
   }
   covey_tables_t tables;

@@ -200,7 +200,8 @@ void Device::power_on() {
   m.config.event = DeviceCallbacks::event;
   const uint64_t life = life_;
   // A cut may come in the middle of either call.
-  int status = covey_agent_init(&m.agent, &m.config);
+  int status = covey_config_check(&m.config);
+  if (status == 0) status = covey_agent_init(&m.agent, &m.config);
   if (!flash_.dead) COVEY_ASSERT(status == 0);
   if (status == 0) status = covey_agent_start(&m.agent, COVEY_START_POWER_ON, 0);
   if (!flash_.dead) COVEY_ASSERT(status == 0);

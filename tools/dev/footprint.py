@@ -32,7 +32,7 @@ SMALL = {"COVEY_MODELS_MAX": 1, "COVEY_FEATURES_MAX": 8, "COVEY_BINS_MAX": 10,
          "COVEY_CLASSES_MAX": 4, "COVEY_LATENCY_BUCKETS": 40, "COVEY_SAMPLES_MAX": 2,
          "COVEY_WINDOWS_IN_FLIGHT": 1}
 # Asked on the bench, not in the field: a firmware that doesn't call them doesn't hold them.
-BENCH_ONLY = {"covey_port_selftest"}
+BENCH_ONLY = {"covey_config_check", "covey_port_selftest"}
 PROBE = """
 #include "covey/agent.h"
 char covey_agent_t_[sizeof(covey_agent_t)];
@@ -157,7 +157,7 @@ def report(result, budgets):
         budget = " / ".join(f"{budgets[row][cpu]:,}" for cpu in TARGETS)
         lines.append(f"| {row} | {' | '.join(cells)} | {budget} | {budgets[row]['target']:,} |")
     for row, label in (("library", "libc and libgcc that the core needs (memcpy, ...)"),
-                       ("bench only", "not in the core unless called: port self-test")):
+                       ("bench only", "not in the core unless called: checks for the bench")):
         cells = [f"{result[cpu][row]:,}" for cpu in TARGETS]
         lines.append(f"| {label} | {' | '.join(cells)} | | |")
     small = ", ".join(f"{name.removeprefix('COVEY_').lower()} {value}"

@@ -155,9 +155,15 @@ typedef struct covey_model_view {
 
 /* ---- Life */
 
-/* Checks the configuration, reads identity and journal. No network, no model loaded. Errors:
- * CONFIG, FLASH_GEOMETRY, FLASH_*, STORE, CRYPTO. A corrupt journal is not an error: the device is
- * then as good as new, but keeps its identity. */
+/* Whether the configuration can work: pointers, names, buffers, and slots and journal that fit the
+ * flash and don't overlap. It is constant in a product, so ask on the bench (covey_port_selftest
+ * does) rather than in the field: a firmware that doesn't call it doesn't hold it. Errors: CONFIG,
+ * FLASH_GEOMETRY. */
+int covey_config_check(const covey_agent_config_t* config);
+
+/* Reads identity and journal. No network, no model loaded. Of the configuration only the bounds
+ * that memory depends on are checked here. Errors: CONFIG, STORE, CRYPTO. A corrupt journal is not
+ * an error: the device is then as good as new, but keeps its identity. */
 int covey_agent_init(covey_agent_t* agent, const covey_agent_config_t* config);
 
 /* Counts this start where it matters, then loads the model. Returns 0 also when no model runs: ask

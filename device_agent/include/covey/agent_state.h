@@ -19,6 +19,21 @@ typedef struct covey_counters {
   uint32_t bugs;       /* states that cannot be; see src/internal.h */
 } covey_counters_t;
 
+#define COVEY_NEVER UINT32_MAX
+
+enum covey_timer_name {
+  COVEY_TIMER_ENROLL = 0,
+  COVEY_TIMER_HELLO,
+  COVEY_TIMER_STATUS,
+  COVEY_TIMER_PROGRESS, /* not before: next report of chunks_have */
+  COVEY_TIMER_SILENT,   /* a sign of life is due */
+  COVEY_TIMER_REPORT,   /* not before: back-off that the gateway asked for */
+  COVEY_TIMER_WINDOW,   /* the open windows close */
+  COVEY_TIMER_JOURNAL,  /* after a flash error: no step of a model before */
+  COVEY_TIMER_JOB,      /* the answer is late, or the next try may begin */
+  COVEY_TIMERS
+};
+
 /* What a goal said about a model: journaled, resumed after a reboot. */
 typedef struct covey_model_goal {
   uint8_t candidate[COVEY_DIGEST_BYTES];
@@ -31,7 +46,7 @@ typedef struct covey_model_goal {
 
 /* What became of it: journaled. Slots by index, COVEY_NO_SLOT: none. */
 typedef struct covey_model_record {
-  uint8_t phase;
+  uint8_t phase; /* covey_phase_t */
   uint8_t confirmed;
   uint8_t candidate;
   uint8_t fallback;
@@ -48,31 +63,33 @@ typedef struct covey_model_record {
 #define COVEY_NO_SLOT 0xff
 
 typedef struct covey_model {
-  covey_model_goal_t goal;
-  covey_model_record_t record;
-  uint8_t slot_digest[COVEY_SLOTS_MAX][COVEY_DIGEST_BYTES];
+  const covey_model_config_t* config;
+  uint8_t index;
   uint8_t slots_present;  /* bit: the slot's header and manifest are whole */
   uint8_t active;         /* slot whose model acts */
   uint8_t loaded;         /* slot that the runtime holds: also during the self-test */
   uint8_t invoke_errors;  /* in a row */
-  int invoke_error;       /* the last one */
   uint16_t selftest_next; /* vector */
+  int invoke_error;       /* the last one */
   uint32_t chunks_have;
   uint32_t chunks_total;
   uint32_t retry_after_s;
   uint32_t good_inferences; /* since the model became active in this boot */
-  uint64_t phase_since_ms;
-  uint64_t lease_until_ms; /* 0: no lease */
-  covey_model_view_t view; /* of the active model */
+  covey_timer_t phase;      /* end of probation, or of waiting for the grant */
+  covey_timer_t lease;      /* COVEY_NEVER: no lease, so no work may start */
+  covey_model_record_t record;
+  covey_model_record_t saved; /* the record before the transition that is being journaled */
+  covey_model_goal_t goal;
+  covey_model_view_t view; /* of the loaded model */
+  uint8_t slot_digest[COVEY_SLOTS_MAX][COVEY_DIGEST_BYTES];
 } covey_model_t;
 
 /* The one transfer or verification that goes on. */
 typedef struct covey_job {
+  covey_model_t* model;
   uint8_t state;
-  uint8_t model;
   uint8_t slot;
-  uint8_t tries;
-  bool asked;        /* waiting for an answer until deadline_ms */
+  bool asked;        /* waiting for an answer */
   bool subscribed;   /* to the retained message that it waits for */
   uint16_t why;      /* the reason, should tries run out */
   uint16_t bad;      /* chunks that were not the table's */
@@ -82,7 +99,6 @@ typedef struct covey_job {
   uint32_t fetch_first;
   uint32_t fetch_bitmap; /* what the last fetch asked for and has not come */
   uint64_t bytes_left;   /* of the attempt's budget */
-  uint64_t deadline_ms;  /* of the answer, or of the next try */
   covey_hash_t hash;
   uint8_t have[(COVEY_CHUNKS_MAX + 7) / 8];
   uint8_t row[64]; /* write unit that is being filled */
@@ -102,56 +118,43 @@ typedef struct covey_inbox {
   uint32_t total;
 } covey_inbox_t;
 
+/* Small members first: they are reached by the shortest instructions. */
 typedef struct covey_agent {
   const covey_agent_config_t* config;
-  covey_times_t times;
-  uint64_t now_ms;
-  uint64_t wake_ms; /* when poll wants to be called again */
-  uint64_t boot_id;
-  uint64_t nonce;
-  uint64_t goal_counter;
-  uint32_t site_epoch;
-
-  /* identity */
+  uint32_t wake_ms; /* poll wants to be called again after that */
   bool enrolled;
-  uint8_t enroll_tries;
-  uint64_t enroll_at_ms;
-  char shard[COVEY_SHARD_BYTES + 1];
-  uint8_t order_key[COVEY_ORDER_KEY_BYTES];
-  uint64_t enroll_nonce;
-
-  /* connection */
   bool connected;
-  uint8_t subscribed; /* how many of the fixed topics */
   bool site_seen;
   bool hello_due;  /* not answered yet */
   bool hello_sent; /* in this connection */
   bool status_dirty;
   bool progress_dirty;
-  uint8_t hello_tries;
-  uint8_t status_tries;
+  uint8_t subscribed; /* how many of the fixed topics */
   uint8_t credit;
+  covey_inbox_t inbox;
+  covey_journal_t journal;
+  covey_timer_t timers[COVEY_TIMERS];
+
+  uint64_t now_ms;
+  uint64_t boot_id;
+  uint64_t nonce;
+  uint64_t goal_counter;
+  uint64_t enroll_nonce;
+  uint64_t gateway_start_id;
+  uint32_t site_epoch;
   uint32_t connection;
   uint32_t status_number;
   uint32_t status_acked;
-  uint64_t gateway_start_id;
-  uint64_t hello_at_ms;
-  uint64_t status_at_ms;
-  uint64_t said_at_ms; /* last message that went out */
-  uint64_t progress_at_ms;
-  uint64_t report_at_ms; /* not before: back-off that the gateway asked for */
-  uint64_t window_at_ms; /* when the open windows close */
+  uint32_t inference;  /* last id */
+  uint32_t random;     /* state of the sampling generator; not for secrets */
+  int32_t flash_error; /* the port's own code of the last flash error */
+  char shard[COVEY_SHARD_BYTES + 1];
+  uint8_t order_key[COVEY_ORDER_KEY_BYTES];
 
-  uint32_t inference;        /* last id */
-  uint32_t random;           /* state of the sampling generator; not for secrets */
-  int flash_error;           /* the port's own code of the last flash error */
-  uint64_t journal_retry_ms; /* after a flash error: no step of a model before */
-
-  covey_journal_t journal;
-  covey_inbox_t inbox;
+  covey_times_t times;
+  covey_counters_t counters;
   covey_job_t job;
   covey_model_t models[COVEY_MODELS_MAX];
-  covey_counters_t counters;
 } covey_agent_t;
 
 #endif

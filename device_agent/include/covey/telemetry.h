@@ -17,6 +17,13 @@
 extern "C" {
 #endif
 
+/* A countdown. Time that passes is taken off until nothing is left: then it is due, and stays so
+ * however long nobody looks. */
+typedef struct covey_timer {
+  uint32_t left_ms;
+  uint8_t tries; /* repetitions so far, for the back-off */
+} covey_timer_t;
+
 #define COVEY_FEATURE_MISSING INT16_MIN
 #define COVEY_CONFIDENCE_BINS 16
 #define COVEY_FEATURE_ROOM (COVEY_FEATURES_MAX > 0 ? COVEY_FEATURES_MAX : 1)
@@ -37,58 +44,52 @@ typedef struct covey_samples {
   uint32_t hits;
 } covey_samples_t;
 
-typedef struct covey_open_feature {
-  uint64_t sum_squares;
-  int32_t sum; /* 65,535 values of 16 bits fit */
-  int16_t min;
-  int16_t max;
-  uint16_t bins[COVEY_BINS_MAX];
-  uint16_t missing;
-  uint16_t below;
-  uint16_t above;
-} covey_open_feature_t;
+/* All counts of a window are in one array, so that merging is one loop: by class, by confidence of
+ * the winning class, by latency, then per feature its bins and these three. */
+enum {
+  COVEY_COUNTS_CLASSES = 0,
+  COVEY_COUNTS_CONFIDENCE = COVEY_COUNTS_CLASSES + COVEY_CLASSES_MAX,
+  COVEY_COUNTS_LATENCY = COVEY_COUNTS_CONFIDENCE + COVEY_CONFIDENCE_BINS,
+  COVEY_COUNTS_FEATURES = COVEY_COUNTS_LATENCY + COVEY_LATENCY_BUCKETS,
+  COVEY_COUNT_MISSING = COVEY_BINS_MAX,
+  COVEY_COUNT_BELOW, /* of training_min */
+  COVEY_COUNT_ABOVE, /* of training_max */
+  COVEY_FEATURE_COUNTS,
+  COVEY_COUNTS = COVEY_COUNTS_FEATURES + COVEY_FEATURE_ROOM * COVEY_FEATURE_COUNTS
+};
 
-/* Counts 65,535 inferences at most: then it closes by itself. */
-typedef struct covey_open_window {
-  uint64_t t0_ms;
-  uint64_t latency_sum_us;
-  uint32_t latency_max_us;
-  uint32_t first_inference;
-  uint16_t inferences;
-  uint16_t errors;
-  uint16_t classes[COVEY_CLASSES_MAX];
-  uint16_t confidence[COVEY_CONFIDENCE_BINS];
-  uint16_t latency[COVEY_LATENCY_BUCKETS];
-  covey_open_feature_t features[COVEY_FEATURE_ROOM];
-  covey_samples_t samples;
-} covey_open_window_t;
-
-typedef struct covey_feature {
+/* Of one feature's values that are not missing; exact. */
+typedef struct covey_moments {
   uint64_t sum_squares;
   int64_t sum;
-  int16_t min;
+  int16_t min; /* above max: there was none */
   int16_t max;
-  uint32_t bins[COVEY_BINS_MAX];
-  uint32_t missing;
-  uint32_t below;
-  uint32_t above;
-} covey_feature_t;
+} covey_moments_t;
 
-/* A cell of the backlog, and a frozen window. merged == 0: empty. */
-typedef struct covey_window {
+/* What is not a count: the same in the open window and in what it merges into. */
+typedef struct covey_tally {
   uint64_t t0_ms;
   uint64_t t1_ms;
   uint64_t latency_sum_us;
   uint32_t latency_max_us;
-  uint32_t merged;
+  uint32_t merged; /* regular windows in it; a cell with 0 is empty */
   uint32_t inferences;
   uint32_t errors;
   uint32_t first_inference;
-  uint32_t classes[COVEY_CLASSES_MAX];
-  uint32_t confidence[COVEY_CONFIDENCE_BINS];
-  uint32_t latency[COVEY_LATENCY_BUCKETS];
-  covey_feature_t features[COVEY_FEATURE_ROOM];
+  covey_moments_t moments[COVEY_FEATURE_ROOM];
   covey_samples_t samples;
+} covey_tally_t;
+
+/* Counts 65,535 inferences at most: then it closes by itself. */
+typedef struct covey_open_window {
+  covey_tally_t tally;
+  uint16_t counts[COVEY_COUNTS];
+} covey_open_window_t;
+
+/* A cell of the backlog, and a frozen window. */
+typedef struct covey_window {
+  covey_tally_t tally;
+  uint32_t counts[COVEY_COUNTS];
   uint8_t stream; /* index */
   uint8_t class_count;
   uint8_t feature_count;
@@ -98,10 +99,9 @@ typedef struct covey_window {
 typedef struct covey_frozen_window {
   covey_window_t window;
   uint64_t inferences_total;
-  uint64_t next_send_ms;
   uint32_t sequence; /* 0: free */
   uint32_t base_sequence;
-  uint8_t tries;
+  covey_timer_t resend;
 } covey_frozen_window_t;
 
 typedef struct covey_stream {
@@ -113,7 +113,7 @@ typedef struct covey_stream {
 
 /* The telemetry tables of the active model. */
 typedef struct covey_tables {
-  int32_t edges[COVEY_FEATURE_ROOM][COVEY_BINS_MAX - 1];
+  int16_t edges[COVEY_FEATURE_ROOM][COVEY_BINS_MAX - 1];
   int32_t training_min[COVEY_FEATURE_ROOM];
   int32_t training_max[COVEY_FEATURE_ROOM];
   uint32_t sample_probability[COVEY_CONFIDENCE_BINS];

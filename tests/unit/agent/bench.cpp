@@ -110,7 +110,8 @@ bool Device::boot(covey_start_cause_t cause) {
   new_subscriptions.clear();
   for (FakeRuntime& runtime : runtimes) runtime.model = nullptr;
   running = true;
-  const int error = covey_agent_init(&agent, &config);
+  int error = covey_config_check(&config);
+  if (error == 0) error = covey_agent_init(&agent, &config);
   if (flash.dead) return false;
   if (error != 0) std::abort();
   covey_agent_start(&agent, cause, now_ms);

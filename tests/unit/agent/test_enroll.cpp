@@ -102,39 +102,57 @@ TEST(Enroll, NewSiteBeginsNewCounters) {
 TEST(Config, ImpossibleConfigurationsAreRefused) {
   Bench bench;
   Device& d = bench.device;
-  covey_agent_t agent;
-  const auto init = [&](auto change) {
+  const auto check = [&](auto change) {
     covey_agent_config_t config = d.config;
     covey_port_t port = d.port;
     std::vector<covey_model_config_t> models = d.models;
     config.port = &port;
     change(config, port, models[0]);
     config.models = models.data();
-    return covey_agent_init(&agent, &config);
+    return covey_config_check(&config);
   };
   using Config = covey_agent_config_t;
   using Port = covey_port_t;
   using Model = covey_model_config_t;
-  EXPECT_EQ(init([](Config&, Port&, Model&) {}), COVEY_OK);
-  EXPECT_EQ(init([](Config& c, Port&, Model&) { c.device_id = "bad id"; }), COVEY_ERROR_CONFIG);
-  EXPECT_EQ(init([](Config& c, Port&, Model&) { c.device_id = ""; }), COVEY_ERROR_CONFIG);
-  EXPECT_EQ(init([](Config& c, Port&, Model&) { c.device_id = "a/b"; }), COVEY_ERROR_CONFIG);
-  EXPECT_EQ(init([](Config& c, Port&, Model&) { c.send_bytes = 100; }), COVEY_ERROR_CONFIG);
-  EXPECT_EQ(init([](Config& c, Port&, Model&) { c.receive_bytes = 100; }), COVEY_ERROR_CONFIG);
-  EXPECT_EQ(init([](Config& c, Port&, Model&) { c.model_count = 9; }), COVEY_ERROR_CONFIG);
-  EXPECT_EQ(init([](Config& c, Port&, Model&) { c.journal_bytes = 1000; }),
+  EXPECT_EQ(check([](Config&, Port&, Model&) {}), COVEY_OK);
+  EXPECT_EQ(check([](Config& c, Port&, Model&) { c.device_id = "bad id"; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config& c, Port&, Model&) { c.device_id = ""; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config& c, Port&, Model&) { c.device_id = "a/b"; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config& c, Port&, Model&) { c.send_bytes = 100; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config& c, Port&, Model&) { c.receive_bytes = 100; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config& c, Port&, Model&) { c.model_count = 9; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config& c, Port&, Model&) { c.journal_bytes = 1000; }),
             COVEY_ERROR_FLASH_GEOMETRY);
-  EXPECT_EQ(init([](Config& c, Port&, Model&) { c.journal_offset = 4096; }), COVEY_ERROR_CONFIG);
-  EXPECT_EQ(init([](Config&, Port& p, Model&) { p.flash.write_align_bytes = 128; }),
+  EXPECT_EQ(check([](Config& c, Port&, Model&) { c.journal_offset = 4096; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config&, Port& p, Model&) { p.flash.write_align_bytes = 128; }),
             COVEY_ERROR_FLASH_GEOMETRY);
-  EXPECT_EQ(init([](Config&, Port& p, Model&) { p.flash.xip_base = nullptr; }), COVEY_ERROR_CONFIG);
-  EXPECT_EQ(init([](Config&, Port& p, Model&) { p.crypto.mac = nullptr; }), COVEY_ERROR_CONFIG);
-  EXPECT_EQ(init([](Config&, Port&, Model& m) { m.slots[1] = m.slots[0]; }), COVEY_ERROR_CONFIG);
-  EXPECT_EQ(init([](Config&, Port&, Model& m) { m.slots[1].offset += 1; }),
+  EXPECT_EQ(check([](Config&, Port& p, Model&) { p.flash.xip_base = nullptr; }),
+            COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config&, Port& p, Model&) { p.crypto.mac = nullptr; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config&, Port&, Model& m) { m.slots[1] = m.slots[0]; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config&, Port&, Model& m) { m.slots[1].offset += 1; }),
             COVEY_ERROR_FLASH_GEOMETRY);
-  EXPECT_EQ(init([](Config&, Port&, Model& m) { m.slots[1].size_bytes = 1U << 20U; }),
+  EXPECT_EQ(check([](Config&, Port&, Model& m) { m.slots[1].size_bytes = 1U << 20U; }),
             COVEY_ERROR_FLASH_GEOMETRY);
-  EXPECT_EQ(init([](Config&, Port&, Model& m) { ++m.arena; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(check([](Config&, Port&, Model& m) { ++m.arena; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(covey_config_check(nullptr), COVEY_ERROR_ARGUMENT);
+}
+
+TEST(Config, WhatMemoryDependsOnIsCheckedByInit) {
+  Bench bench;
+  covey_agent_t agent;
+  const auto init = [&](auto change) {
+    covey_agent_config_t config = bench.device.config;
+    change(config);
+    return covey_agent_init(&agent, &config);
+  };
+  using Config = covey_agent_config_t;
+  const Bytes long_id(COVEY_DEVICE_ID_BYTES_MAX + 1, 'd');
+  EXPECT_EQ(init([](Config&) {}), COVEY_OK);
+  EXPECT_EQ(init([&](Config& c) { c.device_id = long_id.c_str(); }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(init([](Config& c) { c.send_bytes = 100; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(init([](Config& c) { c.receive_bytes = 100; }), COVEY_ERROR_CONFIG);
+  EXPECT_EQ(init([](Config& c) { c.model_count = 9; }), COVEY_ERROR_CONFIG);
 }
 
 TEST(Errors, HaveNames) {

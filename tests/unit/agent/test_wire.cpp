@@ -17,7 +17,8 @@ namespace {
 Bytes rewritten(const Bytes& bytes, bool* good) {
   Bytes out(bytes.size() + 16, '\0');
   covey_writer_t w{reinterpret_cast<uint8_t*>(out.data()), 0, out.size(), false};
-  covey_reader_t r = covey_reader_of(bytes.data(), bytes.size());
+  covey_reader_t r =
+      covey_reader_of({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
   covey_field_t f;
   while (covey_read(&r, &f)) {
     switch (f.type) {
@@ -31,10 +32,10 @@ Bytes rewritten(const Bytes& bytes, bool* good) {
         covey_write_fixed64(&w, f.number, f.value);
         break;
       default:
-        if (f.size == 0) {  // the agent leaves these out, others need not
+        if (f.bytes.size == 0) {  // the agent leaves these out, others need not
           covey_write_end(&w, covey_write_begin(&w, f.number));
         } else {
-          covey_write_bytes(&w, f.number, f.bytes, f.size);
+          covey_write_bytes(&w, f.number, f.bytes.bytes, f.bytes.size);
         }
     }
   }
@@ -215,9 +216,9 @@ TEST(Wire, LargestMessagesFit) {
                       reinterpret_cast<const uint8_t*>(site.payload.data()), site.payload.size(), 0,
                       site.payload.size());
   agent.now_ms = UINT64_MAX / 2;
-  agent.hello_at_ms = 0;
+  agent.timers[COVEY_TIMER_HELLO].left_ms = 0;
   agent.status_dirty = true;
-  agent.journal_retry_ms = UINT64_MAX;
+  agent.timers[COVEY_TIMER_JOURNAL].left_ms = 1000;
   covey_agent_poll(&agent, UINT64_MAX / 2);
   ASSERT_EQ(bench.device.outbox.size(), 2U);
   EXPECT_LE(bench.device.outbox[0].payload.size(), size_t{COVEY_HELLO_BYTES_MAX});
@@ -232,16 +233,16 @@ TEST(Wire, LargestMessagesFit) {
   t.frozen[0].window.stream = 0;
   t.frozen[0].window.class_count = COVEY_CLASSES_MAX;
   t.frozen[0].window.feature_count = COVEY_FEATURES_MAX;
-  t.frozen[0].window.samples.count = COVEY_SAMPLES_MAX;
+  t.frozen[0].window.tally.samples.count = COVEY_SAMPLES_MAX;
   for (auto& bins : t.frozen[0].window.bin_counts) bins = COVEY_BINS_MAX;
-  for (auto& feature : t.frozen[0].window.features) {
+  for (auto& feature : t.frozen[0].window.tally.moments) {
     feature.min = INT16_MIN;
     feature.max = INT16_MAX;
     feature.sum = INT64_MIN;
   }
-  t.frozen[0].next_send_ms = 0;
+  t.frozen[0].resend.left_ms = 0;
   t.streams[0].used = true;
-  agent.report_at_ms = 0;
+  agent.timers[COVEY_TIMER_REPORT].left_ms = 0;
   agent.hello_sent = true;
   bench.device.outbox.clear();
   covey_agent_poll(&agent, UINT64_MAX / 2);
