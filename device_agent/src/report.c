@@ -35,9 +35,9 @@ static void write_feature(covey_writer_t* w, const covey_window_t* window, unsig
 
 /* The chance to be a hit, and then to be kept; 1 of 65,536 is the least that can be said. */
 static uint32_t inclusion(const covey_samples_t* samples, const covey_sample_t* s) {
-  const uint64_t hits = samples->hits;
-  const uint64_t p = ((uint64_t)s->probability * samples->count + hits / 2) / hits;
-  return p == 0 ? 1 : (uint32_t)p;
+  const uint32_t hits = samples->hits;
+  const uint32_t p = (s->probability * samples->count + hits / 2) / hits; /* 2^20 + 2^31 at most */
+  return p == 0 ? 1 : p;
 }
 
 static void write_sample(covey_writer_t* w, const covey_samples_t* samples,

@@ -33,6 +33,11 @@ SMALL = {"COVEY_MODELS_MAX": 1, "COVEY_FEATURES_MAX": 8, "COVEY_BINS_MAX": 10,
          "COVEY_WINDOWS_IN_FLIGHT": 1}
 # Asked on the bench, not in the field: a firmware that doesn't call them doesn't hold them.
 BENCH_ONLY = {"covey_config_check", "covey_port_selftest"}
+# What a part of the agent costs. A file that is named nowhere belongs to the session.
+PARTS = {"update": ["chunks", "flash", "goal", "job", "journal", "load", "manifest", "model", "slot"],
+         "telemetry": ["record", "report", "tables", "telemetry"],
+         "enrolment": ["enroll"],
+         "bench only": ["check", "port_selftest"]}
 PROBE = """
 #include "covey/agent.h"
 char covey_agent_t_[sizeof(covey_agent_t)];
@@ -106,7 +111,13 @@ def measure_flash(cpu, folder):
         for line in path.read_text().splitlines():
             where, size, _ = line.split("\t")
             stacks.append((int(size), where.split(":")[-1]))
+    parts = {part: 0 for part in [*PARTS, "session and codec"]}
+    for name, size in files.items():
+        stem = name.removeprefix("device_agent-").removesuffix(".o")
+        parts[next((part for part, stems in PARTS.items() if stem in stems),
+                   "session and codec")] += size
     return {
+        "parts": parts,
         "core": total,
         "library": library,
         "core with mqtt": total + sum(of_file(with_mqtt, path.name) for path in mqtt),
@@ -156,6 +167,11 @@ def report(result, budgets):
         cells = [f"{result[cpu][row]:,}" for cpu in TARGETS]
         budget = " / ".join(f"{budgets[row][cpu]:,}" for cpu in TARGETS)
         lines.append(f"| {row} | {' | '.join(cells)} | {budget} | {budgets[row]['target']:,} |")
+    for part in result["cortex-m4"]["parts"]:
+        if part == "bench only":
+            continue
+        cells = [f"{result[cpu]['parts'][part]:,}" for cpu in TARGETS]
+        lines.append(f"| of it: {part} | {' | '.join(cells)} | | |")
     for row, label in (("library", "libc and libgcc that the core needs (memcpy, ...)"),
                        ("bench only", "not in the core unless called: checks for the bench")):
         cells = [f"{result[cpu][row]:,}" for cpu in TARGETS]
@@ -178,6 +194,8 @@ def report(result, budgets):
               "| --- |" + " ---: |" * len(TARGETS)]
     for name in sorted(result["cortex-m4"]["files"],
                        key=lambda key: -result["cortex-m4"]["files"][key]):
+        if result["cortex-m4"]["files"][name] == 0:
+            continue
         cells = [f"{result[cpu]['files'][name]:,}" for cpu in TARGETS]
         lines.append(f"| {name.removeprefix('device_agent-').removesuffix('.o')}.c |"
                      f" {' | '.join(cells)} |")

@@ -161,6 +161,12 @@ typedef struct covey_model_view {
  * FLASH_GEOMETRY. */
 int covey_config_check(const covey_agent_config_t* config);
 
+/* Proves a port on the bench: covey_config_check, then crypto with known answers, random, store and
+ * flash. Overwrites the last slot of the last model; the store is put back. Some seconds, on flash
+ * that is slow to erase. `what` (may be NULL) names the step that failed: "config", "hash", "mac",
+ * "verify", "random", "store", "flash". Errors: of that step. */
+int covey_port_selftest(const covey_agent_config_t* config, const char** what);
+
 /* Reads identity and journal. No network, no model loaded. Of the configuration only the bounds
  * that memory depends on are checked here. Errors: CONFIG, STORE, CRYPTO. A corrupt journal is not
  * an error: the device is then as good as new, but keeps its identity. */
