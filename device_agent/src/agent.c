@@ -78,6 +78,29 @@ int covey_agent_start(covey_agent_t* a, covey_start_cause_t cause, uint64_t now_
   return COVEY_OK;
 }
 
+/* Over the whole context, so that memory that faded is not taken for an agent. */
+static uint32_t seal_of(const covey_agent_t* a) {
+  return covey_crc32((const uint8_t*)a, sizeof *a) | 1;
+}
+
+uint32_t covey_agent_suspend(covey_agent_t* a, uint64_t now_ms) {
+  const uint32_t wake_ms = covey_agent_poll(a, now_ms);
+  if (a->connected) covey_agent_disconnected(a, now_ms);
+  a->suspended = 0;
+  a->suspended = seal_of(a);
+  return wake_ms;
+}
+
+int covey_agent_resume(covey_agent_t* a, const covey_agent_config_t* config, uint64_t now_ms) {
+  const uint32_t suspended = a->suspended;
+  a->suspended = 0;
+  if (suspended == 0 || suspended != seal_of(a) || a->config != config) {
+    return COVEY_ERROR_NO_CONTEXT;
+  }
+  covey_clock(a, now_ms);
+  return COVEY_OK;
+}
+
 uint32_t covey_agent_poll(covey_agent_t* a, uint64_t now_ms) {
   covey_model_t* m;
   covey_clock(a, now_ms);

@@ -46,8 +46,9 @@ static inline void covey_unlock(const covey_agent_t* a) {
   { 0, 0, 0 }
 
 /* ---- clock.c: time that passes, back-off and jitter */
-#define COVEY_SHORT_WAIT_MS 100U /* until something that the port had no room for is tried again \
-                                  */
+#define COVEY_SHORT_WAIT_MS                                            \
+  100U /* until something that the port had no room for is tried again \
+        */
 void covey_clock(covey_agent_t* a, uint64_t now_ms);
 /* Whether nothing is left; if something is, poll will be called when it is over. */
 bool covey_due(covey_agent_t* a, const covey_timer_t* timer);
@@ -117,6 +118,9 @@ typedef struct covey_manifest {
 bool covey_text_equal(const char* text, covey_bytes_t bytes);
 /* Structure only. Errors: MANIFEST_MALFORMED, UNSUPPORTED (format). */
 int covey_manifest_parse(covey_bytes_t bytes, covey_manifest_t* out);
+/* Whether this firmware has what the model was made for. Errors: RUNTIME_MISMATCH,
+ * PREPROCESSING_MISMATCH. */
+int covey_manifest_fits(const covey_agent_config_t* config, const covey_manifest_t* m);
 /* The exact bytes inside a SignedManifest. */
 int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest);
 /* All that the device asks before it touches flash, cheap questions first, the signature last. */

@@ -59,6 +59,7 @@ int covey_load(covey_agent_t* a, covey_model_t* m, uint8_t slot) {
   int error;
   covey_unload(a, m);
   error = covey_slot_view(a, m, slot, &view);
+  if (error == 0) error = covey_manifest_fits(a->config, &view.manifest); /* of a new firmware */
   if (error != 0) return error;
   m->view.model = covey_slot_bytes(a, view.image);
   m->view.model_size = view.manifest.model_size;

@@ -121,6 +121,17 @@ static bool class_matches(const covey_agent_t* a, covey_bytes_t manifest) {
   return false;
 }
 
+int covey_manifest_fits(const covey_agent_config_t* config, const covey_manifest_t* m) {
+  if (m->runtime != config->runtime || (m->operator_set != 0 && config->operator_set != 0 &&
+                                        m->operator_set != config->operator_set)) {
+    return COVEY_ERROR_RUNTIME_MISMATCH;
+  }
+  if (m->preprocessing_id != 0 && m->preprocessing_id != config->preprocessing_id) {
+    return COVEY_ERROR_PREPROCESSING_MISMATCH;
+  }
+  return COVEY_OK;
+}
+
 int covey_manifest_accept(covey_agent_t* a, covey_model_t* model, uint8_t slot,
                           covey_bytes_t message) {
   const covey_agent_config_t* config = a->config;
@@ -137,13 +148,8 @@ int covey_manifest_accept(covey_agent_t* a, covey_model_t* model, uint8_t slot,
   if (!covey_text_equal(model->config->name, m->model)) return COVEY_ERROR_MODEL_MISMATCH;
   if (!class_matches(a, manifest)) return COVEY_ERROR_CLASS_MISMATCH;
   if (m->security_version < model->goal.security_floor) return COVEY_ERROR_BELOW_SECURITY_FLOOR;
-  if (m->runtime != config->runtime || (m->operator_set != 0 && config->operator_set != 0 &&
-                                        m->operator_set != config->operator_set)) {
-    return COVEY_ERROR_RUNTIME_MISMATCH;
-  }
-  if (m->preprocessing_id != 0 && m->preprocessing_id != config->preprocessing_id) {
-    return COVEY_ERROR_PREPROCESSING_MISMATCH;
-  }
+  error = covey_manifest_fits(config, m);
+  if (error != 0) return error;
   if (m->arena_bytes > model->config->arena_bytes) return COVEY_ERROR_ARENA_TOO_SMALL;
   error = covey_slot_layout(a, model, slot, &view);
   if (error != 0) return error;

@@ -328,14 +328,27 @@ static void forget_missing(covey_model_t* m) {
   }
 }
 
-static void start_on_probation(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause) {
-  const bool clean =
-      cause == COVEY_START_POWER_ON || cause == COVEY_START_SOFTWARE || cause == COVEY_START_SLEEP;
-  uint8_t starts = m->record.starts;
-  /* A brown-out, or a sleep after the self-test passed, is no failed start. */
-  if (starts > 0 && (cause == COVEY_START_BROWN_OUT || (clean && m->record.selftest_passed))) {
-    --starts;
+/* Whether the last start was no failed one: it ended in a brown-out, or in a sleep that the
+ * firmware chose, or in a reset after the self-test had passed. */
+static bool ended_well(const covey_model_t* m, covey_start_cause_t cause) {
+  switch (cause) {
+    case COVEY_START_BROWN_OUT:
+    case COVEY_START_SLEEP:
+      return true;
+    case COVEY_START_POWER_ON:
+    case COVEY_START_SOFTWARE:
+      return m->record.selftest_passed;
+    case COVEY_START_UNKNOWN:
+    case COVEY_START_WATCHDOG:
+    case COVEY_START_FAULT:
+      break;
   }
+  return false;
+}
+
+static void start_on_probation(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause) {
+  uint8_t starts = m->record.starts;
+  if (starts > 0 && ended_well(m, cause)) --starts;
   if (starts >= COVEY_PROBATION_STARTS_MAX) {
     covey_model_end(a, m, COVEY_PHASE_REVERTED, COVEY_ERROR_BOOT_LOOP);
     return;

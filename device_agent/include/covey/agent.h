@@ -58,7 +58,7 @@ typedef enum covey_start_cause {
   COVEY_START_POWER_ON = 1,
   COVEY_START_BROWN_OUT = 2,
   COVEY_START_SOFTWARE = 3, /* a reset that the firmware asked for */
-  COVEY_START_SLEEP = 4,    /* out of a sleep that lost the memory */
+  COVEY_START_SLEEP = 4,    /* out of a sleep that the firmware chose and that lost the memory */
   COVEY_START_WATCHDOG = 5,
   COVEY_START_FAULT = 6 /* the fault handler reset */
 } covey_start_cause_t;
@@ -175,6 +175,14 @@ int covey_agent_init(covey_agent_t* agent, const covey_agent_config_t* config);
 /* Counts this start where it matters, then loads the model. Returns 0 also when no model runs: ask
  * covey_agent_model(). Errors: FLASH_*. Call once after init. */
 int covey_agent_start(covey_agent_t* agent, covey_start_cause_t cause, uint64_t now_ms);
+
+/* Before a deep sleep that keeps all memory (agent, arenas, telemetry) but may come back through
+ * the reset vector: the connection counts as lost. Returns how long the agent can sleep, as poll
+ * does. A model on probation goes on afterwards: neither sleep nor wake-up is a start. */
+uint32_t covey_agent_suspend(covey_agent_t* agent, uint64_t now_ms);
+/* After it; now_ms includes the sleep. Errors: NO_CONTEXT: this memory does not hold the agent that
+ * covey_agent_suspend left, so begin with covey_agent_init and a start out of COVEY_START_SLEEP. */
+int covey_agent_resume(covey_agent_t* agent, const covey_agent_config_t* config, uint64_t now_ms);
 
 /* Does what is due. Returns the milliseconds until it wants to be called again (0: at once, there
  * is work left; UINT32_MAX: only after some other call). Calling more often does no harm. */

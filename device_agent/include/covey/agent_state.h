@@ -121,7 +121,8 @@ typedef struct covey_inbox {
 /* Small members first: they are reached by the shortest instructions. */
 typedef struct covey_agent {
   const covey_agent_config_t* config;
-  uint32_t wake_ms; /* poll wants to be called again after that */
+  uint32_t suspended; /* seal of a context that went to sleep; 0: it is awake */
+  uint32_t wake_ms;   /* poll wants to be called again after that */
   bool enrolled;
   bool connected;
   bool site_seen;

@@ -21,7 +21,8 @@ extern "C" {
   X(NO_MODEL, -4)     /* nothing is confirmed, or the self-test runs just now */        \
   X(AGAIN, -5)        /* for ports: not now (e.g. no room to publish); asked again */   \
   X(STORE, -6)        /* the port's store failed */                                     \
-  X(CRYPTO, -7)       /* the port's random or MAC failed */
+  X(CRYPTO, -7)       /* the port's random or MAC failed */                             \
+  X(NO_CONTEXT, -8)   /* memory did not survive the sleep */
 
 #define COVEY_WIRE_ERRORS(X)      \
   /* transport */                 \

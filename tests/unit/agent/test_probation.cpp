@@ -182,6 +182,76 @@ TEST_F(Probation, SleepingBetweenReadingsIsNoBootLoop) {
   EXPECT_TRUE(bench.run_until(COVEY_PHASE_CONFIRMED));
 }
 
+TEST_F(Probation, SleepInTheMiddleOfTheSelftestIsNoFailedStart) {
+  const Release release = make_release({.seed = 2, .vectors = 5});
+  bench.gateway.add(release);
+  bench.gateway.want({.candidate = &release, .attempt = 2});
+  while (bench.device.status().phase != COVEY_PHASE_PROBATION) ASSERT_TRUE(bench.run(1));
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(bench.reboot(COVEY_START_SLEEP));  // before a single vector ran
+    ASSERT_EQ(bench.device.status().phase, COVEY_PHASE_PROBATION) << i;
+  }
+  EXPECT_TRUE(bench.run_until(COVEY_PHASE_CONFIRMED));
+}
+
+TEST_F(Probation, SuspendAndResumeOnRetainedMemoryIsNoStartAtAll) {
+  const Release release = make_release({.seed = 2});
+  bench.gateway.grant = false;
+  bench.gateway.add(release);
+  bench.gateway.want({.candidate = &release, .attempt = 2});
+  while (bench.device.status().phase != COVEY_PHASE_PROBATION) ASSERT_TRUE(bench.run(1));
+  Device& device = bench.device;
+  for (int i = 0; i < 50; ++i) {
+    const uint32_t wait = covey_agent_suspend(&device.agent, device.now_ms);
+    device.disconnect();
+    device.now_ms += std::min<uint32_t>(wait, 3'600'000);
+    ASSERT_EQ(covey_agent_resume(&device.agent, &device.config, device.now_ms), COVEY_OK);
+    device.connect();
+    bench.gateway.grant = i >= 8;
+    bench.run(2000, 500);
+    ASSERT_LE(device.agent.models[0].record.starts, 1);
+  }
+  EXPECT_EQ(device.status().phase, COVEY_PHASE_CONFIRMED);
+  EXPECT_EQ(bench.gateway.inferences() + covey_agent_unacknowledged(&device.agent, 0),
+            device.inferred);
+}
+
+TEST_F(Probation, ResumeTellsMemoryThatFaded) {
+  Device& device = bench.device;
+  EXPECT_EQ(covey_agent_resume(&device.agent, &device.config, device.now_ms),
+            COVEY_ERROR_NO_CONTEXT);  // it never slept
+  covey_agent_suspend(&device.agent, device.now_ms);
+  reinterpret_cast<uint8_t*>(&device.agent)[sizeof device.agent / 2] ^= 4;
+  EXPECT_EQ(covey_agent_resume(&device.agent, &device.config, device.now_ms),
+            COVEY_ERROR_NO_CONTEXT);
+  ASSERT_TRUE(bench.reboot(COVEY_START_SLEEP));
+  EXPECT_EQ(device.active(), good.digest);
+}
+
+TEST_F(Probation, ANewFirmwareChecksItsModelsAgain) {
+  const Release second = make_release({.version = "1.1.0", .seed = 2});
+  ASSERT_TRUE(bench.deploy(second, 2));
+  // Other preprocessing code than both models were made for: better none than a wrong one.
+  bench.device.config.preprocessing_id = 8;
+  ASSERT_TRUE(bench.reboot());
+  EXPECT_EQ(bench.device.active(), "");
+  EXPECT_EQ(bench.device.status().fallback_reason, COVEY_ERROR_PREPROCESSING_MISMATCH);
+  bench.run(5000);
+  EXPECT_EQ(bench.gateway.state()->fallback_reason(), wire::REASON_PREPROCESSING_MISMATCH);
+}
+
+TEST_F(Probation, ANewFirmwareWithOtherOperatorsFallsBack) {
+  bench.device.config.operator_set = 0;  // not known: what a release wants is not compared
+  Release second = make_release({.version = "1.1.0", .seed = 2});
+  second.manifest.set_operator_set(42);
+  seal(second, author());
+  ASSERT_TRUE(bench.deploy(second, 2));
+  bench.device.config.operator_set = 0x1122334455667788U;
+  ASSERT_TRUE(bench.reboot());
+  EXPECT_EQ(bench.device.active(), good.digest);
+  EXPECT_EQ(bench.device.status().fallback_reason, COVEY_ERROR_RUNTIME_MISMATCH);
+}
+
 TEST_F(Probation, ConfirmedModelThatKeepsCrashingFallsBack) {
   const Release second = make_release({.version = "1.1.0", .seed = 2});
   ASSERT_TRUE(bench.deploy(second, 2));
