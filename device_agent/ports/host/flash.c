@@ -50,6 +50,17 @@ static void program_unit(covey_host_flash_t* flash, uint32_t offset, const uint8
   }
 }
 
+static bool readable(const covey_host_flash_t* flash, uint32_t offset, size_t size) {
+  const uint32_t unit = flash->geometry.write_align_bytes;
+  uint32_t i;
+  if (overlaps(offset, size, flash->unreadable_from, flash->unreadable_to)) return false;
+  if (flash->touched == NULL || size == 0) return true;
+  for (i = offset / unit; i <= (offset + size - 1) / unit; ++i) {
+    if (flash->touched[i] == 2) return false;
+  }
+  return true;
+}
+
 static int flash_read(void* ctx, uint32_t offset, void* into, size_t size) {
   covey_host_flash_t* flash = (covey_host_flash_t*)ctx;
   if (flash->dead) return PORT_DEAD;
@@ -57,7 +68,7 @@ static int flash_read(void* ctx, uint32_t offset, void* into, size_t size) {
     ++flash->misaligned;
     return PORT_MISUSED;
   }
-  if (overlaps(offset, size, flash->unreadable_from, flash->unreadable_to)) return PORT_ECC;
+  if (!readable(flash, offset, size)) return PORT_ECC;
   memcpy(into, flash->bytes + offset, size);
   return 0;
 }
@@ -87,8 +98,10 @@ static int flash_write(void* ctx, uint32_t offset, const void* from, size_t size
   if (state != 1) return 0;
   if (flash->tear == COVEY_HOST_TEAR_BITS) {
     program_unit(flash, offset + (uint32_t)units * unit, bytes + units * unit, true);
-  } else if (flash->tear == COVEY_HOST_TEAR_ERASED && flash->touched != NULL) {
+  } else if (flash->touched != NULL && flash->tear == COVEY_HOST_TEAR_ERASED) {
     flash->touched[offset / unit + units] = 1;
+  } else if (flash->touched != NULL && flash->tear == COVEY_HOST_TEAR_ECC) {
+    flash->touched[offset / unit + units] = 2;
   }
   return PORT_DEAD;
 }
@@ -125,6 +138,9 @@ static int flash_erase(void* ctx, uint32_t offset) {
     /* A torn erase leaves units that read as erased and are not: they count as programmed. */
     memset(flash->touched + offset / unit, state == 1 && flash->tear != COVEY_HOST_TEAR_ALL,
            size / unit);
+    for (i = 0; state == 1 && flash->tear == COVEY_HOST_TEAR_ECC && i < size / unit; ++i) {
+      if (next_random(flash) % 2 != 0) flash->touched[offset / unit + i] = 2;
+    }
   }
   return state == 1 ? PORT_DEAD : 0;
 }

@@ -30,14 +30,16 @@ typedef enum covey_host_tear {
   COVEY_HOST_TEAR_ALL,         /* it was just complete */
   COVEY_HOST_TEAR_PREFIX,      /* whole write units (or bytes of an erase), then nothing */
   COVEY_HOST_TEAR_BITS,        /* a prefix, then a unit with some of its bits */
-  COVEY_HOST_TEAR_ERASED       /* a unit was touched, but reads as erased */
+  COVEY_HOST_TEAR_ERASED,      /* a unit was touched, but reads as erased */
+  COVEY_HOST_TEAR_ECC          /* units were touched, and cannot be read until they are erased */
 } covey_host_tear_t;
 
 typedef struct covey_host_flash {
   covey_host_geometry_t geometry;
   uint8_t* bytes;
-  uint8_t* touched; /* per write unit: programmed since its erase; NULL: not watched */
-  int file;         /* -1: memory */
+  uint8_t*
+      touched; /* per write unit: 1 programmed since its erase, 2 unreadable; NULL: not watched */
+  int file;    /* -1: memory */
 
   uint64_t operations; /* writes and erases begun */
   uint64_t erases;
