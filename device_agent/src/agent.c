@@ -53,7 +53,7 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
     m->config = &config->models[m->index];
     m->record.phase = COVEY_PHASE_IDLE;
     m->record.confirmed = m->record.candidate = m->record.fallback = COVEY_NO_SLOT;
-    m->active = m->loaded = COVEY_NO_SLOT;
+    m->active = m->loaded = m->shadow = COVEY_NO_SLOT;
     m->lease.left_ms = COVEY_NEVER;
     covey_telemetry_reset(m->config->telemetry);
   }
@@ -158,14 +158,18 @@ bool covey_agent_enrolled(const covey_agent_t* a) { return a->enrolled; }
 int covey_agent_invoke(covey_agent_t* a, size_t model, const int8_t* input, size_t input_size,
                        int8_t* output, size_t output_size) {
   covey_model_t* m = &a->models[model];
+  covey_inference_t shadow;
+  bool shadowed;
   int error;
   if (model >= a->config->model_count || input == NULL || output == NULL) {
     return COVEY_ERROR_ARGUMENT;
   }
   if (m->active == COVEY_NO_SLOT) return COVEY_ERROR_NO_MODEL;
-  error = covey_guarded_invoke(a, m, input, input_size, output, output_size);
+  shadowed = covey_shadow_invoke(a, m, input, input_size, &shadow); /* before input may be lost */
+  error = covey_guarded_invoke(a, m, m->config->runtime, input, input_size, output, output_size);
   if (error == 0) {
     m->invoke_errors = 0;
+    if (shadowed) covey_shadow_compare(a, m, &shadow, output, output_size);
   } else {
     m->invoke_error = error;
     if (m->invoke_errors < UINT8_MAX) ++m->invoke_errors;

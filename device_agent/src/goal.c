@@ -25,6 +25,7 @@ typedef struct model_goal {
   uint32_t model_id;
   uint32_t attempt;
   uint32_t security_floor;
+  uint32_t shadow_one_in;
   uint8_t mode;
   uint8_t may_confirm;
 } model_goal_t;
@@ -36,6 +37,7 @@ static const covey_member_t model_members[] = {
     COVEY_MEMBER(5, COVEY_MEMBER_U8, model_goal_t, may_confirm),
     COVEY_MEMBER(6, COVEY_MEMBER_U32, model_goal_t, attempt),
     COVEY_MEMBER(7, COVEY_MEMBER_U32, model_goal_t, security_floor),
+    COVEY_MEMBER(8, COVEY_MEMBER_U32, model_goal_t, shadow_one_in),
     COVEY_MEMBERS_END};
 
 /* What a goal makes of one model. */
@@ -71,6 +73,8 @@ static bool parse_models(const covey_agent_t* a, covey_bytes_t message, uint32_t
       c->goal.may_confirm = goal.may_confirm != 0;
       c->goal.attempt = goal.attempt;
       c->goal.security_floor = goal.security_floor;
+      c->goal.shadow_one_in =
+          (uint16_t)(goal.shadow_one_in < UINT16_MAX ? goal.shadow_one_in : UINT16_MAX);
       if (goal.candidate == NULL) continue;
       memcpy(c->goal.candidate, goal.candidate, COVEY_DIGEST_BYTES);
       c->goal.mode = goal.mode != 0 ? goal.mode : UINT8_MAX; /* there is a candidate */
@@ -166,6 +170,7 @@ static int accept(covey_agent_t* a, const goal_t* goal, change_t changes[COVEY_M
     }
     if (!c->other) continue;
     m->chunks_have = m->chunks_total = 0;
+    covey_shadow_unload(m);
     if (c->ran) covey_model_run_confirmed(a, m);
   }
   ++a->counters.goals_accepted;

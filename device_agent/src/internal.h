@@ -199,6 +199,8 @@ int covey_verify_step(covey_agent_t* a, const covey_slot_view_t* view);
 int covey_chunks_receive(covey_agent_t* a, covey_bytes_t message);
 
 /* ---- model.c: one model's life, from goal to confirm */
+/* covey.device.v1.GoalMode */
+enum { COVEY_MODE_STAGED = 1, COVEY_MODE_SHADOW = 2, COVEY_MODE_ACTIVE = 3 };
 void covey_model_step(covey_agent_t* a, covey_model_t* m);
 /* `crashed`: the last boot ended inside this model's load or invoke. */
 void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause, bool crashed);
@@ -206,6 +208,8 @@ void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t c
  * error nothing has changed. */
 covey_model_record_t* covey_model_edit(covey_model_t* m);
 int covey_model_commit(covey_agent_t* a, covey_model_t* m);
+/* The candidate is not tried any more, but it stays where it is. */
+int covey_model_back_to_staged(covey_agent_t* a, covey_model_t* m);
 /* The candidate's attempt ended without success: phase FAILED, DECLINED or REVERTED. */
 void covey_model_end(covey_agent_t* a, covey_model_t* m, covey_phase_t phase, int error);
 /* Loads what is confirmed, or what it falls back to. */
@@ -220,14 +224,31 @@ int covey_load(covey_agent_t* a, covey_model_t* m, uint8_t slot);
 void covey_unload(covey_agent_t* a, covey_model_t* m);
 /* The loaded model acts from now on; counted in its own stream. */
 void covey_activate(covey_agent_t* a, covey_model_t* m);
-/* One vector. Returns 0 (more to do), 1 (all passed) or an error. */
-int covey_selftest_step(covey_agent_t* a, covey_model_t* m);
+/* One vector, in the runtime that holds the slot. Returns 0 (more to do), 1 (all passed) or an
+ * error. */
+int covey_selftest_step(covey_agent_t* a, covey_model_t* m, const covey_runtime_t* runtime,
+                        uint8_t slot);
 int covey_selftest_check(const covey_agent_t* a, const covey_slot_view_t* view);
 uint32_t covey_selftest_at(const covey_slot_view_t* view); /* offset of the section in flash */
-int covey_guarded_invoke(covey_agent_t* a, covey_model_t* m, const int8_t* input, size_t input_size,
-                         int8_t* output, size_t output_size);
+/* From the arena's byte `used` on, which moves on by what the model requires. */
+int covey_guarded_load(covey_agent_t* a, covey_model_t* m, const covey_runtime_t* runtime,
+                       const covey_slot_view_t* slot, covey_model_view_t* view, uint32_t* used);
+int covey_guarded_invoke(covey_agent_t* a, const covey_model_t* m, const covey_runtime_t* runtime,
+                         const int8_t* input, size_t input_size, int8_t* output,
+                         size_t output_size);
 /* 1 + the model in whose load or invoke the last boot ended; 0: none. Clears the mark. */
 uint32_t covey_retained_take(covey_agent_t* a);
+
+/* ---- shadow.c: the candidate beside the active model */
+/* The start is counted before the load, like one on probation: its code runs, and may crash. */
+void covey_shadow_start(covey_agent_t* a, covey_model_t* m, uint8_t starts);
+void covey_shadow_step(covey_agent_t* a, covey_model_t* m);
+void covey_shadow_unload(covey_model_t* m);
+/* By chance: true when the candidate ran. */
+bool covey_shadow_invoke(covey_agent_t* a, covey_model_t* m, const int8_t* input, size_t input_size,
+                         covey_inference_t* shadow);
+void covey_shadow_compare(covey_agent_t* a, const covey_model_t* m, const covey_inference_t* shadow,
+                          const int8_t* output, size_t output_size);
 
 /* ---- goal.c */
 int covey_goal_receive(covey_agent_t* a, covey_bytes_t message);

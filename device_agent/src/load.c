@@ -26,6 +26,7 @@ uint32_t covey_retained_take(covey_agent_t* a) {
 
 void covey_unload(covey_agent_t* a, covey_model_t* m) {
   const covey_runtime_t* runtime = m->config->runtime;
+  covey_shadow_unload(m); /* it has the rest of this one's arena */
   if (m->active != COVEY_NO_SLOT) covey_telemetry_switch(a, m, NULL);
   if (m->loaded != COVEY_NO_SLOT) runtime->unload(runtime->ctx);
   m->loaded = COVEY_NO_SLOT;
@@ -33,24 +34,41 @@ void covey_unload(covey_agent_t* a, covey_model_t* m) {
   memset(&m->view, 0, sizeof m->view);
 }
 
-static int load(covey_model_t* m, const covey_slot_view_t* slot) {
-  const covey_model_config_t* config = m->config;
-  const covey_runtime_t* runtime = config->runtime;
-  covey_model_view_t* view = &m->view;
+/* Loads into the arena's rest from `used` on, of which it takes what it requires. */
+static int load(const covey_runtime_t* runtime, const covey_model_config_t* config,
+                const covey_manifest_t* manifest, covey_model_view_t* view, uint32_t* used) {
+  const uint32_t left = config->arena_bytes - *used;
   size_t arena = 0;
   /* After a firmware update the runtime may need more than the manifest said. */
   int error = runtime->arena_required(runtime->ctx, view->model, view->model_size, &arena);
   if (error != 0) return error;
-  if (arena > config->arena_bytes) return COVEY_ERROR_ARENA_TOO_SMALL;
-  error = runtime->load(runtime->ctx, view->model, view->model_size, config->arena,
-                        config->arena_bytes);
+  if (arena > left) return COVEY_ERROR_ARENA_TOO_SMALL;
+  error = runtime->load(runtime->ctx, view->model, view->model_size, config->arena + *used, arena);
   if (error != 0) return error;
-  m->loaded = 0; /* some slot: to be unloaded */
+  arena = covey_align((uint32_t)arena, COVEY_ARENA_ALIGN);
+  *used += arena < left ? (uint32_t)arena : left;
   error = runtime->describe(runtime->ctx, &view->format);
-  if (error == 0 && (view->format.input.size_bytes != slot->manifest.input_bytes ||
-                     view->format.output.size_bytes != slot->manifest.output_bytes)) {
+  if (error == 0 && (view->format.input.size_bytes != manifest->input_bytes ||
+                     view->format.output.size_bytes != manifest->output_bytes)) {
     error = COVEY_ERROR_SELFTEST_INVALID;
   }
+  if (error != 0) runtime->unload(runtime->ctx);
+  return error;
+}
+
+int covey_guarded_load(covey_agent_t* a, covey_model_t* m, const covey_runtime_t* runtime,
+                       const covey_slot_view_t* slot, covey_model_view_t* view, uint32_t* used) {
+  int error;
+  memset(view, 0, sizeof *view);
+  view->model = covey_slot_bytes(a, slot->image);
+  view->model_size = slot->manifest.model_size;
+  view->preprocessing_size = slot->manifest.preprocessing_size;
+  if (view->preprocessing_size != 0) {
+    view->preprocessing = view->model + covey_align(view->model_size, 16);
+  }
+  mark_inside(a, m->index + 1U);
+  error = load(runtime, m->config, &slot->manifest, view, used);
+  mark_inside(a, 0);
   return error;
 }
 
@@ -61,22 +79,12 @@ int covey_load(covey_agent_t* a, covey_model_t* m, uint8_t slot) {
   error = covey_slot_view(a, m, slot, &view);
   if (error == 0) error = covey_manifest_fits(a->config, &view.manifest); /* of a new firmware */
   if (error != 0) return error;
-  m->view.model = covey_slot_bytes(a, view.image);
-  m->view.model_size = view.manifest.model_size;
-  m->view.preprocessing_size = view.manifest.preprocessing_size;
-  if (m->view.preprocessing_size != 0) {
-    m->view.preprocessing = m->view.model + covey_align(m->view.model_size, 16);
-  }
+  m->arena_used = 0;
+  error = covey_guarded_load(a, m, m->config->runtime, &view, &m->view, &m->arena_used);
+  if (error != 0) return error;
   m->view.manifest = m->slot_digest[slot];
-  mark_inside(a, m->index + 1U);
-  error = load(m, &view);
-  mark_inside(a, 0);
-  if (error != 0) {
-    covey_unload(a, m);
-  } else {
-    m->loaded = slot;
-  }
-  return error;
+  m->loaded = slot;
+  return COVEY_OK;
 }
 
 void covey_activate(covey_agent_t* a, covey_model_t* m) {
@@ -85,9 +93,9 @@ void covey_activate(covey_agent_t* a, covey_model_t* m) {
   covey_telemetry_switch(a, m, m->view.manifest);
 }
 
-int covey_guarded_invoke(covey_agent_t* a, covey_model_t* m, const int8_t* input, size_t input_size,
-                         int8_t* output, size_t output_size) {
-  const covey_runtime_t* runtime = m->config->runtime;
+int covey_guarded_invoke(covey_agent_t* a, const covey_model_t* m, const covey_runtime_t* runtime,
+                         const int8_t* input, size_t input_size, int8_t* output,
+                         size_t output_size) {
   int error;
   mark_inside(a, m->index + 1U);
   error = runtime->invoke(runtime->ctx, input, input_size, output, output_size);
@@ -125,20 +133,21 @@ int covey_selftest_check(const covey_agent_t* a, const covey_slot_view_t* view) 
   return COVEY_OK;
 }
 
-int covey_selftest_step(covey_agent_t* a, covey_model_t* m) {
+int covey_selftest_step(covey_agent_t* a, covey_model_t* m, const covey_runtime_t* runtime,
+                        uint8_t slot) {
   int8_t* output = (int8_t*)a->config->send_buffer;
   covey_slot_view_t view;
   const uint8_t* section;
   const uint8_t* vector;
   uint32_t i;
-  int error = covey_slot_view(a, m, m->loaded, &view);
+  int error = covey_slot_view(a, m, slot, &view);
   if (error == 0) error = covey_selftest_check(a, &view);
   if (error != 0) return error;
   section = covey_slot_bytes(a, covey_selftest_at(&view));
   vector = section + SELFTEST_HEADER_BYTES +
            m->selftest_next * (view.manifest.input_bytes + view.manifest.output_bytes);
-  error = covey_guarded_invoke(a, m, (const int8_t*)vector, view.manifest.input_bytes, output,
-                               view.manifest.output_bytes);
+  error = covey_guarded_invoke(a, m, runtime, (const int8_t*)vector, view.manifest.input_bytes,
+                               output, view.manifest.output_bytes);
   if (error != 0) return error;
   vector += view.manifest.input_bytes;
   for (i = 0; i < view.manifest.output_bytes; ++i) {

@@ -3,9 +3,6 @@
  * transition is journaled before it shows; whatever must run, runs also when journaling fails. */
 #include "internal.h"
 
-/* covey.device.v1.GoalMode */
-enum { MODE_STAGED = 1, MODE_ACTIVE = 3 };
-
 #define JOURNAL_RETRY_MS 60000U
 #define FAULTS_FORGIVEN_AFTER 100U /* good inferences */
 
@@ -49,6 +46,14 @@ int covey_model_commit(covey_agent_t* a, covey_model_t* m) {
 static void insist(covey_agent_t* a, covey_model_t* m) {
   if (covey_journal_record(a, m) != 0) a->timers[COVEY_TIMER_JOURNAL].left_ms = JOURNAL_RETRY_MS;
   changed(a, m);
+}
+
+int covey_model_back_to_staged(covey_agent_t* a, covey_model_t* m) {
+  covey_model_record_t* record = covey_model_edit(m);
+  record->phase = COVEY_PHASE_STAGED;
+  record->starts = 0;
+  record->selftest_passed = false;
+  return covey_model_commit(a, m);
 }
 
 static void leave_candidate(covey_model_record_t* record, covey_phase_t phase) {
@@ -122,6 +127,7 @@ void covey_model_end(covey_agent_t* a, covey_model_t* m, covey_phase_t phase, in
   reject(record, m->goal.candidate, m->goal.attempt);
   leave_candidate(record, phase);
   covey_job_abort(a, m);
+  covey_shadow_unload(m);
   insist(a, m);
   if (ran) covey_model_run_confirmed(a, m);
 }
@@ -151,7 +157,7 @@ static void probation_start(covey_agent_t* a, covey_model_t* m, uint8_t starts) 
 }
 
 static void selftest_step(covey_agent_t* a, covey_model_t* m) {
-  const int result = covey_selftest_step(a, m);
+  const int result = covey_selftest_step(a, m, m->config->runtime, m->loaded);
   covey_soon(a);
   if (result < 0) {
     covey_model_end(a, m, COVEY_PHASE_REVERTED, result);
@@ -208,10 +214,9 @@ static bool probation_goes_on(covey_agent_t* a, covey_model_t* m) {
     covey_model_end(a, m, COVEY_PHASE_REVERTED, m->invoke_error);
     return false;
   }
-  if (m->goal.mode == MODE_ACTIVE) return true;
-  covey_model_edit(m)->phase = COVEY_PHASE_STAGED; /* the order takes one step back */
-  m->record.starts = 0;
-  if (covey_model_commit(a, m) == 0) covey_model_run_confirmed(a, m);
+  if (m->goal.mode == COVEY_MODE_ACTIVE) return true;
+  /* The order takes a step back. */
+  if (covey_model_back_to_staged(a, m) == 0) covey_model_run_confirmed(a, m);
   return false;
 }
 
@@ -219,7 +224,11 @@ static bool probation_goes_on(covey_agent_t* a, covey_model_t* m) {
 
 /* Why no work begins on the goal's candidate: an error, 0 to go on. */
 static int objection(const covey_model_t* m) {
-  if (m->goal.mode != MODE_STAGED && m->goal.mode != MODE_ACTIVE) return COVEY_ERROR_UNSUPPORTED;
+  if (m->goal.mode == COVEY_MODE_SHADOW
+          ? m->config->shadow_runtime == NULL
+          : m->goal.mode != COVEY_MODE_STAGED && m->goal.mode != COVEY_MODE_ACTIVE) {
+    return COVEY_ERROR_UNSUPPORTED;
+  }
   if (m->record.rejected_attempt == m->goal.attempt &&
       memcmp(m->record.rejected, m->goal.candidate, COVEY_PREFIX_BYTES) == 0) {
     return COVEY_ERROR_REJECTED_BEFORE;
@@ -262,8 +271,15 @@ static void idle_step(covey_agent_t* a, covey_model_t* m) {
 }
 
 static void staged_step(covey_agent_t* a, covey_model_t* m) {
-  if (m->goal.mode != MODE_ACTIVE || lease_expired(a, m, COVEY_PHASE_FAILED)) return;
-  if (covey_telemetry_room(a, m, m->goal.candidate)) probation_start(a, m, 0);
+  const bool shadow = m->goal.mode == COVEY_MODE_SHADOW;
+  /* Mode 0 here: power failed when a cancel was half in the journal. The gateway says it again. */
+  if (!shadow && m->goal.mode != COVEY_MODE_ACTIVE) return;
+  if (lease_expired(a, m, COVEY_PHASE_FAILED)) return;
+  if (shadow) {
+    covey_shadow_start(a, m, 0);
+  } else if (covey_telemetry_room(a, m, m->goal.candidate)) {
+    probation_start(a, m, 0);
+  }
 }
 
 static void confirmed_faults(covey_agent_t* a, covey_model_t* m) {
@@ -300,6 +316,8 @@ void covey_model_step(covey_agent_t* a, covey_model_t* m) {
       if (probation_goes_on(a, m)) probation_ok_step(a, m);
       break;
     case COVEY_PHASE_SHADOWING:
+      covey_shadow_step(a, m);
+      break;
     case COVEY_PHASE_CONFIRMED:
     case COVEY_PHASE_DECLINED:
     case COVEY_PHASE_FAILED:
@@ -316,7 +334,8 @@ static void forget_missing(covey_model_t* m) {
   covey_model_record_t* record = &m->record;
   const bool working = record->phase == COVEY_PHASE_DOWNLOADING ||
                        record->phase == COVEY_PHASE_VERIFYING ||
-                       record->phase == COVEY_PHASE_STAGED || covey_on_probation(m);
+                       record->phase == COVEY_PHASE_STAGED ||
+                       record->phase == COVEY_PHASE_SHADOWING || covey_on_probation(m);
   if (covey_slot_digest(m, record->fallback) == NULL) record->fallback = COVEY_NO_SLOT;
   if (working && !covey_slot_holds(m, record->candidate, m->goal.candidate)) {
     leave_candidate(record, COVEY_PHASE_IDLE);
@@ -346,16 +365,21 @@ static bool ended_well(const covey_model_t* m, covey_start_cause_t cause) {
   return false;
 }
 
-static void start_on_probation(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause) {
+/* A candidate that was tried when the last start ended: is it tried again? */
+static void start_candidate(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause) {
+  const bool shadow = m->record.phase == COVEY_PHASE_SHADOWING;
   uint8_t starts = m->record.starts;
   if (starts > 0 && ended_well(m, cause)) --starts;
   if (starts >= COVEY_PROBATION_STARTS_MAX) {
-    covey_model_end(a, m, COVEY_PHASE_REVERTED, COVEY_ERROR_BOOT_LOOP);
-    return;
+    covey_model_end(a, m, shadow ? COVEY_PHASE_FAILED : COVEY_PHASE_REVERTED,
+                    COVEY_ERROR_BOOT_LOOP);
+  } else if (shadow) {
+    covey_shadow_start(a, m, starts);
+  } else {
+    probation_start(a, m, starts);
+    /* Without a journal there is no probation, but there is a model. */
+    if (m->loaded == COVEY_NO_SLOT && covey_on_probation(m)) covey_model_run_confirmed(a, m);
   }
-  probation_start(a, m, starts);
-  /* Without a journal there is no probation, but there is a model. */
-  if (m->loaded == COVEY_NO_SLOT && covey_on_probation(m)) covey_model_run_confirmed(a, m);
 }
 
 void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause,
@@ -366,7 +390,7 @@ void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t c
     m->lease.left_ms = covey_seconds(m->goal.lease_s);
   }
   if (covey_on_probation(m)) {
-    start_on_probation(a, m, cause);
+    start_candidate(a, m, cause);
     return;
   }
   if (crashed && m->record.confirmed != COVEY_NO_SLOT &&
@@ -381,4 +405,5 @@ void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t c
     }
   }
   covey_model_run_confirmed(a, m);
+  if (m->record.phase == COVEY_PHASE_SHADOWING) start_candidate(a, m, cause);
 }

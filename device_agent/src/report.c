@@ -33,6 +33,24 @@ static void write_feature(covey_writer_t* w, const covey_window_t* window, unsig
   covey_write_end(w, begun);
 }
 
+static void write_shadow(covey_writer_t* w, const covey_window_t* window) {
+  const uint32_t* difference = &window->counts[COVEY_COUNTS_DIFFERENCE];
+  uint32_t inferences = 0;
+  size_t begun;
+  unsigned i;
+  for (i = 0; i < COVEY_CONFIDENCE_BINS; ++i) inferences += difference[i];
+  if (inferences + window->counts[COVEY_COUNTS_SHADOW_ERRORS] == 0) return;
+  begun = covey_write_begin(w, 21);
+  covey_write_bytes(w, 1, window->tally.shadow, COVEY_PREFIX_BYTES);
+  covey_write_uint(w, 2, inferences);
+  covey_write_uint(w, 3, window->counts[COVEY_COUNTS_SHADOW_ERRORS]);
+  covey_write_uint(w, 4, COVEY_SHADOW_CLASSES_MAX);
+  covey_write_packed(w, 5, &window->counts[COVEY_COUNTS_AGREEMENT],
+                     COVEY_COUNTS_DIFFERENCE - COVEY_COUNTS_AGREEMENT);
+  covey_write_packed(w, 6, difference, COVEY_CONFIDENCE_BINS);
+  covey_write_end(w, begun);
+}
+
 /* The chance to be a hit, and then to be kept; 1 of 65,536 is the least that can be said. */
 static uint32_t inclusion(const covey_samples_t* samples, const covey_sample_t* s) {
   const uint32_t hits = samples->hits;
@@ -66,6 +84,7 @@ void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_teleme
   covey_write_packed(w, 11, &window->counts[COVEY_COUNTS_CONFIDENCE], COVEY_CONFIDENCE_BINS);
   covey_write_packed(w, 12, latency, buckets);
   for (i = 0; i < window->feature_count; ++i) write_feature(w, window, i);
+  write_shadow(w, window);
   for (i = 0; i < samples->count; ++i) write_sample(w, samples, &samples->at[i]);
   covey_write_uint(w, 19, samples->hits - samples->count);
 }

@@ -172,6 +172,19 @@ static void merge_tally(covey_agent_t* a, covey_tally_t* into, const covey_tally
   merge_samples(a, &into->samples, &from->samples);
 }
 
+/* Shadow counts are about one candidate: those of an older one make way. */
+static void merge_shadow(covey_window_t* cell, const covey_open_window_t* open) {
+  static const uint8_t none[COVEY_PREFIX_BYTES] = {0};
+  const uint8_t* newer = open->tally.shadow;
+  if (memcmp(newer, none, sizeof none) == 0 ||
+      memcmp(newer, cell->tally.shadow, sizeof none) == 0) {
+    return;
+  }
+  memcpy(cell->tally.shadow, newer, sizeof none);
+  memset(&cell->counts[COVEY_COUNTS_AGREEMENT], 0,
+         (COVEY_COUNTS - COVEY_COUNTS_AGREEMENT) * sizeof cell->counts[0]);
+}
+
 /* The open window into its stream's cell; then it is open anew. */
 static void close_open(covey_agent_t* a, covey_telemetry_t* t) {
   covey_open_window_t* open = &t->open;
@@ -196,6 +209,7 @@ static void close_open(covey_agent_t* a, covey_telemetry_t* t) {
       cell->bin_counts[i] = (uint8_t)(t->tables.edge_counts[i] + 1);
     }
   }
+  merge_shadow(cell, open);
   for (i = 0; i < COVEY_COUNTS; ++i) cell->counts[i] += open->counts[i];
   merge_tally(a, &cell->tally, &open->tally);
   t->streams[t->stream].inferences_total += open->tally.inferences;

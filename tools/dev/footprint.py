@@ -29,13 +29,14 @@ INCLUDES = [f"-I{AGENT / 'include'}", f"-I{AGENT / 'mqtt/include'}", f"-I{AGENT 
 TARGETS = {"cortex-m4": "Cortex-M4", "cortex-m0plus": "Cortex-M0+"}
 # A product has one model and a release with eight features; the defaults are for the largest.
 SMALL = {"COVEY_MODELS_MAX": 1, "COVEY_FEATURES_MAX": 8, "COVEY_BINS_MAX": 10,
-         "COVEY_CLASSES_MAX": 4, "COVEY_LATENCY_BUCKETS": 40, "COVEY_SAMPLES_MAX": 2,
+         "COVEY_CLASSES_MAX": 4, "COVEY_SHADOW_CLASSES_MAX": 4, "COVEY_LATENCY_BUCKETS": 40, "COVEY_SAMPLES_MAX": 2,
          "COVEY_WINDOWS_IN_FLIGHT": 1}
 # Asked on the bench, not in the field: a firmware that doesn't call them doesn't hold them.
 BENCH_ONLY = {"covey_config_check", "covey_port_selftest"}
 # What a part of the agent costs. A file that is named nowhere belongs to the session.
 PARTS = {"update": ["chunks", "flash", "goal", "job", "journal", "load", "manifest", "model", "slot"],
          "telemetry": ["record", "report", "tables", "telemetry"],
+         "shadow": ["shadow"],
          "enrolment": ["enroll"],
          "bench only": ["check", "port_selftest"]}
 PROBE = """

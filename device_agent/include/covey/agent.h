@@ -78,6 +78,10 @@ typedef struct covey_model_config {
   uint8_t* arena; /* aligned to COVEY_ARENA_ALIGN */
   uint32_t arena_bytes;
   covey_telemetry_t* telemetry; /* NULL: this model is not counted */
+  /* A second instance of the same runtime, with a context of its own, for shadow mode: a candidate
+   * runs beside the active model on some inferences and never acts. Both share the arena: each gets
+   * what it requires. NULL: orders for it are declined (UNSUPPORTED). */
+  const covey_runtime_t* shadow_runtime;
 } covey_model_config_t;
 
 /* What must survive a reset but not a power cut: memory that the start-up code does not clear
@@ -220,7 +224,9 @@ int covey_agent_forget_identity(covey_agent_t* agent);
 /* ---- Inference */
 
 /* Runs the active model once. Errors: NO_MODEL, ARGUMENT, RUNTIME_*. Not from an ISR. Models are
- * exchanged only inside poll, receive and start, never during an inference. */
+ * exchanged only inside poll, receive and start, never during an inference. In shadow mode the
+ * candidate runs before it on one in N inferences: that call takes as much longer, and uses the
+ * send buffer. */
 int covey_agent_invoke(covey_agent_t* agent, size_t model, const int8_t* input, size_t input_size,
                        int8_t* output, size_t output_size);
 

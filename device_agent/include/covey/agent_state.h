@@ -42,6 +42,7 @@ typedef struct covey_model_goal {
   uint32_t lease_s;
   uint8_t mode; /* covey.device.v1.GoalMode; 0: no candidate (any more) */
   bool may_confirm;
+  uint16_t shadow_one_in;
 } covey_model_goal_t;
 
 /* What became of it: journaled. Slots by index, COVEY_NO_SLOT: none. */
@@ -68,9 +69,13 @@ typedef struct covey_model {
   uint8_t slots_present;  /* bit: the slot's header and manifest are whole */
   uint8_t active;         /* slot whose model acts */
   uint8_t loaded;         /* slot that the runtime holds: also during the self-test */
+  uint8_t shadow;         /* slot that the shadow's runtime holds */
+  bool shadow_counted;    /* in this boot: the start of the shadow */
   uint8_t invoke_errors;  /* in a row */
   uint16_t selftest_next; /* vector */
   int invoke_error;       /* the last one */
+  int shadow_error;       /* 0: no invocation of the shadow failed */
+  uint32_t arena_used;    /* by the active model; the rest is the shadow's */
   uint32_t chunks_have;
   uint32_t chunks_total;
   uint32_t retry_after_s;

@@ -44,6 +44,10 @@
 #ifndef COVEY_SAMPLES_MAX
 #define COVEY_SAMPLES_MAX 4
 #endif
+/* Side of the agreement matrix of shadow mode; the last class takes what is beyond. 2 at least. */
+#ifndef COVEY_SHADOW_CLASSES_MAX
+#define COVEY_SHADOW_CLASSES_MAX 4
+#endif
 /* Reports per model that wait for their acknowledgement; the rest merges in the backlog. */
 #ifndef COVEY_WINDOWS_IN_FLIGHT
 #define COVEY_WINDOWS_IN_FLIGHT 2
@@ -96,6 +100,7 @@ COVEY_STATIC_ASSERT(COVEY_BINS_MAX >= 2 && COVEY_BINS_MAX <= 16);
 COVEY_STATIC_ASSERT(COVEY_CLASSES_MAX >= 2 && COVEY_CLASSES_MAX <= 16);
 COVEY_STATIC_ASSERT(COVEY_LATENCY_BUCKETS >= 8 && COVEY_LATENCY_BUCKETS <= 64);
 COVEY_STATIC_ASSERT(COVEY_SAMPLES_MAX >= 0 && COVEY_SAMPLES_MAX <= 16);
+COVEY_STATIC_ASSERT(COVEY_SHADOW_CLASSES_MAX >= 2 && COVEY_SHADOW_CLASSES_MAX <= COVEY_CLASSES_MAX);
 COVEY_STATIC_ASSERT(COVEY_WINDOWS_IN_FLIGHT >= 1 && COVEY_WINDOWS_IN_FLIGHT <= 4);
 /* A fall-back must always find a cell: every model that is in a slot can have one. */
 COVEY_STATIC_ASSERT(COVEY_BACKLOG_CELLS >= COVEY_SLOTS_MAX);

@@ -55,7 +55,12 @@ enum {
   COVEY_COUNT_BELOW, /* of training_min */
   COVEY_COUNT_ABOVE, /* of training_max */
   COVEY_FEATURE_COUNTS,
-  COVEY_COUNTS = COVEY_COUNTS_FEATURES + COVEY_FEATURE_ROOM * COVEY_FEATURE_COUNTS
+  /* shadow: agreement[candidate's class][acting class], difference of confidences */
+  COVEY_COUNTS_AGREEMENT = COVEY_COUNTS_FEATURES + COVEY_FEATURE_ROOM * COVEY_FEATURE_COUNTS,
+  COVEY_COUNTS_DIFFERENCE =
+      COVEY_COUNTS_AGREEMENT + COVEY_SHADOW_CLASSES_MAX * COVEY_SHADOW_CLASSES_MAX,
+  COVEY_COUNTS_SHADOW_ERRORS = COVEY_COUNTS_DIFFERENCE + COVEY_CONFIDENCE_BINS,
+  COVEY_COUNTS
 };
 
 /* Of one feature's values that are not missing; exact. */
@@ -76,6 +81,7 @@ typedef struct covey_tally {
   uint32_t inferences;
   uint32_t errors;
   uint32_t first_inference;
+  uint8_t shadow[COVEY_PREFIX_BYTES]; /* candidate of the shadow counts; zeros: none */
   covey_moments_t moments[COVEY_FEATURE_ROOM];
   covey_samples_t samples;
 } covey_tally_t;

@@ -50,11 +50,13 @@ Device::Device(const DeviceOptions& device_options) : options(device_options) {
   if (keys.empty()) keys.push_back(author().anchor());
   const size_t count = options.models.size();
   runtimes.resize(count);
+  shadow_runtimes.resize(count);
   arenas_.resize(count);
   uint32_t at = options.journal_bytes;
   const uint32_t unit = options.geometry.erase_unit_bytes;
   for (size_t k = 0; k < count; ++k) {
     adapters.push_back(runtimes[k].adapter());
+    shadow_adapters.push_back(shadow_runtimes[k].adapter());
     telemetry.push_back(std::make_unique<covey_telemetry_t>());
   }
   for (size_t k = 0; k < count; ++k) {
@@ -68,7 +70,8 @@ Device::Device(const DeviceOptions& device_options) : options(device_options) {
     }
     model.runtime = &adapters[k];
     model.arena = arenas_[k].bytes.data();
-    model.arena_bytes = 1024;
+    model.arena_bytes = options.arena_bytes;
+    if (options.shadow) model.shadow_runtime = &shadow_adapters[k];
     model.telemetry = telemetry[k].get();
     models.push_back(model);
   }
@@ -109,6 +112,7 @@ bool Device::boot(covey_start_cause_t cause) {
   subscriptions.clear();
   new_subscriptions.clear();
   for (FakeRuntime& runtime : runtimes) runtime.model = nullptr;
+  for (FakeRuntime& runtime : shadow_runtimes) runtime.model = nullptr;
   running = true;
   int error = covey_config_check(&config);
   if (error == 0) error = covey_agent_init(&agent, &config);

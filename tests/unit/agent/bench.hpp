@@ -30,7 +30,9 @@ struct DeviceOptions {
   uint32_t journal_bytes = 2048;
   uint32_t receive_bytes = 2048;
   std::vector<covey_public_key_t> keys;  // empty: author()
-  size_t piece_bytes = 0;                // deliver messages in pieces; 0: whole
+  bool shadow = false;                   // a second runtime for candidates
+  uint32_t arena_bytes = 1024;
+  size_t piece_bytes = 0;  // deliver messages in pieces; 0: whole
   covey_times_t times{};
 };
 
@@ -62,7 +64,9 @@ class Device {
   covey_port_t port{};
   covey_retained_t retained{};
   std::vector<FakeRuntime> runtimes;
+  std::vector<FakeRuntime> shadow_runtimes;
   std::vector<covey_runtime_t> adapters;
+  std::vector<covey_runtime_t> shadow_adapters;
   std::vector<covey_model_config_t> models;
   std::vector<std::unique_ptr<covey_telemetry_t>> telemetry;
   std::vector<covey_public_key_t> keys;
@@ -103,6 +107,7 @@ class Gateway {
     bool may_confirm = false;
     uint32_t attempt = 1;
     uint32_t security_floor = 0;
+    uint32_t shadow_one_in = 0;
   };
   void want(const Want& want, uint32_t lease_s = 3600);
   void want(const std::vector<Want>& wants, uint32_t lease_s = 3600);

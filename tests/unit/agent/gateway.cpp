@@ -62,6 +62,7 @@ wire::Goal Gateway::goal(uint64_t own_counter) const {
       model->set_attempt(want.attempt);
     }
     model->set_security_floor(want.security_floor);
+    model->set_shadow_one_in(want.shadow_one_in);
   }
   return goal;
 }

@@ -26,11 +26,13 @@ struct Step {
   const Release* candidate;  // nullptr: cancel
   covey_phase_t phase;
   const Release* active;
+  wire::GoalMode mode = wire::GOAL_MODE_ACTIVE;
 };
 
 const std::vector<Step>& steps() {
   static const std::vector<Step> made = {
       {&world().first, COVEY_PHASE_CONFIRMED, &world().first},
+      {&world().second, COVEY_PHASE_SHADOWING, &world().first, wire::GOAL_MODE_SHADOW},
       {&world().second, COVEY_PHASE_CONFIRMED, &world().second},
       {&world().bad, COVEY_PHASE_REVERTED, &world().second},
       {&world().first, COVEY_PHASE_CONFIRMED, &world().first},
@@ -47,6 +49,7 @@ DeviceOptions options_for(const covey_host_geometry_t& geometry) {
   options.journal_bytes = 2 * std::max<uint32_t>(512, geometry.erase_unit_bytes);
   options.slot_bytes = 10U << 10U;
   options.receive_bytes = 1024;
+  options.shadow = true;
   options.times.probation_inferences = 3;
   options.times.report_interval_ms = 1'000'000;
   return options;
@@ -70,7 +73,7 @@ class Life {
   LifeStory run() {
     for (const Step& step : steps()) {
       ++attempt_;
-      bench_.gateway.want({.candidate = step.candidate, .attempt = attempt_}, 1'000'000);
+      order(step);
       reach(step);
       if (!story_.problem.empty()) return story_;
       must_run_ = step.active->digest;
@@ -97,7 +100,6 @@ class Life {
 
   void reach(const Step& step) {
     int patience = 400;
-    int starts = 0;
     while (bench_.device.status().phase != step.phase ||
            bench_.device.active() != step.active->digest) {
       expect(--patience > 0, "stuck");
@@ -107,8 +109,9 @@ class Life {
         again_after_failure(step);
         continue;
       }
-      starts += record().phase == COVEY_PHASE_PROBATION ? 1 : 0;
-      expect(starts <= COVEY_PROBATION_STARTS_MAX, "too many probation starts");
+      const uint8_t phase = record().phase;
+      starts_ += phase == COVEY_PHASE_PROBATION || phase == COVEY_PHASE_SHADOWING ? 1 : 0;
+      expect(starts_ <= COVEY_PROBATION_STARTS_MAX, "too many probation starts");
       while (!restart()) {
       }
       check(step);
@@ -126,7 +129,14 @@ class Life {
     if (step.candidate == nullptr) return;
     --orders_left_;
     attempt_ += 100;
-    bench_.gateway.want({.candidate = step.candidate, .attempt = attempt_}, 1'000'000);
+    order(step);
+  }
+
+  void order(const Step& step) {
+    starts_ = 0;
+    bench_.gateway.want(
+        {.candidate = step.candidate, .mode = step.mode, .attempt = attempt_, .shadow_one_in = 2},
+        1'000'000);
   }
 
   bool restart() {
@@ -166,6 +176,7 @@ class Life {
   LifeStory story_;
   uint64_t base_ = 0;
   uint32_t attempt_ = 0;
+  int starts_ = 0;  // of the candidate, under this order
   size_t next_cut_ = 0;
   int orders_left_ = 3;  // beyond the first of each step
   std::string must_run_;
