@@ -39,12 +39,6 @@ static inline void covey_unlock(const covey_agent_t* a) {
   if (covey_port(a)->unlock != NULL) covey_port(a)->unlock(covey_port(a)->lock_ctx);
 }
 
-/* One line of a message's description (wire.h). */
-#define COVEY_MEMBER(number, kind, type, member) \
-  { number, kind, (uint16_t)offsetof(type, member) }
-#define COVEY_MEMBERS_END \
-  { 0, 0, 0 }
-
 /* ---- clock.c: time that passes, back-off and jitter */
 #define COVEY_SHORT_WAIT_MS                                            \
   100U /* until something that the port had no room for is tried again \

@@ -83,6 +83,11 @@ typedef struct covey_member {
   uint16_t offset; /* of the member in its struct */
 } covey_member_t;
 
+#define COVEY_MEMBER(number, kind, type, member) \
+  { number, kind, (uint16_t)offsetof(type, member) }
+#define COVEY_MEMBERS_END \
+  { 0, 0, 0 }
+
 void covey_write_members(covey_writer_t* w, const covey_member_t* members, const void* from);
 /* Clears `into` (size bytes), then fills it in. A number too large for its member becomes the
  * largest there is; a field of another wire type is unknown. False: no protobuf, or bytes of

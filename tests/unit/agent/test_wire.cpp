@@ -137,6 +137,117 @@ TEST(Wire, EveryNumberThereAndBack) {
   }
 }
 
+// A message described as data: one member of every kind.
+struct Described {
+  const char* text = nullptr;
+  const uint8_t* digest = nullptr;
+  covey_bytes_t bytes{};
+  uint64_t u64 = 0;
+  uint64_t f64 = 0;
+  uint32_t u32 = 0;
+  uint32_t f32 = 0;
+  int32_t i32 = 0;
+  uint16_t u16 = 0;
+  uint8_t u8 = 0;
+};
+
+TEST(Wire, MembersAreWrittenAsLibprotobufReadsThem) {
+  static constexpr covey_member_t kModelState[] = {
+      COVEY_MEMBER(1, COVEY_MEMBER_TEXT, Described, text),
+      COVEY_MEMBER(2, COVEY_MEMBER_DIGEST, Described, digest),
+      COVEY_MEMBER(5, COVEY_MEMBER_U8, Described, u8),
+      COVEY_MEMBER(7, COVEY_MEMBER_U16, Described, u16),
+      COVEY_MEMBER(8, COVEY_MEMBER_U32, Described, u32),
+      COVEY_MEMBER(14, COVEY_MEMBER_I32, Described, i32),
+      COVEY_MEMBERS_END};
+  std::mt19937_64 random(11);
+  for (int i = 0; i < 2000; ++i) {
+    const uint64_t value = random() >> (random() % 64);
+    const Bytes text(random() % 30, 't');
+    const Bytes digest(COVEY_DIGEST_BYTES, static_cast<char>(value));
+    Described from;
+    from.text = text.c_str();
+    if (random() % 4 != 0) from.digest = reinterpret_cast<const uint8_t*>(digest.data());
+    from.u8 = static_cast<uint8_t>(value);
+    from.u16 = static_cast<uint16_t>(value);
+    from.u32 = static_cast<uint32_t>(value);
+    from.i32 = static_cast<int32_t>(value);
+    uint8_t bytes[128];
+    covey_writer_t w{bytes, 0, sizeof bytes, false};
+    covey_write_members(&w, kModelState, &from);
+    wire::ModelState state;
+    ASSERT_TRUE(!w.overflow && state.ParseFromArray(bytes, static_cast<int>(w.size)));
+    EXPECT_EQ(state.model(), text);
+    EXPECT_EQ(state.confirmed(), from.digest == nullptr ? "" : digest);
+    EXPECT_EQ(state.phase(), from.u8);
+    EXPECT_EQ(state.reason(), from.u16);
+    EXPECT_EQ(state.chunks_have(), from.u32);
+    EXPECT_EQ(state.port_code(), from.i32);
+  }
+}
+
+TEST(Wire, MembersAreReadAsLibprotobufWritesThem) {
+  static constexpr covey_member_t kGoal[] = {
+      COVEY_MEMBER(1, COVEY_MEMBER_U32, Described, u32),
+      COVEY_MEMBER(2, COVEY_MEMBER_U64, Described, u64),
+      COVEY_MEMBER(3, COVEY_MEMBER_BYTES, Described, bytes),
+      COVEY_MEMBER(4, COVEY_MEMBER_F64, Described, f64),
+      COVEY_MEMBER(6, COVEY_MEMBER_DIGEST, Described, digest),
+      COVEY_MEMBER(7, COVEY_MEMBER_U8, Described, u8),
+      COVEY_MEMBERS_END};
+  std::mt19937_64 random(12);
+  for (int i = 0; i < 2000; ++i) {
+    const uint64_t value = random() >> (random() % 64);
+    wire::Goal goal;
+    goal.set_site_epoch(static_cast<uint32_t>(value));
+    goal.set_counter(value);
+    goal.set_device_id(Bytes(random() % 64, 'd'));
+    goal.set_nonce(random());
+    goal.add_models()->set_attempt(7);  // not in the table: skipped
+    if (i % 2 == 0) goal.set_configuration(Bytes(COVEY_DIGEST_BYTES, 'c'));
+    goal.set_lease_s(static_cast<uint32_t>(value));
+    const Bytes message = goal.SerializeAsString();
+    Described into;
+    ASSERT_TRUE(
+        covey_read_members({reinterpret_cast<const uint8_t*>(message.data()), message.size()},
+                           kGoal, &into, sizeof into));
+    EXPECT_EQ(into.u32, goal.site_epoch());
+    EXPECT_EQ(into.u64, goal.counter());
+    EXPECT_EQ(Bytes(reinterpret_cast<const char*>(into.bytes.bytes), into.bytes.size),
+              goal.device_id());
+    EXPECT_EQ(into.f64, goal.nonce());
+    EXPECT_EQ(into.digest != nullptr, i % 2 == 0);
+    EXPECT_EQ(into.u8, std::min<uint32_t>(goal.lease_s(), UINT8_MAX));  // never a small number
+  }
+}
+
+TEST(Wire, MembersOfAnotherTypeAreUnknownAndOfAnotherSizeMalformed) {
+  static constexpr covey_member_t kTable[] = {
+      COVEY_MEMBER(1, COVEY_MEMBER_U32, Described, u32),
+      COVEY_MEMBER(2, COVEY_MEMBER_DIGEST, Described, digest),
+      COVEY_MEMBER(3, COVEY_MEMBER_F32, Described, f32), COVEY_MEMBERS_END};
+  const auto read = [](const Bytes& bytes, Described* into) {
+    return covey_read_members({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
+                              kTable, into, sizeof *into);
+  };
+  Described into;
+  into.u32 = 99;
+  EXPECT_TRUE(read("", &into));
+  EXPECT_EQ(into.u32, 0U);
+  EXPECT_TRUE(read(Bytes("\x0a\x01\x05\x18\x07", 5), &into));  // 1 as bytes, 3 as a varint
+  EXPECT_EQ(into.u32, 0U);
+  EXPECT_EQ(into.f32, 0U);
+  EXPECT_TRUE(read(Bytes("\x12\x00", 2), &into));  // empty is absent
+  EXPECT_EQ(into.digest, nullptr);
+  EXPECT_FALSE(read("\x12\x1f" + Bytes(31, 'd'), &into));
+  EXPECT_FALSE(read("\x12\x21" + Bytes(33, 'd'), &into));
+  EXPECT_TRUE(read("\x12\x20" + Bytes(32, 'd'), &into));
+  EXPECT_NE(into.digest, nullptr);
+  EXPECT_TRUE(read(Bytes("\x08\xff\xff\xff\xff\xff\x01", 7), &into));  // beyond 32 bits
+  EXPECT_EQ(into.u32, UINT32_MAX);
+  EXPECT_FALSE(read(Bytes("\x08\x01\x0b", 3), &into));
+}
+
 TEST(Wire, NestedMessagesOfAnyLength) {
   for (const size_t size : {0U, 1U, 100U, 127U, 128U, 129U, 1000U, 16383U, 16384U, 20000U}) {
     Bytes out(size + 20, '\0');
