@@ -3,28 +3,18 @@
 
 #include "internal.h"
 
-static const covey_times_t default_times = {
-    .report_interval_ms = 60000,
-    .probation_inferences = 20,
-    .probation_ms = 600000,
-    .grant_ms = 900000,
-    .retry_min_ms = 2000,
-    .retry_max_ms = 300000,
-    .progress_ms = 5000,
-};
+static void or_default(uint32_t* value, uint32_t fallback) {
+  if (*value == 0) *value = fallback;
+}
 
-static void set_times(covey_times_t* times, const covey_times_t* wanted) {
-  /* All members are uint32_t: 0 stands for the default of each. */
-  enum { COUNT = sizeof(covey_times_t) / sizeof(uint32_t) };
-  uint32_t values[COUNT];
-  uint32_t defaults[COUNT];
-  size_t i;
-  memcpy(values, wanted, sizeof values);
-  memcpy(defaults, &default_times, sizeof defaults);
-  for (i = 0; i < COUNT; ++i) {
-    if (values[i] == 0) values[i] = defaults[i];
-  }
-  memcpy(times, values, sizeof values);
+static void set_times(covey_times_t* t) {
+  or_default(&t->report_interval_ms, 60000);
+  or_default(&t->probation_inferences, 20);
+  or_default(&t->probation_ms, 600000);
+  or_default(&t->grant_ms, 900000);
+  or_default(&t->retry_min_ms, 2000);
+  or_default(&t->retry_max_ms, 300000);
+  or_default(&t->progress_ms, 5000);
 }
 
 /* Never 0: that would be absent on the wire. */
@@ -46,14 +36,19 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
     return COVEY_ERROR_CONFIG; /* memory depends on it; for all the rest see covey_config_check */
   }
   a->config = config;
-  set_times(&a->times, &config->times);
+  a->times = config->times;
+  set_times(&a->times);
   a->credit = COVEY_WINDOWS_IN_FLIGHT * COVEY_MODELS_MAX;
   for (m = a->models; m != covey_models_end(a); ++m) {
     m->index = (uint8_t)(m - a->models);
     m->config = &config->models[m->index];
     m->record.phase = COVEY_PHASE_IDLE;
-    m->record.confirmed = m->record.candidate = m->record.fallback = COVEY_NO_SLOT;
-    m->active = m->loaded = m->shadow = COVEY_NO_SLOT;
+    m->record.confirmed = COVEY_NO_SLOT;
+    m->record.candidate = COVEY_NO_SLOT;
+    m->record.fallback = COVEY_NO_SLOT;
+    m->active = COVEY_NO_SLOT;
+    m->loaded = COVEY_NO_SLOT;
+    m->shadow = COVEY_NO_SLOT;
     m->lease.left_ms = COVEY_NEVER;
     covey_telemetry_reset(m->config->telemetry);
   }

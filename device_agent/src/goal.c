@@ -169,7 +169,8 @@ static int accept(covey_agent_t* a, const goal_t* goal, change_t changes[COVEY_M
       m->lease.left_ms = COVEY_NEVER;
     }
     if (!c->other) continue;
-    m->chunks_have = m->chunks_total = 0;
+    m->chunks_have = 0;
+    m->chunks_total = 0;
     covey_shadow_unload(m);
     if (c->ran) covey_model_run_confirmed(a, m);
   }

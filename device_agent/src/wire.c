@@ -136,6 +136,11 @@ void covey_write_members(covey_writer_t* w, const covey_member_t* members, const
 
 /* ---- Reading */
 
+static bool malformed(covey_reader_t* r) {
+  r->malformed = true;
+  return false;
+}
+
 covey_reader_t covey_reader_of(covey_bytes_t message) {
   covey_reader_t r;
   r.at = message.bytes;
@@ -152,8 +157,7 @@ bool covey_read_varint(covey_reader_t* r, uint64_t* value) {
     *value |= (uint64_t)(byte & 0x7f) << shift;
     if (byte < 0x80) return true;
   }
-  r->malformed = true;
-  return false;
+  return malformed(r);
 }
 
 bool covey_read(covey_reader_t* r, covey_field_t* field) {
@@ -161,7 +165,7 @@ bool covey_read(covey_reader_t* r, covey_field_t* field) {
   if (r->malformed || r->at == r->end || !covey_read_varint(r, &value)) return false;
   field->number = (uint32_t)value >> 3;
   field->type = (uint8_t)(value & 7);
-  if (field->number == 0 || value > UINT32_MAX) goto malformed;
+  if (field->number == 0 || value > UINT32_MAX) return malformed(r);
   switch (field->type) {
     case COVEY_VARINT:
       return covey_read_varint(r, &field->value);
@@ -175,18 +179,15 @@ bool covey_read(covey_reader_t* r, covey_field_t* field) {
       value = 8;
       break;
     default: /* groups (types 3 and 4) were never part of proto3 */
-      goto malformed;
+      return malformed(r);
   }
-  if (value > (size_t)(r->end - r->at)) goto malformed;
+  if (value > (size_t)(r->end - r->at)) return malformed(r);
   field->bytes.bytes = r->at;
   field->bytes.size = (size_t)value;
   r->at += field->bytes.size;
   if (field->type == COVEY_FIXED32) field->value = covey_load32(field->bytes.bytes);
   if (field->type == COVEY_FIXED64) field->value = covey_load64(field->bytes.bytes);
   return true;
-malformed:
-  r->malformed = true;
-  return false;
 }
 
 /* The wire type that a member has; all EXACTLY are bytes. */
