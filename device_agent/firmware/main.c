@@ -73,7 +73,8 @@ void crypto_heap_corrupt(int code) {
   covey_cortex_m_reset(COVEY_START_FAULT);
 }
 
-static void configure(const provisioning_t* unit, covey_start_cause_t cause) {
+/* Returns the number of this boot, from 1. */
+static uint32_t configure(const provisioning_t* unit, covey_start_cause_t cause) {
   uint32_t boot = 0;
   uint32_t slot = FLASH_SLOTS;
   unsigned i;
@@ -126,6 +127,16 @@ static void configure(const provisioning_t* unit, covey_start_cause_t cause) {
   config.event = on_event;
   log_line("firmware: %s, class %s, boot %u, start cause %u", unit->device_id, unit->device_class,
            (unsigned)boot, (unsigned)cause);
+  return boot;
+}
+
+/* At the first start of a factory-new unit, when there is nothing yet that it could overwrite. */
+static void prove_port(void) {
+  const char* what = "";
+  const int error = covey_port_selftest(&config, &what);
+  if (error != 0) give_up(what, error);
+  log_line("firmware: the port passes its self-test");
+  board_feed_watchdog();
 }
 
 int main(void) {
@@ -144,7 +155,7 @@ int main(void) {
   port.flash = covey_mapped_flash_port(&board_flash);
   unit = provisioning_read(&port.flash);
   if (unit == NULL) give_up("no provisioning page (see provision.py)", COVEY_ERROR_CONFIG);
-  configure(unit, cause);
+  if (configure(unit, cause) == 1) prove_port();
   interval_ms =
       unit->inference_interval_ms != 0 ? unit->inference_interval_ms : INFERENCE_INTERVAL_MS;
   sensor_init(unit->device_id);

@@ -175,6 +175,9 @@ class Test:
             board.power_on(self.site.endpoints)
         self.wait("both boards ask to enrol", lambda: len(self.site.call(
             "device", "list", "--filter", "state = PENDING").get("devices", [])) == 2, 30)
+        for board in self.boards:
+            self.expect(board.says("the port passes its self-test"),
+                        f"{board.name} has proven its port, at its first start")
         self.site.call("device", "accept", "--all")
         for board in self.boards:
             self.site.call("device", "label", board.name, f"board={board.name}")
