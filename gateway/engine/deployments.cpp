@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint32_t kAssignmentFailuresMax = 5;
 constexpr Millis kAssignmentBackoff = 30s;
+constexpr std::string_view kFetchTimeout = "FETCH_TIMEOUT";  // of the agent
 
 void ended(Turn& turn, const Deployment& deployment) {
   State& state = turn.state;
@@ -111,6 +112,11 @@ void advance(Turn& turn, uint64_t number, const deployment::Event& event) {
   turn.dirty_deployments.insert(number);
   if (stored.rollout) turn.dirty_rollouts.insert(*stored.rollout);
   for (const deployment::Effect& effect : step.effects) std::visit(Apply{turn, stored}, effect);
+  if (stored.state != before && stored.reason == kFetchTimeout) {
+    // Its radio, or the broker lacks what is retained there: lost on our way to it.
+    const auto release = turn.state.releases.find(stored.release);
+    if (release != turn.state.releases.end()) publish_release(turn, release->second);
+  }
 }
 
 void offer(Turn& turn, uint64_t number, Millis deadline_after) {

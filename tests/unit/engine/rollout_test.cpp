@@ -251,6 +251,22 @@ TEST_F(Fleet, AGoalThatADeviceDoesNotShowIsSaidAgain) {
   EXPECT_EQ(said.size(), shown);
 }
 
+// Lost on our way to the broker, no device can ever fetch it: not one may fail for ever.
+TEST_F(Fleet, WhatADeviceCouldNotFetchIsPublishedAgain) {
+  make(1);
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
+  site.pass(1s);
+  std::set<Digest> said;
+  site.on_said = [&said](const engine::Effect& effect) {
+    if (const auto* e = std::get_if<engine::PublishBlob>(&effect)) said.insert(e->digest);
+  };
+  site.say("d0", "DOWNLOADING");
+  EXPECT_TRUE(said.empty());
+  site.say("d0", "FAILED", "FETCH_TIMEOUT");
+  EXPECT_TRUE(said.contains(site.manifest({1, 1, 0})));
+  EXPECT_EQ(said.size(), 3U) << "manifest, chunk table, telemetry tables";
+}
+
 // hawkbit#3185: a fall-back after the success is seen, and put right.
 TEST_F(Fleet, AConfirmedDeviceThatFallsBackFailsTheGate) {
   make(4);
