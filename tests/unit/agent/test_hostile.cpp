@@ -244,6 +244,31 @@ TEST(Hostile, ImageDigestsOfTheAuthor) {
   EXPECT_EQ(with_manifest([&](auto& m) { m.set_input_bytes(9); }), COVEY_ERROR_SELFTEST_INVALID);
 }
 
+TEST(Hostile, BytesOfAnAttemptAreBudgeted) {
+  Bench bench;
+  bench.bring_up();
+  const Release release = make_release({.model_bytes = 600});
+  bench.gateway.add(release);
+  bench.gateway.chunks_left = 0;
+  bench.gateway.want({.candidate = &release});
+  bench.run(500);
+  wire::Chunk message;
+  message.set_manifest(release.prefix());
+  message.set_data(Bytes(1900, 'x'));
+  const size_t budget =
+      size_t{COVEY_BYTE_BUDGET_FACTOR} * release.manifest.image_size_bytes() / 1900;
+  int error = COVEY_ERROR_CHUNK_DIGEST;
+  for (size_t i = 0; i < budget; ++i) {
+    ASSERT_EQ(error, COVEY_ERROR_CHUNK_DIGEST);
+    error = bench.device.deliver({"covey/v1/2a/press-07/down/chunk", message.SerializeAsString()});
+  }
+  error = bench.device.deliver({"covey/v1/2a/press-07/down/chunk", message.SerializeAsString()});
+  EXPECT_EQ(error, COVEY_ERROR_BYTE_BUDGET);
+  bench.run(3000);
+  EXPECT_EQ(bench.device.status().phase, COVEY_PHASE_FAILED);
+  EXPECT_EQ(bench.gateway.state()->reason(), wire::REASON_BYTE_BUDGET);
+}
+
 TEST(Hostile, ChunksNobodyAskedFor) {
   Bench bench;
   bench.bring_up();
