@@ -38,6 +38,7 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
   a->config = config;
   a->times = config->times;
   set_times(&a->times);
+  a->interval_ms = a->times.report_interval_ms;
   a->credit = COVEY_WINDOWS_IN_FLIGHT * COVEY_MODELS_MAX;
   for (m = a->models; m != covey_models_end(a); ++m) {
     m->index = (uint8_t)(m - a->models);

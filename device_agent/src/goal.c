@@ -2,11 +2,14 @@
  * All or nothing: a goal that is refused changes nothing. */
 #include "internal.h"
 
+#define REPORT_INTERVAL_S_MAX 86400U
+
 /* covey.device.v1.Goal */
 typedef struct goal {
   uint64_t counter;
   uint64_t nonce;
   covey_bytes_t device_id;
+  covey_bytes_t settings;
   uint32_t site_epoch;
   uint32_t lease_s;
 } goal_t;
@@ -17,7 +20,18 @@ static const covey_member_t goal_members[] = {
     COVEY_MEMBER(3, COVEY_MEMBER_BYTES, goal_t, device_id),
     COVEY_MEMBER(4, COVEY_MEMBER_F64, goal_t, nonce),
     COVEY_MEMBER(7, COVEY_MEMBER_U32, goal_t, lease_s),
+    COVEY_MEMBER(8, COVEY_MEMBER_BYTES, goal_t, settings),
     COVEY_MEMBERS_END};
+
+/* covey.device.v1.Settings */
+typedef struct settings {
+  uint32_t report_interval_s;
+  uint32_t sample_scale;
+} settings_t;
+
+static const covey_member_t settings_members[] = {
+    COVEY_MEMBER(1, COVEY_MEMBER_U32, settings_t, report_interval_s),
+    COVEY_MEMBER(2, COVEY_MEMBER_U32, settings_t, sample_scale), COVEY_MEMBERS_END};
 
 /* covey.device.v1.ModelGoal */
 typedef struct model_goal {
@@ -180,6 +194,21 @@ static int accept(covey_agent_t* a, const goal_t* goal, change_t changes[COVEY_M
   return COVEY_OK;
 }
 
+/* Of the newest goal, also when it is the retained one again: settings are not journaled. */
+static void configure(covey_agent_t* a, covey_bytes_t message) {
+  covey_timer_t* window = &a->timers[COVEY_TIMER_WINDOW];
+  settings_t settings;
+  uint32_t interval_ms = a->interval_ms;
+  if (!covey_read_members(message, settings_members, &settings, sizeof settings)) return;
+  a->sample_scale = settings.sample_scale;
+  if (settings.report_interval_s > REPORT_INTERVAL_S_MAX) {
+    settings.report_interval_s = REPORT_INTERVAL_S_MAX;
+  }
+  if (settings.report_interval_s != 0) interval_ms = settings.report_interval_s * 1000;
+  a->times.report_interval_ms = interval_ms;
+  if (window->left_ms > interval_ms) window->left_ms = interval_ms;
+}
+
 int covey_goal_receive(covey_agent_t* a, covey_bytes_t message) {
   change_t changes[COVEY_MODELS_MAX];
   goal_t goal;
@@ -193,10 +222,12 @@ int covey_goal_receive(covey_agent_t* a, covey_bytes_t message) {
   if (goal.site_epoch < a->site_epoch) return COVEY_ERROR_SITE_EPOCH_LOWER;
   if (goal.site_epoch == a->site_epoch && goal.counter <= a->goal_counter) {
     if (goal.counter < a->goal_counter) return COVEY_ERROR_GOAL_STALE;
+    configure(a, goal.settings);
     if (goal.nonce == a->nonce) covey_answered(a);
     return COVEY_OK; /* the retained one, again */
   }
   /* Made for an earlier boot? Our hello brings a new one. */
   if (goal.nonce != a->nonce) return COVEY_ERROR_NONCE_MISMATCH;
+  configure(a, goal.settings);
   return accept(a, &goal, changes);
 }

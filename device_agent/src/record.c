@@ -44,10 +44,13 @@ static void record_feature(covey_telemetry_t* t, unsigned index, int16_t value) 
 /* Poisson sampling by confidence bin. More hits than room: a reservoir, in which each hit has the
  * same chance to stay. */
 static void sample(covey_agent_t* a, covey_telemetry_t* t, const covey_inference_t* inference) {
-  const uint32_t probability = t->tables.sample_probability[inference->confidence >> 4];
+  uint32_t probability = t->tables.sample_probability[inference->confidence >> 4];
   covey_samples_t* samples = &t->open.tally.samples;
   uint32_t place;
   covey_sample_t* s;
+  if (a->sample_scale != 0 && a->sample_scale < 65536U) {
+    probability = (probability * a->sample_scale) >> 16;
+  }
   if (COVEY_SAMPLES_MAX == 0 || covey_random32(a) >> 16 >= probability) return;
   ++samples->hits;
   place = samples->count;

@@ -158,6 +158,8 @@ typedef struct covey_agent {
   uint8_t order_key[COVEY_ORDER_KEY_BYTES];
 
   covey_times_t times;
+  uint32_t interval_ms;  /* between reports, as the firmware says */
+  uint32_t sample_scale; /* of 65,536; 0: as released */
   covey_counters_t counters;
   covey_job_t job;
   covey_model_t models[COVEY_MODELS_MAX];

@@ -141,6 +141,8 @@ class Gateway {
   int corrupt_chunks = 0;  // that many come damaged
   wire::EnrollState enroll_state = wire::ENROLL_STATE_ACCEPTED;
 
+  std::optional<wire::Settings> settings;  // of every goal
+
   // what was seen
   std::optional<wire::Hello> hello;
   std::optional<wire::DeviceStatus> status;

@@ -48,6 +48,7 @@ wire::Goal Gateway::goal(uint64_t own_counter) const {
   goal.set_counter(own_counter);
   goal.set_device_id(device_id);
   goal.set_nonce(hello ? hello->nonce() : 0);
+  if (settings) *goal.mutable_settings() = *settings;
   goal.set_lease_s(lease_s_);
   for (const Want& want : wants_) {
     wire::ModelGoal* model = goal.add_models();

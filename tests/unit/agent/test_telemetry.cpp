@@ -149,6 +149,46 @@ TEST_F(Telemetry, CreditAndBackOffAreKept) {
   EXPECT_EQ(bench.gateway.streams.begin()->second.windows.size(), windows + 1);
 }
 
+TEST_F(Telemetry, SettingsOfTheGoalCountUntilTheNextOneEvenAfterAReboot) {
+  const auto windows_in = [&](uint64_t ms) {
+    const auto windows = [&] {
+      size_t count = 0;
+      for (const auto& [key, stream] : bench.gateway.streams) count += stream.windows.size();
+      return static_cast<double>(count);
+    };
+    const double before = windows();
+    bench.run(ms, 1000);
+    return windows() - before;
+  };
+  EXPECT_NEAR(windows_in(600'000), 10, 1);
+  bench.gateway.settings.emplace().set_report_interval_s(10);
+  bench.gateway.want({.candidate = &release, .attempt = 1});
+  EXPECT_NEAR(windows_in(600'000), 60, 2);
+  ASSERT_TRUE(bench.reboot());  // not journaled: the retained goal says it again
+  EXPECT_NEAR(windows_in(600'000), 60, 2);
+  bench.gateway.settings.reset();
+  bench.gateway.want({.candidate = &release, .attempt = 1});
+  EXPECT_NEAR(windows_in(600'000), 10, 2);
+}
+
+TEST_F(Telemetry, SamplingIsScaledAndTheProbabilityTravels) {
+  const Release sampled = make_release({.seed = 9, .sample_probability = 65536 / 2});
+  ASSERT_TRUE(bench.deploy(sampled, 2));
+  bench.gateway.settings.emplace().set_sample_scale(65536 / 64);
+  bench.gateway.want({.candidate = &sampled, .attempt = 2});
+  bench.run(1000);
+  drain();
+  uint64_t samples = 0;
+  for (int window = 0; window < 40; ++window) {
+    for (int i = 0; i < 100; ++i) record(1, 1);
+    drain();
+    const wire::Report report = last_report(bench);
+    samples += static_cast<uint64_t>(report.samples_size()) + report.samples_dropped();
+    for (const wire::Sample& sample : report.samples()) EXPECT_LE(sample.probability(), 512U);
+  }
+  EXPECT_NEAR(static_cast<double>(samples), 4000.0 / 128, 20.0);
+}
+
 TEST_F(Telemetry, AcksOfAnotherBootOrStreamChangeNothing) {
   bench.gateway.ack_reports = false;
   record(1, 1);
