@@ -144,7 +144,8 @@ static bool malformed(covey_reader_t* r) {
 covey_reader_t covey_reader_of(covey_bytes_t message) {
   covey_reader_t r;
   r.at = message.bytes;
-  r.end = message.bytes + message.size;
+  r.end =
+      message.size != 0 ? message.bytes + message.size : message.bytes; /* NULL: no arithmetic */
   r.malformed = false;
   return r;
 }
