@@ -3,7 +3,6 @@
 
 #include <cstring>
 
-#include "covey/port_template.h"
 #include "tests/unit/agent/bench.hpp"
 
 namespace covey::agent_test {
@@ -56,30 +55,6 @@ TEST_F(PortSelftest, Config) {
   device.config.send_bytes = 1;
   EXPECT_EQ(run(port), "config");
   EXPECT_EQ(error, COVEY_ERROR_CONFIG);
-}
-
-TEST_F(PortSelftest, LeadsThroughTheTemplateFunctionByFunction) {
-  covey_port_t begun = covey_template_port();
-  for (covey_model_config_t& model : device.models) {
-    for (covey_slot_t& slot : model.slots) slot = {.offset = 0, .size_bytes = 8192};
-    model.slots[0].offset = 16384;
-    model.slots[1].offset = 32768;
-  }
-  device.config.journal_bytes = 4096;
-  EXPECT_EQ(run(begun), "hash");
-  begun.crypto.hash_begin = port.crypto.hash_begin;
-  begun.crypto.hash_update = port.crypto.hash_update;
-  begun.crypto.hash_finish = port.crypto.hash_finish;
-  EXPECT_EQ(run(begun), "mac");
-  begun.crypto.mac = port.crypto.mac;
-  EXPECT_EQ(run(begun), "verify");
-  begun.crypto.verify = port.crypto.verify;
-  EXPECT_EQ(run(begun), "random");
-  begun.crypto.random = port.crypto.random;
-  EXPECT_EQ(run(begun), "store");
-  begun.store = port.store;
-  EXPECT_EQ(run(begun), "flash");
-  EXPECT_EQ(error, COVEY_ERROR_FLASH_ERASE);
 }
 
 TEST_F(PortSelftest, HashThatForgetsPieces) {
