@@ -36,6 +36,9 @@ struct Invocation {
   int fail(const Error& error) const;
 };
 
+// For options like --timeout: wrong usage (exit code 2) before anything is asked of the site.
+CLI::Validator a_duration();
+
 // `run` gives the exit code; options it needs are captured.
 template <typename Run>
 void on(CLI::App* command, Invocation& invocation, Run run) {

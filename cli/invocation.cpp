@@ -9,6 +9,14 @@
 
 namespace covey::cli {
 
+CLI::Validator a_duration() {
+  return {[](const std::string& text) {
+            const Result<Millis> parsed = parse_duration(text);
+            return parsed ? std::string() : parsed.error().message;
+          },
+          "DURATION"};
+}
+
 Result<Millis> Invocation::timeout_ms() const {
   Result<Millis> parsed = parse_duration(timeout);
   if (!parsed) return invalid("BAD_TIMEOUT", "--timeout: " + parsed.error().message);

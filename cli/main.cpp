@@ -18,6 +18,7 @@ int run(int argc, char** argv) {
   app.add_option("--address", invocation.address, "HOST:PORT or unix:/PATH of coveyd");
   app.add_option("--context", invocation.context, "A context of `covey context list`");
   app.add_option("--timeout", invocation.timeout, "Longest wait for an answer")
+      ->check(a_duration())
       ->capture_default_str();
   app.add_option_function<std::string>(
          "-o,--format",

@@ -221,6 +221,7 @@ void add_plan_commands(CLI::App& rollout, Invocation& invocation,
                    "The same id again gives the same rollout: safe to retry");
   make->add_flag("--watch", options->watch, "Stay until it ends; the exit code tells how");
   make->add_option("--wait", options->wait, "With --watch: no longer than this")
+      ->check(a_duration())
       ->capture_default_str();
   make->add_flag("--through-pauses", options->through_pauses, "With --watch: a pause is no end");
   make->footer(
@@ -261,7 +262,9 @@ void add_rollout_commands(CLI::App& app, Invocation& invocation) {
      [&invocation, options] { return explain(invocation, *options); });
 
   CLI::App* look = add("watch", "Follow a rollout until it ends; the exit code tells how");
-  look->add_option("--wait", options->wait, "No longer than this")->capture_default_str();
+  look->add_option("--wait", options->wait, "No longer than this")
+      ->check(a_duration())
+      ->capture_default_str();
   look->add_flag("--through-pauses", options->through_pauses, "A pause is no end");
   on(look, invocation, [&invocation, options] {
     Result<std::unique_ptr<Client>> client = invocation.connect();

@@ -54,6 +54,15 @@ class Usage(unittest.TestCase):
             with self.subTest(words=words):
                 self.assertEqual(covey(*words).returncode, USAGE)
 
+    def test_a_wrong_duration_is_wrong_usage_and_names_its_option(self):
+        for option, words in (("--timeout", ["--timeout", "soon", "status"]),
+                              ("--wait", ["rollout", "watch", "x", "--wait", "soon"]),
+                              ("--wait", ["rollout", "create", "-f", "-", "--wait", "-1s"])):
+            with self.subTest(words=words):
+                done = covey(*words)
+                self.assertEqual(done.returncode, USAGE)
+                self.assertIn(option, done.stderr)
+
     def test_no_site_says_where_one_was_looked_for(self):
         done = covey("--address", "127.0.0.1:1", "--timeout", "1s", "status")
         self.assertNotEqual(done.returncode, 0)
