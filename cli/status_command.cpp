@@ -25,6 +25,10 @@ std::string site_page(const Invocation& invocation, const v1::GetSiteResponse& s
   };
   const Millis uptime{static_cast<int64_t>(site.uptime_ms() / 1000 * 1000)};
   line("Site", fmt::format("{}, covey {}, up {}", site.site(), site.version(), to_string(uptime)));
+  if (site.reconciling()) {
+    line("  restored",
+         "devices are being asked what they have seen since; rollouts wait (RESTORED)");
+  }
   bool healthy = true;
   for (const v1::Check& check : site.checks()) {
     healthy = healthy && check.ok();
