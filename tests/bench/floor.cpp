@@ -2,6 +2,7 @@
 // mosquitto, from the gateway's own MQTT client to covey-sim's own, with nothing in between: no
 // fetch, no digest, no flash, no goal. What a rollout takes longer is what Covey does.
 //   covey_bench_floor --data-dir DIR [--devices N] [--chunks N] [--chunk-bytes N]   JSON on stdout
+#include <CLI/CLI.hpp>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <chrono>
@@ -169,23 +170,12 @@ int run(const Settings& settings) {
 
 int main(int argc, char** argv) {
   covey::Settings settings;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string name = argv[i];
-    if (name == "--devices") {
-      settings.devices = std::atoi(argv[i + 1]);
-    } else if (name == "--chunks") {
-      settings.chunks = std::atoi(argv[i + 1]);
-    } else if (name == "--chunk-bytes") {
-      settings.chunk_bytes = std::atoi(argv[i + 1]);
-    } else if (name == "--data-dir") {
-      settings.data_dir = argv[i + 1];
-    } else {
-      covey::give_up("unknown option " + name);
-    }
-  }
-  if (settings.data_dir.empty() || settings.devices < 1 || settings.chunks < 1 ||
-      settings.chunk_bytes < 2) {
-    covey::give_up("--data-dir DIR is needed; numbers are at least 1, a chunk has 2 bytes");
-  }
+  CLI::App app{"The same bytes to plain MQTT subscribers."};
+  app.add_option("--devices", settings.devices, "Subscribers")->check(CLI::PositiveNumber);
+  app.add_option("--chunks", settings.chunks, "Messages to each")->check(CLI::PositiveNumber);
+  app.add_option("--chunk-bytes", settings.chunk_bytes, "Bytes of a message")
+      ->check(CLI::Range(2, 1 << 20));
+  app.add_option("--data-dir", settings.data_dir, "An empty folder for the broker")->required();
+  CLI11_PARSE(app, argc, argv);
   return covey::run(settings);
 }

@@ -2,6 +2,7 @@
 // commit, through a real mosquitto, the gateway's own MQTT link, runtime and SQLite store; beside a
 // bare subscriber that throws everything away, in the same process and run.
 //   covey_bench [--seconds N] [--devices N] [--outstanding N] [--data-dir DIR]   JSON on stdout
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -313,23 +314,14 @@ int run(const Settings& settings) {
 
 int main(int argc, char** argv) {
   covey::Settings settings;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string name = argv[i];
-    if (name == "--seconds") {
-      settings.seconds = std::atoi(argv[i + 1]);
-    } else if (name == "--devices") {
-      settings.devices = std::atoi(argv[i + 1]);
-    } else if (name == "--outstanding") {
-      settings.outstanding = std::atoi(argv[i + 1]);
-    } else if (name == "--data-dir") {
-      settings.data_dir = argv[i + 1];
-    } else {
-      covey::give_up("unknown option " + name);
-    }
-  }
-  if (settings.data_dir.empty() || settings.seconds < 1 || settings.devices < 1 ||
-      settings.outstanding < 1) {
-    covey::give_up("--data-dir DIR is needed; numbers are at least 1");
-  }
+  CLI::App app{"Reports per second to the durable commit, beside a bare subscriber."};
+  app.add_option("--seconds", settings.seconds, "How long each part measures")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--devices", settings.devices, "Devices that report")->check(CLI::PositiveNumber);
+  app.add_option("--outstanding", settings.outstanding, "Reports not acknowledged at any time")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--data-dir", settings.data_dir, "An empty folder for broker and database")
+      ->required();
+  CLI11_PARSE(app, argc, argv);
   return covey::run(settings);
 }
