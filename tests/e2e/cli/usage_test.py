@@ -1,5 +1,6 @@
 """What `covey` says of itself and to wrong words, for every command: usage_test.py COVEY"""
 
+import os
 import re
 import subprocess
 import sys
@@ -70,4 +71,7 @@ class Usage(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    if not os.access(COVEY, os.X_OK):
+        print(f"there is no {COVEY}")
+        sys.exit(77)
     unittest.main()
