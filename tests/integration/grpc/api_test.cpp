@@ -2,9 +2,6 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include <future>
-#include <thread>
-
 #include "covey/v1/monitoring.pb.h"
 #include "tests/integration/grpc/api_fixture.hpp"
 
