@@ -13,12 +13,13 @@
 #include "sensor.h"
 #include "status_log.h"
 
-/* Flash, in erase units of 4 KB: the provisioning page, then what the agent keeps. */
-#define FLASH_IDENTITY 0x1000U
-#define FLASH_BOOTS 0x3000U
-#define FLASH_JOURNAL 0x8000U
+/* Flash, in erase units of 1 KB: the provisioning page, two stores of two units each, the journal's
+ * two halves, the slots. */
+#define FLASH_IDENTITY 0x400U
+#define FLASH_BOOTS 0xc00U
+#define FLASH_JOURNAL 0x2000U
 #define FLASH_JOURNAL_BYTES 0x2000U
-#define FLASH_SLOTS 0x10000U
+#define FLASH_SLOTS 0x4000U
 #define FLASH_BYTES 0x180000U
 
 /* What this firmware runs. Every model has two slots and an arena, all of one size: a device class

@@ -62,9 +62,10 @@ static stream_t streams[BOARD_STREAMS];
 static uint32_t clock_last;
 static uint64_t clock_ticks;
 
+/* An erase unit is one chunk of the default size: a power cut costs no chunk that was there. */
 covey_mapped_flash_t board_flash = {.base = (volatile uint8_t*)0x21000000U,
                                     .size_bytes = 0x180000U,
-                                    .erase_unit_bytes = 4096U,
+                                    .erase_unit_bytes = 1024U,
                                     .write_align_bytes = 8U};
 
 extern uint32_t stack_limit[];

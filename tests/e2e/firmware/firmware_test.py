@@ -202,6 +202,7 @@ class Test:
             self.confirmed(b) == "1.0.0" for b in self.boards), 60)
         seconds = time.monotonic() - start
         fetched = int(self.good.says(r"since boot: (\d+) chunks fetched")[0][1])
+        # A chunk is one erase unit of this board, so that the unit of a missing one holds no other.
         self.expect(fetched <= total - had,
                     f"board-1 found {total - fetched} chunks in its flash and fetched {fetched}")
         sent = self.site.metric("covey_chunks_total")
