@@ -191,7 +191,12 @@ def report(result, budgets):
               " receive buffer is one flash page or chunk.", "",
               "Largest stack frames (Cortex-M4, callees not included): "
               + ", ".join(f"`{name}` {size}" for size, name in result["cortex-m4"]["stacks"])
-              + ".", "", "| file of the core | " + " | ".join(TARGETS.values()) + " |",
+              + ".", "",
+              "| emulated Cortex-M4, at most (`tests/e2e/firmware` measures it) | budget | target |",
+              "| --- | ---: | ---: |",
+              *[f"| instructions to record an inference: {what} | {limit['budget']:,} |"
+                f" {limit.get('target', '')} |" for what, limit in budgets["instructions"].items()],
+              "", "| file of the core | " + " | ".join(TARGETS.values()) + " |",
               "| --- |" + " ---: |" * len(TARGETS)]
     for name in sorted(result["cortex-m4"]["files"],
                        key=lambda key: -result["cortex-m4"]["files"][key]):
