@@ -2,76 +2,98 @@
 
 #include <string.h>
 
-int packet_begin(covey_mqtt* client, uint8_t header, size_t length, uint8_t** at) {
-  size_t length_bytes = length < 128u ? 1 : length < 16384u ? 2 : length < 2097152u ? 3 : 4;
-  if (length > MQTT_LENGTH_MAX || client->config.output_size < 1 + length_bytes ||
-      length > client->config.output_size - 1 - length_bytes) {
-    return COVEY_MQTT_TOO_LARGE;
-  }
-  if (1 + length_bytes + length > client->config.output_size - client->output_used) {
-    return COVEY_MQTT_BUSY;
-  }
-  uint8_t* out = client->config.output + client->output_used;
-  *out++ = header;
-  do { /* section 2.2.3: seven bits per byte, least significant first */
-    uint8_t byte = (uint8_t)(length & 0x7Fu);
-    length >>= 7;
-    *out++ = (uint8_t)(byte | (length > 0 ? 0x80u : 0u));
-  } while (length > 0);
-  *at = out;
-  return COVEY_MQTT_OK;
+/* Where the body is written first: most lengths take one byte. */
+#define HEADER_BYTES_MIN 2u
+
+void packet_begin(covey_mqtt* client, unsigned header, uint64_t now_ms) {
+  memset(&client->out, 0, sizeof client->out);
+  client->out.header = (uint8_t)header;
+  client->now_ms = (uint32_t)now_ms;
 }
 
-void packet_finish(covey_mqtt* client, const uint8_t* at, uint64_t now_ms) {
-  client->output_used = (size_t)(at - client->config.output);
-  client->sent_ms = now_ms;
-}
-
-uint8_t* put_u16(uint8_t* at, size_t value) {
-  at[0] = (uint8_t)(value >> 8);
-  at[1] = (uint8_t)(value & 0xFFu);
-  return at + 2;
-}
-
-uint8_t* put_field(uint8_t* at, const void* bytes, size_t size) {
-  at = put_u16(at, size);
-  if (size > 0) {
-    memcpy(at, bytes, size);
+/* Counts on when nothing fits any more, so that packet_finish knows whether it ever would. */
+void put(covey_mqtt* client, const void* bytes, size_t size) {
+  const covey_mqtt_config* config = &client->config;
+  const size_t at = client->output_used + HEADER_BYTES_MIN + client->out.length;
+  if (size == 0) return;
+  if (size > MQTT_LENGTH_MAX + 1u - client->out.length) {
+    size = MQTT_LENGTH_MAX + 1u - client->out.length; /* no sum can wrap */
+  } else if (bytes == NULL) {
+    client->out.error = COVEY_MQTT_ARGUMENT;
+  } else if (at < config->output_size && size <= config->output_size - at) {
+    memcpy(config->output + at, bytes, size);
   }
-  return at + size;
+  client->out.length += (uint32_t)size;
 }
 
-static bool id_used(const covey_mqtt* client, uint16_t id) {
-  for (size_t i = 0; i < COVEY_MQTT_IN_FLIGHT_MAX; i++) {
-    if (client->in_flight[i].expected != 0 && client->in_flight[i].id == id) {
-      return true;
-    }
-  }
-  return false;
+void put_byte(covey_mqtt* client, unsigned value) {
+  const uint8_t byte = (uint8_t)value;
+  put(client, &byte, 1);
 }
 
-int in_flight_add(covey_mqtt* client, uint8_t expected, uint16_t* id) {
-  for (size_t i = 0; i < COVEY_MQTT_IN_FLIGHT_MAX; i++) {
-    if (client->in_flight[i].expected != 0) {
-      continue;
-    }
-    do { /* at most IN_FLIGHT_MAX + 1 rounds: so many ids are taken, and 0 is none [MQTT-2.3.1-1] */
-      client->next_id++;
-    } while (client->next_id == 0 || id_used(client, client->next_id));
-    client->in_flight[i].id = client->next_id;
-    client->in_flight[i].expected = expected;
-    *id = client->next_id;
-    return COVEY_MQTT_OK;
+void put_u16(covey_mqtt* client, size_t value) {
+  put_byte(client, (unsigned)value >> 8);
+  put_byte(client, (unsigned)value);
+}
+
+void put_field(covey_mqtt* client, const void* bytes, size_t size) {
+  if (size > MQTT_STRING_MAX) client->out.error = COVEY_MQTT_ARGUMENT;
+  put_u16(client, size);
+  put(client, bytes, size);
+}
+
+void put_text(covey_mqtt* client, const char* text, const char* forbidden) {
+  if (text == NULL ||
+      (forbidden != NULL && (text[0] == '\0' || text[strcspn(text, forbidden)] != '\0'))) {
+    client->out.error = COVEY_MQTT_ARGUMENT;
+  } else {
+    put_field(client, text, strlen(text));
   }
-  return COVEY_MQTT_BUSY;
+}
+
+/* Ids are places in the table: 1 is the first. */
+void put_id(covey_mqtt* client, uint8_t expected) {
+  const uint8_t* in_flight = client->in_flight;
+  unsigned i = 0;
+  while (i < COVEY_MQTT_IN_FLIGHT_MAX && in_flight[i] != 0) ++i;
+  client->out.id = (uint16_t)(i + 1);
+  client->out.expected = expected;
+  put_u16(client, client->out.id);
 }
 
 bool in_flight_end(covey_mqtt* client, uint8_t expected, uint16_t id) {
-  for (size_t i = 0; i < COVEY_MQTT_IN_FLIGHT_MAX; i++) {
-    if (client->in_flight[i].expected == expected && client->in_flight[i].id == id) {
-      client->in_flight[i].expected = 0;
-      return true;
-    }
+  const unsigned place = id - 1u;
+  if (place >= COVEY_MQTT_IN_FLIGHT_MAX || client->in_flight[place] != expected) return false;
+  client->in_flight[place] = 0;
+  return true;
+}
+
+int packet_finish(covey_mqtt* client, uint16_t* id) {
+  uint8_t* out = client->config.output + client->output_used;
+  size_t length = client->out.length;
+  size_t header_bytes = HEADER_BYTES_MIN;
+  size_t left;
+  if (client->out.error != COVEY_MQTT_OK) return client->out.error;
+  if (client->state != STATE_CONNECTED && client->out.header >> 4 != PACKET_CONNECT) {
+    return COVEY_MQTT_STATE;
   }
-  return false;
+  for (left = length >> 7; left != 0; left >>= 7) ++header_bytes;
+  if (length > MQTT_LENGTH_MAX || header_bytes + length > client->config.output_size) {
+    return COVEY_MQTT_TOO_LARGE;
+  }
+  if (header_bytes + length > client->config.output_size - client->output_used ||
+      client->out.id > COVEY_MQTT_IN_FLIGHT_MAX) {
+    return COVEY_MQTT_BUSY;
+  }
+  memmove(out + header_bytes, out + HEADER_BYTES_MIN, length);
+  *out++ = client->out.header;
+  for (left = length; left > 0x7Fu; left >>= 7) { /* section 2.2.3: least significant first */
+    *out++ = (uint8_t)(left | 0x80u);
+  }
+  *out = (uint8_t)left;
+  client->output_used += header_bytes + length;
+  client->sent_ms = client->now_ms;
+  if (client->out.id != 0) client->in_flight[client->out.id - 1u] = client->out.expected;
+  if (id != NULL) *id = client->out.id;
+  return COVEY_MQTT_OK;
 }

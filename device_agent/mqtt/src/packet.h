@@ -1,4 +1,7 @@
-/* Writing MQTT packets into the client's output buffer, whole or not at all. Internal. */
+/* Writing MQTT packets into the client's output buffer, whole or not at all. Internal.
+ *
+ * packet_begin, then put_ functions in any number, then packet_finish: it alone tells whether all
+ * of it was right and fits, and queues it. */
 #ifndef COVEY_MQTT_PACKET_H
 #define COVEY_MQTT_PACKET_H
 
@@ -23,17 +26,22 @@ enum { STATE_CLOSED = 0, STATE_CONNECTING = 1, STATE_CONNECTED = 2, STATE_CLOSIN
 #define MQTT_LENGTH_MAX 268435455u /* section 2.2.3 */
 #define MQTT_STRING_MAX 65535u     /* section 1.5.3 */
 
-/* Reserves room for a packet of `length` bytes after the fixed header and writes that header.
- * *at points to the body. Nothing is queued before packet_finish(). */
-int packet_begin(covey_mqtt* client, uint8_t header, size_t length, uint8_t** at);
-void packet_finish(covey_mqtt* client, const uint8_t* at, uint64_t now_ms);
+void packet_begin(covey_mqtt* client, unsigned header, uint64_t now_ms);
+/* Errors: ARGUMENT, STATE (only CONNECT may come first), TOO_LARGE, BUSY. `id` may be NULL. */
+int packet_finish(covey_mqtt* client, uint16_t* id);
 
-uint8_t* put_u16(uint8_t* at, size_t value);
+void put(covey_mqtt* client, const void* bytes, size_t size);
+void put_byte(covey_mqtt* client, unsigned value);
+void put_u16(covey_mqtt* client, size_t value);
 /* Length-prefixed, section 1.5.3. */
-uint8_t* put_field(uint8_t* at, const void* bytes, size_t size);
+void put_field(covey_mqtt* client, const void* bytes, size_t size);
+/* The same for text that ends with NUL. `forbidden` (may be NULL): it is a topic, with at least one
+ * character [MQTT-4.7.3-1] and none of these. */
+void put_text(covey_mqtt* client, const char* text, const char* forbidden);
 
-/* A packet id that is not in use [MQTT-2.3.1-2], or BUSY when too many wait. */
-int in_flight_add(covey_mqtt* client, uint8_t expected, uint16_t* id);
+/* The packet waits for an answer: a packet id that is not in use [MQTT-2.3.1-2]. */
+void put_id(covey_mqtt* client, uint8_t expected);
+/* The answer is there; false: nobody waits for it. */
 bool in_flight_end(covey_mqtt* client, uint8_t expected, uint16_t id);
 
 #endif

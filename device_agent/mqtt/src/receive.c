@@ -8,181 +8,149 @@
 enum {
   STEP_HEADER = 0,
   STEP_LENGTH,
-  STEP_BODY, /* CONNACK, PUBACK, SUBACK, UNSUBACK */
-  STEP_TOPIC_LENGTH,
+  /* from here on a byte of the packet's remaining ones */
+  STEP_NUMBER, /* two bytes: topic length, packet id, or what CONNACK says */
   STEP_TOPIC,
-  STEP_PACKET_ID,
+  STEP_CODES, /* SUBACK */
   STEP_PAYLOAD
 };
 
-static void emit(covey_mqtt* client, covey_mqtt_event_type type) {
+#define QOS_BITS 0x06u
+
+static unsigned type_of(const covey_mqtt* client) { return client->in.header >> 4; }
+
+static void emit(covey_mqtt* client, covey_mqtt_event_type type, const uint8_t* payload,
+                 size_t size) {
   covey_mqtt_event event;
   memset(&event, 0, sizeof event);
   event.type = type;
-  event.packet_id = client->packet_id;
-  event.code = client->code;
-  client->config.handler(client->config.context, &event);
-}
-
-static void emit_piece(covey_mqtt* client, const uint8_t* payload, size_t size) {
-  covey_mqtt_event event;
-  memset(&event, 0, sizeof event);
-  event.type = COVEY_MQTT_EVENT_MESSAGE;
-  event.topic = client->config.topic;
-  event.topic_size = client->topic_length;
-  event.payload = payload;
-  event.size = size;
-  event.total = client->payload_total;
-  event.offset = client->payload_total - client->remaining;
-  event.retained = (client->header & 1u) != 0;
+  if (type == COVEY_MQTT_EVENT_MESSAGE) {
+    event.topic = client->config.topic;
+    event.topic_size = client->in.topic_length;
+    event.payload = payload;
+    event.size = size;
+    event.total = client->in.total;
+    event.offset = client->in.total - client->in.remaining;
+    event.retained = (client->in.header & 1u) != 0;
+  } else if (type != COVEY_MQTT_EVENT_SKIPPED) {
+    event.packet_id = client->in.number;
+    event.code = client->in.code;
+  }
   client->config.handler(client->config.context, &event);
 }
 
 /* First byte [MQTT-2.2.2-2]: flags are fixed except for PUBLISH; what only clients send is refused.
  */
 static int check_header(const covey_mqtt* client) {
-  const unsigned type = client->header >> 4;
-  const unsigned flags = client->header & 0x0Fu;
-  switch (type) {
-    case PACKET_PUBLISH:
-      /* QoS 3 is malformed [MQTT-3.3.1-4]; QoS 2 was never subscribed to. */
-      return (flags & 0x06u) == 0x06u            ? COVEY_MQTT_MALFORMED
-             : (flags & 0x04u) != 0              ? COVEY_MQTT_PROTOCOL
-             : client->state == STATE_CONNECTING ? COVEY_MQTT_PROTOCOL
-                                                 : COVEY_MQTT_OK;
-    case PACKET_CONNACK: /* the first packet, and once [MQTT-3.2.0-1] */
-      return flags != 0                          ? COVEY_MQTT_MALFORMED
-             : client->state != STATE_CONNECTING ? COVEY_MQTT_PROTOCOL
-                                                 : COVEY_MQTT_OK;
-    case PACKET_PUBACK:
-    case PACKET_SUBACK:
-    case PACKET_UNSUBACK:
-    case PACKET_PINGRESP:
-      return flags != 0                          ? COVEY_MQTT_MALFORMED
-             : client->state == STATE_CONNECTING ? COVEY_MQTT_PROTOCOL
-                                                 : COVEY_MQTT_OK;
-    default:
-      return COVEY_MQTT_MALFORMED;
+  const unsigned from_servers = 1u << PACKET_CONNACK | 1u << PACKET_PUBACK | 1u << PACKET_SUBACK |
+                                1u << PACKET_UNSUBACK | 1u << PACKET_PINGRESP;
+  const unsigned type = type_of(client);
+  const unsigned flags = client->in.header & 0x0Fu;
+  if (type == PACKET_PUBLISH) {
+    /* QoS 3 is malformed [MQTT-3.3.1-4]; QoS 2 was never subscribed to. */
+    if ((flags & QOS_BITS) == QOS_BITS) return COVEY_MQTT_MALFORMED;
+    if ((flags & QOS_BITS) > 2u) return COVEY_MQTT_PROTOCOL;
+  } else if (flags != 0 || (from_servers >> type & 1u) == 0) {
+    return COVEY_MQTT_MALFORMED;
   }
-}
-
-static void end_packet(covey_mqtt* client) { client->step = STEP_HEADER; }
-
-static int begin_body(covey_mqtt* client) {
-  const unsigned type = client->header >> 4;
-  client->topic_read = 0;
-  client->topic_length = 0;
-  client->packet_id = 0;
-  client->code = 0;
-  client->skipping = false;
-  switch (type) {
-    case PACKET_PUBLISH:
-      client->step = STEP_TOPIC_LENGTH;
-      return client->remaining < 3 ? COVEY_MQTT_MALFORMED : COVEY_MQTT_OK;
-    case PACKET_PINGRESP:
-      if (client->remaining != 0) {
-        return COVEY_MQTT_MALFORMED;
-      }
-      client->waiting = false;
-      end_packet(client);
-      return COVEY_MQTT_OK;
-    case PACKET_SUBACK:
-      client->step = STEP_BODY;
-      return client->remaining < 3 ? COVEY_MQTT_MALFORMED : COVEY_MQTT_OK;
-    default: /* CONNACK, PUBACK, UNSUBACK: check_header() let nothing else pass */
-      client->step = STEP_BODY;
-      return client->remaining != 2 ? COVEY_MQTT_MALFORMED : COVEY_MQTT_OK;
-  }
+  /* CONNACK is the first packet, and comes once [MQTT-3.2.0-1] */
+  return (type == PACKET_CONNACK) == (client->state == STATE_CONNECTING) ? COVEY_MQTT_OK
+                                                                         : COVEY_MQTT_PROTOCOL;
 }
 
 static int take_length(covey_mqtt* client, uint8_t byte) {
-  client->remaining |= (uint32_t)(byte & 0x7Fu) << (7u * client->length_bytes);
-  client->length_bytes++;
-  if ((byte & 0x80u) == 0) {
-    return begin_body(client);
+  const unsigned type = type_of(client);
+  uint32_t least = 2;
+  client->in.remaining |= (uint32_t)(byte & 0x7Fu) << client->in.shift;
+  client->in.shift = (uint8_t)(client->in.shift + 7u);
+  if ((byte & 0x80u) != 0) {
+    return client->in.shift == 28u ? COVEY_MQTT_MALFORMED : COVEY_MQTT_OK; /* section 2.2.3 */
   }
-  return client->length_bytes == 4 ? COVEY_MQTT_MALFORMED : COVEY_MQTT_OK; /* section 2.2.3 */
+  client->in.step = STEP_NUMBER;
+  if (type == PACKET_PUBLISH || type == PACKET_SUBACK) {
+    return client->in.remaining < 3u ? COVEY_MQTT_MALFORMED : COVEY_MQTT_OK;
+  }
+  if (type == PACKET_PINGRESP) {
+    least = 0;
+    client->in.step = STEP_HEADER;
+    client->waiting = false;
+  }
+  return client->in.remaining != least ? COVEY_MQTT_MALFORMED : COVEY_MQTT_OK;
 }
 
-static int end_body(covey_mqtt* client) {
-  const uint8_t type = client->header >> 4;
-  end_packet(client);
-  if (type == PACKET_CONNACK) {
-    client->waiting = false;
-    if ((client->packet_id & 0xFEFFu) > 5 || client->packet_id >= 0x0200u) {
-      return COVEY_MQTT_MALFORMED; /* session-present flag and return code, section 3.2.2 */
-    }
-    client->code = (uint8_t)(client->packet_id & 0xFFu);
-    /* A clean session has no state on the server [MQTT-3.2.2-1]. */
-    if (client->code == 0 && client->packet_id != 0) {
-      return COVEY_MQTT_PROTOCOL;
-    }
-    client->packet_id = 0;
-    if (client->code != 0) {
-      emit(client, COVEY_MQTT_EVENT_REFUSED);
-      return COVEY_MQTT_REFUSED;
-    }
-    client->state = STATE_CONNECTED;
-    emit(client, COVEY_MQTT_EVENT_CONNECTED);
-    return COVEY_MQTT_OK;
+static int end_connack(covey_mqtt* client) {
+  const unsigned said = client->in.number; /* session present, return code: section 3.2.2 */
+  client->waiting = false;
+  if ((said & 0xFEFFu) > 5u) return COVEY_MQTT_MALFORMED;
+  client->in.code = (uint8_t)said;
+  client->in.number = 0;
+  if (client->in.code != 0) {
+    emit(client, COVEY_MQTT_EVENT_REFUSED, NULL, 0);
+    return COVEY_MQTT_REFUSED;
   }
-  if (!in_flight_end(client, type, client->packet_id)) {
-    return COVEY_MQTT_PROTOCOL;
-  }
-  emit(client, type == PACKET_PUBACK   ? COVEY_MQTT_EVENT_PUBLISHED
-               : type == PACKET_SUBACK ? COVEY_MQTT_EVENT_SUBSCRIBED
-                                       : COVEY_MQTT_EVENT_UNSUBSCRIBED);
+  /* A clean session has no state on the server [MQTT-3.2.2-1]. */
+  if (said != 0) return COVEY_MQTT_PROTOCOL;
+  client->state = STATE_CONNECTED;
+  emit(client, COVEY_MQTT_EVENT_CONNECTED, NULL, 0);
   return COVEY_MQTT_OK;
 }
 
-/* Two bytes, then for SUBACK return codes, of which only "any refused?" is kept. */
-static int take_body(covey_mqtt* client, uint8_t byte) {
-  if (client->topic_read < 2) {
-    client->packet_id = (uint16_t)(client->packet_id << 8 | byte);
-    client->topic_read++;
-  } else if (byte == 0x80u) {
-    client->code = 0x80u;
-  } else if (byte > 2) {
-    return COVEY_MQTT_MALFORMED; /* [MQTT-3.9.3-2] */
-  }
-  client->remaining--;
-  return client->remaining == 0 ? end_body(client) : COVEY_MQTT_OK;
+static int end_answer(covey_mqtt* client) {
+  const unsigned type = type_of(client);
+  client->in.step = STEP_HEADER;
+  if (type == PACKET_CONNACK) return end_connack(client);
+  if (!in_flight_end(client, (uint8_t)type, client->in.number)) return COVEY_MQTT_PROTOCOL;
+  emit(client,
+       type == PACKET_PUBACK   ? COVEY_MQTT_EVENT_PUBLISHED
+       : type == PACKET_SUBACK ? COVEY_MQTT_EVENT_SUBSCRIBED
+                               : COVEY_MQTT_EVENT_UNSUBSCRIBED,
+       NULL, 0);
+  return COVEY_MQTT_OK;
 }
 
-static void end_publish(covey_mqtt* client) {
-  client->puback_id = client->packet_id;
-  end_packet(client);
+/* A piece of the payload, all that is left of it, or the nothing that an empty one is. */
+static void pass_on(covey_mqtt* client, const uint8_t* bytes, size_t size) {
+  if (!client->in.skipping) emit(client, COVEY_MQTT_EVENT_MESSAGE, bytes, size);
+  client->in.remaining -= (uint32_t)size;
+  if (client->in.remaining == 0) {
+    client->puback_id = (client->in.header & QOS_BITS) != 0 ? client->in.number : 0;
+    client->in.step = STEP_HEADER;
+  }
 }
 
 static void begin_payload(covey_mqtt* client) {
-  client->payload_total = client->remaining;
-  client->step = STEP_PAYLOAD;
-  if (client->skipping) {
+  client->in.total = client->in.remaining;
+  client->in.step = STEP_PAYLOAD;
+  if (client->in.skipping) {
     client->skipped++;
-    emit(client, COVEY_MQTT_EVENT_SKIPPED);
-  } else if (client->remaining == 0) {
-    emit_piece(client, NULL, 0);
+    emit(client, COVEY_MQTT_EVENT_SKIPPED, NULL, 0);
   }
-  if (client->remaining == 0) {
-    end_publish(client);
-  }
+  if (client->in.remaining == 0) pass_on(client, NULL, 0);
 }
 
-static int take_topic_length(covey_mqtt* client, uint8_t byte) {
-  client->topic_length = (uint16_t)(client->topic_length << 8 | byte);
-  client->remaining--;
-  if (++client->topic_read < 2) {
-    return COVEY_MQTT_OK;
-  }
-  const uint32_t id_size = (client->header & 0x06u) != 0 ? 2u : 0u;
-  if (client->topic_length == 0 || client->remaining < client->topic_length + id_size) {
-    return COVEY_MQTT_MALFORMED;
-  }
+static int begin_topic(covey_mqtt* client) {
+  const uint32_t id_size = (client->in.header & QOS_BITS) != 0 ? 2u : 0u;
+  const uint16_t length = client->in.number;
+  if (length == 0 || client->in.remaining < length + id_size) return COVEY_MQTT_MALFORMED;
   /* Too long for us is not the server's fault: read over it and acknowledge it, or the server's
    * window for us would fill with a message that never goes away. */
-  client->skipping = client->topic_length >= client->config.topic_size;
-  client->topic_read = 0;
-  client->step = STEP_TOPIC;
+  client->in.skipping = length >= client->config.topic_size;
+  client->in.topic_length = length;
+  client->in.taken = 0;
+  client->in.step = STEP_TOPIC;
+  return COVEY_MQTT_OK;
+}
+
+static int take_number(covey_mqtt* client, uint8_t byte) {
+  client->in.number = (uint16_t)(client->in.number << 8 | byte);
+  if (++client->in.taken < 2) return COVEY_MQTT_OK;
+  if (type_of(client) != PACKET_PUBLISH) {
+    client->in.step = STEP_CODES;
+    return client->in.remaining == 0 ? end_answer(client) : COVEY_MQTT_OK;
+  }
+  if (client->in.topic_length == 0) return begin_topic(client);
+  if (client->in.number == 0) return COVEY_MQTT_MALFORMED; /* [MQTT-2.3.1-1] */
+  begin_payload(client);
   return COVEY_MQTT_OK;
 }
 
@@ -190,99 +158,73 @@ static int take_topic(covey_mqtt* client, uint8_t byte) {
   if (byte == '\0' || byte == '+' || byte == '#') {
     return COVEY_MQTT_MALFORMED; /* [MQTT-1.5.3-2], [MQTT-3.3.2-2] */
   }
-  if (!client->skipping) {
-    client->config.topic[client->topic_read] = (char)byte;
-    client->config.topic[client->topic_read + 1u] = '\0';
+  if (!client->in.skipping) {
+    char* at = &client->config.topic[client->in.taken];
+    at[0] = (char)byte;
+    at[1] = '\0';
   }
-  client->remaining--;
-  client->topic_read++;
-  if (client->topic_read == client->topic_length) {
-    client->topic_read = 0;
-    if ((client->header & 0x06u) != 0) {
-      client->step = STEP_PACKET_ID;
-    } else {
-      begin_payload(client);
-    }
-  }
+  if (++client->in.taken < client->in.topic_length) return COVEY_MQTT_OK;
+  client->in.taken = 0;
+  client->in.step = STEP_NUMBER;
+  if ((client->in.header & QOS_BITS) == 0) begin_payload(client);
   return COVEY_MQTT_OK;
 }
 
-static int take_packet_id(covey_mqtt* client, uint8_t byte) {
-  client->packet_id = (uint16_t)(client->packet_id << 8 | byte);
-  client->remaining--;
-  if (++client->topic_read == 2) {
-    if (client->packet_id == 0) {
-      return COVEY_MQTT_MALFORMED; /* [MQTT-2.3.1-1] */
-    }
-    begin_payload(client);
+/* Of the return codes only "any refused?" is kept. */
+static int take_code(covey_mqtt* client, uint8_t byte) {
+  if (byte == 0x80u) {
+    client->in.code = byte;
+  } else if (byte > 2) {
+    return COVEY_MQTT_MALFORMED; /* [MQTT-3.9.3-2] */
   }
-  return COVEY_MQTT_OK;
+  return client->in.remaining == 0 ? end_answer(client) : COVEY_MQTT_OK;
 }
 
 static int take_byte(covey_mqtt* client, uint8_t byte) {
-  switch (client->step) {
+  if (client->in.step > STEP_LENGTH) client->in.remaining--;
+  switch (client->in.step) {
     case STEP_HEADER:
-      client->header = byte;
-      client->remaining = 0;
-      client->length_bytes = 0;
-      client->step = STEP_LENGTH;
+      memset(&client->in, 0, sizeof client->in);
+      client->in.header = byte;
+      client->in.step = STEP_LENGTH;
       return check_header(client);
     case STEP_LENGTH:
       return take_length(client, byte);
-    case STEP_BODY:
-      return take_body(client, byte);
-    case STEP_TOPIC_LENGTH:
-      return take_topic_length(client, byte);
+    case STEP_NUMBER:
+      return take_number(client, byte);
     case STEP_TOPIC:
       return take_topic(client, byte);
-    default: /* STEP_PACKET_ID; STEP_PAYLOAD is taken in pieces below */
-      return take_packet_id(client, byte);
+    default: /* STEP_CODES; STEP_PAYLOAD is taken in pieces below */
+      return take_code(client, byte);
   }
 }
 
 /* [MQTT-4.3.2-2]: PUBACK only after the message was passed on whole. */
 static bool send_puback(covey_mqtt* client, uint64_t now_ms) {
-  uint8_t* at;
-  if (client->puback_id == 0 || client->state != STATE_CONNECTED) {
-    client->puback_id = 0;
-    return true;
-  }
-  if (packet_begin(client, PACKET_PUBACK << 4, 2, &at) != COVEY_MQTT_OK) {
-    return false;
-  }
-  packet_finish(client, put_u16(at, client->puback_id), now_ms);
-  client->puback_id = 0;
+  if (client->puback_id == 0) return true;
+  packet_begin(client, PACKET_PUBACK << 4, now_ms);
+  put_u16(client, client->puback_id);
+  if (packet_finish(client, NULL) == COVEY_MQTT_BUSY) return false;
+  client->puback_id = 0; /* after DISCONNECT nothing may follow */
   return true;
 }
 
 int covey_mqtt_receive(covey_mqtt* client, const uint8_t* bytes, size_t size, uint64_t now_ms,
                        size_t* consumed) {
-  *consumed = 0;
-  if (client->state == STATE_CLOSED) {
-    return COVEY_MQTT_STATE;
-  }
-  client->received_ms = now_ms;
   size_t at = 0;
-  int result = COVEY_MQTT_OK;
+  int result = client->state == STATE_CLOSED ? COVEY_MQTT_STATE : COVEY_MQTT_OK;
+  client->received_ms = (uint32_t)now_ms;
   while (result == COVEY_MQTT_OK && send_puback(client, now_ms) && at < size) {
-    if (client->step != STEP_PAYLOAD) {
+    if (client->in.step != STEP_PAYLOAD) {
       result = take_byte(client, bytes[at++]);
-      continue;
-    }
-    const size_t left = size - at;
-    const size_t piece = left < client->remaining ? left : client->remaining;
-    if (!client->skipping) {
-      emit_piece(client, bytes + at, piece);
-    }
-    at += piece;
-    client->remaining -= (uint32_t)piece;
-    if (client->remaining == 0) {
-      end_publish(client);
+    } else {
+      const size_t left = size - at;
+      const size_t piece = left < client->in.remaining ? left : client->in.remaining;
+      pass_on(client, bytes + at, piece);
+      at += piece;
     }
   }
   *consumed = at;
-  if (result != COVEY_MQTT_OK) {
-    client->state = STATE_CLOSED;
-  }
+  if (result != COVEY_MQTT_OK) client->state = STATE_CLOSED;
   return result;
 }

@@ -91,39 +91,47 @@ typedef struct covey_mqtt_connect_options {
   uint16_t keep_alive_s; /* 0: no keep alive, and no PINGREQ */
 } covey_mqtt_connect_options;
 
-/* Public only so that the caller can place it in memory; fields are private. */
+/* Public only so that the caller can place it in memory; fields are private. Small ones first: the
+ * code to reach them is shorter. */
 typedef struct covey_mqtt {
-  covey_mqtt_config config;
-  size_t output_used;
-  uint64_t sent_ms;
-  uint64_t received_ms;
-  uint64_t waiting_since_ms; /* of CONNECT or PINGREQ */
-  uint32_t keep_alive_ms;
-  uint32_t remaining; /* bytes of the packet being read that have not come yet */
-  uint32_t payload_total;
-  uint32_t skipped;
-  struct {
-    uint16_t id;
-    uint8_t expected; /* packet type that answers; 0: free */
-  } in_flight[COVEY_MQTT_IN_FLIGHT_MAX];
-  uint16_t next_id;
-  uint16_t topic_length;
-  uint16_t topic_read;
-  uint16_t packet_id;
-  uint16_t puback_id; /* 0: none to send */
+  struct { /* the packet being read */
+    uint8_t step;
+    uint8_t header;
+    uint8_t shift; /* of the next length byte */
+    uint8_t code;
+    bool skipping;
+    uint16_t taken;  /* bytes of topic or number */
+    uint16_t number; /* the last one read: topic length, packet id, CONNACK's body */
+    uint16_t topic_length;
+    uint32_t remaining; /* bytes that have not come yet */
+    uint32_t total;     /* of the payload */
+  } in;
   uint8_t state;
-  uint8_t step;
-  uint8_t header;
-  uint8_t length_bytes;
-  uint8_t code;
-  bool waiting;
-  bool skipping;
+  bool waiting; /* for CONNACK or PINGRESP */
+  struct {      /* the packet being written */
+    uint8_t header;
+    uint8_t expected; /* type that answers */
+    uint16_t id;      /* 0: none */
+    uint32_t length;  /* after the fixed header */
+    int error;
+  } out;
+  uint16_t puback_id;                          /* 0: none to send */
+  uint8_t in_flight[COVEY_MQTT_IN_FLIGHT_MAX]; /* packet id - 1 -> type that answers; 0: free */
+  uint32_t now_ms;                             /* times modulo 2^32 */
+  uint32_t sent_ms;
+  uint32_t received_ms;
+  uint32_t waiting_since_ms;
+  uint32_t keep_alive_ms;
+  uint32_t skipped;
+  size_t output_used;
+  covey_mqtt_config config;
 } covey_mqtt;
 
 /* ARGUMENT when the configuration cannot work. */
 int covey_mqtt_init(covey_mqtt* client, const covey_mqtt_config* config);
 
-/* Call when a new transport is open: forgets the last connection and queues CONNECT. */
+/* Call when a new transport is open: forgets the last connection, also when it returns an error,
+ * and queues CONNECT. */
 int covey_mqtt_connect(covey_mqtt* client, const covey_mqtt_connect_options* options,
                        uint64_t now_ms);
 
