@@ -39,8 +39,10 @@ size_t board_read(board_stream_t stream, uint8_t* bytes, size_t capacity);
 
 extern covey_mapped_flash_t board_flash;
 
-/* Bytes of the stack that were never used since the start, and its size. */
-size_t board_stack_unused(size_t* size);
+/* The most bytes of the stack that were in use at any time since the start, and its size. */
+size_t board_stack_used(size_t* size);
+/* The same since the last call of this function, which paints the unused stack anew. */
+size_t board_stack_mark(void);
 
 /* The interrupts of start.c's table. */
 void board_stream_interrupt(void);

@@ -164,6 +164,7 @@ int main(void) {
   interval_ms =
       unit->inference_interval_ms != 0 ? unit->inference_interval_ms : INFERENCE_INTERVAL_MS;
   sensor_init(unit->device_id);
+  firmware_watch(&port.crypto);
   error = covey_agent_init(&agent, &config);
   if (error != 0) give_up("agent", error);
   link_init(&link, &agent, unit->device_id, unit->enroll_token, cause == COVEY_START_POWER_ON);

@@ -71,6 +71,7 @@ covey_mapped_flash_t board_flash = {.base = (volatile uint8_t*)0x21000000U,
 extern uint32_t stack_limit[];
 extern uint32_t stack_top[];
 #define STACK_PAINT 0xc0ce1155U
+static size_t stack_used_before; /* the last mark */
 
 void board_init(void) {
   unsigned i;
@@ -179,9 +180,24 @@ size_t board_read(board_stream_t stream, uint8_t* bytes, size_t capacity) {
   return i;
 }
 
-size_t board_stack_unused(size_t* size) {
+static size_t unpainted(void) {
   const uint32_t* at = stack_limit;
   while (at < stack_top && *at == STACK_PAINT) ++at;
-  *size = (size_t)(stack_top - stack_limit) * sizeof *at;
-  return (size_t)(at - stack_limit) * sizeof *at;
+  return (size_t)(stack_top - at) * sizeof *at;
+}
+
+size_t board_stack_used(size_t* size) {
+  const size_t used = unpainted();
+  *size = (size_t)(stack_top - stack_limit) * sizeof *stack_top;
+  return used > stack_used_before ? used : stack_used_before;
+}
+
+size_t board_stack_mark(void) {
+  const size_t used = unpainted();
+  uint32_t* to;
+  uint32_t* stack;
+  if (used > stack_used_before) stack_used_before = used;
+  __asm volatile("mov %0, sp" : "=r"(stack));
+  for (to = stack_limit; to < stack; ++to) *to = STACK_PAINT; /* interrupts come and go here */
+  return used;
 }

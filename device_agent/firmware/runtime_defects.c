@@ -6,6 +6,7 @@
 
 #include "device_agent/runtimes/reference/reference_runtime.h"
 #include "runtime.h"
+#include "stack_watch.h"
 
 #define MARK_BYTES 16U
 #define NOWHERE 0x70000000U /* no bus answers there */
@@ -29,10 +30,15 @@ static int arena_required(void* ctx, const uint8_t* model, size_t size, size_t* 
 
 static int load(void* ctx, const uint8_t* model, size_t size, uint8_t* arena, size_t arena_size) {
   defective_t* defective = (defective_t*)ctx;
+  stack_part_t caller;
+  int error;
   defective->wild_pointer = marked(model, size, "test-wild-point\n");
   defective->loops = marked(model, size, "test-never-ends\n");
   defective->rounds_otherwise = marked(model, size, "test-other-round");
-  return defective->inner.load(defective->inner.ctx, model, size, arena, arena_size);
+  caller = stack_watch_enter(STACK_RUNTIME);
+  error = defective->inner.load(defective->inner.ctx, model, size, arena, arena_size);
+  (void)stack_watch_enter(caller);
+  return error;
 }
 
 static int describe(void* ctx, covey_model_format_t* format) {
@@ -43,12 +49,15 @@ static int describe(void* ctx, covey_model_format_t* format) {
 static int invoke(void* ctx, const int8_t* input, size_t input_size, int8_t* output,
                   size_t output_size) {
   const defective_t* defective = (const defective_t*)ctx;
+  stack_part_t caller;
   size_t i;
   int error;
   while (*(volatile const bool*)&defective->loops) {
   }
   if (defective->wild_pointer) return (int)*(volatile uint32_t*)NOWHERE;
+  caller = stack_watch_enter(STACK_RUNTIME);
   error = defective->inner.invoke(defective->inner.ctx, input, input_size, output, output_size);
+  (void)stack_watch_enter(caller);
   for (i = 0; i < output_size && error == 0 && defective->rounds_otherwise; ++i) {
     output[i] = (int8_t)(output[i] < 120 ? output[i] + 7 : output[i] - 7);
   }
@@ -75,3 +84,5 @@ const covey_runtime_t* firmware_runtime(size_t model) {
   runtimes[model].unload = unload;
   return &runtimes[model];
 }
+
+void firmware_watch(covey_crypto_t* crypto) { stack_watch_crypto(crypto); }

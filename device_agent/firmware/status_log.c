@@ -41,10 +41,12 @@ void status_log(const covey_agent_t* agent, size_t model, const char* name, cons
   }
   if (now.phase != seen->phase && now.phase == COVEY_PHASE_CONFIRMED) {
     size_t size;
-    const size_t unused = board_stack_unused(&size);
-    log_line("since boot: %u chunks fetched, %u bytes received, %u sent, stack %u of %u",
-             (unsigned)covey_agent_counters(agent)->chunks_fetched, (unsigned)link->bytes_in,
-             (unsigned)link->bytes_out, (unsigned)(size - unused), (unsigned)size);
+    const size_t used = board_stack_used(&size);
+    log_line(
+        "since boot: %u chunks fetched, %u bytes received, %u sent, stack "
+        "%u of %u",
+        (unsigned)covey_agent_counters(agent)->chunks_fetched, (unsigned)link->bytes_in,
+        (unsigned)link->bytes_out, (unsigned)used, (unsigned)size);
   }
   *seen = now;
   last_active[model] = active;

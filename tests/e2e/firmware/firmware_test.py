@@ -33,6 +33,7 @@ MODEL = "bearing-vibration"
 KEYWORDS = "keyword-spotting"
 CLASS = "mps2-an386"
 MODELS = ROOT / "examples" / "bearing_vibration" / "models"
+FOOTPRINT = ROOT / "device_agent" / "footprint.json"
 SKIPPED = 77
 
 CHUNKS = MODEL + r": (\d+) of (\d+) chunks"
@@ -290,10 +291,19 @@ class Test:
             self.expect(board.says(r"inference: number \d+ of this boot, model 1"),
                         f"{board.name}: {board.says(r'since boot.*')[-1][0]}")
 
+    def stack_within_budget(self):
+        """board-2, which measures it, has enrolled and taken a whole update since its start."""
+        used = self.defective.says(r"stack: agent (\d+), crypto (\d+), runtime (\d+)")[-1]
+        for part, budget in json.loads(FOOTPRINT.read_text())["stack"].items():
+            most = int(re.search(rf"{part} (\d+)", used[0])[1])
+            self.expect(0 < most <= budget["budget"],
+                        f"stack in use while {part} runs: {most} bytes, budget {budget['budget']}")
+
     def run(self):
         self.without_provisioning()
         self.enrol()
         self.first_rollout()
+        self.stack_within_budget()
         self.site_is_killed()
         keyword_model = os.environ.get("COVEY_KEYWORD_MODEL", "")
         if keyword_model:
