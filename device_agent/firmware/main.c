@@ -180,7 +180,7 @@ int main(void) {
     now_ms = board_now_ms();
     if (now_ms >= infer_at_ms) {
       for (i = 0; i < MODELS; ++i) inference_run(&agent, i);
-      infer_at_ms = now_ms + interval_ms;
+      infer_at_ms = board_now_ms() + interval_ms; /* the agent's turns come between, many */
     }
     other_ms = covey_agent_poll(&agent, board_now_ms());
     if (board_flash.overwritten != 0) {
