@@ -15,10 +15,24 @@ static int result_of(int mqtt_result) {
                                                : COVEY_ERROR_AGAIN;
 }
 
+/* On the wire: topic, payload, lengths and type. */
+static uint32_t message_bytes(size_t topic_size, size_t size) {
+  return (uint32_t)(topic_size + size + 4);
+}
+
+static bool ends_with(const char* text, size_t size, const char* end) {
+  const size_t end_size = strlen(end);
+  return size >= end_size && memcmp(text + size - end_size, end, end_size) == 0;
+}
+
 static int publish(void* ctx, const char* topic, const uint8_t* payload, size_t size, uint8_t qos) {
   link_t* link = (link_t*)ctx;
-  return result_of(
-      covey_mqtt_publish(&link->mqtt, topic, payload, size, qos, false, board_now_ms(), NULL));
+  const int result =
+      covey_mqtt_publish(&link->mqtt, topic, payload, size, qos, false, board_now_ms(), NULL);
+  if (result == COVEY_MQTT_OK && ends_with(topic, strlen(topic), "/up/report")) {
+    link->telemetry_out += message_bytes(strlen(topic), size);
+  }
+  return result_of(result);
 }
 
 static int subscribe(void* ctx, const char* topic, uint8_t qos) {
@@ -56,6 +70,9 @@ static void on_event(void* ctx, const covey_mqtt_event* event) {
       const int error =
           covey_agent_receive(link->agent, event->topic, event->topic_size, event->payload,
                               event->size, event->offset, event->total);
+      if (event->offset == 0 && ends_with(event->topic, event->topic_size, "/down/ack")) {
+        link->telemetry_in += message_bytes(event->topic_size, event->total);
+      }
       if (error != 0) {
         const char* name = covey_error_name(error);
         log_line("link: refused a message of %s: %s", event->topic, name != NULL ? name : "?");

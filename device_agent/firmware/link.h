@@ -28,6 +28,8 @@ typedef struct link {
   uint64_t connect_at_ms;
   uint32_t bytes_in; /* since boot, MQTT included */
   uint32_t bytes_out;
+  uint32_t telemetry_in; /* of them: acknowledgements and reports, with their topics */
+  uint32_t telemetry_out;
   covey_mqtt mqtt;
   char topic[COVEY_TOPIC_BYTES_MAX];
   uint8_t output[LINK_OUTPUT_BYTES];

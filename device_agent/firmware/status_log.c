@@ -39,14 +39,19 @@ void status_log(const covey_agent_t* agent, size_t model, const char* name, cons
   if (now.chunks_have != seen->chunks_have && now.chunks_total != 0) {
     log_line("%s: %u of %u chunks", name, (unsigned)now.chunks_have, (unsigned)now.chunks_total);
   }
-  if (now.phase != seen->phase && now.phase == COVEY_PHASE_CONFIRMED) {
+  /* The difference between the two is what an update cost. */
+  if (now.phase != seen->phase &&
+      (now.phase == COVEY_PHASE_DOWNLOADING || now.phase == COVEY_PHASE_CONFIRMED)) {
+    const covey_counters_t* counters = covey_agent_counters(agent);
     size_t size;
     const size_t used = board_stack_used(&size);
     log_line(
-        "since boot: %u chunks fetched, %u bytes received, %u sent, stack "
-        "%u of %u",
-        (unsigned)covey_agent_counters(agent)->chunks_fetched, (unsigned)link->bytes_in,
-        (unsigned)link->bytes_out, (unsigned)used, (unsigned)size);
+        "since boot, %s: %u chunks fetched, %u copied, %u bytes received, %u sent, of them "
+        "telemetry %u and %u, stack %u of %u",
+        phase_name(now.phase), (unsigned)counters->chunks_fetched,
+        (unsigned)counters->chunks_copied, (unsigned)link->bytes_in, (unsigned)link->bytes_out,
+        (unsigned)link->telemetry_in, (unsigned)link->telemetry_out, (unsigned)used,
+        (unsigned)size);
   }
   *seen = now;
   last_active[model] = active;

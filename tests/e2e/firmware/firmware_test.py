@@ -1,54 +1,46 @@
 """Two emulated boards at a real site: firmware_test.py DIR-OF-PROGRAMS DIR-OF-IMAGES [power-cuts]
 
 They enrol and take a rollout; one loses power in the middle of the download and goes on where it was;
-the site is killed and comes back; one board gets models that fail their self-test there, make its
+the site is killed and comes back; one takes a model of which only the last layer is another; one board gets models that fail their self-test there, make its
 runtime fault or loop for ever, and comes back by itself each time. What happened is read through the
 command line, as an operator would.
 
 With `power-cuts`, another story: one board loses power at every step of an update.
 
-With COVEY_KEYWORD_MODEL=FILE.tflite the boards also run that model, in place, beside the other."""
+With COVEY_KEYWORD_MODEL=FILE.tflite the boards also run that model, in place, beside the other, and
+what its updates cost is said too."""
 
 import json
 import os
 import pathlib
-import random
 import re
 import shutil
 import sys
 import tempfile
 import time
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tools" / "demo"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from covey_demo.gateway import Gateway, confirmed_of, device_of, word  # noqa: E402
+from covey_demo.gateway import confirmed_of, device_of, word  # noqa: E402
 from covey_demo.processes import wait_until  # noqa: E402
+from board_site import Failed, Site  # noqa: E402
 from emulated_board import Board  # noqa: E402
+from update_costs import Cost, fine_tune, rolled_out, selftest  # noqa: E402
 
 MODEL = "bearing-vibration"
 KEYWORDS = "keyword-spotting"
 CLASS = "mps2-an386"
 MODELS = ROOT / "examples" / "bearing_vibration" / "models"
+PREPROCESSING = ("--preprocessing", MODELS / "preprocessing.bin", "--preprocessing-id", 1)
 FOOTPRINT = ROOT / "device_agent" / "footprint.json"
 SKIPPED = 77
 
 CHUNKS = MODEL + r": (\d+) of (\d+) chunks"
 # The processor's own words: a precise bus fault, and the address that no bus answered to.
 BUS_FAULT = r"faulted before at pc \w+, status 00008200, address 70000000"
-
-CONFIG = """\
-site: {{name: firmware}}
-grpc: {{listen: "127.0.0.1:0"}}
-http: {{listen: "127.0.0.1:0"}}
-mqtt: {{embedded: {{port: {mqtt_port}, enroll_port: {enroll_port}}}}}
-telemetry: {{window: 5s, report_interval: 1s}}
-offline: {{silence_after: 10s}}
-rollout: {{bandwidth_bytes_per_s: {bandwidth}}}
-"""
 
 PLAN = """\
 apiVersion: covey/v1
@@ -64,29 +56,6 @@ spec:
   on_fail: PAUSE
   attempt: {{deadline: 120s, retries: 0, backoff: 1s}}
 """
-
-
-class Failed(Exception):
-    pass
-
-
-class Site(Gateway):
-    def configure(self, bandwidth):
-        self.config_file.write_text(CONFIG.format(
-            mqtt_port=self.ports[0], enroll_port=self.ports[1], bandwidth=bandwidth))
-
-    def metric(self, name):
-        url = f"http://{self.endpoints['http']}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            for line in answer.read().decode().splitlines():
-                if line.startswith(name + " "):
-                    return int(float(line.split()[1]))
-        raise Failed(f"/metrics has no {name}")
-
-
-def int8s(file, index, size):
-    row = file.read_bytes()[index * size:(index + 1) * size]
-    return [byte - 256 if byte > 127 else byte for byte in row]
 
 
 class Test:
@@ -127,8 +96,8 @@ class Test:
         stats["version"] = version
         stats_file = self.folder / f"{version}.stats.json"
         stats_file.write_text(json.dumps(stats))
-        self.push(MODEL, version, model, stats_file, "--preprocessing",
-                  MODELS / "preprocessing.bin", "--preprocessing-id", 1)
+        self.push(MODEL, version, model, stats_file, *PREPROCESSING)
+        return stats
 
     def push(self, model, version, file, stats_file, *options):
         self.site.call("model", "push", f"{model}@{version}", "--artifact", f"{CLASS}={file}",
@@ -144,6 +113,10 @@ class Test:
             raise Failed(f"the plan leaves boards out: {excluded}")
         created = self.site.call("rollout", "create", "-f", plan)["rollout"]
         return device_of(created["name"])
+
+    def succeeded(self, rollout):
+        self.wait("the rollout has succeeded",
+                  lambda: word(self.site.rollout(rollout)["state"]) == "SUCCEEDED", 60)
 
     def deployment(self, rollout, board):
         """The board's last attempt."""
@@ -202,7 +175,7 @@ class Test:
         self.wait("both boards have confirmed 1.0.0", lambda: all(
             self.confirmed(b) == "1.0.0" for b in self.boards), 60)
         seconds = time.monotonic() - start
-        fetched = int(self.good.says(r"since boot: (\d+) chunks fetched")[0][1])
+        fetched = int(self.good.says(r"since boot, CONFIRMED: (\d+) chunks fetched")[0][1])
         # A chunk is one erase unit of this board, so that the unit of a missing one holds no other.
         self.expect(fetched <= total - had,
                     f"board-1 found {total - fetched} chunks in its flash and fetched {fetched}")
@@ -210,8 +183,7 @@ class Test:
         # What was on its way at the cut, at most one window of 8, is sent again; all would be `had`.
         self.expect(2 * total <= sent < 2 * total + had,
                     f"coveyd sent {sent} chunks for 2 x {total}; {seconds:.1f} s")
-        self.wait("the rollout has succeeded",
-                  lambda: word(self.site.rollout(rollout)["state"]) == "SUCCEEDED", 30)
+        self.succeeded(rollout)
         for board in self.boards:
             self.wait(f"{board.name} reports its inferences",
                       lambda b=board: self.inferences(b).get("1.0.0", 0) >= 25, 30)
@@ -263,33 +235,36 @@ class Test:
     def keywords(self, file):
         """A network that somebody else trained, beside the first; self-test vectors are what the
         reference runtime answers on this machine."""
-        told = self.site.text("model", "inspect", file)
-        size_in, size_out = (int(re.search(rf"{way} .* (\d+) bytes", told)[1])
-                             for way in ("input", "output"))
-        inputs, outputs = self.folder / "in.bin", self.folder / "out.bin"
-        inputs.write_bytes(random.Random(1).randbytes(3 * size_in))
-        self.site.text("model", "run", file, "--input", inputs, "--output", outputs)
-        classes = min(size_out, 12)
+        vectors = selftest(self, file)
+        classes = min(len(vectors[0]["output"]), 12)
         stats = {"model": KEYWORDS, "version": "1.0.0", "features": [],
                  "classes": [f"word-{i}" for i in range(classes)], "class_counts": [10] * classes,
                  "confidence_counts": [], "calibration": [],
                  "confusion": [[0] * classes for _ in range(classes)],
-                 "selftest": [{"input": int8s(inputs, i, size_in),
-                               "output": int8s(outputs, i, size_out)} for i in range(3)]}
+                 "selftest": vectors}
         stats_file = self.folder / "keywords.json"
         stats_file.write_text(json.dumps(stats))
         self.push(KEYWORDS, "1.0.0", file, stats_file)
-        start = time.monotonic()
-        self.roll_out("1.0.0", *self.boards, model=KEYWORDS)
+        cost = Cost(self.good)
+        rollout = self.roll_out("1.0.0", *self.boards, model=KEYWORDS)
         self.wait("both boards have confirmed the keyword model", lambda: all(
-            b.says(KEYWORDS + ": CONFIRMED") for b in self.boards), 120)
-        self.say(f"that took {time.monotonic() - start:.1f} s")
+            b.says(KEYWORDS + ": CONFIRMED") for b in self.boards) and cost.over(), 120)
+        self.say(f"{self.good.name}: {cost.take()}")
+        self.succeeded(rollout)
         for board in self.boards:
             self.wait(f"{board.name} reports what it hears", lambda b=board: sum(
                 int(d["inferences"]) for d in self.site.call("monitor", "totals", KEYWORDS)
                 .get("devices", []) if device_of(d["device"]) == b.name) >= 5, 30)
             self.expect(board.says(r"inference: number \d+ of this boot, model 1"),
                         f"{board.name}: {board.says(r'since boot.*')[-1][0]}")
+        fine_tune(self, self.good, KEYWORDS, "1.0.1", file, stats, cost)
+
+    def updates(self):
+        """A model that was trained anew, then one of which only the last layer was."""
+        stats = self.push_marked("1.0.1", "bearing-1.1.0")
+        cost = rolled_out(self, self.good, MODEL, "1.0.1")
+        fine_tune(self, self.good, MODEL, "1.0.2", self.folder / "1.0.1.tflite", stats, cost,
+                  *PREPROCESSING)
 
     def stack_within_budget(self):
         """board-2, which measures it, has enrolled and taken a whole update since its start."""
@@ -305,6 +280,7 @@ class Test:
         self.first_rollout()
         self.stack_within_budget()
         self.site_is_killed()
+        self.updates()
         keyword_model = os.environ.get("COVEY_KEYWORD_MODEL", "")
         if keyword_model:
             self.keywords(pathlib.Path(keyword_model))
@@ -323,8 +299,7 @@ class Test:
         self.enrol()
         self.push_marked("1.0.0", "bearing-1.0.0")
         first = self.roll_out("1.0.0", self.good)
-        self.wait("the rollout has succeeded",
-                  lambda: word(self.site.rollout(first)["state"]) == "SUCCEEDED", 60)
+        self.succeeded(first)
         for version, file in (("1.1.0", "bearing-1.1.0"), ("1.2.0", "bearing-1.3.0")):
             self.push_marked(version, file)
             rollout = self.roll_out(version, self.good)
