@@ -157,5 +157,42 @@ TEST(MqttEncode, WildcardsAndEmptyTopicsAreRefused) {  // [MQTT-3.3.2-2], [MQTT-
             COVEY_MQTT_ARGUMENT);
 }
 
+TEST(MqttEncode, WhatNoPacketCanHoldIsRefusedAndLeavesNothingBehind) {
+  Session session;
+  session.establish();
+  const std::string longest(65536, 'x');  // one more than a length of two bytes can say (1.5.3)
+  const char* filters[] = {"a", ""};
+  EXPECT_EQ(covey_mqtt_publish(&session.client, longest.c_str(), nullptr, 0, 0, false, 0, nullptr),
+            COVEY_MQTT_ARGUMENT);
+  EXPECT_EQ(covey_mqtt_publish(&session.client, "t", nullptr, 1, 0, false, 0, nullptr),
+            COVEY_MQTT_ARGUMENT);
+  EXPECT_EQ(covey_mqtt_publish(&session.client, nullptr, nullptr, 0, 0, false, 0, nullptr),
+            COVEY_MQTT_ARGUMENT);
+  // Larger than any packet (2.2.3), and so large that a sum of lengths would wrap: nothing is read.
+  const auto* payload = reinterpret_cast<const uint8_t*>("x");
+  for (const size_t size : {size_t{268435456}, SIZE_MAX - 1, SIZE_MAX}) {
+    EXPECT_EQ(covey_mqtt_publish(&session.client, "t", payload, size, 1, false, 0, nullptr),
+              COVEY_MQTT_TOO_LARGE);
+  }
+  EXPECT_EQ(covey_mqtt_subscribe(&session.client, filters, 2, 1, 0, nullptr), COVEY_MQTT_ARGUMENT);
+  EXPECT_EQ(covey_mqtt_subscribe(&session.client, filters, 0, 1, 0, nullptr), COVEY_MQTT_ARGUMENT);
+  EXPECT_EQ(covey_mqtt_subscribe(&session.client, filters, 1, 2, 0, nullptr), COVEY_MQTT_ARGUMENT);
+  EXPECT_EQ(session.take(), "");
+  uint16_t id = 0;  // none of them took an id
+  ASSERT_EQ(covey_mqtt_publish(&session.client, "t", nullptr, 0, 1, false, 0, &id), COVEY_MQTT_OK);
+  EXPECT_EQ(id, 1);
+}
+
+TEST(MqttEncode, AWillWithoutItsPayloadIsRefused) {
+  Session session;
+  covey_mqtt_connect_options options{};
+  options.client_id = "d";
+  options.will_topic = "w";
+  options.will_size = 1;
+  EXPECT_EQ(covey_mqtt_connect(&session.client, &options, 0), COVEY_MQTT_ARGUMENT);
+  options.will_size = 0;  // an empty one is fine
+  EXPECT_EQ(covey_mqtt_connect(&session.client, &options, 0), COVEY_MQTT_OK);
+}
+
 }  // namespace
 }  // namespace covey::mqtt_test
