@@ -16,18 +16,18 @@ typedef struct feature {
 
 static const covey_member_t feature_members[] = {
     COVEY_MEMBER(3, COVEY_MEMBER_U32, feature_t, training_min),
-    COVEY_MEMBER(4, COVEY_MEMBER_U32, feature_t, training_max), COVEY_MEMBERS_END};
+    COVEY_MEMBER(4, COVEY_MEMBER_U32, feature_t, training_max), COVEY_MEMBERS_END(feature_t)};
 
 static bool parse_feature(covey_bytes_t message, covey_tables_t* out, unsigned index) {
-  covey_reader_t r = covey_reader_of(message);
+  covey_bytes_t r = message;
   covey_bytes_t packed;
   feature_t feature;
   unsigned edges = 0;
   int32_t last = 0;
-  if (!covey_read_members(message, feature_members, &feature, sizeof feature)) return false;
+  if (!covey_read_members(message, feature_members, &feature)) return false;
   while (covey_read_next(&r, 2, &packed)) {
-    covey_reader_t numbers = covey_reader_of(packed);
-    while (numbers.at != numbers.end) {
+    covey_bytes_t numbers = packed;
+    while (numbers.size != 0) {
       uint64_t raw;
       int32_t value;
       if (!covey_read_varint(&numbers, &raw) || raw > UINT32_MAX) return false;
@@ -47,9 +47,9 @@ static bool parse_feature(covey_bytes_t message, covey_tables_t* out, unsigned i
 }
 
 static bool parse_probabilities(covey_bytes_t packed, covey_tables_t* out) {
-  covey_reader_t numbers = covey_reader_of(packed);
+  covey_bytes_t numbers = packed;
   unsigned bin;
-  for (bin = 0; numbers.at != numbers.end; ++bin) {
+  for (bin = 0; numbers.size != 0; ++bin) {
     uint64_t probability;
     if (bin == COVEY_CONFIDENCE_BINS || !covey_read_varint(&numbers, &probability) ||
         probability > PROBABILITY_ONE) {
@@ -68,16 +68,16 @@ typedef struct tables {
 
 static const covey_member_t tables_members[] = {
     COVEY_MEMBER(2, COVEY_MEMBER_U32, tables_t, classes),
-    COVEY_MEMBER(3, COVEY_MEMBER_BYTES, tables_t, probabilities), COVEY_MEMBERS_END};
+    COVEY_MEMBER(3, COVEY_MEMBER_BYTES, tables_t, probabilities), COVEY_MEMBERS_END(tables_t)};
 
 int covey_tables_parse(covey_bytes_t message, covey_tables_t* out) {
-  covey_reader_t r = covey_reader_of(message);
+  covey_bytes_t r = message;
   covey_bytes_t feature;
   tables_t tables;
   unsigned features;
   if (out != NULL) memset(out, 0, sizeof *out);
-  if (!covey_read_members(message, tables_members, &tables, sizeof tables) ||
-      tables.classes > COVEY_CLASSES_MAX || !parse_probabilities(tables.probabilities, out)) {
+  if (!covey_read_members(message, tables_members, &tables) || tables.classes > COVEY_CLASSES_MAX ||
+      !parse_probabilities(tables.probabilities, out)) {
     return COVEY_ERROR_TABLES_INVALID;
   }
   for (features = 0; covey_read_next(&r, 1, &feature); ++features) {

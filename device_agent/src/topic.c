@@ -48,27 +48,19 @@ void covey_topic_of(const covey_agent_t* a, enum covey_topic_kind kind,
   }
 }
 
-static bool equal(const char* expected, const char* topic, size_t size) {
-  return strlen(expected) == size && memcmp(expected, topic, size) == 0;
-}
-
 enum covey_topic_kind covey_topic_parse(covey_agent_t* a, const char* topic, size_t size) {
   char own[COVEY_TOPIC_BYTES_MAX];
-  unsigned kind;
-  for (kind = COVEY_TOPIC_SITE; kind <= COVEY_TOPIC_ENROLL; ++kind) {
+  const unsigned last = a->enrolled ? COVEY_TOPIC_CHUNK : COVEY_TOPIC_ENROLL;
+  unsigned kind = a->enrolled ? COVEY_TOPIC_SITE : COVEY_TOPIC_ENROLL;
+  const uint8_t* wanted;
+  for (; kind <= last; ++kind) {
     covey_topic_of(a, (enum covey_topic_kind)kind, own);
-    if (equal(own, topic, size)) break;
+    if (covey_text_equal(own, topic, size)) return (enum covey_topic_kind)kind;
   }
-  if (kind > COVEY_TOPIC_ENROLL) {
-    /* A retained message by digest: only the one that is waited for, others are left over. */
-    const uint8_t* wanted = covey_job_wants(a);
-    if (wanted == NULL) return COVEY_TOPIC_NONE;
-    covey_topic_digest(wanted, own);
-    if (!equal(own, topic, size)) return COVEY_TOPIC_NONE;
-    return a->job.state == COVEY_JOB_MANIFEST ? COVEY_TOPIC_MANIFEST : COVEY_TOPIC_TABLE;
-  }
-  if (kind != COVEY_TOPIC_SITE && a->enrolled != (kind != COVEY_TOPIC_ENROLL)) {
-    return COVEY_TOPIC_NONE;
-  }
-  return (enum covey_topic_kind)kind;
+  /* A retained message by digest: only the one that is waited for, others are left over. */
+  wanted = covey_job_wants(a);
+  if (wanted == NULL) return COVEY_TOPIC_NONE;
+  covey_topic_digest(wanted, own);
+  if (!covey_text_equal(own, topic, size)) return COVEY_TOPIC_NONE;
+  return a->job.state == COVEY_JOB_MANIFEST ? COVEY_TOPIC_MANIFEST : COVEY_TOPIC_TABLE;
 }
