@@ -5,12 +5,14 @@
 
 static const covey_times_t defaults = {60000, 20, 600000, 900000, 2000, 300000, 5000};
 
-/* All of a time's members are numbers of one size. */
-static void set_times(covey_times_t* times) {
+/* Of covey_times_t, all of whose members are numbers of one size; 0 stands for the default. */
+static void set_times(void* times, const void* configured, const void* fallback) {
+  uint32_t* to = times;
+  const uint32_t* from = configured;
+  const uint32_t* otherwise = fallback;
   size_t i;
-  for (i = 0; i < sizeof *times; i += sizeof(uint32_t)) {
-    void* at = (uint8_t*)times + i;
-    if (*(const uint32_t*)at == 0) memcpy(at, (const uint8_t*)&defaults + i, sizeof(uint32_t));
+  for (i = 0; i < sizeof(covey_times_t) / sizeof *to; ++i) {
+    to[i] = from[i] != 0 ? from[i] : otherwise[i];
   }
 }
 
@@ -35,8 +37,7 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
   }
   a->config = config;
   a->models_end = a->models + config->model_count;
-  covey_copy(&a->times, &config->times, sizeof a->times);
-  set_times(&a->times);
+  set_times(&a->times, &config->times, &defaults);
   a->interval_ms = a->times.report_interval_ms;
   a->credit = COVEY_WINDOWS_IN_FLIGHT * COVEY_MODELS_MAX;
   model = config->models;
@@ -90,9 +91,8 @@ uint32_t covey_agent_suspend(covey_agent_t* a, uint64_t now_ms) {
 int covey_agent_resume(covey_agent_t* a, const covey_agent_config_t* config, uint64_t now_ms) {
   const uint32_t suspended = a->suspended;
   a->suspended = 0;
-  if (suspended == 0 || suspended != seal_of(a) || a->config != config) {
-    return COVEY_ERROR_NO_CONTEXT;
-  }
+  /* A seal is never 0. */
+  if (suspended != seal_of(a) || a->config != config) return COVEY_ERROR_NO_CONTEXT;
   covey_clock(a, now_ms);
   return COVEY_OK;
 }
@@ -104,10 +104,8 @@ uint32_t covey_agent_poll(covey_agent_t* a, uint64_t now_ms) {
   if (a->enrolled) {
     for (m = a->models; m != covey_models_end(a); ++m) covey_model_step(a, m);
     covey_job_step(a);
-    covey_session_step(a);
-  } else {
-    covey_enroll_step(a);
   }
+  covey_session_step(a);
   covey_telemetry_step(a);
   return a->wake_ms;
 }

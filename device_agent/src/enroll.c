@@ -38,7 +38,7 @@ static COVEY_OUTLINE void adopt(covey_agent_t* a, const identity_t* id) {
   covey_copy(a->order_key, id->order_key, sizeof a->order_key);
 }
 
-static COVEY_OUTLINE int keep(covey_agent_t* a, identity_t* id) {
+static int keep(covey_agent_t* a, identity_t* id) {
   const covey_store_t* store = &covey_port(a)->store;
   id->magic = MAGIC;
   id->crc = crc_of(id);
@@ -70,11 +70,6 @@ int covey_agent_credentials(const covey_agent_t* a, covey_credentials_t* credent
   memcpy(credentials, &id.texts, sizeof id.texts);
   credentials->site_epoch = id.site_epoch;
   return COVEY_OK;
-}
-
-void covey_enroll_step(covey_agent_t* a) {
-  if (!a->connected || !covey_subscribe(a, COVEY_TOPIC_ENROLL, COVEY_TOPIC_ENROLL)) return;
-  (void)covey_say(a, COVEY_TIMER_ENROLL);
 }
 
 /* covey.device.v1.EnrollGrant, and the identity that comes of it */

@@ -139,7 +139,8 @@ static int apply(covey_agent_t* a, covey_model_t* m, change_t* c) {
   return error != 0 ? error : covey_journal_record(a, m); /* epoch and counter, at least */
 }
 
-static int accept(covey_agent_t* a, goal_t* goal) {
+/* All models, or none. The copy is on the stack no longer than that. */
+static COVEY_OUTLINE int apply_all(covey_agent_t* a, goal_t* goal) {
   uint8_t before[STATE_BYTES];
   change_t* c = goal->changes;
   covey_model_t* m;
@@ -154,7 +155,14 @@ static int accept(covey_agent_t* a, goal_t* goal) {
       return error;
     }
   }
-  c = goal->changes;
+  return COVEY_OK;
+}
+
+static int accept(covey_agent_t* a, goal_t* goal) {
+  const change_t* c = goal->changes;
+  covey_model_t* m;
+  const int error = apply_all(a, goal);
+  if (error != 0) return error;
   for (m = a->models; m != covey_models_end(a); ++m) {
     if (c->other) covey_shadow_unload(m);
     if (c->other && c->ran) covey_model_run_confirmed(a, m);

@@ -2,20 +2,17 @@
  * looked at, then handed on. Tables are streamed into flash and never held. */
 #include "internal.h"
 
-typedef struct kind {
-  uint16_t bytes_max; /* 0: the receive buffer is the limit */
-  int (*receive)(covey_agent_t* a, covey_bytes_t message);
-} kind_t;
+/* Both by enum covey_topic_kind, from SITE to MANIFEST. */
+static int (*const receivers[])(covey_agent_t* a, covey_bytes_t message) = {
+    covey_site_receive,   covey_goal_receive,   covey_ack_receive,
+    covey_chunks_receive, covey_enroll_receive, covey_job_manifest};
 
-/* By enum covey_topic_kind, from SITE to MANIFEST. */
-static const kind_t kinds[] = {
-    {COVEY_SITE_BYTES_MAX, covey_site_receive},
-    {COVEY_GOAL_BYTES_MAX, covey_goal_receive},
-    {COVEY_ACK_BYTES_MAX, covey_ack_receive},
-    {0, covey_chunks_receive},
-    {COVEY_ENROLL_GRANT_BYTES_MAX, covey_enroll_receive},
-    {COVEY_SIGNED_MANIFEST_BYTES_MAX, covey_job_manifest},
-};
+/* In units of 64 bytes; 0: the receive buffer is the limit. */
+#define LIMIT(bytes) COVEY_BYTE((bytes) % 64 == 0 ? (bytes) / 64 : 256)
+static const uint8_t limits[] = {
+    LIMIT(COVEY_SITE_BYTES_MAX),         LIMIT(COVEY_GOAL_BYTES_MAX),
+    LIMIT(COVEY_ACK_BYTES_MAX),          0,
+    LIMIT(COVEY_ENROLL_GRANT_BYTES_MAX), LIMIT(COVEY_SIGNED_MANIFEST_BYTES_MAX)};
 
 /* The first counters are those of the first errors of the wire, in the same order. */
 #define COUNTED(member, error)                                                 \
@@ -44,7 +41,7 @@ static int begin(covey_agent_t* a, const char* topic, size_t topic_size, size_t 
   const unsigned kind = covey_topic_parse(a, topic, topic_size);
   if (kind == COVEY_TOPIC_NONE || total == 0) return COVEY_OK; /* 0: a retained one was deleted */
   if (kind != COVEY_TOPIC_TABLE) {
-    size_t limit = kinds[kind - COVEY_TOPIC_SITE].bytes_max;
+    size_t limit = limits[kind - COVEY_TOPIC_SITE] * 64U;
     if (limit == 0) limit = a->config->receive_bytes;
     if (total > limit) return COVEY_ERROR_MESSAGE_TOO_LARGE;
   }
@@ -69,7 +66,7 @@ static int take(covey_agent_t* a, const uint8_t* piece, size_t size, size_t offs
     message.bytes = a->config->receive_buffer;
   }
   if (in->filled != in->total) return COVEY_OK;
-  return kinds[in->kind - COVEY_TOPIC_SITE].receive(a, message);
+  return receivers[in->kind - COVEY_TOPIC_SITE](a, message);
 }
 
 int covey_agent_receive(covey_agent_t* a, const char* topic, size_t topic_size,

@@ -117,7 +117,7 @@ int covey_manifest_fits(const covey_agent_config_t* config, const covey_manifest
 /* The exact bytes inside a SignedManifest. */
 int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest);
 /* All that the device asks before it touches flash, cheap questions first, the signature last. */
-int covey_manifest_accept(covey_agent_t* a, covey_model_t* m, uint8_t slot,
+int covey_manifest_accept(const covey_agent_t* a, const covey_model_t* m, uint8_t slot,
                           const covey_bytes_t* message);
 
 /* ---- slot.c: what a slot holds, and where
@@ -282,8 +282,6 @@ int covey_send(covey_agent_t* a, const char* tail, covey_writer_t* w, uint8_t qo
 
 /* ---- session.c: subscriptions, hello, status, acknowledgements */
 void covey_session_step(covey_agent_t* a);
-/* To the fixed topics from first to last; false: not all yet. */
-bool covey_subscribe(covey_agent_t* a, enum covey_topic_kind first, enum covey_topic_kind last);
 int covey_site_receive(covey_agent_t* a, covey_bytes_t message);
 int covey_ack_receive(covey_agent_t* a, covey_bytes_t message);
 void covey_status_changed(covey_agent_t* a);
@@ -294,7 +292,6 @@ void covey_hello_again(covey_agent_t* a, uint32_t jitter_ms);
 int covey_identity_load(covey_agent_t* a);
 /* A random number. Never 0: that would be absent on the wire. */
 int covey_draw(const covey_agent_t* a, uint64_t* number);
-void covey_enroll_step(covey_agent_t* a);
 int covey_enroll_receive(covey_agent_t* a, covey_bytes_t message);
 
 /* ---- telemetry.c, report.c, tables.c */

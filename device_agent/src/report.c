@@ -29,7 +29,7 @@ static void write_feature(covey_writer_t* w, const covey_window_t* window, unsig
     covey_write_sint(w, 6, m->max);
   }
   covey_write_sint(w, 7, m->sum);
-  covey_write_uint(w, 8, m->sum_squares);
+  covey_write_uint64(w, 8, m->sum_squares);
   covey_write_end(w, begun);
 }
 
@@ -65,7 +65,7 @@ static void write_sample(covey_writer_t* w, const covey_samples_t* samples,
   covey_write_uint(w, 2, s->class_index);
   covey_write_uint(w, 3, s->confidence);
   covey_write_uint(w, 4, inclusion(samples, s));
-  covey_write_uint(w, 5, s->uptime_ms);
+  covey_write_uint64(w, 5, s->uptime_ms);
   covey_write_end(w, begun);
 }
 

@@ -16,10 +16,7 @@ static int mac_of(const covey_agent_t* a, const char* kind, const uint8_t* paylo
 
 void covey_seal(covey_agent_t* a, const char* kind, covey_writer_t* w) {
   uint8_t mac[COVEY_DIGEST_BYTES];
-  if (w->overflow || mac_of(a, kind, w->bytes, w->size, mac) != 0) {
-    w->overflow = true;
-    return;
-  }
+  if (mac_of(a, kind, w->bytes, w->size, mac) != 0) w->overflow = true;
   covey_write_bytes(w, 15, mac, COVEY_MAC_BYTES);
 }
 

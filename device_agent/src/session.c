@@ -1,20 +1,21 @@
 /* One connection: subscriptions, hello after the site's message, status until acknowledged. */
 #include "internal.h"
 
-bool covey_subscribe(covey_agent_t* a, enum covey_topic_kind first, enum covey_topic_kind last) {
+/* To the fixed topics; false: not all yet. */
+static bool subscribe(covey_agent_t* a) {
   const covey_link_t* link = &covey_port(a)->link;
   char topic[COVEY_TOPIC_BYTES_MAX];
-  if (a->subscribed < first) a->subscribed = (uint8_t)(first - 1);
-  while (a->subscribed < last) {
-    const enum covey_topic_kind kind = (enum covey_topic_kind)(a->subscribed + 1);
-    covey_topic_of(a, kind, topic);
+  const unsigned last = a->enrolled ? COVEY_TOPIC_CHUNK : COVEY_TOPIC_ENROLL;
+  while (a->subscribed != last) {
+    const unsigned kind = a->enrolled ? a->subscribed + 1U : last;
+    covey_topic_of(a, (enum covey_topic_kind)kind, topic);
     /* What is asked for may get lost: it is asked for again. */
     if (link->subscribe(link->ctx, topic,
                         kind == COVEY_TOPIC_ACK || kind == COVEY_TOPIC_CHUNK ? 0 : 1) != 0) {
       a->wake_ms = COVEY_SHORT_WAIT_MS < a->wake_ms ? COVEY_SHORT_WAIT_MS : a->wake_ms;
       return false;
     }
-    ++a->subscribed;
+    a->subscribed = (uint8_t)kind;
   }
   return true;
 }
@@ -41,7 +42,11 @@ static void status_step(covey_agent_t* a) {
 }
 
 void covey_session_step(covey_agent_t* a) {
-  if (!a->connected || !covey_subscribe(a, COVEY_TOPIC_SITE, COVEY_TOPIC_CHUNK)) return;
+  if (!a->connected || !subscribe(a)) return;
+  if (!a->enrolled) {
+    (void)covey_say(a, COVEY_TIMER_ENROLL);
+    return;
+  }
   hello_step(a);
   if (a->hello_sent) status_step(a);
 }
@@ -109,7 +114,6 @@ static const covey_member_t stream_members[] = {
 
 int covey_ack_receive(covey_agent_t* a, covey_bytes_t message) {
   ack_t ack;
-  covey_bytes_t streams;
   covey_bytes_t item;
   const int error = covey_unseal(a, "ack", &message);
   if (error != 0) return error;
@@ -117,8 +121,7 @@ int covey_ack_receive(covey_agent_t* a, covey_bytes_t message) {
     return COVEY_ERROR_MESSAGE_MALFORMED;
   }
   if (ack.boot_id != a->boot_id) return COVEY_OK; /* late, for an earlier boot */
-  streams = message;
-  while (covey_read_next(&streams, 2, &item)) {
+  while (covey_read_next(&message, 2, &item)) {
     covey_stream_ack_t stream;
     if (!covey_read_members(item, stream_members, &stream) || stream.manifest == NULL) {
       return COVEY_ERROR_MESSAGE_MALFORMED;

@@ -2,9 +2,9 @@
 #include "internal.h"
 
 static char* append(char* at, const char* text) {
-  const size_t size = strlen(text);
-  memcpy(at, text, size + 1);
-  return at + size;
+  while (*text != '\0') *at++ = *text++;
+  *at = '\0';
+  return at;
 }
 
 bool covey_device_id_valid(const char* id) {
@@ -22,9 +22,9 @@ bool covey_device_id_valid(const char* id) {
 void covey_topic_own(const covey_agent_t* a, const char* tail, char topic[COVEY_TOPIC_BYTES_MAX]) {
   char* at = append(topic, "covey/v1/");
   at = append(at, a->enrolled ? a->shard : "enroll");
-  at = append(at, "/");
+  *at++ = '/';
   at = append(at, a->config->device_id);
-  at = append(at, "/");
+  *at++ = '/';
   (void)append(at, tail);
 }
 
@@ -32,7 +32,8 @@ void covey_topic_digest(const uint8_t* digest, char topic[COVEY_TOPIC_BYTES_MAX]
   char* at = append(topic, "covey/v1/m/");
   size_t i;
   for (i = 0; i < 2 * COVEY_DIGEST_BYTES; ++i) {
-    const int nibble = digest[i / 2] >> (i % 2 != 0 ? 0 : 4) & 15;
+    const unsigned byte = digest[i / 2];
+    const unsigned nibble = i % 2 != 0 ? byte & 15 : byte >> 4;
     *at++ = (char)(nibble + (nibble < 10 ? '0' : 'a' - 10));
   }
   *at = '\0';

@@ -42,9 +42,13 @@ void covey_write_number(covey_writer_t* w, uint32_t tag, uint64_t value) {
   }
 }
 
+void covey_write_uint(covey_writer_t* w, uint32_t field, uint32_t value) {
+  covey_write_number(w, field << 3, value);
+}
+
 void covey_write_sint(covey_writer_t* w, uint32_t field, int64_t value) {
   const uint64_t bits = (uint64_t)value;
-  covey_write_uint(w, field, (bits << 1) ^ (value < 0 ? UINT64_MAX : 0));
+  covey_write_uint64(w, field, (bits << 1) ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 void covey_write_bytes(covey_writer_t* w, uint32_t field, const void* bytes, size_t size) {

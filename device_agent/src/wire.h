@@ -27,7 +27,8 @@ enum covey_wire_type { COVEY_VARINT = 0, COVEY_FIXED64 = 1, COVEY_BYTES = 2, COV
 /* Zero and empty values are left out, as proto3 does. */
 /* tag: field << 3 | type; of the numbers, so not COVEY_BYTES */
 void covey_write_number(covey_writer_t* w, uint32_t tag, uint64_t value);
-static inline void covey_write_uint(covey_writer_t* w, uint32_t field, uint64_t value) {
+void covey_write_uint(covey_writer_t* w, uint32_t field, uint32_t value);
+static inline void covey_write_uint64(covey_writer_t* w, uint32_t field, uint64_t value) {
   covey_write_number(w, field << 3, value);
 }
 static inline void covey_write_fixed32(covey_writer_t* w, uint32_t field, uint32_t value) {

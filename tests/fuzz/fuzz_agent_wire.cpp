@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
       if (inside.bytes < bytes || inside.bytes + inside.size > bytes + size) std::abort();
       covey_write_bytes(&writer, field.tag >> 3, inside.bytes, inside.size);
     } else {
-      covey_write_uint(&writer, field.tag >> 3, field.value);
+      covey_write_uint64(&writer, field.tag >> 3, field.value);
     }
   }
   if (fields > size || writer.size > writer.capacity) std::abort();

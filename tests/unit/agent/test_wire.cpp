@@ -24,7 +24,7 @@ Bytes rewritten(const Bytes& bytes, bool* good) {
     const uint32_t number = f.tag >> 3;
     switch (f.tag & 7) {
       case COVEY_VARINT:
-        covey_write_uint(&w, number, f.value);
+        covey_write_uint64(&w, number, f.value);
         break;
       case COVEY_FIXED32:
         covey_write_fixed32(&w, number, static_cast<uint32_t>(f.value));
@@ -125,7 +125,7 @@ TEST(Wire, EveryNumberThereAndBack) {
     const uint64_t value = random() >> (random() % 64);
     uint8_t bytes[64];
     covey_writer_t w{bytes, 0, sizeof bytes, false};
-    covey_write_uint(&w, 4, value);
+    covey_write_uint64(&w, 4, value);
     covey_write_sint(&w, 7, static_cast<int64_t>(value));
     wire::FeatureWindow window;  // 4: uint32 above, 7: sint64 sum
     ASSERT_TRUE(window.ParseFromArray(bytes, static_cast<int>(w.size)));
@@ -286,7 +286,7 @@ TEST(Wire, OverflowWritesNothingBeyond) {
     const size_t begun = covey_write_begin(&w, 1);
     covey_write_text(&w, 2, "twenty bytes of text");
     covey_write_fixed64(&w, 3, 1);
-    covey_write_uint(&w, 4, UINT64_MAX);
+    covey_write_uint64(&w, 4, UINT64_MAX);
     covey_write_end(&w, begun);
     EXPECT_EQ(w.overflow, capacity < 44) << capacity;
     for (size_t i = capacity; i < bytes.size(); ++i) ASSERT_EQ(bytes[i], 0xaa);
