@@ -3,22 +3,20 @@
 
 #include "internal.h"
 
-static void or_default(uint32_t* value, uint32_t fallback) {
-  if (*value == 0) *value = fallback;
+static const covey_times_t defaults = {60000, 20, 600000, 900000, 2000, 300000, 5000};
+
+/* Of covey_times_t, all of whose members are numbers of one size; 0 stands for the default. */
+static void set_times(void* times, const void* configured, const void* fallback) {
+  uint32_t* to = times;
+  const uint32_t* from = configured;
+  const uint32_t* otherwise = fallback;
+  size_t i;
+  for (i = 0; i < sizeof(covey_times_t) / sizeof *to; ++i) {
+    to[i] = from[i] != 0 ? from[i] : otherwise[i];
+  }
 }
 
-static void set_times(covey_times_t* t) {
-  or_default(&t->report_interval_ms, 60000);
-  or_default(&t->probation_inferences, 20);
-  or_default(&t->probation_ms, 600000);
-  or_default(&t->grant_ms, 900000);
-  or_default(&t->retry_min_ms, 2000);
-  or_default(&t->retry_max_ms, 300000);
-  or_default(&t->progress_ms, 5000);
-}
-
-/* Never 0: that would be absent on the wire. */
-static int draw(const covey_agent_t* a, uint64_t* number) {
+int covey_draw(const covey_agent_t* a, uint64_t* number) {
   const covey_crypto_t* crypto = &covey_port(a)->crypto;
   const int error = crypto->random(crypto->ctx, number, sizeof *number);
   *number |= 1;
@@ -26,7 +24,9 @@ static int draw(const covey_agent_t* a, uint64_t* number) {
 }
 
 int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
+  const covey_model_config_t* model;
   covey_model_t* m;
+  uint8_t index = 0;
   int error;
   if (a == NULL || config == NULL) return COVEY_ERROR_ARGUMENT;
   memset(a, 0, sizeof *a);
@@ -36,13 +36,14 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
     return COVEY_ERROR_CONFIG; /* memory depends on it; for all the rest see covey_config_check */
   }
   a->config = config;
-  a->times = config->times;
-  set_times(&a->times);
+  a->models_end = a->models + config->model_count;
+  set_times(&a->times, &config->times, &defaults);
   a->interval_ms = a->times.report_interval_ms;
   a->credit = COVEY_WINDOWS_IN_FLIGHT * COVEY_MODELS_MAX;
+  model = config->models;
   for (m = a->models; m != covey_models_end(a); ++m) {
-    m->index = (uint8_t)(m - a->models);
-    m->config = &config->models[m->index];
+    m->index = index++;
+    m->config = model++;
     m->record.phase = COVEY_PHASE_IDLE;
     m->record.confirmed = COVEY_NO_SLOT;
     m->record.candidate = COVEY_NO_SLOT;
@@ -53,8 +54,8 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
     m->lease.left_ms = COVEY_NEVER;
     covey_telemetry_reset(m->config->telemetry);
   }
-  error = draw(a, &a->boot_id);
-  if (error == 0) error = draw(a, &a->nonce);
+  error = covey_draw(a, &a->boot_id);
+  if (error == 0) error = covey_draw(a, &a->nonce);
   if (error == 0) error = covey_identity_load(a);
   if (error != 0) return error;
   a->random = (uint32_t)(a->boot_id >> 32) | 1;
@@ -90,9 +91,8 @@ uint32_t covey_agent_suspend(covey_agent_t* a, uint64_t now_ms) {
 int covey_agent_resume(covey_agent_t* a, const covey_agent_config_t* config, uint64_t now_ms) {
   const uint32_t suspended = a->suspended;
   a->suspended = 0;
-  if (suspended == 0 || suspended != seal_of(a) || a->config != config) {
-    return COVEY_ERROR_NO_CONTEXT;
-  }
+  /* A seal is never 0. */
+  if (suspended != seal_of(a) || a->config != config) return COVEY_ERROR_NO_CONTEXT;
   covey_clock(a, now_ms);
   return COVEY_OK;
 }
@@ -104,35 +104,31 @@ uint32_t covey_agent_poll(covey_agent_t* a, uint64_t now_ms) {
   if (a->enrolled) {
     for (m = a->models; m != covey_models_end(a); ++m) covey_model_step(a, m);
     covey_job_step(a);
-    covey_session_step(a);
-  } else {
-    covey_enroll_step(a);
   }
+  covey_session_step(a);
   covey_telemetry_step(a);
   return a->wake_ms;
 }
 
-static void connection_changed(covey_agent_t* a, bool connected, uint64_t now_ms) {
-  covey_clock(a, now_ms);
-  a->connected = connected;
-  a->hello_sent = false;
-  a->hello_due = false;
-  a->site_seen = false;
-  a->subscribed = COVEY_TOPIC_NONE;
-  a->inbox.kind = COVEY_TOPIC_NONE;
-  covey_job_connected(a);
-}
-
 void covey_agent_connected(covey_agent_t* a, uint64_t now_ms) {
-  connection_changed(a, true, now_ms);
+  covey_agent_disconnected(a, now_ms);
+  a->connected = true;
   memset(&a->timers[COVEY_TIMER_ENROLL], 0, sizeof a->timers[0]);
   memset(&a->timers[COVEY_TIMER_STATUS], 0, sizeof a->timers[0]);
   ++a->connection;
   covey_telemetry_connected(a);
 }
 
+/* Nothing of a connection is left. */
 void covey_agent_disconnected(covey_agent_t* a, uint64_t now_ms) {
-  connection_changed(a, false, now_ms);
+  covey_clock(a, now_ms);
+  a->connected = false;
+  a->hello_sent = false;
+  a->hello_due = false;
+  a->site_seen = false;
+  a->subscribed = COVEY_TOPIC_NONE;
+  a->inbox.kind = COVEY_TOPIC_NONE;
+  covey_job_connected(a);
 }
 
 size_t covey_agent_will(const covey_agent_t* a, char* topic, size_t topic_capacity,
@@ -151,38 +147,39 @@ size_t covey_agent_will(const covey_agent_t* a, char* topic, size_t topic_capaci
 
 bool covey_agent_enrolled(const covey_agent_t* a) { return a->enrolled; }
 
+covey_model_t* covey_model_at(const covey_agent_t* a, size_t index) {
+  return index < a->config->model_count ? (covey_model_t*)a->models + index : NULL;
+}
+
 int covey_agent_invoke(covey_agent_t* a, size_t model, const int8_t* input, size_t input_size,
                        int8_t* output, size_t output_size) {
-  covey_model_t* m = &a->models[model];
+  covey_model_t* m = covey_model_at(a, model);
   covey_inference_t shadow;
   bool shadowed;
   int error;
-  if (model >= a->config->model_count || input == NULL || output == NULL) {
-    return COVEY_ERROR_ARGUMENT;
-  }
+  if (m == NULL || input == NULL || output == NULL) return COVEY_ERROR_ARGUMENT;
   if (m->active == COVEY_NO_SLOT) return COVEY_ERROR_NO_MODEL;
   shadowed = covey_shadow_invoke(a, m, input, input_size, &shadow); /* before input may be lost */
   error = covey_guarded_invoke(a, m, m->config->runtime, input, input_size, output, output_size);
-  if (error == 0) {
-    m->invoke_errors = 0;
-    if (shadowed) covey_shadow_compare(a, m, &shadow, output, output_size);
-  } else {
+  if (error != 0) {
     m->invoke_error = error;
     if (m->invoke_errors < UINT8_MAX) ++m->invoke_errors;
+    return error;
   }
-  return error;
-}
-
-int covey_agent_model(const covey_agent_t* a, size_t model, covey_model_view_t* view) {
-  if (model >= a->config->model_count || view == NULL) return COVEY_ERROR_ARGUMENT;
-  if (a->models[model].active == COVEY_NO_SLOT) return COVEY_ERROR_NO_MODEL;
-  *view = a->models[model].view;
+  m->invoke_errors = 0;
+  if (shadowed) covey_shadow_compare(a, m, &shadow, output, output_size);
   return COVEY_OK;
 }
 
-int covey_agent_model_status(const covey_agent_t* a, size_t model, covey_model_status_t* status) {
-  const covey_model_t* m = &a->models[model];
-  if (model >= a->config->model_count || status == NULL) return COVEY_ERROR_ARGUMENT;
+int covey_agent_model(const covey_agent_t* a, size_t model, covey_model_view_t* view) {
+  const covey_model_t* m = covey_model_at(a, model);
+  if (m == NULL || view == NULL) return COVEY_ERROR_ARGUMENT;
+  if (m->active == COVEY_NO_SLOT) return COVEY_ERROR_NO_MODEL;
+  covey_copy(view, &m->view, sizeof *view);
+  return COVEY_OK;
+}
+
+void covey_model_status_of(const covey_model_t* m, covey_model_status_t* status) {
   status->phase = (covey_phase_t)m->record.phase;
   status->reason = -(int)m->record.reason;
   status->fallback_reason = -(int)m->record.fallback_reason;
@@ -194,6 +191,12 @@ int covey_agent_model_status(const covey_agent_t* a, size_t model, covey_model_s
   status->candidate = covey_candidate(m);
   status->fallback = covey_slot_digest(m, m->record.fallback);
   status->security_floor = m->goal.security_floor;
+}
+
+int covey_agent_model_status(const covey_agent_t* a, size_t model, covey_model_status_t* status) {
+  const covey_model_t* m = covey_model_at(a, model);
+  if (m == NULL || status == NULL) return COVEY_ERROR_ARGUMENT;
+  covey_model_status_of(m, status);
   return COVEY_OK;
 }
 

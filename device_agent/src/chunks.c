@@ -178,16 +178,16 @@ typedef struct chunk {
   covey_bytes_t data;
   uint32_t index;
   uint32_t retry_after_ms;
-  uint8_t result;
+  uint32_t result;
 } chunk_t;
 
 static const covey_member_t chunk_members[] = {
     COVEY_MEMBER(1, COVEY_MEMBER_PREFIX, chunk_t, manifest),
     COVEY_MEMBER(2, COVEY_MEMBER_U32, chunk_t, index),
-    COVEY_MEMBER(3, COVEY_MEMBER_U8, chunk_t, result),
+    COVEY_MEMBER(3, COVEY_MEMBER_U32, chunk_t, result),
     COVEY_MEMBER(4, COVEY_MEMBER_U32, chunk_t, retry_after_ms),
     COVEY_MEMBER(5, COVEY_MEMBER_BYTES, chunk_t, data),
-    COVEY_MEMBERS_END};
+    COVEY_MEMBERS_END(chunk_t)};
 
 /* covey.device.v1.ChunkResult */
 enum { RESULT_OK = 0, RESULT_BUSY = 1, RESULT_SUPERSEDED = 2, RESULT_NOT_FOUND = 3 };
@@ -213,7 +213,7 @@ int covey_chunks_receive(covey_agent_t* a, covey_bytes_t message) {
   chunk_t chunk;
   uint32_t bit;
   int error;
-  if (!covey_read_members(message, chunk_members, &chunk, sizeof chunk) || chunk.manifest == NULL) {
+  if (!covey_read_members(message, chunk_members, &chunk) || chunk.manifest == NULL) {
     return COVEY_ERROR_MESSAGE_MALFORMED;
   }
   /* Answers to what was asked before: no harm, no use. */

@@ -8,10 +8,11 @@ static void pass(covey_timer_t* timers, size_t count, uint32_t ms) {
 }
 
 void covey_clock(covey_agent_t* a, uint64_t now_ms) {
-  const uint64_t elapsed_ms = now_ms > a->now_ms ? now_ms - a->now_ms : 0;
-  const uint32_t ms = elapsed_ms < COVEY_NEVER ? (uint32_t)elapsed_ms : COVEY_NEVER;
+  const uint64_t elapsed_ms = now_ms - a->now_ms;
+  const uint32_t ms = elapsed_ms >> 32 != 0 ? COVEY_NEVER : (uint32_t)elapsed_ms;
   covey_model_t* m;
-  a->now_ms += elapsed_ms;
+  if (now_ms < a->now_ms) return;
+  a->now_ms = now_ms;
   pass(a->timers, COVEY_TIMERS, ms);
   for (m = a->models; m != covey_models_end(a); ++m) {
     covey_telemetry_t* t = m->config->telemetry;
@@ -26,6 +27,10 @@ bool covey_due(covey_agent_t* a, const covey_timer_t* timer) {
   if (timer->left_ms == 0) return true;
   if (timer->left_ms < a->wake_ms) a->wake_ms = timer->left_ms;
   return false;
+}
+
+uint32_t covey_seconds(uint32_t seconds) {
+  return seconds < COVEY_NEVER / 1000 ? seconds * 1000 : COVEY_NEVER - 1;
 }
 
 uint32_t covey_random32(covey_agent_t* a) { /* xorshift32: for sampling and jitter only */

@@ -29,9 +29,10 @@ static inline bool covey_digest_equal(const uint8_t* x, const uint8_t* y) {
 /* A state that cannot be: counted, then the harmless way on. */
 static inline void covey_bug(covey_agent_t* a) { ++a->counters.bugs; }
 
-static inline covey_model_t* covey_models_end(const covey_agent_t* a) {
-  return (covey_model_t*)a->models + a->config->model_count;
-}
+static inline covey_model_t* covey_models_end(const covey_agent_t* a) { return a->models_end; }
+/* NULL: there is no such model. */
+covey_model_t* covey_model_at(const covey_agent_t* a, size_t index);
+void covey_model_status_of(const covey_model_t* m, covey_model_status_t* status);
 static inline void covey_lock(const covey_agent_t* a) {
   if (covey_port(a)->lock != NULL) covey_port(a)->lock(covey_port(a)->lock_ctx);
 }
@@ -49,9 +50,7 @@ bool covey_due(covey_agent_t* a, const covey_timer_t* timer);
 /* There is work left: poll wants to be called again at once. */
 static inline void covey_soon(covey_agent_t* a) { a->wake_ms = 0; }
 /* As a timer's milliseconds; 49 days at most. */
-static inline uint32_t covey_seconds(uint32_t seconds) {
-  return seconds < COVEY_NEVER / 1000 ? seconds * 1000 : COVEY_NEVER - 1;
-}
+uint32_t covey_seconds(uint32_t seconds);
 uint32_t covey_random32(covey_agent_t* a);
 uint32_t covey_jitter(covey_agent_t* a, uint32_t span); /* below span */
 /* Plus up to a quarter, so that a fleet spreads. */
@@ -109,7 +108,7 @@ typedef struct covey_manifest {
   uint32_t preprocessing_id;
 } covey_manifest_t;
 
-bool covey_text_equal(const char* text, covey_bytes_t bytes);
+bool covey_text_equal(const char* text, const void* bytes, size_t size);
 /* Structure only. Errors: MANIFEST_MALFORMED, UNSUPPORTED (format). */
 int covey_manifest_parse(covey_bytes_t bytes, covey_manifest_t* out);
 /* Whether this firmware has what the model was made for. Errors: RUNTIME_MISMATCH,
@@ -118,7 +117,8 @@ int covey_manifest_fits(const covey_agent_config_t* config, const covey_manifest
 /* The exact bytes inside a SignedManifest. */
 int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest);
 /* All that the device asks before it touches flash, cheap questions first, the signature last. */
-int covey_manifest_accept(covey_agent_t* a, covey_model_t* m, uint8_t slot, covey_bytes_t message);
+int covey_manifest_accept(const covey_agent_t* a, const covey_model_t* m, uint8_t slot,
+                          const covey_bytes_t* message);
 
 /* ---- slot.c: what a slot holds, and where
  *      0  header row, row "erased", signed manifest, chunk table, tables row, telemetry tables,
@@ -274,17 +274,14 @@ bool covey_device_id_valid(const char* id);
 
 /* ---- messages.c: what the device says */
 covey_writer_t covey_send_writer(const covey_agent_t* a);
-void covey_encode_hello(covey_agent_t* a, covey_writer_t* w);
-void covey_encode_status(covey_agent_t* a, covey_writer_t* w);
-void covey_encode_enroll(covey_agent_t* a, covey_writer_t* w);
-/* Publishes under the own topic with this tail; covey_send seals before. */
-int covey_publish(covey_agent_t* a, const char* tail, const covey_writer_t* w, uint8_t qos);
+/* The message of the timer ENROLL, HELLO or STATUS, when it is due; it is repeated until the timer
+ * is left alone. */
+int covey_say(covey_agent_t* a, enum covey_timer_name name);
+/* Sealed, once there is a key, and published under the own topic with this tail. */
 int covey_send(covey_agent_t* a, const char* tail, covey_writer_t* w, uint8_t qos);
 
 /* ---- session.c: subscriptions, hello, status, acknowledgements */
 void covey_session_step(covey_agent_t* a);
-/* To the fixed topics from first to last; false: not all yet. */
-bool covey_subscribe(covey_agent_t* a, enum covey_topic_kind first, enum covey_topic_kind last);
 int covey_site_receive(covey_agent_t* a, covey_bytes_t message);
 int covey_ack_receive(covey_agent_t* a, covey_bytes_t message);
 void covey_status_changed(covey_agent_t* a);
@@ -293,7 +290,8 @@ void covey_hello_again(covey_agent_t* a, uint32_t jitter_ms);
 
 /* ---- enroll.c */
 int covey_identity_load(covey_agent_t* a);
-void covey_enroll_step(covey_agent_t* a);
+/* A random number. Never 0: that would be absent on the wire. */
+int covey_draw(const covey_agent_t* a, uint64_t* number);
 int covey_enroll_receive(covey_agent_t* a, covey_bytes_t message);
 
 /* ---- telemetry.c, report.c, tables.c */

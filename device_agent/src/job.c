@@ -92,7 +92,7 @@ void covey_job_start(covey_agent_t* a, covey_model_t* m) {
   }
   /* Begun before: but the floor, the firmware and the keys may be others now. */
   if (found != COVEY_NO_SLOT) error = view_of(a, &view);
-  if (error == 0) error = covey_manifest_accept(a, m, found, view.message);
+  if (error == 0) error = covey_manifest_accept(a, m, found, &view.message);
   if (error != 0) {
     covey_model_end(a, m, COVEY_PHASE_DECLINED, error);
   } else if (covey_job_commit(a, COVEY_PHASE_DOWNLOADING) == 0) {
@@ -136,7 +136,7 @@ int covey_job_manifest(covey_agent_t* a, covey_bytes_t message) {
   covey_slot_view_t view;
   int error;
   if (a->job.state != COVEY_JOB_MANIFEST) return COVEY_OK;
-  error = covey_manifest_accept(a, m, a->job.slot, message);
+  error = covey_manifest_accept(a, m, a->job.slot, &message);
   if (error != 0) { /* nothing was touched; unless it was this slot that went bad before */
     covey_model_end(a, m,
                     m->record.phase == COVEY_PHASE_IDLE ? COVEY_PHASE_DECLINED : COVEY_PHASE_FAILED,

@@ -23,15 +23,15 @@ static const covey_member_t manifest_members[] = {
     MANIFEST(19, COVEY_MEMBER_DIGEST, tables_digest),
     MANIFEST(21, COVEY_MEMBER_U32, security_version),
     MANIFEST(22, COVEY_MEMBER_U32, preprocessing_id),
-    COVEY_MEMBERS_END};
+    COVEY_MEMBERS_END(covey_manifest_t)};
 
-bool covey_text_equal(const char* text, covey_bytes_t bytes) {
-  return strlen(text) == bytes.size && memcmp(text, bytes.bytes, bytes.size) == 0;
+bool covey_text_equal(const char* text, const void* bytes, size_t size) {
+  return strlen(text) == size && memcmp(text, bytes, size) == 0;
 }
 
 int covey_manifest_parse(covey_bytes_t bytes, covey_manifest_t* out) {
   uint32_t sections;
-  if (!covey_read_members(bytes, manifest_members, out, sizeof *out)) {
+  if (!covey_read_members(bytes, manifest_members, out)) {
     return COVEY_ERROR_MANIFEST_MALFORMED;
   }
   if (out->format != 1) return COVEY_ERROR_UNSUPPORTED;
@@ -53,8 +53,9 @@ int covey_manifest_parse(covey_bytes_t bytes, covey_manifest_t* out) {
 }
 
 int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest) {
-  static const covey_member_t members[] = {{1, COVEY_MEMBER_BYTES, 0}, COVEY_MEMBERS_END};
-  if (!covey_read_members(message, members, manifest, sizeof *manifest) || manifest->size == 0 ||
+  static const covey_member_t members[] = {{1 << 3 | COVEY_BYTES, 0},
+                                           COVEY_MEMBERS_END(covey_bytes_t)};
+  if (!covey_read_members(message, members, manifest) || manifest->size == 0 ||
       manifest->size > COVEY_MANIFEST_BYTES_MAX) {
     return COVEY_ERROR_MANIFEST_MALFORMED;
   }
@@ -63,60 +64,64 @@ int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest) {
 
 /* covey.device.v1.Signature */
 typedef struct signature {
+  covey_bytes_t bytes;
   const uint8_t* key_id;
-  const uint8_t* bytes;
   uint32_t algorithm;
 } signature_t;
 
 static const covey_member_t signature_members[] = {
     COVEY_MEMBER(1, COVEY_MEMBER_U32, signature_t, algorithm),
-    COVEY_MEMBER(2, COVEY_MEMBER_EXACTLY + COVEY_KEY_ID_BYTES, signature_t, key_id),
-    COVEY_MEMBER(3, COVEY_MEMBER_EXACTLY + COVEY_SIGNATURE_BYTES, signature_t, bytes),
-    COVEY_MEMBERS_END};
+    COVEY_MEMBER(2, COVEY_MEMBER_PREFIX, signature_t, key_id),
+    COVEY_MEMBER(3, COVEY_MEMBER_BYTES, signature_t, bytes), COVEY_MEMBERS_END(signature_t)};
+
+/* A reason as on the wire, positive: what fits in a byte is loaded by the shortest instruction. */
+#define REASON(name) (-COVEY_ERROR_##name)
 
 /* One signature: 0 only if it is good and by a trusted key. */
-static int verify_one(const covey_agent_t* a, covey_bytes_t message, const uint8_t* digest) {
-  const covey_agent_config_t* config = a->config;
+static int verify_one(const covey_agent_config_t* config, covey_bytes_t message,
+                      const uint8_t* digest) {
   const covey_crypto_t* crypto = &config->port->crypto;
-  const covey_public_key_t* key;
+  const covey_public_key_t* key = config->keys;
+  size_t left;
   signature_t s;
-  if (!covey_read_members(message, signature_members, &s, sizeof s) || s.key_id == NULL ||
-      s.bytes == NULL) {
-    return COVEY_ERROR_SIGNATURE_INVALID;
+  if (!covey_read_members(message, signature_members, &s) || s.key_id == NULL ||
+      s.bytes.size != COVEY_SIGNATURE_BYTES) {
+    return REASON(SIGNATURE_INVALID);
   }
   if (s.algorithm > 31 || (config->algorithms >> s.algorithm & 1) == 0) {
-    return COVEY_ERROR_ALGORITHM_UNSUPPORTED;
+    return REASON(ALGORITHM_UNSUPPORTED);
   }
-  for (key = config->keys; key != config->keys + config->key_count; ++key) {
-    if (key->algorithm != s.algorithm || memcmp(key->key_id, s.key_id, COVEY_KEY_ID_BYTES) != 0) {
-      continue;
+  for (left = config->key_count; left > 0; --left) {
+    if (key->algorithm == s.algorithm && memcmp(key->key_id, s.key_id, COVEY_KEY_ID_BYTES) == 0) {
+      return crypto->verify(crypto->ctx, key, digest, s.bytes.bytes) == 0
+                 ? COVEY_OK
+                 : REASON(SIGNATURE_INVALID);
     }
-    return crypto->verify(crypto->ctx, key, digest, s.bytes) == 0 ? COVEY_OK
-                                                                  : COVEY_ERROR_SIGNATURE_INVALID;
+    ++key;
   }
-  return COVEY_ERROR_KEY_UNKNOWN;
+  return REASON(KEY_UNKNOWN);
 }
 
 /* Any good signature of a trusted key will do; else the worst news is told. */
-static int verify_signatures(const covey_agent_t* a, covey_bytes_t message, const uint8_t* digest) {
-  covey_reader_t r = covey_reader_of(message);
+static int verify_signatures(const covey_agent_config_t* config, covey_bytes_t message,
+                             const uint8_t* digest) {
   covey_bytes_t signature;
   unsigned count;
-  int worst = COVEY_ERROR_ALGORITHM_UNSUPPORTED; /* -201 before -202 before -203 */
+  int worst = REASON(ALGORITHM_UNSUPPORTED); /* 201 before 202 before 203 */
   if (COVEY_BREAKS(SKIP_SIGNATURE)) return COVEY_OK;
-  for (count = 0; count < COVEY_SIGNATURES_MAX && covey_read_next(&r, 2, &signature); ++count) {
-    const int error = verify_one(a, signature, digest);
-    if (error == 0) return COVEY_OK;
-    if (error > worst) worst = error;
+  for (count = 0; count < COVEY_SIGNATURES_MAX && covey_read_next(&message, 2, &signature);
+       ++count) {
+    const int reason = verify_one(config, signature, digest);
+    if (reason == 0) return COVEY_OK;
+    if (reason < worst) worst = reason;
   }
-  return count == 0 ? COVEY_ERROR_SIGNATURE_INVALID : worst;
+  return count == 0 ? REASON(SIGNATURE_INVALID) : worst;
 }
 
-static bool class_matches(const covey_agent_t* a, covey_bytes_t manifest) {
-  covey_reader_t r = covey_reader_of(manifest);
+static bool class_matches(const covey_agent_config_t* config, covey_bytes_t manifest) {
   covey_bytes_t name;
-  while (covey_read_next(&r, 8, &name)) {
-    if (covey_text_equal(a->config->device_class, name)) return true;
+  while (covey_read_next(&manifest, 8, &name)) {
+    if (covey_text_equal(config->device_class, name.bytes, name.size)) return true;
   }
   return false;
 }
@@ -132,34 +137,41 @@ int covey_manifest_fits(const covey_agent_config_t* config, const covey_manifest
   return COVEY_OK;
 }
 
-int covey_manifest_accept(covey_agent_t* a, covey_model_t* model, uint8_t slot,
-                          covey_bytes_t message) {
+/* 0, or the first reason against it. */
+static int judge(const covey_agent_t* a, const covey_model_t* model, uint8_t slot,
+                 const covey_bytes_t* message) {
   const covey_agent_config_t* config = a->config;
   covey_slot_view_t view;
   const covey_manifest_t* m = &view.manifest;
   covey_bytes_t manifest;
   uint8_t digest[COVEY_DIGEST_BYTES];
-  int error = covey_signed_manifest_open(message, &manifest);
-  if (error != 0) return error;
+  int error = covey_signed_manifest_open(*message, &manifest);
+  if (error != 0) return -error;
   covey_digest(a, manifest.bytes, manifest.size, digest);
-  if (!covey_digest_equal(digest, model->goal.candidate)) return COVEY_ERROR_MANIFEST_DIGEST;
+  if (!covey_digest_equal(digest, model->goal.candidate)) return REASON(MANIFEST_DIGEST);
   error = covey_manifest_parse(manifest, &view.manifest);
-  if (error != 0) return error;
-  if (!covey_text_equal(model->config->name, m->model)) return COVEY_ERROR_MODEL_MISMATCH;
-  if (!class_matches(a, manifest)) return COVEY_ERROR_CLASS_MISMATCH;
-  if (m->security_version < model->goal.security_floor) return COVEY_ERROR_BELOW_SECURITY_FLOOR;
+  if (error != 0) return -error;
+  if (!covey_text_equal(model->config->name, m->model.bytes, m->model.size))
+    return REASON(MODEL_MISMATCH);
+  if (!class_matches(config, manifest)) return REASON(CLASS_MISMATCH);
+  if (m->security_version < model->goal.security_floor) return REASON(BELOW_SECURITY_FLOOR);
   error = covey_manifest_fits(config, m);
-  if (error != 0) return error;
-  if (m->arena_bytes > model->config->arena_bytes) return COVEY_ERROR_ARENA_TOO_SMALL;
+  if (error != 0) return -error;
+  if (m->arena_bytes > model->config->arena_bytes) return REASON(ARENA_TOO_SMALL);
   error = covey_slot_layout(a, model, slot, &view);
-  if (error != 0) return error;
+  if (error != 0) return -error;
   if (m->chunk_size > config->receive_bytes - COVEY_CHUNK_OVERHEAD_BYTES) {
-    return COVEY_ERROR_MESSAGE_TOO_LARGE;
+    return REASON(MESSAGE_TOO_LARGE);
   }
   /* The self-test's output goes through the send buffer. */
-  if (m->output_bytes > config->send_bytes) return COVEY_ERROR_SELFTEST_INVALID;
-  if (m->chunk_size % config->port->flash.write_align_bytes != 0) {
-    return COVEY_ERROR_FLASH_GEOMETRY;
+  if (m->output_bytes > config->send_bytes) return REASON(SELFTEST_INVALID);
+  if ((m->chunk_size & (config->port->flash.write_align_bytes - 1)) != 0) { /* a power of two */
+    return REASON(FLASH_GEOMETRY);
   }
-  return verify_signatures(a, message, digest);
+  return verify_signatures(config, *message, digest);
+}
+
+int covey_manifest_accept(const covey_agent_t* a, const covey_model_t* m, uint8_t slot,
+                          const covey_bytes_t* message) {
+  return -judge(a, m, slot, message);
 }

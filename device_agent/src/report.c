@@ -1,20 +1,20 @@
 /* A frozen window as a Report: the same bytes every time. */
 #include "internal.h"
 
-#define FROZEN(number, kind, member) COVEY_MEMBER(number, kind, covey_frozen_window_t, member)
+#define FROZEN(number, kind, member) COVEY_WRITTEN(number, kind, covey_frozen_window_t, member)
 static const covey_member_t frozen_members[] = {
-    FROZEN(3, COVEY_MEMBER_U32, sequence),
-    FROZEN(4, COVEY_MEMBER_U32, base_sequence),
-    FROZEN(5, COVEY_MEMBER_U64, window.tally.t0_ms),
-    FROZEN(6, COVEY_MEMBER_U64, window.tally.t1_ms),
-    FROZEN(7, COVEY_MEMBER_U32, window.tally.merged),
-    FROZEN(8, COVEY_MEMBER_U32, window.tally.inferences),
-    FROZEN(9, COVEY_MEMBER_U64, inferences_total),
-    FROZEN(13, COVEY_MEMBER_U32, window.tally.latency_max_us),
-    FROZEN(14, COVEY_MEMBER_U64, window.tally.latency_sum_us),
-    FROZEN(18, COVEY_MEMBER_U32, window.tally.errors),
-    FROZEN(20, COVEY_MEMBER_U32, window.tally.first_inference),
-    COVEY_MEMBERS_END};
+    FROZEN(3, COVEY_WRITTEN_U32, sequence),
+    FROZEN(4, COVEY_WRITTEN_U32, base_sequence),
+    FROZEN(5, COVEY_WRITTEN_U64, window.tally.t0_ms),
+    FROZEN(6, COVEY_WRITTEN_U64, window.tally.t1_ms),
+    FROZEN(7, COVEY_WRITTEN_U32, window.tally.merged),
+    FROZEN(8, COVEY_WRITTEN_U32, window.tally.inferences),
+    FROZEN(9, COVEY_WRITTEN_U64, inferences_total),
+    FROZEN(13, COVEY_WRITTEN_U32, window.tally.latency_max_us),
+    FROZEN(14, COVEY_WRITTEN_U64, window.tally.latency_sum_us),
+    FROZEN(18, COVEY_WRITTEN_U32, window.tally.errors),
+    FROZEN(20, COVEY_WRITTEN_U32, window.tally.first_inference),
+    COVEY_WRITTEN_END};
 
 static void write_feature(covey_writer_t* w, const covey_window_t* window, unsigned index) {
   const covey_moments_t* m = &window->tally.moments[index];
@@ -29,7 +29,7 @@ static void write_feature(covey_writer_t* w, const covey_window_t* window, unsig
     covey_write_sint(w, 6, m->max);
   }
   covey_write_sint(w, 7, m->sum);
-  covey_write_uint(w, 8, m->sum_squares);
+  covey_write_uint64(w, 8, m->sum_squares);
   covey_write_end(w, begun);
 }
 
@@ -65,7 +65,7 @@ static void write_sample(covey_writer_t* w, const covey_samples_t* samples,
   covey_write_uint(w, 2, s->class_index);
   covey_write_uint(w, 3, s->confidence);
   covey_write_uint(w, 4, inclusion(samples, s));
-  covey_write_uint(w, 5, s->uptime_ms);
+  covey_write_uint64(w, 5, s->uptime_ms);
   covey_write_end(w, begun);
 }
 

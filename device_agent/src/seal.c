@@ -16,26 +16,24 @@ static int mac_of(const covey_agent_t* a, const char* kind, const uint8_t* paylo
 
 void covey_seal(covey_agent_t* a, const char* kind, covey_writer_t* w) {
   uint8_t mac[COVEY_DIGEST_BYTES];
-  if (w->overflow || mac_of(a, kind, w->bytes, w->size, mac) != 0) {
-    w->overflow = true;
-    return;
-  }
+  if (mac_of(a, kind, w->bytes, w->size, mac) != 0) w->overflow = true;
   covey_write_bytes(w, 15, mac, COVEY_MAC_BYTES);
 }
 
 int covey_unseal(const covey_agent_t* a, const char* kind, covey_bytes_t* message) {
-  uint8_t mac[COVEY_DIGEST_BYTES];
+  uint8_t expected[COVEY_MAC_FIELD_BYTES - COVEY_MAC_BYTES + COVEY_DIGEST_BYTES];
   const uint8_t* field;
-  uint8_t difference = 0;
+  uint32_t difference = 0;
   size_t i;
   if (message->size < COVEY_MAC_FIELD_BYTES) return COVEY_ERROR_MAC_INVALID;
   message->size -= COVEY_MAC_FIELD_BYTES;
   if (COVEY_BREAKS(NO_MAC)) return COVEY_OK;
   field = message->bytes + message->size;
-  if (field[0] != 0x7a || field[1] != COVEY_MAC_BYTES ||
-      mac_of(a, kind, message->bytes, message->size, mac) != 0) {
+  expected[0] = 0x7a;
+  expected[1] = COVEY_MAC_BYTES;
+  if (mac_of(a, kind, message->bytes, message->size, &expected[2]) != 0) {
     return COVEY_ERROR_MAC_INVALID;
   }
-  for (i = 0; i < COVEY_MAC_BYTES; ++i) difference |= (uint8_t)(field[2 + i] ^ mac[i]);
+  for (i = 0; i < COVEY_MAC_FIELD_BYTES; ++i) difference |= (uint32_t)(field[i] ^ expected[i]);
   return difference == 0 ? COVEY_OK : COVEY_ERROR_MAC_INVALID;
 }

@@ -1,45 +1,36 @@
 /* One connection: subscriptions, hello after the site's message, status until acknowledged. */
 #include "internal.h"
 
-bool covey_subscribe(covey_agent_t* a, enum covey_topic_kind first, enum covey_topic_kind last) {
+/* To the fixed topics; false: not all yet. */
+static bool subscribe(covey_agent_t* a) {
   const covey_link_t* link = &covey_port(a)->link;
   char topic[COVEY_TOPIC_BYTES_MAX];
-  if (a->subscribed < first) a->subscribed = (uint8_t)(first - 1);
-  while (a->subscribed < last) {
-    const enum covey_topic_kind kind = (enum covey_topic_kind)(a->subscribed + 1);
-    covey_topic_of(a, kind, topic);
+  const unsigned last = a->enrolled ? COVEY_TOPIC_CHUNK : COVEY_TOPIC_ENROLL;
+  while (a->subscribed != last) {
+    const unsigned kind = a->enrolled ? a->subscribed + 1U : last;
+    covey_topic_of(a, (enum covey_topic_kind)kind, topic);
     /* What is asked for may get lost: it is asked for again. */
     if (link->subscribe(link->ctx, topic,
                         kind == COVEY_TOPIC_ACK || kind == COVEY_TOPIC_CHUNK ? 0 : 1) != 0) {
       a->wake_ms = COVEY_SHORT_WAIT_MS < a->wake_ms ? COVEY_SHORT_WAIT_MS : a->wake_ms;
       return false;
     }
-    ++a->subscribed;
+    a->subscribed = (uint8_t)kind;
   }
   return true;
 }
 
 static void hello_step(covey_agent_t* a) {
-  covey_timer_t* timer = &a->timers[COVEY_TIMER_HELLO];
-  covey_writer_t w;
-  int error;
-  if (!a->site_seen || !a->hello_due || !covey_due(a, timer)) return;
-  w = covey_send_writer(a);
-  covey_encode_hello(a, &w);
-  error = covey_send(a, "up/hello", &w, 1);
-  covey_repeat(a, timer, error);
-  if (error != 0) return;
+  if (!a->site_seen || !a->hello_due || covey_say(a, COVEY_TIMER_HELLO) != 0) return;
   a->hello_sent = true;
   covey_soon(a);
 }
 
 static void status_step(covey_agent_t* a) {
   covey_timer_t* timer = &a->timers[COVEY_TIMER_STATUS];
-  covey_writer_t w;
-  if (a->progress_dirty && covey_due(a, &a->timers[COVEY_TIMER_PROGRESS])) a->status_dirty = true;
   /* A device without a model, or without inferences, still says that it is there. */
-  if (covey_due(a, &a->timers[COVEY_TIMER_SILENT])) a->status_dirty = true;
-  if (a->status_dirty) {
+  if (covey_due(a, &a->timers[COVEY_TIMER_SILENT]) || a->status_dirty ||
+      (a->progress_dirty && covey_due(a, &a->timers[COVEY_TIMER_PROGRESS]))) {
     a->status_dirty = false;
     a->progress_dirty = false;
     a->timers[COVEY_TIMER_PROGRESS].left_ms = a->times.progress_ms;
@@ -47,14 +38,15 @@ static void status_step(covey_agent_t* a) {
     timer->left_ms = 0;
     timer->tries = 0;
   }
-  if (a->status_acked == a->status_number || !covey_due(a, timer)) return;
-  w = covey_send_writer(a);
-  covey_encode_status(a, &w);
-  covey_repeat(a, timer, covey_send(a, "up/status", &w, 1));
+  if (a->status_acked != a->status_number) (void)covey_say(a, COVEY_TIMER_STATUS);
 }
 
 void covey_session_step(covey_agent_t* a) {
-  if (!a->connected || !covey_subscribe(a, COVEY_TOPIC_SITE, COVEY_TOPIC_CHUNK)) return;
+  if (!a->connected || !subscribe(a)) return;
+  if (!a->enrolled) {
+    (void)covey_say(a, COVEY_TIMER_ENROLL);
+    return;
+  }
   hello_step(a);
   if (a->hello_sent) status_step(a);
 }
@@ -84,11 +76,11 @@ typedef struct site {
 
 static const covey_member_t site_members[] = {
     COVEY_MEMBER(2, COVEY_MEMBER_F64, site_t, gateway_start_id),
-    COVEY_MEMBER(4, COVEY_MEMBER_U32, site_t, hello_jitter_ms), COVEY_MEMBERS_END};
+    COVEY_MEMBER(4, COVEY_MEMBER_U32, site_t, hello_jitter_ms), COVEY_MEMBERS_END(site_t)};
 
 int covey_site_receive(covey_agent_t* a, covey_bytes_t message) {
   site_t site;
-  if (!covey_read_members(message, site_members, &site, sizeof site)) {
+  if (!covey_read_members(message, site_members, &site)) {
     return COVEY_ERROR_MESSAGE_MALFORMED;
   }
   if (a->site_seen && site.gateway_start_id == a->gateway_start_id) return COVEY_OK;
@@ -105,35 +97,33 @@ typedef struct ack {
   uint64_t boot_id;
   uint32_t status_number;
   uint32_t backoff_ms;
-  uint8_t credit;
+  uint32_t credit;
 } ack_t;
 
 static const covey_member_t ack_members[] = {
     COVEY_MEMBER(1, COVEY_MEMBER_F64, ack_t, boot_id),
     COVEY_MEMBER(3, COVEY_MEMBER_U32, ack_t, status_number),
-    COVEY_MEMBER(4, COVEY_MEMBER_U8, ack_t, credit),
-    COVEY_MEMBER(5, COVEY_MEMBER_U32, ack_t, backoff_ms), COVEY_MEMBERS_END};
+    COVEY_MEMBER(4, COVEY_MEMBER_U32, ack_t, credit),
+    COVEY_MEMBER(5, COVEY_MEMBER_U32, ack_t, backoff_ms), COVEY_MEMBERS_END(ack_t)};
 
 static const covey_member_t stream_members[] = {
     COVEY_MEMBER(1, COVEY_MEMBER_PREFIX, covey_stream_ack_t, manifest),
     COVEY_MEMBER(2, COVEY_MEMBER_U32, covey_stream_ack_t, cumulative),
-    COVEY_MEMBER(3, COVEY_MEMBER_F64, covey_stream_ack_t, bitmap), COVEY_MEMBERS_END};
+    COVEY_MEMBER(3, COVEY_MEMBER_F64, covey_stream_ack_t, bitmap),
+    COVEY_MEMBERS_END(covey_stream_ack_t)};
 
 int covey_ack_receive(covey_agent_t* a, covey_bytes_t message) {
   ack_t ack;
-  covey_reader_t streams;
   covey_bytes_t item;
   const int error = covey_unseal(a, "ack", &message);
   if (error != 0) return error;
-  if (!covey_read_members(message, ack_members, &ack, sizeof ack)) {
+  if (!covey_read_members(message, ack_members, &ack)) {
     return COVEY_ERROR_MESSAGE_MALFORMED;
   }
   if (ack.boot_id != a->boot_id) return COVEY_OK; /* late, for an earlier boot */
-  streams = covey_reader_of(message);
-  while (covey_read_next(&streams, 2, &item)) {
+  while (covey_read_next(&message, 2, &item)) {
     covey_stream_ack_t stream;
-    if (!covey_read_members(item, stream_members, &stream, sizeof stream) ||
-        stream.manifest == NULL) {
+    if (!covey_read_members(item, stream_members, &stream) || stream.manifest == NULL) {
       return COVEY_ERROR_MESSAGE_MALFORMED;
     }
     covey_telemetry_ack(a, &stream);
@@ -142,7 +132,7 @@ int covey_ack_receive(covey_agent_t* a, covey_bytes_t message) {
   if (ack.status_number <= a->status_number && ack.status_number > a->status_acked) {
     a->status_acked = ack.status_number;
   }
-  if (ack.credit != 0) a->credit = ack.credit;
+  if (ack.credit != 0) a->credit = (uint8_t)(ack.credit < UINT8_MAX ? ack.credit : UINT8_MAX);
   if (ack.backoff_ms > a->times.retry_max_ms) ack.backoff_ms = a->times.retry_max_ms;
   if (ack.backoff_ms != 0) a->timers[COVEY_TIMER_REPORT].left_ms = ack.backoff_ms;
   return COVEY_OK;

@@ -16,21 +16,19 @@ typedef struct feature {
 
 static const covey_member_t feature_members[] = {
     COVEY_MEMBER(3, COVEY_MEMBER_U32, feature_t, training_min),
-    COVEY_MEMBER(4, COVEY_MEMBER_U32, feature_t, training_max), COVEY_MEMBERS_END};
+    COVEY_MEMBER(4, COVEY_MEMBER_U32, feature_t, training_max), COVEY_MEMBERS_END(feature_t)};
 
 static bool parse_feature(covey_bytes_t message, covey_tables_t* out, unsigned index) {
-  covey_reader_t r = covey_reader_of(message);
   covey_bytes_t packed;
   feature_t feature;
   unsigned edges = 0;
   int32_t last = 0;
-  if (!covey_read_members(message, feature_members, &feature, sizeof feature)) return false;
-  while (covey_read_next(&r, 2, &packed)) {
-    covey_reader_t numbers = covey_reader_of(packed);
-    while (numbers.at != numbers.end) {
+  if (!covey_read_members(message, feature_members, &feature)) return false;
+  while (covey_read_next(&message, 2, &packed)) {
+    while (packed.size != 0) {
       uint64_t raw;
       int32_t value;
-      if (!covey_read_varint(&numbers, &raw) || raw > UINT32_MAX) return false;
+      if (!covey_read_varint(&packed, &raw) || raw > UINT32_MAX) return false;
       value = covey_unzigzag(raw);
       if (edges == COVEY_BINS_MAX - 1 || (edges != 0 && value <= last)) return false;
       last = value;
@@ -47,11 +45,10 @@ static bool parse_feature(covey_bytes_t message, covey_tables_t* out, unsigned i
 }
 
 static bool parse_probabilities(covey_bytes_t packed, covey_tables_t* out) {
-  covey_reader_t numbers = covey_reader_of(packed);
   unsigned bin;
-  for (bin = 0; numbers.at != numbers.end; ++bin) {
+  for (bin = 0; packed.size != 0; ++bin) {
     uint64_t probability;
-    if (bin == COVEY_CONFIDENCE_BINS || !covey_read_varint(&numbers, &probability) ||
+    if (bin == COVEY_CONFIDENCE_BINS || !covey_read_varint(&packed, &probability) ||
         probability > PROBABILITY_ONE) {
       return false;
     }
@@ -68,19 +65,18 @@ typedef struct tables {
 
 static const covey_member_t tables_members[] = {
     COVEY_MEMBER(2, COVEY_MEMBER_U32, tables_t, classes),
-    COVEY_MEMBER(3, COVEY_MEMBER_BYTES, tables_t, probabilities), COVEY_MEMBERS_END};
+    COVEY_MEMBER(3, COVEY_MEMBER_BYTES, tables_t, probabilities), COVEY_MEMBERS_END(tables_t)};
 
 int covey_tables_parse(covey_bytes_t message, covey_tables_t* out) {
-  covey_reader_t r = covey_reader_of(message);
   covey_bytes_t feature;
   tables_t tables;
   unsigned features;
   if (out != NULL) memset(out, 0, sizeof *out);
-  if (!covey_read_members(message, tables_members, &tables, sizeof tables) ||
-      tables.classes > COVEY_CLASSES_MAX || !parse_probabilities(tables.probabilities, out)) {
+  if (!covey_read_members(message, tables_members, &tables) || tables.classes > COVEY_CLASSES_MAX ||
+      !parse_probabilities(tables.probabilities, out)) {
     return COVEY_ERROR_TABLES_INVALID;
   }
-  for (features = 0; covey_read_next(&r, 1, &feature); ++features) {
+  for (features = 0; covey_read_next(&message, 1, &feature); ++features) {
     if (features == COVEY_FEATURES_MAX || !parse_feature(feature, out, features)) {
       return COVEY_ERROR_TABLES_INVALID;
     }

@@ -2,9 +2,9 @@
 #include "internal.h"
 
 static char* append(char* at, const char* text) {
-  const size_t size = strlen(text);
-  memcpy(at, text, size + 1);
-  return at + size;
+  while (*text != '\0') *at++ = *text++;
+  *at = '\0';
+  return at;
 }
 
 bool covey_device_id_valid(const char* id) {
@@ -22,9 +22,9 @@ bool covey_device_id_valid(const char* id) {
 void covey_topic_own(const covey_agent_t* a, const char* tail, char topic[COVEY_TOPIC_BYTES_MAX]) {
   char* at = append(topic, "covey/v1/");
   at = append(at, a->enrolled ? a->shard : "enroll");
-  at = append(at, "/");
+  *at++ = '/';
   at = append(at, a->config->device_id);
-  at = append(at, "/");
+  *at++ = '/';
   (void)append(at, tail);
 }
 
@@ -32,7 +32,8 @@ void covey_topic_digest(const uint8_t* digest, char topic[COVEY_TOPIC_BYTES_MAX]
   char* at = append(topic, "covey/v1/m/");
   size_t i;
   for (i = 0; i < 2 * COVEY_DIGEST_BYTES; ++i) {
-    const int nibble = digest[i / 2] >> (i % 2 != 0 ? 0 : 4) & 15;
+    const unsigned byte = digest[i / 2];
+    const unsigned nibble = i % 2 != 0 ? byte & 15 : byte >> 4;
     *at++ = (char)(nibble + (nibble < 10 ? '0' : 'a' - 10));
   }
   *at = '\0';
@@ -48,27 +49,19 @@ void covey_topic_of(const covey_agent_t* a, enum covey_topic_kind kind,
   }
 }
 
-static bool equal(const char* expected, const char* topic, size_t size) {
-  return strlen(expected) == size && memcmp(expected, topic, size) == 0;
-}
-
 enum covey_topic_kind covey_topic_parse(covey_agent_t* a, const char* topic, size_t size) {
   char own[COVEY_TOPIC_BYTES_MAX];
-  unsigned kind;
-  for (kind = COVEY_TOPIC_SITE; kind <= COVEY_TOPIC_ENROLL; ++kind) {
+  const unsigned last = a->enrolled ? COVEY_TOPIC_CHUNK : COVEY_TOPIC_ENROLL;
+  unsigned kind = a->enrolled ? COVEY_TOPIC_SITE : COVEY_TOPIC_ENROLL;
+  const uint8_t* wanted;
+  for (; kind <= last; ++kind) {
     covey_topic_of(a, (enum covey_topic_kind)kind, own);
-    if (equal(own, topic, size)) break;
+    if (covey_text_equal(own, topic, size)) return (enum covey_topic_kind)kind;
   }
-  if (kind > COVEY_TOPIC_ENROLL) {
-    /* A retained message by digest: only the one that is waited for, others are left over. */
-    const uint8_t* wanted = covey_job_wants(a);
-    if (wanted == NULL) return COVEY_TOPIC_NONE;
-    covey_topic_digest(wanted, own);
-    if (!equal(own, topic, size)) return COVEY_TOPIC_NONE;
-    return a->job.state == COVEY_JOB_MANIFEST ? COVEY_TOPIC_MANIFEST : COVEY_TOPIC_TABLE;
-  }
-  if (kind != COVEY_TOPIC_SITE && a->enrolled != (kind != COVEY_TOPIC_ENROLL)) {
-    return COVEY_TOPIC_NONE;
-  }
-  return (enum covey_topic_kind)kind;
+  /* A retained message by digest: only the one that is waited for, others are left over. */
+  wanted = covey_job_wants(a);
+  if (wanted == NULL) return COVEY_TOPIC_NONE;
+  covey_topic_digest(wanted, own);
+  if (!covey_text_equal(own, topic, size)) return COVEY_TOPIC_NONE;
+  return a->job.state == COVEY_JOB_MANIFEST ? COVEY_TOPIC_MANIFEST : COVEY_TOPIC_TABLE;
 }

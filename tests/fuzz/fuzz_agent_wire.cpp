@@ -7,19 +7,19 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   static const uint8_t nothing = 0;
-  covey_reader_t reader = covey_reader_of({size == 0 ? &nothing : bytes, size});
+  covey_bytes_t rest{size == 0 ? &nothing : bytes, size};
   covey_field_t field;
   size_t fields = 0;
   std::vector<uint8_t> out(size + 64);
   covey_writer_t writer{out.data(), 0, out.size(), false};
-  while (covey_read(&reader, &field)) {
+  while (covey_read(&rest, &field) > 0) {
     ++fields;
-    if (field.type == COVEY_BYTES) {
+    if ((field.tag & 7) == COVEY_BYTES) {
       const covey_bytes_t inside = field.bytes;
       if (inside.bytes < bytes || inside.bytes + inside.size > bytes + size) std::abort();
-      covey_write_bytes(&writer, field.number, inside.bytes, inside.size);
+      covey_write_bytes(&writer, field.tag >> 3, inside.bytes, inside.size);
     } else {
-      covey_write_uint(&writer, field.number, field.value);
+      covey_write_uint64(&writer, field.tag >> 3, field.value);
     }
   }
   if (fields > size || writer.size > writer.capacity) std::abort();

@@ -63,29 +63,30 @@ typedef struct covey_model_record {
 
 #define COVEY_NO_SLOT 0xff
 
+/* Bytes first, then what is used most: they are reached by the shortest instructions. */
 typedef struct covey_model {
   const covey_model_config_t* config;
   uint8_t index;
-  uint8_t slots_present;  /* bit: the slot's header and manifest are whole */
-  uint8_t active;         /* slot whose model acts */
-  uint8_t loaded;         /* slot that the runtime holds: also during the self-test */
-  uint8_t shadow;         /* slot that the shadow's runtime holds */
-  bool shadow_counted;    /* in this boot: the start of the shadow */
-  uint8_t invoke_errors;  /* in a row */
-  uint16_t selftest_next; /* vector */
-  int invoke_error;       /* the last one */
-  int shadow_error;       /* 0: no invocation of the shadow failed */
-  uint32_t arena_used;    /* by the active model; the rest is the shadow's */
+  uint8_t slots_present; /* bit: the slot's header and manifest are whole */
+  uint8_t active;        /* slot whose model acts */
+  uint8_t loaded;        /* slot that the runtime holds: also during the self-test */
+  uint8_t shadow;        /* slot that the shadow's runtime holds */
+  bool shadow_counted;   /* in this boot: the start of the shadow */
+  uint8_t invoke_errors; /* in a row */
+  covey_model_record_t record;
+  covey_model_goal_t goal;
   uint32_t chunks_have;
   uint32_t chunks_total;
   uint32_t retry_after_s;
-  uint32_t good_inferences; /* since the model became active in this boot */
-  covey_timer_t phase;      /* end of probation, or of waiting for the grant */
-  covey_timer_t lease;      /* COVEY_NEVER: no lease, so no work may start */
-  covey_model_record_t record;
+  covey_timer_t phase;        /* end of probation, or of waiting for the grant */
+  covey_timer_t lease;        /* COVEY_NEVER: no lease, so no work may start */
+  uint32_t good_inferences;   /* since the model became active in this boot */
+  int invoke_error;           /* the last one */
+  int shadow_error;           /* 0: no invocation of the shadow failed */
+  uint32_t arena_used;        /* by the active model; the rest is the shadow's */
+  uint16_t selftest_next;     /* vector */
   covey_model_record_t saved; /* the record before the transition that is being journaled */
-  covey_model_goal_t goal;
-  covey_model_view_t view; /* of the loaded model */
+  covey_model_view_t view;    /* of the loaded model */
   uint8_t slot_digest[COVEY_SLOTS_MAX][COVEY_DIGEST_BYTES];
 } covey_model_t;
 
@@ -126,8 +127,9 @@ typedef struct covey_inbox {
 /* Small members first: they are reached by the shortest instructions. */
 typedef struct covey_agent {
   const covey_agent_config_t* config;
-  uint32_t suspended; /* seal of a context that went to sleep; 0: it is awake */
-  uint32_t wake_ms;   /* poll wants to be called again after that */
+  covey_model_t* models_end; /* behind the last one that is used */
+  uint32_t suspended;        /* seal of a context that went to sleep; 0: it is awake */
+  uint32_t wake_ms;          /* poll wants to be called again after that */
   bool enrolled;
   bool connected;
   bool site_seen;
@@ -136,7 +138,6 @@ typedef struct covey_agent {
   bool status_dirty;
   bool progress_dirty;
   uint8_t subscribed; /* how many of the fixed topics */
-  uint8_t credit;
   covey_inbox_t inbox;
   covey_journal_t journal;
   covey_timer_t timers[COVEY_TIMERS];
@@ -144,10 +145,8 @@ typedef struct covey_agent {
   uint64_t now_ms;
   uint64_t boot_id;
   uint64_t nonce;
-  uint64_t goal_counter;
   uint64_t enroll_nonce;
   uint64_t gateway_start_id;
-  uint32_t site_epoch;
   uint32_t connection;
   uint32_t status_number;
   uint32_t status_acked;
@@ -156,13 +155,18 @@ typedef struct covey_agent {
   int32_t flash_error; /* the port's own code of the last flash error */
   char shard[COVEY_SHARD_BYTES + 1];
   uint8_t order_key[COVEY_ORDER_KEY_BYTES];
-
-  covey_times_t times;
+  uint8_t credit;        /* reports that may be in flight */
   uint32_t interval_ms;  /* between reports, as the firmware says */
   uint32_t sample_scale; /* of 65,536; 0: as released */
+  covey_times_t times;
+
+  /* These three are put back together when a goal cannot be journaled. */
+  uint64_t goal_counter;
+  uint32_t site_epoch;
+  covey_model_t models[COVEY_MODELS_MAX];
+
   covey_counters_t counters;
   covey_job_t job;
-  covey_model_t models[COVEY_MODELS_MAX];
 } covey_agent_t;
 
 #endif

@@ -79,6 +79,13 @@
 #define COVEY_BYTE_BUDGET_FACTOR 4
 #endif
 
+/* Small rather than fast: what is called from two places and would be copied into both. */
+#ifdef __GNUC__
+#define COVEY_OUTLINE __attribute__((noinline))
+#else
+#define COVEY_OUTLINE
+#endif
+
 #define COVEY_STATIC_ASSERT_NAME2(line) covey_static_assert_##line
 #define COVEY_STATIC_ASSERT_NAME(line) COVEY_STATIC_ASSERT_NAME2(line)
 #ifdef __cplusplus

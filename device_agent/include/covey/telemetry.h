@@ -103,11 +103,11 @@ typedef struct covey_window {
 } covey_window_t;
 
 typedef struct covey_frozen_window {
-  covey_window_t window;
   uint64_t inferences_total;
   uint32_t sequence; /* 0: free */
   uint32_t base_sequence;
   covey_timer_t resend;
+  covey_window_t window;
 } covey_frozen_window_t;
 
 typedef struct covey_stream {

@@ -1,6 +1,8 @@
 // Which goals are accepted: MAC, device, epoch, counter, nonce.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "tests/unit/agent/bench.hpp"
 
 namespace covey::agent_test {
@@ -94,6 +96,45 @@ TEST_F(Goals, ForAnotherDeviceOrMalformed) {
   EXPECT_EQ(bench.device.deliver(long_one), COVEY_ERROR_MESSAGE_TOO_LARGE);
   EXPECT_EQ(counters().too_large, 1U);
   EXPECT_EQ(counters().goals_accepted, 1U);
+}
+
+TEST_F(Goals, NumbersTooLargeForTheDeviceAreItsLargest) {
+  wire::Goal goal = next();
+  wire::ModelGoal& model = *goal.mutable_models(0);
+  model.set_mode(static_cast<wire::GoalMode>(256 + wire::GOAL_MODE_ACTIVE));
+  model.set_shadow_one_in(65536);
+  model.set_attempt(2);
+  EXPECT_EQ(deliver(goal), COVEY_OK);
+  const covey_model_goal_t& taken = bench.device.agent.models[0].goal;
+  EXPECT_EQ(taken.mode, UINT8_MAX);  // not ACTIVE
+  EXPECT_EQ(taken.shadow_one_in, UINT16_MAX);
+  EXPECT_FALSE(taken.may_confirm);
+  // A candidate without a mode is a candidate.
+  goal = bench.gateway.goal(bench.gateway.counter + 2);
+  goal.mutable_models(0)->clear_mode();
+  EXPECT_EQ(deliver(goal), COVEY_OK);
+  EXPECT_EQ(taken.mode, UINT8_MAX);
+}
+
+TEST_F(Goals, ThatCannotBeJournaledChangesNothing) {
+  ASSERT_TRUE(bench.run_until(COVEY_PHASE_STAGED));
+  const covey_agent_t& agent = bench.device.agent;
+  const covey_model_t before = agent.models[0];
+  wire::Goal goal = next();
+  goal.set_site_epoch(2);
+  goal.mutable_models(0)->clear_candidate();
+  goal.mutable_models(0)->set_security_floor(7);
+  const covey_flash_t good = bench.device.port.flash;
+  bench.device.port.flash.write = [](void*, uint32_t, const void*, size_t) { return -5; };
+  EXPECT_EQ(deliver(goal), COVEY_ERROR_FLASH_WRITE);
+  bench.device.port.flash = good;
+  EXPECT_EQ(agent.site_epoch, 1U);
+  EXPECT_EQ(agent.goal_counter, bench.gateway.counter);
+  EXPECT_EQ(std::memcmp(&agent.models[0], &before, sizeof before), 0);
+  EXPECT_EQ(counters().goals_accepted, 1U);
+  EXPECT_EQ(deliver(goal), COVEY_OK);
+  EXPECT_EQ(bench.device.status().phase, COVEY_PHASE_IDLE);
+  EXPECT_EQ(bench.device.status().security_floor, 7U);
 }
 
 TEST_F(Goals, ModelsOfOthersAndUnknownFieldsDoNoHarm) {
