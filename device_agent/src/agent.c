@@ -165,7 +165,7 @@ int covey_agent_invoke(covey_agent_t* a, size_t model, const int8_t* input, size
   error = covey_guarded_invoke(a, m, m->config->runtime, input, input_size, output, output_size);
   if (error == 0) {
     m->invoke_errors = 0;
-    if (shadowed) covey_shadow_compare(a, m, &shadow, output, output_size);
+    if (shadowed) covey_shadow_compare(m, &shadow, output, output_size);
   } else {
     m->invoke_error = error;
     if (m->invoke_errors < UINT8_MAX) ++m->invoke_errors;

@@ -1,35 +1,36 @@
 /* A frozen window as a Report: the same bytes every time. */
 #include "internal.h"
 
-#define FROZEN(number, kind, member) COVEY_MEMBER(number, kind, covey_frozen_window_t, member)
+#define FROZEN(number, kind, member) COVEY_MEMBER(number, kind, covey_window_t, member)
 static const covey_member_t frozen_members[] = {
     FROZEN(3, COVEY_MEMBER_U32, sequence),
     FROZEN(4, COVEY_MEMBER_U32, base_sequence),
-    FROZEN(5, COVEY_MEMBER_U64, window.tally.t0_ms),
-    FROZEN(6, COVEY_MEMBER_U64, window.tally.t1_ms),
-    FROZEN(7, COVEY_MEMBER_U32, window.tally.merged),
-    FROZEN(8, COVEY_MEMBER_U32, window.tally.inferences),
+    FROZEN(5, COVEY_MEMBER_U64, t0_ms),
+    FROZEN(6, COVEY_MEMBER_U64, t1_ms),
+    FROZEN(7, COVEY_MEMBER_U32, merged),
+    FROZEN(8, COVEY_MEMBER_U32, tally.inferences),
     FROZEN(9, COVEY_MEMBER_U64, inferences_total),
-    FROZEN(13, COVEY_MEMBER_U32, window.tally.latency_max_us),
-    FROZEN(14, COVEY_MEMBER_U64, window.tally.latency_sum_us),
-    FROZEN(18, COVEY_MEMBER_U32, window.tally.errors),
-    FROZEN(20, COVEY_MEMBER_U32, window.tally.first_inference),
+    FROZEN(13, COVEY_MEMBER_U32, tally.latency_max_us),
+    FROZEN(14, COVEY_MEMBER_U64, tally.sums[COVEY_SUM_LATENCY]),
+    FROZEN(18, COVEY_MEMBER_U32, tally.errors),
+    FROZEN(20, COVEY_MEMBER_U32, tally.first_inference),
     COVEY_MEMBERS_END};
 
 static void write_feature(covey_writer_t* w, const covey_window_t* window, unsigned index) {
-  const covey_moments_t* m = &window->tally.moments[index];
+  const uint64_t* sums = &window->tally.sums[COVEY_SUM_FEATURES + 2 * index];
+  const uint16_t* extremes = &window->tally.extremes[2 * index];
   const uint32_t* counts = &window->counts[COVEY_COUNTS_FEATURES + index * COVEY_FEATURE_COUNTS];
   const size_t begun = covey_write_begin(w, 16);
   covey_write_packed(w, 1, counts, window->bin_counts[index]);
   covey_write_uint(w, 2, counts[COVEY_COUNT_MISSING]);
   covey_write_uint(w, 3, counts[COVEY_COUNT_BELOW]);
   covey_write_uint(w, 4, counts[COVEY_COUNT_ABOVE]);
-  if (m->min <= m->max) { /* else every value was missing */
-    covey_write_sint(w, 5, m->min);
-    covey_write_sint(w, 6, m->max);
+  if (extremes[1] != 0) { /* else every value was missing */
+    covey_write_sint(w, 5, INT16_MAX - extremes[0]);
+    covey_write_sint(w, 6, extremes[1] + INT16_MIN);
   }
-  covey_write_sint(w, 7, m->sum);
-  covey_write_uint(w, 8, m->sum_squares);
+  covey_write_sint(w, 7, (int64_t)sums[0]);
+  covey_write_uint(w, 8, sums[1]);
   covey_write_end(w, begun);
 }
 
@@ -41,7 +42,7 @@ static void write_shadow(covey_writer_t* w, const covey_window_t* window) {
   for (i = 0; i < COVEY_CONFIDENCE_BINS; ++i) inferences += difference[i];
   if (inferences + window->counts[COVEY_COUNTS_SHADOW_ERRORS] == 0) return;
   begun = covey_write_begin(w, 21);
-  covey_write_bytes(w, 1, window->tally.shadow, COVEY_PREFIX_BYTES);
+  covey_write_bytes(w, 1, window->shadow, COVEY_PREFIX_BYTES);
   covey_write_uint(w, 2, inferences);
   covey_write_uint(w, 3, window->counts[COVEY_COUNTS_SHADOW_ERRORS]);
   covey_write_uint(w, 4, COVEY_SHADOW_CLASSES_MAX);
@@ -70,8 +71,7 @@ static void write_sample(covey_writer_t* w, const covey_samples_t* samples,
 }
 
 void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_telemetry_t* t,
-                         const covey_frozen_window_t* frozen) {
-  const covey_window_t* window = &frozen->window;
+                         const covey_window_t* window) {
   const covey_samples_t* samples = &window->tally.samples;
   const uint32_t* latency = &window->counts[COVEY_COUNTS_LATENCY];
   unsigned buckets = COVEY_LATENCY_BUCKETS;
@@ -79,7 +79,7 @@ void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_teleme
   while (buckets > 0 && latency[buckets - 1] == 0) --buckets;
   covey_write_fixed64(w, 1, boot_id);
   covey_write_bytes(w, 2, t->streams[window->stream].manifest, COVEY_PREFIX_BYTES);
-  covey_write_members(w, frozen_members, frozen);
+  covey_write_members(w, frozen_members, window);
   covey_write_packed(w, 10, &window->counts[COVEY_COUNTS_CLASSES], window->class_count);
   covey_write_packed(w, 11, &window->counts[COVEY_COUNTS_CONFIDENCE], COVEY_CONFIDENCE_BINS);
   covey_write_packed(w, 12, latency, buckets);

@@ -40,8 +40,8 @@ static bool parse_feature(covey_bytes_t message, covey_tables_t* out, unsigned i
   }
   if (out != NULL) {
     out->edge_counts[index] = (uint8_t)edges;
-    out->training_min[index] = covey_unzigzag(feature.training_min);
-    out->training_max[index] = covey_unzigzag(feature.training_max);
+    out->training_min[index] = narrow(covey_unzigzag(feature.training_min));
+    out->training_max[index] = narrow(covey_unzigzag(feature.training_max));
   }
   return true;
 }

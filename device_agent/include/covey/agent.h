@@ -243,8 +243,12 @@ typedef struct covey_inference {
 /* The hot path: counts one inference of the active model; integers only, about log2(bins) steps per
  * feature. Returns its id, the number of the inference within this boot (1, 2, ...), or 0 if it was
  * not counted (failed, no model active, arguments out of range). An inference is known to the world
- * as (device, boot id, id): labels that come later refer to it. May be called from another thread
- * or an ISR than poll only when the port has lock/unlock. */
+ * as (device, boot id, id): labels that come later refer to it.
+ * From where: one context may call it, the agent's thread, an ISR or one other thread of the same
+ * core, without a lock: whoever of recorder and poll interrupts the other, nothing is lost or
+ * counted twice, and neither waits. Several contexts, or another core: only where the port has
+ * lock/unlock. Between two polls there is room for 65,535 inferences at least; what is beyond, or
+ * comes while poll exchanges models, is not counted (0). */
 uint32_t covey_agent_record_inference(covey_agent_t* agent, size_t model,
                                       const covey_inference_t* inference);
 

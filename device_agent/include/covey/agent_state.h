@@ -79,7 +79,8 @@ typedef struct covey_model {
   uint32_t chunks_have;
   uint32_t chunks_total;
   uint32_t retry_after_s;
-  uint32_t good_inferences; /* since the model became active in this boot */
+  uint32_t good_inferences; /* in this boot; the recorder's */
+  uint32_t good_before;     /* of them, before the active model became so */
   covey_timer_t phase;      /* end of probation, or of waiting for the grant */
   covey_timer_t lease;      /* COVEY_NEVER: no lease, so no work may start */
   covey_model_record_t record;
@@ -151,8 +152,9 @@ typedef struct covey_agent {
   uint32_t connection;
   uint32_t status_number;
   uint32_t status_acked;
-  uint32_t inference;  /* last id */
-  uint32_t random;     /* state of the sampling generator; not for secrets */
+  uint32_t inference;  /* last id; the recorder's */
+  uint32_t renewed_at; /* ids up to this one were given under an earlier boot id */
+  uint32_t random;     /* for jitter and chance; not for secrets */
   int32_t flash_error; /* the port's own code of the last flash error */
   char shard[COVEY_SHARD_BYTES + 1];
   uint8_t order_key[COVEY_ORDER_KEY_BYTES];

@@ -79,6 +79,19 @@
 #define COVEY_BYTE_BUDGET_FACTOR 4
 #endif
 
+/* What was written before it is in memory before what is written after it, for an interrupt of the
+ * same core: keeps the compiler, not the processor, from moving either. */
+#ifndef COVEY_BARRIER
+#ifdef __GNUC__
+#define COVEY_BARRIER() __asm__ volatile("" ::: "memory")
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#include <stdatomic.h>
+#define COVEY_BARRIER() atomic_signal_fence(memory_order_seq_cst)
+#else
+#error "define COVEY_BARRIER() for this compiler in COVEY_USER_CONFIG"
+#endif
+#endif
+
 #define COVEY_STATIC_ASSERT_NAME2(line) covey_static_assert_##line
 #define COVEY_STATIC_ASSERT_NAME(line) COVEY_STATIC_ASSERT_NAME2(line)
 #ifdef __cplusplus
