@@ -25,7 +25,7 @@ static unsigned bin_of(const int16_t* edges, unsigned count, int16_t value) {
   return low;
 }
 
-static void raise(uint16_t* extreme, int distance) {
+static void reach(uint16_t* extreme, int distance) {
   if (distance > *extreme) *extreme = (uint16_t)distance;
 }
 
@@ -40,12 +40,46 @@ static void record_feature(const covey_tables_t* tables, covey_open_window_t* op
   ++counts[bin_of(tables->edges[index], tables->edge_counts[index], (int16_t)value)];
   if (value < tables->training_min[index]) ++counts[COVEY_COUNT_BELOW];
   if (value > tables->training_max[index]) ++counts[COVEY_COUNT_ABOVE];
-  raise(&open->tally.extremes[2 * index], INT16_MAX - value);
-  raise(&open->tally.extremes[2 * index + 1], value - INT16_MIN);
+  reach(&open->tally.extremes[2 * index], INT16_MAX - value);
+  reach(&open->tally.extremes[2 * index + 1], value - INT16_MIN);
   sums[0] += (uint64_t)(int64_t)value;
   sums[1] += (uint32_t)(value * value);
 }
 
+static int feature_of(const covey_inference_t* inference, unsigned index) {
+  return index < inference->feature_count ? inference->features[index] : COVEY_FEATURE_MISSING;
+}
+
+#if COVEY_JOINT_LEAVES_MAX > 0
+/* The first node that matches: from the last one, so that all features are looked at. One that is
+ * missing could have been in any leaf. */
+static void record_leaf(const covey_tables_t* tables, covey_open_window_t* open,
+                        const covey_inference_t* inference) {
+  unsigned leaf = tables->node_count;
+  unsigned i;
+  for (i = leaf; i-- > 0;) {
+    const covey_node_t* node = &tables->nodes[i];
+    const int value = feature_of(inference, node->feature);
+    if (value == COVEY_FEATURE_MISSING) return;
+    if ((value > node->threshold) == node->above) leaf = i;
+  }
+  ++open->counts[COVEY_COUNTS_JOINT + leaf];
+}
+#endif
+
+#if COVEY_ENERGY_BUCKETS > 0
+/* A factor of 4 wide: 8 buckets reach 65 mJ. */
+static void record_energy(covey_open_window_t* open, uint32_t energy_uj) {
+  uint32_t x = energy_uj >> 4;
+  unsigned index = 0;
+  if (energy_uj == 0) return;
+  for (; x != 0 && index < COVEY_ENERGY_BUCKETS - 1; x >>= 2) ++index;
+  ++open->counts[COVEY_COUNTS_ENERGY + index];
+  open->tally.sums[COVEY_SUM_ENERGY] += energy_uj;
+}
+#endif
+
+#if COVEY_SAMPLES_MAX > 0
 void covey_keep_sample(covey_samples_t* samples, const covey_sample_t* sample) {
   covey_sample_t* place = &samples->at[samples->count];
   unsigned i;
@@ -74,7 +108,7 @@ static void sample(const covey_agent_t* a, covey_telemetry_t* t, covey_samples_t
   if (a->sample_scale != 0 && a->sample_scale < 65536U) {
     probability = (probability * a->sample_scale) >> 16;
   }
-  if (COVEY_SAMPLES_MAX == 0 || draw(t) >> 16 >= probability) return;
+  if (draw(t) >> 16 >= probability) return;
   ++samples->hits;
   s.inference = a->inference;
   /* Of the clock only what is read at once; covey_telemetry_close() fills in the rest. */
@@ -85,6 +119,7 @@ static void sample(const covey_agent_t* a, covey_telemetry_t* t, covey_samples_t
   s.confidence = inference->confidence;
   covey_keep_sample(samples, &s);
 }
+#endif
 
 /* The window to count in; NULL: none has room. */
 static covey_open_window_t* open_window(covey_telemetry_t* t) {
@@ -120,10 +155,17 @@ static uint32_t count(covey_agent_t* a, covey_model_t* m, covey_telemetry_t* t,
   tally->sums[COVEY_SUM_LATENCY] += inference->latency_us;
   if (inference->latency_us > tally->latency_max_us) tally->latency_max_us = inference->latency_us;
   for (i = 0; i < t->tables.feature_count; ++i) {
-    record_feature(&t->tables, open, i,
-                   i < inference->feature_count ? inference->features[i] : COVEY_FEATURE_MISSING);
+    record_feature(&t->tables, open, i, feature_of(inference, i));
   }
+#if COVEY_JOINT_LEAVES_MAX > 0
+  record_leaf(&t->tables, open, inference);
+#endif
+#if COVEY_ENERGY_BUCKETS > 0
+  record_energy(open, inference->energy_uj);
+#endif
+#if COVEY_SAMPLES_MAX > 0
   sample(a, t, &tally->samples, inference);
+#endif
   return a->inference;
 }
 

@@ -52,6 +52,7 @@ static void write_shadow(covey_writer_t* w, const covey_window_t* window) {
   covey_write_end(w, begun);
 }
 
+#if COVEY_SAMPLES_MAX > 0
 /* The chance to be a hit, and then to be kept; 1 of 65,536 is the least that can be said. */
 static uint32_t inclusion(const covey_samples_t* samples, const covey_sample_t* s) {
   const uint32_t hits = samples->hits;
@@ -69,22 +70,70 @@ static void write_sample(covey_writer_t* w, const covey_samples_t* samples,
   covey_write_uint(w, 5, s->uptime_ms);
   covey_write_end(w, begun);
 }
+#endif
+
+/* Without the zeros at its end. */
+static void write_cut(covey_writer_t* w, uint32_t field, const uint32_t* counts, unsigned count) {
+  while (count > 0 && counts[count - 1] == 0) --count;
+  covey_write_packed(w, field, counts, count);
+}
+
+#if COVEY_ENERGY_BUCKETS > 0
+static void write_energy(covey_writer_t* w, const covey_window_t* window) {
+  size_t begun;
+  if (window->tally.sums[COVEY_SUM_ENERGY] == 0) return;
+  begun = covey_write_begin(w, 23);
+  write_cut(w, 1, &window->counts[COVEY_COUNTS_ENERGY], COVEY_ENERGY_BUCKETS);
+  covey_write_uint(w, 2, window->tally.sums[COVEY_SUM_ENERGY]);
+  covey_write_end(w, begun);
+}
+#endif
+
+#if COVEY_HEALTH
+#define HEALTH(number, member) COVEY_MEMBER(number, COVEY_MEMBER_U32, covey_health_t, member)
+static const covey_member_t health_members[] = {HEALTH(1, heap_free_min_bytes),
+                                                HEALTH(2, arena_used_max_bytes),
+                                                HEALTH(3, stack_used_max_bytes),
+                                                HEALTH(4, drops),
+                                                HEALTH(5, rejects),
+                                                HEALTH(6, watchdog_resets),
+                                                HEALTH(7, saturated),
+                                                COVEY_MEMBERS_END};
+
+static void write_health(covey_writer_t* w, const covey_window_t* window) {
+  const size_t before = w->size;
+  const size_t begun = covey_write_begin(w, 24);
+  covey_write_members(w, health_members, &window->health);
+  covey_write_end(w, begun);
+  if (w->size == begun) w->size = before; /* nothing to say */
+}
+#endif
 
 void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_telemetry_t* t,
                          const covey_window_t* window) {
+#if COVEY_SAMPLES_MAX > 0
   const covey_samples_t* samples = &window->tally.samples;
-  const uint32_t* latency = &window->counts[COVEY_COUNTS_LATENCY];
-  unsigned buckets = COVEY_LATENCY_BUCKETS;
+#endif
   unsigned i;
-  while (buckets > 0 && latency[buckets - 1] == 0) --buckets;
   covey_write_fixed64(w, 1, boot_id);
   covey_write_bytes(w, 2, t->streams[window->stream].manifest, COVEY_PREFIX_BYTES);
   covey_write_members(w, frozen_members, window);
   covey_write_packed(w, 10, &window->counts[COVEY_COUNTS_CLASSES], window->class_count);
   covey_write_packed(w, 11, &window->counts[COVEY_COUNTS_CONFIDENCE], COVEY_CONFIDENCE_BINS);
-  covey_write_packed(w, 12, latency, buckets);
+  write_cut(w, 12, &window->counts[COVEY_COUNTS_LATENCY], COVEY_LATENCY_BUCKETS);
   for (i = 0; i < window->feature_count; ++i) write_feature(w, window, i);
   write_shadow(w, window);
+#if COVEY_SAMPLES_MAX > 0
   for (i = 0; i < samples->count; ++i) write_sample(w, samples, &samples->at[i]);
   covey_write_uint(w, 19, samples->hits - samples->count);
+#endif
+#if COVEY_JOINT_LEAVES_MAX > 0
+  covey_write_packed(w, 22, &window->counts[COVEY_COUNTS_JOINT], window->leaf_count);
+#endif
+#if COVEY_ENERGY_BUCKETS > 0
+  write_energy(w, window);
+#endif
+#if COVEY_HEALTH
+  write_health(w, window);
+#endif
 }

@@ -109,7 +109,13 @@ static uint32_t row_of(uint32_t class_index) {
 /* At most 65,535 between two windows. */
 static void count(covey_telemetry_t* t, uint32_t which) {
   uint16_t* at = &t->shadow.counts[which - COVEY_COUNTS_OPEN];
-  if (*at != UINT16_MAX) ++*at;
+  if (*at != UINT16_MAX) {
+    ++*at;
+  } else {
+#if COVEY_HEALTH
+    ++t->health.saturated;
+#endif
+  }
 }
 
 void covey_shadow_compare(const covey_model_t* m, const covey_inference_t* shadow,

@@ -11,18 +11,14 @@ void covey_telemetry_reset(covey_telemetry_t* t) {
 
 /* ---- Streams and cells */
 
-/* NULL: of a place that is free. */
+static const uint8_t FREE[COVEY_PREFIX_BYTES] = {0}; /* in the place of a manifest */
+
 static uint8_t stream_of(const covey_telemetry_t* t, const uint8_t* manifest) {
-  uint8_t s;
-  for (s = 0; s < COVEY_STREAMS_MAX; ++s) {
-    const covey_stream_t* stream = &t->streams[s];
-    if (manifest == NULL
-            ? !stream->used
-            : stream->used && memcmp(stream->manifest, manifest, COVEY_PREFIX_BYTES) == 0) {
-      return s;
-    }
+  uint8_t s = 0;
+  while (memcmp(t->streams[s].manifest, manifest, COVEY_PREFIX_BYTES) != 0) {
+    if (++s == COVEY_STREAMS_MAX) return COVEY_NO_STREAM;
   }
-  return COVEY_NO_STREAM;
+  return s;
 }
 
 static bool is_cell(const covey_window_t* w) { return w->merged != 0 && w->sequence == 0; }
@@ -68,7 +64,7 @@ static void renew_boot(covey_agent_t* a) {
     covey_telemetry_t* t = m->config->telemetry;
     uint8_t s;
     for (s = 0; t != NULL && s < COVEY_STREAMS_MAX; ++s) {
-      t->streams[s].used = s == t->stream;
+      if (s != t->stream) memset(t->streams[s].manifest, 0, COVEY_PREFIX_BYTES);
       t->streams[s].sequence = 0;
       t->streams[s].inferences_total = 0;
     }
@@ -82,9 +78,9 @@ bool covey_telemetry_room(covey_agent_t* a, const covey_model_t* m, const uint8_
   unsigned i;
   if (t == NULL) return true;
   stream = stream_of(t, manifest);
-  if (stream == COVEY_NO_STREAM && stream_of(t, NULL) == COVEY_NO_STREAM) {
+  if (stream == COVEY_NO_STREAM && stream_of(t, FREE) == COVEY_NO_STREAM) {
     renew_boot(a);
-    if (stream_of(t, NULL) == COVEY_NO_STREAM) return false;
+    if (stream_of(t, FREE) == COVEY_NO_STREAM) return false;
   }
   for (i = 0; i < COVEY_WINDOWS; ++i) {
     const covey_window_t* w = &t->windows[i];
@@ -110,12 +106,16 @@ static covey_window_t* cell_of(covey_telemetry_t* t) {
   cell->stream = t->stream;
   cell->class_count = t->tables.class_count;
   cell->feature_count = t->tables.feature_count;
+#if COVEY_JOINT_LEAVES_MAX > 0
+  cell->leaf_count = (uint8_t)(t->tables.node_count != 0 ? t->tables.node_count + 1 : 0);
+#endif
   for (i = 0; i < t->tables.feature_count; ++i) {
     cell->bin_counts[i] = (uint8_t)(t->tables.edge_counts[i] + 1);
   }
   return cell;
 }
 
+#if COVEY_SAMPLES_MAX > 0
 static void merge_samples(const covey_agent_t* a, covey_samples_t* into, covey_samples_t* from) {
   covey_sample_t* s;
   into->hits += from->hits;
@@ -125,6 +125,38 @@ static void merge_samples(const covey_agent_t* a, covey_samples_t* into, covey_s
     if (s->inference > a->renewed_at) covey_keep_sample(into, s);
   }
 }
+#endif
+
+#if COVEY_HEALTH
+static void merge_health(covey_health_t* into, const covey_health_t* from) {
+  if (from->heap_free_min_bytes - 1U < into->heap_free_min_bytes - 1U) { /* 0: not told */
+    into->heap_free_min_bytes = from->heap_free_min_bytes;
+  }
+  if (from->arena_used_max_bytes > into->arena_used_max_bytes) {
+    into->arena_used_max_bytes = from->arena_used_max_bytes;
+  }
+  if (from->stack_used_max_bytes > into->stack_used_max_bytes) {
+    into->stack_used_max_bytes = from->stack_used_max_bytes;
+  }
+  into->drops += from->drops;
+  into->rejects += from->rejects;
+  into->watchdog_resets += from->watchdog_resets;
+  into->saturated += from->saturated;
+}
+
+void covey_agent_health(covey_agent_t* a, size_t model, const covey_health_t* health) {
+  if (model >= a->config->model_count || a->config->models[model].telemetry == NULL) return;
+  merge_health(&a->config->models[model].telemetry->health, health);
+}
+
+static void take_health(covey_window_t* cell, covey_telemetry_t* t) {
+  const uint32_t drops = t->drops;
+  t->health.drops += drops - t->drops_told;
+  t->drops_told = drops;
+  merge_health(&cell->health, &t->health);
+  memset(&t->health, 0, sizeof t->health);
+}
+#endif
 
 /* Shadow counts are about one candidate: those of an older one make way. */
 static void merge_shadow(covey_window_t* cell, covey_shadow_counts_t* shadow) {
@@ -167,7 +199,12 @@ static void merge_closed(covey_agent_t* a, covey_telemetry_t* t) {
   if (into->inferences == 0) into->first_inference = from->tally.first_inference;
   into->inferences += from->tally.inferences;
   into->errors += from->tally.errors;
+#if COVEY_SAMPLES_MAX > 0
   merge_samples(a, &into->samples, &from->tally.samples);
+#endif
+#if COVEY_HEALTH
+  take_health(cell, t);
+#endif
   ++cell->merged;
   cell->t1_ms = a->now_ms;
   t->streams[t->stream].inferences_total += from->tally.inferences;
@@ -217,15 +254,12 @@ static void load_tables(covey_agent_t* a, const covey_model_t* m, covey_tables_t
 
 static void begin_stream(covey_agent_t* a, covey_telemetry_t* t, const uint8_t* manifest) {
   t->stream = stream_of(t, manifest);
-  if (t->stream != COVEY_NO_STREAM) return;
-  t->stream = stream_of(t, NULL);
+  if (t->stream == COVEY_NO_STREAM) t->stream = stream_of(t, FREE);
   if (t->stream == COVEY_NO_STREAM) {
     covey_bug(a); /* a fall-back is always to a stream that was here, or early in a boot */
     return;
   }
-  memset(&t->streams[t->stream], 0, sizeof t->streams[0]);
   memcpy(t->streams[t->stream].manifest, manifest, COVEY_PREFIX_BYTES);
-  t->streams[t->stream].used = true;
 }
 
 /* All that was counted goes to the stream before; then comes what is active now. False: somebody is
@@ -262,13 +296,6 @@ void covey_telemetry_switch(covey_agent_t* a, const covey_model_t* m) {
 
 /* ---- Sending */
 
-static unsigned in_flight(const covey_telemetry_t* t) {
-  unsigned count = 0;
-  unsigned i;
-  for (i = 0; t != NULL && i < COVEY_WINDOWS; ++i) count += t->windows[i].sequence != 0;
-  return count;
-}
-
 /* From now on this window has a number and never changes. */
 static void freeze(covey_telemetry_t* t, covey_window_t* cell) {
   covey_stream_t* stream = &t->streams[cell->stream];
@@ -284,19 +311,15 @@ static void freeze(covey_telemetry_t* t, covey_window_t* cell) {
 }
 
 static void freeze_next(covey_agent_t* a, covey_telemetry_t* t) {
-  const covey_model_t* m;
-  unsigned all = 0;
-  unsigned own = in_flight(t);
   unsigned i;
-  for (m = a->models; m != covey_models_end(a); ++m) all += in_flight(m->config->telemetry);
   /* First what ran before, then what runs: its cell may be needed. */
   for (i = 0; i < 2 * COVEY_WINDOWS; ++i) {
     covey_window_t* cell = &t->windows[i % COVEY_WINDOWS];
-    if (own == COVEY_WINDOWS_IN_FLIGHT || all >= a->credit) return;
+    if (t->in_flight == COVEY_WINDOWS_IN_FLIGHT || a->in_flight >= a->credit) return;
     if (!is_cell(cell) || (cell->stream == t->stream && i < COVEY_WINDOWS)) continue;
     freeze(t, cell);
-    ++own;
-    ++all;
+    ++t->in_flight;
+    ++a->in_flight;
   }
 }
 
@@ -387,6 +410,8 @@ void covey_telemetry_ack(covey_agent_t* a, const covey_stream_ack_t* ack) {
       if (frozen->sequence <= ack->cumulative || (ahead < 64 && (ack->bitmap >> ahead & 1) != 0)) {
         frozen->sequence = 0;
         frozen->merged = 0;
+        --t->in_flight;
+        --a->in_flight;
       }
     }
   }

@@ -237,6 +237,7 @@ typedef struct covey_inference {
   uint8_t confidence; /* quantised output of the winning class + 128 */
   uint32_t latency_us;
   uint64_t uptime_ms; /* 0: the time of the last poll */
+  uint32_t energy_uj; /* 0: not measured */
   bool failed;        /* no result: counts as an error and in nothing else */
 } covey_inference_t;
 
@@ -251,6 +252,14 @@ typedef struct covey_inference {
  * comes while poll exchanges models, is not counted (0). */
 uint32_t covey_agent_record_inference(covey_agent_t* agent, size_t model,
                                       const covey_inference_t* inference);
+
+#if COVEY_HEALTH
+/* What firmware knows of itself, as often as it likes: the least free heap, the most of arena and
+ * stack used (0: not known), and counts since the last call (drops: inferences that were skipped;
+ * rejects: inputs that were refused before the runtime). Travels with the next window. What the
+ * agent knows comes by itself: drops of record_inference, a start out of COVEY_START_WATCHDOG. */
+void covey_agent_health(covey_agent_t* agent, size_t model, const covey_health_t* health);
+#endif
 
 /* Winning class and its confidence of an int8 output, the first of equal ones. */
 static inline void covey_classify(const int8_t* output, size_t size, covey_inference_t* inference) {

@@ -138,6 +138,7 @@ typedef struct covey_agent {
   bool progress_dirty;
   uint8_t subscribed; /* how many of the fixed topics */
   uint8_t credit;
+  uint8_t in_flight; /* frozen windows of all models */
   covey_inbox_t inbox;
   covey_journal_t journal;
   covey_timer_t timers[COVEY_TIMERS];

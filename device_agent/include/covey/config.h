@@ -44,6 +44,19 @@
 #ifndef COVEY_SAMPLES_MAX
 #define COVEY_SAMPLES_MAX 4
 #endif
+/* Leaves of a release's QuantTree; 0: none are counted, and the code is left out. */
+#ifndef COVEY_JOINT_LEAVES_MAX
+#define COVEY_JOINT_LEAVES_MAX 16
+#endif
+/* Energy per inference, where the port measures it: 8 buckets reach 65 mJ, the last one takes what
+ * is more. 0: not counted, and the code is left out. */
+#ifndef COVEY_ENERGY_BUCKETS
+#define COVEY_ENERGY_BUCKETS 8
+#endif
+/* What firmware says about itself (covey_agent_health) and drops, in reports. 0: left out. */
+#ifndef COVEY_HEALTH
+#define COVEY_HEALTH 1
+#endif
 /* Side of the agreement matrix of shadow mode; the last class takes what is beyond. 2 at least. */
 #ifndef COVEY_SHADOW_CLASSES_MAX
 #define COVEY_SHADOW_CLASSES_MAX 4
@@ -84,9 +97,6 @@
 #ifndef COVEY_BARRIER
 #ifdef __GNUC__
 #define COVEY_BARRIER() __asm__ volatile("" ::: "memory")
-#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
-#include <stdatomic.h>
-#define COVEY_BARRIER() atomic_signal_fence(memory_order_seq_cst)
 #else
 #error "define COVEY_BARRIER() for this compiler in COVEY_USER_CONFIG"
 #endif
@@ -112,6 +122,9 @@ COVEY_STATIC_ASSERT(COVEY_FEATURES_MAX >= 0 && COVEY_FEATURES_MAX <= 16);
 COVEY_STATIC_ASSERT(COVEY_BINS_MAX >= 2 && COVEY_BINS_MAX <= 16);
 COVEY_STATIC_ASSERT(COVEY_CLASSES_MAX >= 2 && COVEY_CLASSES_MAX <= 16);
 COVEY_STATIC_ASSERT(COVEY_LATENCY_BUCKETS >= 8 && COVEY_LATENCY_BUCKETS <= 64);
+COVEY_STATIC_ASSERT(COVEY_JOINT_LEAVES_MAX == 0 ||
+                    (COVEY_JOINT_LEAVES_MAX >= 2 && COVEY_JOINT_LEAVES_MAX <= 16));
+COVEY_STATIC_ASSERT(COVEY_ENERGY_BUCKETS >= 0 && COVEY_ENERGY_BUCKETS <= 16);
 COVEY_STATIC_ASSERT(COVEY_SAMPLES_MAX >= 0 && COVEY_SAMPLES_MAX <= 16);
 COVEY_STATIC_ASSERT(COVEY_SHADOW_CLASSES_MAX >= 2 && COVEY_SHADOW_CLASSES_MAX <= COVEY_CLASSES_MAX);
 COVEY_STATIC_ASSERT(COVEY_WINDOWS_IN_FLIGHT >= 1 && COVEY_WINDOWS_IN_FLIGHT <= 4);

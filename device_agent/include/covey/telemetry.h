@@ -59,12 +59,14 @@ typedef struct covey_samples {
 } covey_samples_t;
 
 /* All counts of a window are in one array, so that merging is one loop: by class, by confidence of
- * the winning class, by latency, then per feature its bins and these three. */
+ * the winning class, by latency, by energy, by leaf, then per feature its bins and these three. */
 enum {
   COVEY_COUNTS_CLASSES = 0,
   COVEY_COUNTS_CONFIDENCE = COVEY_COUNTS_CLASSES + COVEY_CLASSES_MAX,
   COVEY_COUNTS_LATENCY = COVEY_COUNTS_CONFIDENCE + COVEY_CONFIDENCE_BINS,
-  COVEY_COUNTS_FEATURES = COVEY_COUNTS_LATENCY + COVEY_LATENCY_BUCKETS,
+  COVEY_COUNTS_ENERGY = COVEY_COUNTS_LATENCY + COVEY_LATENCY_BUCKETS,
+  COVEY_COUNTS_JOINT = COVEY_COUNTS_ENERGY + COVEY_ENERGY_BUCKETS,
+  COVEY_COUNTS_FEATURES = COVEY_COUNTS_JOINT + COVEY_JOINT_LEAVES_MAX,
   COVEY_COUNT_MISSING = COVEY_BINS_MAX,
   COVEY_COUNT_BELOW, /* of training_min */
   COVEY_COUNT_ABOVE, /* of training_max */
@@ -82,7 +84,9 @@ enum {
 /* So are sums, exact. Those of features are of values that are not missing. */
 enum {
   COVEY_SUM_LATENCY = 0,
-  COVEY_SUM_FEATURES, /* per feature: values (two's complement), and squares */
+  COVEY_SUM_ENERGY,
+  /* per feature: values (two's complement), and squares */
+  COVEY_SUM_FEATURES = COVEY_SUM_ENERGY + (COVEY_ENERGY_BUCKETS > 0 ? 1 : 0),
   COVEY_SUMS = COVEY_SUM_FEATURES + 2 * COVEY_FEATURE_ROOM
 };
 
@@ -105,6 +109,17 @@ typedef struct covey_open_window {
   uint16_t counts[COVEY_COUNTS_OPEN];
 } covey_open_window_t;
 
+/* covey.device.v1.Health. Sizes are extremes, 0: not told; the rest are counts. */
+typedef struct covey_health {
+  uint32_t heap_free_min_bytes;
+  uint32_t arena_used_max_bytes;
+  uint32_t stack_used_max_bytes;
+  uint32_t drops;           /* inferences that were not made, or not counted */
+  uint32_t rejects;         /* inputs refused before the runtime */
+  uint32_t watchdog_resets; /* the agent counts these two by itself */
+  uint32_t saturated;
+} covey_health_t;
+
 /* Empty (merged is 0), a cell of the backlog (sequence is 0), or a frozen window. */
 typedef struct covey_window {
   covey_tally_t tally;
@@ -120,15 +135,25 @@ typedef struct covey_window {
   uint8_t stream;                     /* index */
   uint8_t class_count;
   uint8_t feature_count;
+  uint8_t leaf_count;
   uint8_t bin_counts[COVEY_FEATURE_ROOM];
+#if COVEY_HEALTH
+  covey_health_t health;
+#endif
 } covey_window_t;
 
 typedef struct covey_stream {
-  uint8_t manifest[COVEY_PREFIX_BYTES];
-  uint64_t inferences_total; /* closed ones */
-  uint32_t sequence;         /* of the last frozen window */
-  bool used;
+  uint8_t manifest[COVEY_PREFIX_BYTES]; /* zeros: free */
+  uint64_t inferences_total;            /* closed ones */
+  uint32_t sequence;                    /* of the last frozen window */
 } covey_stream_t;
+
+/* A node of the QuantTree. */
+typedef struct covey_node {
+  int16_t threshold;
+  uint8_t feature;
+  bool above;
+} covey_node_t;
 
 /* The telemetry tables of the active model. */
 typedef struct covey_tables {
@@ -139,6 +164,10 @@ typedef struct covey_tables {
   uint8_t edge_counts[COVEY_FEATURE_ROOM];
   uint8_t feature_count;
   uint8_t class_count;
+#if COVEY_JOINT_LEAVES_MAX > 0
+  uint8_t node_count;
+  covey_node_t nodes[COVEY_JOINT_LEAVES_MAX - 1];
+#endif
 } covey_tables_t;
 
 /* What the shadow's invocations gave since the last window closed; the agent's thread only. */
@@ -160,12 +189,17 @@ typedef struct covey_telemetry {
   volatile uint8_t state;    /* index of the open window, and COVEY_SPARE */
   volatile uint8_t counting; /* false: no model acts, or models are being exchanged */
   /* the agent's thread's */
-  uint8_t stream;  /* of the open windows */
-  bool exchange;   /* of models: not done yet */
-  uint32_t inside; /* `recording` right after a window was closed */
+  uint8_t stream;    /* of the open windows */
+  uint8_t in_flight; /* frozen windows */
+  bool exchange;     /* of models: not done yet */
+  uint32_t inside;   /* `recording` right after a window was closed */
   uint64_t opened_ms;
   covey_tables_t tables;
   covey_shadow_counts_t shadow;
+#if COVEY_HEALTH
+  covey_health_t health; /* since the last window closed */
+  uint32_t drops_told;   /* of `drops` */
+#endif
   covey_stream_t streams[COVEY_STREAMS_MAX];
   covey_window_t windows[COVEY_WINDOWS];
 } covey_telemetry_t;

@@ -345,13 +345,13 @@ TEST(Wire, LargestMessagesFit) {
   window.stream = 0;
   window.class_count = COVEY_CLASSES_MAX;
   window.feature_count = COVEY_FEATURES_MAX;
+  window.leaf_count = COVEY_JOINT_LEAVES_MAX;
   window.tally.samples.count = COVEY_SAMPLES_MAX;
   for (auto& bins : window.bin_counts) bins = COVEY_BINS_MAX;
   for (int i = 0; i < COVEY_FEATURES_MAX; ++i) {
     window.tally.sums[COVEY_SUM_FEATURES + 2 * i] = uint64_t{1} << 63;
   }
   window.resend.left_ms = 0;
-  t.streams[0].used = true;
   agent.timers[COVEY_TIMER_REPORT].left_ms = 0;
   agent.hello_sent = true;
   bench.device.outbox.clear();
