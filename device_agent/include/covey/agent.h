@@ -182,7 +182,8 @@ int covey_agent_start(covey_agent_t* agent, covey_start_cause_t cause, uint64_t 
 
 /* Before a deep sleep that keeps all memory (agent, arenas, telemetry) but may come back through
  * the reset vector: the connection counts as lost. Returns how long the agent can sleep, as poll
- * does. A model on probation goes on afterwards: neither sleep nor wake-up is a start. */
+ * does. A model on probation goes on afterwards: neither sleep nor wake-up is a start. Nothing may
+ * be recorded until covey_agent_resume. */
 uint32_t covey_agent_suspend(covey_agent_t* agent, uint64_t now_ms);
 /* After it; now_ms includes the sleep. Errors: NO_CONTEXT: this memory does not hold the agent that
  * covey_agent_suspend left, so begin with covey_agent_init and a start out of COVEY_START_SLEEP. */
