@@ -75,6 +75,7 @@ Result<BuiltArtifact> build_one(const BuildOptions& options, const ArtifactSourc
   std::vector<uint32_t> sampling;
   if (probability > 0) sampling.assign(kConfidenceBins, probability);
   input.tables = tables_of(statistics.part, std::move(sampling));
+  input.tables.joint = statistics.joint;
   Result<UnsignedArtifact> built = build_artifact(input);
   if (!built) return built.error();
   return BuiltArtifact{std::move(built->manifest_bytes),

@@ -102,7 +102,44 @@ Status check_latency(const WindowCounts& window) {
   return {};
 }
 
+Status check_joint(const WindowCounts& window, const Shape& shape) {
+  if (window.joint.empty()) return {};
+  if (window.joint.size() != shape.joint) {
+    return shape_error("joint", window.joint.size(), shape.joint);
+  }
+  if (total(window.joint) <= window.inferences) return {};
+  return contradiction("joint has more inferences than the window");
+}
+
+Status check_energy(const WindowCounts& window) {
+  if (window.energy.size() > kEnergyBucketsMax) {
+    return shape_error("energy", window.energy.size(), kEnergyBucketsMax);
+  }
+  const uint64_t measured = total(window.energy);
+  if (measured > window.inferences) {
+    return contradiction("energy has more inferences than the window");
+  }
+  // measured <= 2^32, and a device measures in 32 bits: the products fit.
+  uint64_t least = 0;
+  for (size_t bucket = 0; bucket < window.energy.size(); ++bucket) {
+    least += window.energy[bucket] * energy_lower_uj(bucket);
+  }
+  if (window.energy_sum_uj < least || window.energy_sum_uj > measured * 0xffff'ffffU) {
+    return contradiction("energy_sum_uj is impossible for the buckets");
+  }
+  return {};
+}
+
+// Of those that say something: 0 doesn't.
+uint64_t least_told(uint64_t a, uint64_t b) {
+  return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
+}
+
 }  // namespace
+
+uint64_t energy_lower_uj(size_t bucket) {
+  return bucket == 0 ? 0 : uint64_t{16} << (2 * (bucket - 1));
+}
 
 void merge(WindowCounts& target, const WindowCounts& from) {
   target.inferences = add_saturating(target.inferences, from.inferences);
@@ -117,6 +154,13 @@ void merge(WindowCounts& target, const WindowCounts& from) {
   target.rejects = add_saturating(target.rejects, from.rejects);
   target.drops = add_saturating(target.drops, from.drops);
   target.saturated = add_saturating(target.saturated, from.saturated);
+  add(target.joint, from.joint);
+  add(target.energy, from.energy);
+  target.energy_sum_uj = add_saturating(target.energy_sum_uj, from.energy_sum_uj);
+  target.watchdog_resets = add_saturating(target.watchdog_resets, from.watchdog_resets);
+  target.heap_free_min_bytes = least_told(target.heap_free_min_bytes, from.heap_free_min_bytes);
+  target.arena_used_max_bytes = std::max(target.arena_used_max_bytes, from.arena_used_max_bytes);
+  target.stack_used_max_bytes = std::max(target.stack_used_max_bytes, from.stack_used_max_bytes);
 }
 
 Status check(const WindowCounts& window, const Shape& shape) {
@@ -145,6 +189,8 @@ Status check(const WindowCounts& window, const Shape& shape) {
     if (Status ok = check_sum("classes", window.classes, window.inferences); !ok) return ok;
     if (Status ok = check_sum("confidence", window.confidence, window.inferences); !ok) return ok;
   }
+  if (Status ok = check_joint(window, shape); !ok) return ok;
+  if (Status ok = check_energy(window); !ok) return ok;
   return check_latency(window);
 }
 

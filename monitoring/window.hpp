@@ -22,6 +22,8 @@ constexpr size_t kBinsMax = 64;
 constexpr size_t kClassesMax = 64;
 constexpr size_t kConfidenceBins = 16;
 constexpr size_t kLatencyBucketsMax = 64;
+constexpr size_t kJointLeavesMax = 16;
+constexpr size_t kEnergyBucketsMax = 16;
 constexpr int32_t kFeatureValueMin = std::numeric_limits<int16_t>::min();
 constexpr int32_t kFeatureValueMax = std::numeric_limits<int16_t>::max();
 // Backlog cells on the device have 32 bits: no window can hold more.
@@ -49,11 +51,19 @@ struct WindowCounts {
   Counts latency;     // latency_bucket(); empty where the port cannot measure
   uint32_t latency_max_us = 0;
   uint64_t latency_sum_us = 0;
+  Counts joint;   // by leaf of the QuantTree, where no feature of it is missing; empty: no tree
+  Counts energy;  // energy_lower_uj(); of inferences that were measured
+  uint64_t energy_sum_uj = 0;
   // Not among the inferences above.
   uint64_t errors = 0;     // the runtime failed
   uint64_t rejects = 0;    // input refused before the runtime
-  uint64_t drops = 0;      // work skipped, e.g. no time
-  uint64_t saturated = 0;  // cells that would have overflowed (a broken agent, or a very old one)
+  uint64_t drops = 0;      // work skipped, e.g. no time, or not counted
+  uint64_t saturated = 0;  // cells that would have overflowed
+  uint64_t watchdog_resets = 0;
+  // Extremes of what firmware says about itself; 0: it didn't.
+  uint64_t heap_free_min_bytes = 0;
+  uint64_t arena_used_max_bytes = 0;
+  uint64_t stack_used_max_bytes = 0;
 
   bool operator==(const WindowCounts&) const = default;
 };
@@ -62,6 +72,7 @@ struct WindowCounts {
 struct Shape {
   std::vector<size_t> bins;  // per feature
   size_t classes = 0;
+  size_t joint = 0;  // leaves; a report may have none, of an agent that doesn't know trees
 
   bool operator==(const Shape&) const = default;
 };
@@ -74,7 +85,8 @@ void merge(WindowCounts& target, const WindowCounts& from);
 // WINDOW_CONTRADICTION (counts that no run of the device can produce); the message names the field.
 Status check(const WindowCounts& window, const Shape& shape);
 
-// Canonical bytes: version, then varints; equal windows give equal bytes and the other way round.
+// Canonical bytes: version (1 where a window has nothing that came later), then varints; equal
+// windows give equal bytes and the other way round.
 Bytes encode(const WindowCounts& window);
 // Refuses anything that encode() would not have written. Errors: BAD_WINDOW_BYTES.
 Result<WindowCounts> decode_window(ByteView bytes);
@@ -88,6 +100,9 @@ struct LatencyBounds {
   uint64_t upper_us = 0;
 };
 LatencyBounds latency_bounds(uint32_t bucket);
+
+// Least energy of a bucket: 0, then 16 * 4^(k - 1).
+uint64_t energy_lower_uj(size_t bucket);
 
 // The q-quantile (rank ceil(q n)) of a latency histogram: between the bounds for certain, estimate
 // by linear interpolation. The last bucket is bounded by max_us. Nothing counted: nullopt.

@@ -1,5 +1,6 @@
-// The stored form of a window: version 1, then LEB128 varints in the order of the struct; vectors
-// carry their length. One window has one encoding, so that aggregates can be compared as bytes.
+// The stored form of a window: version, then LEB128 varints; vectors carry their length. Version 2
+// appends what version 1 did not know, and is only written where there is some of it: one window
+// has one encoding, so that aggregates can be compared as bytes.
 #include <string>
 
 #include "monitoring/window.hpp"
@@ -8,6 +9,12 @@ namespace covey::monitoring {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersionLater = 2;
+
+bool has_later(const WindowCounts& w) {
+  return !w.joint.empty() || !w.energy.empty() || w.energy_sum_uj != 0 || w.watchdog_resets != 0 ||
+         w.heap_free_min_bytes != 0 || w.arena_used_max_bytes != 0 || w.stack_used_max_bytes != 0;
+}
 
 void put(Bytes& out, uint64_t value) {
   while (value >= 0x80) {
@@ -60,6 +67,7 @@ class Reader {
   void end() {
     if (at_ != bytes_.size()) fail("the end", "has more bytes");
   }
+  void refuse(const char* field, const char* what) { fail(field, what); }
   bool ok() const { return error_.empty(); }
   Error error() const {
     return {Code::kDataLoss, "BAD_WINDOW_BYTES", "stored window counts: " + error_};
@@ -93,7 +101,8 @@ FeatureCounts read_feature(Reader& in) {
 }  // namespace
 
 Bytes encode(const WindowCounts& window) {
-  Bytes out{kVersion};
+  const bool later = has_later(window);
+  Bytes out{later ? kVersionLater : kVersion};
   put(out, window.inferences);
   put(out, uint64_t{window.features.size()});
   for (const FeatureCounts& feature : window.features) {
@@ -115,11 +124,19 @@ Bytes encode(const WindowCounts& window) {
   put(out, window.rejects);
   put(out, window.drops);
   put(out, window.saturated);
+  if (!later) return out;
+  put(out, window.joint);
+  put(out, window.energy);
+  put(out, window.energy_sum_uj);
+  put(out, window.watchdog_resets);
+  put(out, window.heap_free_min_bytes);
+  put(out, window.arena_used_max_bytes);
+  put(out, window.stack_used_max_bytes);
   return out;
 }
 
 Result<WindowCounts> decode_window(ByteView bytes) {
-  if (bytes.empty() || bytes[0] != kVersion) {
+  if (bytes.empty() || (bytes[0] != kVersion && bytes[0] != kVersionLater)) {
     return Error{Code::kDataLoss, "BAD_WINDOW_BYTES",
                  "stored window counts: the version byte is missing or unknown"};
   }
@@ -137,6 +154,16 @@ Result<WindowCounts> decode_window(ByteView bytes) {
   window.rejects = in.number("rejects");
   window.drops = in.number("drops");
   window.saturated = in.number("saturated");
+  if (bytes[0] == kVersionLater) {
+    window.joint = in.counts("joint", kJointLeavesMax);
+    window.energy = in.counts("energy", kEnergyBucketsMax);
+    window.energy_sum_uj = in.number("energy_sum_uj");
+    window.watchdog_resets = in.number("watchdog_resets");
+    window.heap_free_min_bytes = in.number("heap_free_min_bytes");
+    window.arena_used_max_bytes = in.number("arena_used_max_bytes");
+    window.stack_used_max_bytes = in.number("stack_used_max_bytes");
+    if (!has_later(window)) in.refuse("the version", "is of more than there is");
+  }
   in.end();
   if (!in.ok()) return in.error();
   return window;

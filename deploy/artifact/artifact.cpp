@@ -25,7 +25,9 @@ Status check_agreement(const Manifest& manifest, const Selftest& selftest,
                         ", the manifest of " + to_string(manifest.release()));
   }
   // Counts of other bins than the baseline's would be compared with it bin by bin.
-  if (tables != tables_of(part, tables.sample_probability)) {
+  TelemetryTables expected = tables_of(part, tables.sample_probability);
+  expected.joint = tables.joint;
+  if (tables != expected) {
     return inconsistent(
         "the telemetry tables and the baseline of the gateway part have different features, edges "
         "or classes");

@@ -57,10 +57,12 @@ Result<Bytes> encode(const GatewayPart& part);
 Result<GatewayPart> decode_gateway_part(ByteView json);
 
 // What a training pipeline writes beside a .tflite (stats.json): the gateway part and the self-test
-// vectors ("selftest": [{"input": [int8...], "output": [int8...]}], "selftest_tolerance").
+// vectors ("selftest": [{"input": [int8...], "output": [int8...]}], "selftest_tolerance"). It may
+// have a QuantTree ("joint": [{"feature": NAME, "threshold": int, "above": bool}, ...]).
 struct TrainingStatistics {
   GatewayPart part;
   Selftest selftest;
+  std::vector<JointNode> joint;  // of the tables
 };
 Result<TrainingStatistics> decode_training_statistics(ByteView json);
 

@@ -44,6 +44,27 @@ Result<FeatureTable> read_feature(ByteView bytes, size_t index) {
   return feature;
 }
 
+Result<JointNode> read_node(ByteView bytes, size_t index) {
+  const std::string path = "joint[" + std::to_string(index) + "]";
+  const Result<std::vector<wire::Field>> fields = wire::split(bytes);
+  if (!fields) return kReader.error(path, fields.error().message);
+  JointNode node;
+  for (const wire::Field& field : *fields) {
+    Status read;
+    uint32_t above = 0;
+    if (field.number == 1) {
+      read = kReader.u32(field, path + ".feature", node.feature);
+    } else if (field.number == 2) {
+      read = kReader.sint32(field, path + ".threshold", node.threshold);
+    } else if (field.number == 3) {
+      read = kReader.u32(field, path + ".above", above);
+      node.above = above != 0;
+    }
+    if (!read) return read.error();
+  }
+  return node;
+}
+
 }  // namespace
 
 Status validate(const TelemetryTables& tables) {
@@ -76,6 +97,16 @@ Status validate(const TelemetryTables& tables) {
       return kReader.error(at(i, "training_min"), "is above training_max");
     }
   }
+  if (tables.joint.size() > kJointNodesMax) {
+    return kReader.error("joint", "has more than " + std::to_string(kJointNodesMax) + " nodes");
+  }
+  for (size_t i = 0; i < tables.joint.size(); ++i) {
+    if (tables.joint[i].feature >= tables.features.size()) {
+      return kReader.error(
+          "joint[" + std::to_string(i) + "].feature",
+          "there are only " + std::to_string(tables.features.size()) + " features");
+    }
+  }
   if (!tables.sample_probability.empty() && tables.sample_probability.size() != kConfidenceBins) {
     return kReader.error("sample_probability", "expected one entry for each of 16 confidence bins");
   }
@@ -103,6 +134,13 @@ Result<Bytes> encode(const TelemetryTables& tables) {
   writer.varint(2, tables.classes);
   writer.packed(
       3, std::vector<uint64_t>(tables.sample_probability.begin(), tables.sample_probability.end()));
+  for (const JointNode& node : tables.joint) {
+    wire::Writer inner;
+    inner.varint(1, node.feature)
+        .varint(2, wire::zigzag(node.threshold))
+        .varint(3, node.above ? 1 : 0);
+    writer.element(4, inner.take());
+  }
   Bytes bytes = writer.take();
   if (bytes.size() > kTablesBytesMax) {
     return invalid(std::string(kReason), "tables: have " + std::to_string(bytes.size()) +
@@ -142,6 +180,17 @@ Result<TelemetryTables> decode_tables(ByteView bytes) {
           !read) {
         return read.error();
       }
+    } else if (field.number == 4) {
+      ByteView value;
+      if (Status read = kReader.bytes(field, "joint", kTablesBytesMax, value); !read) {
+        return read.error();
+      }
+      if (tables.joint.size() >= kJointNodesMax) {
+        return kReader.error("joint", "has more than " + std::to_string(kJointNodesMax) + " nodes");
+      }
+      const Result<JointNode> node = read_node(value, tables.joint.size());
+      if (!node) return node.error();
+      tables.joint.push_back(*node);
     }
   }
   if (Status valid = validate(tables); !valid) return valid.error();

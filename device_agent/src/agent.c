@@ -69,6 +69,14 @@ int covey_agent_start(covey_agent_t* a, covey_start_cause_t cause, uint64_t now_
   covey_clock(a, now_ms);
   a->timers[COVEY_TIMER_WINDOW].left_ms = a->times.report_interval_ms;
   if (cause == COVEY_START_SLEEP) a->journal.clean = true; /* no write was cut */
+#if COVEY_HEALTH
+  if (cause == COVEY_START_WATCHDOG) { /* said once, by the first model */
+    covey_health_t health;
+    memset(&health, 0, sizeof health);
+    health.watchdog_resets = 1;
+    covey_agent_health(a, 0, &health);
+  }
+#endif
   for (m = a->models; m != covey_models_end(a); ++m) {
     covey_model_start(a, m, cause, crashed == m->index + 1U);
   }
@@ -167,7 +175,7 @@ int covey_agent_invoke(covey_agent_t* a, size_t model, const int8_t* input, size
     return error;
   }
   m->invoke_errors = 0;
-  if (shadowed) covey_shadow_compare(a, m, &shadow, output, output_size);
+  if (shadowed) covey_shadow_compare(m, &shadow, output, output_size);
   return COVEY_OK;
 }
 

@@ -19,7 +19,7 @@ void covey_clock(covey_agent_t* a, uint64_t now_ms) {
     unsigned i;
     pass(&m->phase, 1, ms);
     pass(&m->lease, 1, ms);
-    for (i = 0; t != NULL && i < COVEY_WINDOWS_IN_FLIGHT; ++i) pass(&t->frozen[i].resend, 1, ms);
+    for (i = 0; t != NULL && i < COVEY_WINDOWS; ++i) pass(&t->windows[i].resend, 1, ms);
   }
 }
 

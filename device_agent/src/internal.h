@@ -33,6 +33,10 @@ static inline covey_model_t* covey_models_end(const covey_agent_t* a) { return a
 /* NULL: there is no such model. */
 covey_model_t* covey_model_at(const covey_agent_t* a, size_t index);
 void covey_model_status_of(const covey_model_t* m, covey_model_status_t* status);
+/* Good inferences since the model became active in this boot. */
+static inline uint32_t covey_good(const covey_model_t* m) {
+  return m->good_inferences - m->good_before;
+}
 static inline void covey_lock(const covey_agent_t* a) {
   if (covey_port(a)->lock != NULL) covey_port(a)->lock(covey_port(a)->lock_ctx);
 }
@@ -241,7 +245,7 @@ void covey_shadow_unload(covey_model_t* m);
 /* By chance: true when the candidate ran. */
 bool covey_shadow_invoke(covey_agent_t* a, covey_model_t* m, const int8_t* input, size_t input_size,
                          covey_inference_t* shadow);
-void covey_shadow_compare(covey_agent_t* a, const covey_model_t* m, const covey_inference_t* shadow,
+void covey_shadow_compare(const covey_model_t* m, const covey_inference_t* shadow,
                           const int8_t* output, size_t output_size);
 
 /* ---- goal.c */
@@ -298,9 +302,13 @@ int covey_enroll_receive(covey_agent_t* a, covey_bytes_t message);
 void covey_telemetry_reset(covey_telemetry_t* t);
 /* May another manifest become active without losing a count? */
 bool covey_telemetry_room(covey_agent_t* a, const covey_model_t* m, const uint8_t* manifest);
-/* Counts for the active model from now on, under this manifest; NULL: nothing is active. */
-void covey_telemetry_switch(covey_agent_t* a, const covey_model_t* m, const uint8_t* manifest);
-void covey_telemetry_close(covey_agent_t* a, const covey_model_t* m);
+/* Counts for the active model from now on, under its manifest; or for none. Where somebody is
+ * recording just now, poll does it when that is over. */
+void covey_telemetry_switch(covey_agent_t* a, const covey_model_t* m);
+/* The open window into its stream's cell, or, where somebody is inside, at a later poll. */
+void covey_telemetry_close(covey_agent_t* a, covey_telemetry_t* t);
+/* Among all that came and will come, those with the least lots stay. */
+void covey_keep_sample(covey_samples_t* samples, const covey_sample_t* sample);
 void covey_telemetry_step(covey_agent_t* a);
 void covey_telemetry_connected(covey_agent_t* a);
 /* covey.device.v1.StreamAck */
@@ -312,7 +320,7 @@ typedef struct covey_stream_ack {
 void covey_telemetry_ack(covey_agent_t* a, const covey_stream_ack_t* ack);
 bool covey_telemetry_drained(const covey_agent_t* a);
 void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_telemetry_t* t,
-                         const covey_frozen_window_t* frozen);
+                         const covey_window_t* frozen);
 /* Checks only when `out` is NULL. Errors: TABLES_INVALID. */
 int covey_tables_parse(covey_bytes_t message, covey_tables_t* out);
 

@@ -27,10 +27,12 @@ uint32_t covey_retained_take(covey_agent_t* a) {
 void covey_unload(covey_agent_t* a, covey_model_t* m) {
   const covey_runtime_t* runtime = m->config->runtime;
   covey_shadow_unload(m); /* it has the rest of this one's arena */
-  if (m->active != COVEY_NO_SLOT) covey_telemetry_switch(a, m, NULL);
+  if (m->active != COVEY_NO_SLOT) {
+    m->active = COVEY_NO_SLOT;
+    covey_telemetry_switch(a, m);
+  }
   if (m->loaded != COVEY_NO_SLOT) runtime->unload(runtime->ctx);
   m->loaded = COVEY_NO_SLOT;
-  m->active = COVEY_NO_SLOT;
   memset(&m->view, 0, sizeof m->view);
 }
 
@@ -89,8 +91,8 @@ int covey_load(covey_agent_t* a, covey_model_t* m, uint8_t slot) {
 
 void covey_activate(covey_agent_t* a, covey_model_t* m) {
   m->active = m->loaded;
-  m->good_inferences = 0;
-  covey_telemetry_switch(a, m, m->view.manifest);
+  m->good_before = m->good_inferences;
+  covey_telemetry_switch(a, m);
 }
 
 int covey_guarded_invoke(covey_agent_t* a, const covey_model_t* m, const covey_runtime_t* runtime,

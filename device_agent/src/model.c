@@ -177,7 +177,7 @@ static void probation_step(covey_agent_t* a, covey_model_t* m) {
     probation_start(a, m, m->record.starts); /* the journal failed at start */
   } else if (m->active != m->record.candidate) {
     selftest_step(a, m);
-  } else if (covey_due(a, &m->phase) || m->good_inferences >= a->times.probation_inferences) {
+  } else if (covey_due(a, &m->phase) || covey_good(m) >= a->times.probation_inferences) {
     covey_model_edit(m)->phase = COVEY_PHASE_PROBATION_OK; /* not journaled: a reboot tries again */
     m->phase.left_ms = a->times.grant_ms;
     changed(a, m);
@@ -287,7 +287,7 @@ static void confirmed_faults(covey_agent_t* a, covey_model_t* m) {
   if (m->invoke_errors >= COVEY_CONFIRMED_FAULTS_MAX) {
     m->invoke_errors = 0;
     if (fall_back(a, m, m->invoke_error)) covey_model_run_confirmed(a, m);
-  } else if (m->record.faults != 0 && m->good_inferences >= FAULTS_FORGIVEN_AFTER) {
+  } else if (m->record.faults != 0 && covey_good(m) >= FAULTS_FORGIVEN_AFTER) {
     covey_model_edit(m)->faults = 0;
     (void)covey_model_commit(a, m);
   }

@@ -1,4 +1,5 @@
-/* The hot path: one inference into the open window. Integers only, no division. */
+/* The hot path: one inference into the open window. Integers only, no division. Whatever is here
+ * may run in an ISR that interrupted any other line of the agent: see covey/telemetry.h. */
 #include "internal.h"
 
 /* Width at most 25 %: 40 buckets reach 32.8 ms, 64 reach 2.1 s. */
@@ -24,96 +25,170 @@ static unsigned bin_of(const int16_t* edges, unsigned count, int16_t value) {
   return low;
 }
 
-static void record_feature(covey_telemetry_t* t, unsigned index, int16_t value) {
-  const covey_tables_t* tables = &t->tables;
-  covey_moments_t* m = &t->open.tally.moments[index];
-  uint16_t* counts = &t->open.counts[COVEY_COUNTS_FEATURES + index * COVEY_FEATURE_COUNTS];
+static void reach(uint16_t* extreme, int distance) {
+  if (distance > *extreme) *extreme = (uint16_t)distance;
+}
+
+static void record_feature(const covey_tables_t* tables, covey_open_window_t* open, unsigned index,
+                           int value) {
+  uint16_t* counts = &open->counts[COVEY_COUNTS_FEATURES + index * COVEY_FEATURE_COUNTS];
+  uint64_t* sums = &open->tally.sums[COVEY_SUM_FEATURES + 2 * index];
   if (value == COVEY_FEATURE_MISSING) {
     ++counts[COVEY_COUNT_MISSING];
     return;
   }
-  ++counts[bin_of(tables->edges[index], tables->edge_counts[index], value)];
+  ++counts[bin_of(tables->edges[index], tables->edge_counts[index], (int16_t)value)];
   if (value < tables->training_min[index]) ++counts[COVEY_COUNT_BELOW];
   if (value > tables->training_max[index]) ++counts[COVEY_COUNT_ABOVE];
-  if (value < m->min) m->min = value;
-  if (value > m->max) m->max = value;
-  m->sum += value;
-  m->sum_squares += (uint32_t)((int32_t)value * value);
+  reach(&open->tally.extremes[2 * index], INT16_MAX - value);
+  reach(&open->tally.extremes[2 * index + 1], value - INT16_MIN);
+  sums[0] += (uint64_t)(int64_t)value;
+  sums[1] += (uint32_t)(value * value);
 }
 
-/* Poisson sampling by confidence bin. More hits than room: a reservoir, in which each hit has the
- * same chance to stay. */
-static void sample(covey_agent_t* a, covey_telemetry_t* t, const covey_inference_t* inference) {
+static int feature_of(const covey_inference_t* inference, unsigned index) {
+  return index < inference->feature_count ? inference->features[index] : COVEY_FEATURE_MISSING;
+}
+
+#if COVEY_JOINT_LEAVES_MAX > 0
+/* The first node that matches: from the last one, so that all features are looked at. One that is
+ * missing could have been in any leaf. */
+static void record_leaf(const covey_tables_t* tables, covey_open_window_t* open,
+                        const covey_inference_t* inference) {
+  unsigned leaf = tables->node_count;
+  unsigned i;
+  for (i = leaf; i-- > 0;) {
+    const covey_node_t* node = &tables->nodes[i];
+    const int value = feature_of(inference, node->feature);
+    if (value == COVEY_FEATURE_MISSING) return;
+    if ((value > node->threshold) == node->above) leaf = i;
+  }
+  ++open->counts[COVEY_COUNTS_JOINT + leaf];
+}
+#endif
+
+#if COVEY_ENERGY_BUCKETS > 0
+/* A factor of 4 wide: 8 buckets reach 65 mJ. */
+static void record_energy(covey_open_window_t* open, uint32_t energy_uj) {
+  uint32_t x = energy_uj >> 4;
+  unsigned index = 0;
+  if (energy_uj == 0) return;
+  for (; x != 0 && index < COVEY_ENERGY_BUCKETS - 1; x >>= 2) ++index;
+  ++open->counts[COVEY_COUNTS_ENERGY + index];
+  open->tally.sums[COVEY_SUM_ENERGY] += energy_uj;
+}
+#endif
+
+#if COVEY_SAMPLES_MAX > 0
+void covey_keep_sample(covey_samples_t* samples, const covey_sample_t* sample) {
+  covey_sample_t* place = &samples->at[samples->count];
+  unsigned i;
+  if (samples->count < COVEY_SAMPLES_MAX) {
+    ++samples->count;
+  } else {
+    place = samples->at;
+    for (i = 1; i < COVEY_SAMPLES_MAX; ++i) {
+      if (samples->at[i].lot > place->lot) place = &samples->at[i];
+    }
+    if (sample->lot >= place->lot) return;
+  }
+  *place = *sample;
+}
+
+static uint32_t draw(covey_telemetry_t* t) { /* Numerical Recipes; the high bits are good */
+  t->random = t->random * 1664525U + 1013904223U;
+  return t->random;
+}
+
+/* Poisson sampling by confidence bin. */
+static void sample(const covey_agent_t* a, covey_telemetry_t* t, covey_samples_t* samples,
+                   const covey_inference_t* inference) {
   uint32_t probability = t->tables.sample_probability[inference->confidence >> 4];
-  covey_samples_t* samples = &t->open.tally.samples;
-  uint32_t place;
-  covey_sample_t* s;
+  covey_sample_t s;
   if (a->sample_scale != 0 && a->sample_scale < 65536U) {
     probability = (probability * a->sample_scale) >> 16;
   }
-  if (COVEY_SAMPLES_MAX == 0 || covey_random32(a) >> 16 >= probability) return;
+  if (draw(t) >> 16 >= probability) return;
   ++samples->hits;
-  place = samples->count;
-  if (place == COVEY_SAMPLES_MAX) {
-    place = covey_jitter(a, samples->hits);
-    if (place >= COVEY_SAMPLES_MAX) return;
-  } else {
-    ++samples->count;
-  }
-  s = &samples->at[place];
-  s->inference = a->inference;
-  s->uptime_ms = inference->uptime_ms != 0 ? inference->uptime_ms : a->now_ms;
-  s->probability = probability;
-  s->class_index = (uint8_t)inference->class_index;
-  s->confidence = inference->confidence;
+  s.inference = a->inference;
+  /* Of the clock only what is read at once; covey_telemetry_close() fills in the rest. */
+  s.uptime_ms = inference->uptime_ms != 0 ? inference->uptime_ms : (uint32_t)a->now_ms;
+  s.probability = probability;
+  s.lot = draw(t);
+  s.class_index = (uint8_t)inference->class_index;
+  s.confidence = inference->confidence;
+  covey_keep_sample(samples, &s);
+}
+#endif
+
+/* The window to count in; NULL: none has room. */
+static covey_open_window_t* open_window(covey_telemetry_t* t) {
+  const unsigned state = t->state;
+  covey_open_window_t* open = &t->open[state & 1U];
+  /* 16-bit counts: full before one can overflow. */
+  if (open->tally.inferences != UINT16_MAX && open->tally.errors != UINT16_MAX) return open;
+  if ((state & COVEY_SPARE) == 0) return NULL;
+  t->state = (uint8_t)((state & 1U) ^ 1U);
+  return &t->open[(state & 1U) ^ 1U];
 }
 
-static uint32_t record(covey_agent_t* a, covey_model_t* m, const covey_inference_t* inference) {
-  covey_telemetry_t* t = m->config->telemetry;
+static uint32_t count(covey_agent_t* a, covey_model_t* m, covey_telemetry_t* t,
+                      const covey_inference_t* inference) {
+  covey_open_window_t* open = t->counting ? open_window(t) : NULL;
   covey_tally_t* tally;
-  uint16_t* counts;
   unsigned i;
-  if (t == NULL || t->stream == COVEY_NO_STREAM) {
-    if (!inference->failed && m->active != COVEY_NO_SLOT) ++m->good_inferences;
+  if (open == NULL) {
+    if (m->active != COVEY_NO_SLOT) t->drops = t->drops + 1;
     return 0;
   }
-  tally = &t->open.tally;
-  counts = t->open.counts;
-  /* 16-bit counts: full before one can overflow. */
-  if (tally->inferences == UINT16_MAX || tally->errors == UINT16_MAX) {
-    covey_telemetry_close(a, m);
-    if (tally->inferences == UINT16_MAX || tally->errors == UINT16_MAX) return 0; /* bug, counted */
-  }
+  tally = &open->tally;
   if (inference->failed || inference->class_index >= t->tables.class_count) {
     ++tally->errors;
     return 0;
   }
   ++m->good_inferences;
   ++a->inference;
-  if (tally->inferences == 0) tally->first_inference = a->inference;
-  ++tally->inferences;
-  ++counts[COVEY_COUNTS_CLASSES + inference->class_index];
-  ++counts[COVEY_COUNTS_CONFIDENCE + (inference->confidence >> 4)];
-  ++counts[COVEY_COUNTS_LATENCY + latency_bucket(inference->latency_us)];
-  tally->latency_sum_us += inference->latency_us;
+  if (tally->inferences++ == 0) tally->first_inference = a->inference;
+  ++open->counts[COVEY_COUNTS_CLASSES + inference->class_index];
+  ++open->counts[COVEY_COUNTS_CONFIDENCE + (inference->confidence >> 4)];
+  ++open->counts[COVEY_COUNTS_LATENCY + latency_bucket(inference->latency_us)];
+  tally->sums[COVEY_SUM_LATENCY] += inference->latency_us;
   if (inference->latency_us > tally->latency_max_us) tally->latency_max_us = inference->latency_us;
   for (i = 0; i < t->tables.feature_count; ++i) {
-    record_feature(t, i,
-                   i < inference->feature_count ? inference->features[i] : COVEY_FEATURE_MISSING);
+    record_feature(&t->tables, open, i, feature_of(inference, i));
   }
-  sample(a, t, inference);
+#if COVEY_JOINT_LEAVES_MAX > 0
+  record_leaf(&t->tables, open, inference);
+#endif
+#if COVEY_ENERGY_BUCKETS > 0
+  record_energy(open, inference->energy_uj);
+#endif
+#if COVEY_SAMPLES_MAX > 0
+  sample(a, t, &tally->samples, inference);
+#endif
   return a->inference;
 }
 
 uint32_t covey_agent_record_inference(covey_agent_t* a, size_t model,
                                       const covey_inference_t* inference) {
+  covey_model_t* m = &a->models[model];
+  covey_telemetry_t* t;
   uint32_t id;
   if (model >= a->config->model_count || inference == NULL ||
       (inference->feature_count != 0 && inference->features == NULL)) {
     return 0;
   }
+  t = m->config->telemetry;
+  if (t == NULL) {
+    if (!inference->failed && m->active != COVEY_NO_SLOT) ++m->good_inferences;
+    return 0;
+  }
   covey_lock(a);
-  id = record(a, &a->models[model], inference);
+  t->recording = t->recording + 1U;
+  COVEY_BARRIER();
+  id = count(a, m, t, inference);
+  COVEY_BARRIER();
+  t->recording = t->recording + 1U;
   covey_unlock(a);
   return id;
 }

@@ -106,7 +106,19 @@ static uint32_t row_of(uint32_t class_index) {
   return class_index < COVEY_SHADOW_CLASSES_MAX ? class_index : COVEY_SHADOW_CLASSES_MAX - 1;
 }
 
-void covey_shadow_compare(covey_agent_t* a, const covey_model_t* m, const covey_inference_t* shadow,
+/* At most 65,535 between two windows. */
+static void count(covey_telemetry_t* t, uint32_t which) {
+  uint16_t* at = &t->shadow.counts[which - COVEY_COUNTS_OPEN];
+  if (*at != UINT16_MAX) {
+    ++*at;
+  } else {
+#if COVEY_HEALTH
+    ++t->health.saturated;
+#endif
+  }
+}
+
+void covey_shadow_compare(const covey_model_t* m, const covey_inference_t* shadow,
                           const int8_t* output, size_t output_size) {
   covey_telemetry_t* t = m->config->telemetry;
   covey_inference_t acting;
@@ -114,15 +126,15 @@ void covey_shadow_compare(covey_agent_t* a, const covey_model_t* m, const covey_
   if (t == NULL || t->stream == COVEY_NO_STREAM) return;
   covey_classify(output, output_size, &acting);
   difference = (256U + shadow->confidence - acting.confidence) >> 5;
-  covey_lock(a);
-  memcpy(t->open.tally.shadow, m->goal.candidate, COVEY_PREFIX_BYTES);
-  if (shadow->failed) {
-    ++t->open.counts[COVEY_COUNTS_SHADOW_ERRORS];
-  } else {
-    ++t->open
-          .counts[COVEY_COUNTS_AGREEMENT + row_of(shadow->class_index) * COVEY_SHADOW_CLASSES_MAX +
-                  row_of(acting.class_index)];
-    ++t->open.counts[COVEY_COUNTS_DIFFERENCE + difference];
+  if (memcmp(t->shadow.candidate, m->goal.candidate, COVEY_PREFIX_BYTES) != 0) {
+    memset(&t->shadow, 0, sizeof t->shadow);
+    memcpy(t->shadow.candidate, m->goal.candidate, COVEY_PREFIX_BYTES);
   }
-  covey_unlock(a);
+  if (shadow->failed) {
+    count(t, COVEY_COUNTS_SHADOW_ERRORS);
+  } else {
+    count(t, COVEY_COUNTS_AGREEMENT + row_of(shadow->class_index) * COVEY_SHADOW_CLASSES_MAX +
+                 row_of(acting.class_index));
+    count(t, COVEY_COUNTS_DIFFERENCE + difference);
+  }
 }

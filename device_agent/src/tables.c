@@ -8,51 +8,91 @@ static int16_t narrow(int32_t value) {
   return (int16_t)(value > INT16_MAX ? INT16_MAX : value < INT16_MIN ? INT16_MIN : value);
 }
 
+/* The numbers of a packed field; negative: more than there is room for, or no numbers. */
+static int unpack(covey_bytes_t packed, uint32_t* numbers, int room) {
+  int count;
+  for (count = 0; packed.size != 0; ++count) {
+    uint64_t number;
+    if (count == room || !covey_read_varint(&packed, &number) || number > UINT32_MAX) return -1;
+    numbers[count] = (uint32_t)number;
+  }
+  return count;
+}
+
 /* covey.device.v1.FeatureTable, numbers as they come: zigzag */
 typedef struct feature {
+  covey_bytes_t edges;
   uint32_t training_min;
   uint32_t training_max;
 } feature_t;
 
 static const covey_member_t feature_members[] = {
+    COVEY_MEMBER(2, COVEY_MEMBER_BYTES, feature_t, edges),
     COVEY_MEMBER(3, COVEY_MEMBER_U32, feature_t, training_min),
     COVEY_MEMBER(4, COVEY_MEMBER_U32, feature_t, training_max), COVEY_MEMBERS_END(feature_t)};
 
 static bool parse_feature(covey_bytes_t message, covey_tables_t* out, unsigned index) {
-  covey_bytes_t packed;
+  uint32_t edges[COVEY_BINS_MAX - 1];
   feature_t feature;
-  unsigned edges = 0;
   int32_t last = 0;
+  int count;
+  int i;
   if (!covey_read_members(message, feature_members, &feature)) return false;
-  while (covey_read_next(&message, 2, &packed)) {
-    while (packed.size != 0) {
-      uint64_t raw;
-      int32_t value;
-      if (!covey_read_varint(&packed, &raw) || raw > UINT32_MAX) return false;
-      value = covey_unzigzag(raw);
-      if (edges == COVEY_BINS_MAX - 1 || (edges != 0 && value <= last)) return false;
-      last = value;
-      if (out != NULL) out->edges[index][edges] = narrow(value);
-      ++edges;
-    }
+  count = unpack(feature.edges, edges, COVEY_BINS_MAX - 1);
+  for (i = 0; i < count; ++i) {
+    const int32_t edge = covey_unzigzag(edges[i]);
+    if (i != 0 && edge <= last) return false;
+    last = edge;
+    if (out != NULL) out->edges[index][i] = narrow(edge);
   }
   if (out != NULL) {
-    out->edge_counts[index] = (uint8_t)edges;
-    out->training_min[index] = covey_unzigzag(feature.training_min);
-    out->training_max[index] = covey_unzigzag(feature.training_max);
+    out->edge_counts[index] = (uint8_t)count;
+    out->training_min[index] = narrow(covey_unzigzag(feature.training_min));
+    out->training_max[index] = narrow(covey_unzigzag(feature.training_max));
+  }
+  return count >= 0;
+}
+
+#if COVEY_JOINT_LEAVES_MAX > 0
+/* covey.device.v1.QuantTreeNode */
+typedef struct node {
+  uint32_t feature;
+  uint32_t threshold;
+  uint32_t above;
+} node_t;
+
+static const covey_member_t node_members[] = {COVEY_MEMBER(1, COVEY_MEMBER_U32, node_t, feature),
+                                              COVEY_MEMBER(2, COVEY_MEMBER_U32, node_t, threshold),
+                                              COVEY_MEMBER(3, COVEY_MEMBER_U32, node_t, above),
+                                              COVEY_MEMBERS_END(node_t)};
+
+static bool parse_joint(covey_bytes_t message, covey_tables_t* out, unsigned features) {
+  covey_bytes_t r = message;
+  covey_bytes_t item;
+  unsigned count;
+  for (count = 0; covey_read_next(&r, 4, &item); ++count) {
+    node_t node;
+    if (count == COVEY_JOINT_LEAVES_MAX - 1 || !covey_read_members(item, node_members, &node) ||
+        node.feature >= features) {
+      return false;
+    }
+    if (out == NULL) continue;
+    out->nodes[count].threshold = narrow(covey_unzigzag(node.threshold));
+    out->nodes[count].feature = (uint8_t)node.feature;
+    out->nodes[count].above = node.above != 0;
+    out->node_count = (uint8_t)(count + 1);
   }
   return true;
 }
+#endif
 
 static bool parse_probabilities(covey_bytes_t packed, covey_tables_t* out) {
-  unsigned bin;
-  for (bin = 0; packed.size != 0; ++bin) {
-    uint64_t probability;
-    if (bin == COVEY_CONFIDENCE_BINS || !covey_read_varint(&packed, &probability) ||
-        probability > PROBABILITY_ONE) {
-      return false;
-    }
-    if (out != NULL) out->sample_probability[bin] = (uint32_t)probability;
+  uint32_t probabilities[COVEY_CONFIDENCE_BINS];
+  int i = unpack(packed, probabilities, COVEY_CONFIDENCE_BINS);
+  if (i < 0) return false;
+  while (i-- > 0) {
+    if (probabilities[i] > PROBABILITY_ONE) return false;
+    if (out != NULL) out->sample_probability[i] = probabilities[i];
   }
   return true;
 }
@@ -81,6 +121,9 @@ int covey_tables_parse(covey_bytes_t message, covey_tables_t* out) {
       return COVEY_ERROR_TABLES_INVALID;
     }
   }
+#if COVEY_JOINT_LEAVES_MAX > 0
+  if (!parse_joint(message, out, features)) return COVEY_ERROR_TABLES_INVALID;
+#endif
   if (out != NULL) {
     out->feature_count = (uint8_t)features;
     out->class_count = (uint8_t)(tables.classes != 0 ? tables.classes : COVEY_CLASSES_MAX);

@@ -1,78 +1,44 @@
 /* Windows on their way: open -> backlog cell -> frozen -> acknowledged. The rules that keep the
- * count exact are in covey/telemetry.h; whoever touches open windows holds the port's lock. */
+ * count exact, also while somebody records, are in covey/telemetry.h. */
 #include "internal.h"
-
-static void clear_tally(covey_tally_t* tally, uint64_t now_ms) {
-  unsigned i;
-  memset(tally, 0, sizeof *tally);
-  tally->t0_ms = now_ms;
-  for (i = 0; i < COVEY_FEATURE_ROOM; ++i) {
-    tally->moments[i].min = INT16_MAX;
-    tally->moments[i].max = INT16_MIN;
-  }
-}
-
-static void open_anew(covey_open_window_t* open, uint64_t now_ms) {
-  memset(open, 0, sizeof *open);
-  clear_tally(&open->tally, now_ms);
-}
 
 void covey_telemetry_reset(covey_telemetry_t* t) {
   if (t == NULL) return;
   memset(t, 0, sizeof *t);
   t->stream = COVEY_NO_STREAM;
+  t->state = COVEY_SPARE;
 }
 
 /* ---- Streams and cells */
 
+static const uint8_t FREE[COVEY_PREFIX_BYTES] = {0}; /* in the place of a manifest */
+
 static uint8_t stream_of(const covey_telemetry_t* t, const uint8_t* manifest) {
-  uint8_t s;
-  for (s = 0; s < COVEY_STREAMS_MAX; ++s) {
-    if (t->streams[s].used && memcmp(t->streams[s].manifest, manifest, COVEY_PREFIX_BYTES) == 0) {
-      return s;
-    }
+  uint8_t s = 0;
+  while (memcmp(t->streams[s].manifest, manifest, COVEY_PREFIX_BYTES) != 0) {
+    if (++s == COVEY_STREAMS_MAX) return COVEY_NO_STREAM;
   }
-  return COVEY_NO_STREAM;
+  return s;
 }
 
-static uint8_t free_stream(const covey_telemetry_t* t) {
-  uint8_t s;
-  for (s = 0; s < COVEY_STREAMS_MAX; ++s) {
-    if (!t->streams[s].used) return s;
-  }
-  return COVEY_NO_STREAM;
-}
-
-static covey_window_t* cell_of(covey_telemetry_t* t, uint8_t stream) {
-  unsigned c;
-  for (c = 0; c < COVEY_BACKLOG_CELLS; ++c) {
-    if (t->cells[c].tally.merged != 0 && t->cells[c].stream == stream) return &t->cells[c];
-  }
-  for (c = 0; c < COVEY_BACKLOG_CELLS; ++c) {
-    if (t->cells[c].tally.merged == 0) return &t->cells[c];
-  }
-  return NULL;
-}
+static bool is_cell(const covey_window_t* w) { return w->merged != 0 && w->sequence == 0; }
 
 static bool nothing_held(const covey_telemetry_t* t) {
+  uint32_t held = 0;
   unsigned i;
-  for (i = 0; i < COVEY_BACKLOG_CELLS; ++i) {
-    if (t->cells[i].tally.merged != 0) return false;
-  }
-  for (i = 0; i < COVEY_WINDOWS_IN_FLIGHT; ++i) {
-    if (t->frozen[i].sequence != 0) return false;
-  }
-  return true;
+  for (i = 0; i < COVEY_WINDOWS; ++i) held |= t->windows[i].merged;
+  return held == 0;
+}
+
+static bool empty(const covey_open_window_t* open) {
+  return (open->tally.inferences | open->tally.errors) == 0;
 }
 
 bool covey_telemetry_drained(const covey_agent_t* a) {
   const covey_model_t* m;
   for (m = a->models; m != covey_models_end(a); ++m) {
     const covey_telemetry_t* t = m->config->telemetry;
-    if (t == NULL) continue;
-    if (!nothing_held(t) || t->open.tally.inferences != 0 || t->open.tally.errors != 0) {
-      return false;
-    }
+    if (t != NULL && !(nothing_held(t) && empty(&t->open[0]) && empty(&t->open[1]))) return false;
   }
   return true;
 }
@@ -89,158 +55,188 @@ static void renew_boot(covey_agent_t* a) {
   }
   if (crypto->random(crypto->ctx, &boot_id, sizeof boot_id) != 0 || boot_id == 0) return;
   a->boot_id = boot_id;
+  a->renewed_at = a->inference;
   a->status_number = 0;
   a->status_acked = 0;
   covey_hello_again(a, 0);
   covey_status_changed(a);
-  covey_lock(a);
   for (m = a->models; m != covey_models_end(a); ++m) {
     covey_telemetry_t* t = m->config->telemetry;
     uint8_t s;
-    if (t == NULL) continue;
-    t->open.tally.samples.count = 0;
-    for (s = 0; s < COVEY_STREAMS_MAX; ++s) {
-      t->streams[s].used = s == t->stream;
+    for (s = 0; t != NULL && s < COVEY_STREAMS_MAX; ++s) {
+      if (s != t->stream) memset(t->streams[s].manifest, 0, COVEY_PREFIX_BYTES);
       t->streams[s].sequence = 0;
       t->streams[s].inferences_total = 0;
     }
   }
-  covey_unlock(a);
 }
 
 bool covey_telemetry_room(covey_agent_t* a, const covey_model_t* m, const uint8_t* manifest) {
   covey_telemetry_t* t = m->config->telemetry;
   unsigned foreign = 0;
   uint8_t stream;
-  unsigned c;
+  unsigned i;
   if (t == NULL) return true;
   stream = stream_of(t, manifest);
-  if (stream == COVEY_NO_STREAM && free_stream(t) == COVEY_NO_STREAM) {
+  if (stream == COVEY_NO_STREAM && stream_of(t, FREE) == COVEY_NO_STREAM) {
     renew_boot(a);
-    if (free_stream(t) == COVEY_NO_STREAM) return false;
+    if (stream_of(t, FREE) == COVEY_NO_STREAM) return false;
   }
-  for (c = 0; c < COVEY_BACKLOG_CELLS; ++c) {
-    if (t->cells[c].tally.merged != 0 && t->cells[c].stream != stream &&
-        t->cells[c].stream != t->stream) {
-      ++foreign;
-    }
+  for (i = 0; i < COVEY_WINDOWS; ++i) {
+    const covey_window_t* w = &t->windows[i];
+    foreign += is_cell(w) && w->stream != stream && w->stream != t->stream;
   }
   return foreign + 2 <= COVEY_BACKLOG_CELLS;
 }
 
 /* ---- Merging */
 
-/* A uniform choice of all hits of both: drawn one by one, from either side with a chance in
- * proportion to the hits that it stands for. */
-static void merge_samples(covey_agent_t* a, covey_samples_t* into, const covey_samples_t* from) {
-  covey_samples_t side[2];
-  uint32_t left[2];
-  side[0] = *into;
-  side[1] = *from;
-  left[0] = into->hits;
-  left[1] = from->hits;
-  into->hits += from->hits;
-  into->count = 0;
-  while (into->count < COVEY_SAMPLES_MAX && left[0] + left[1] > 0) {
-    const unsigned which = covey_jitter(a, left[0] + left[1]) < left[0] ? 0 : 1;
-    covey_samples_t* s = &side[which];
-    uint32_t place;
-    --left[which];
-    if (s->count == 0) continue; /* hits that were dropped before */
-    place = covey_jitter(a, s->count);
-    into->at[into->count++] = s->at[place];
-    s->at[place] = s->at[--s->count];
+/* The stream's cell, begun if there is none yet. */
+static covey_window_t* cell_of(covey_telemetry_t* t) {
+  covey_window_t* cell = NULL;
+  covey_window_t* w;
+  unsigned i;
+  for (w = t->windows; w != &t->windows[COVEY_WINDOWS]; ++w) {
+    if (is_cell(w) && w->stream == t->stream) return w;
+    if (w->merged == 0) cell = w;
   }
+  if (cell == NULL) return NULL;
+  memset(cell, 0, sizeof *cell);
+  cell->t0_ms = t->opened_ms;
+  cell->stream = t->stream;
+  cell->class_count = t->tables.class_count;
+  cell->feature_count = t->tables.feature_count;
+#if COVEY_JOINT_LEAVES_MAX > 0
+  cell->leaf_count = (uint8_t)(t->tables.node_count != 0 ? t->tables.node_count + 1 : 0);
+#endif
+  for (i = 0; i < t->tables.feature_count; ++i) {
+    cell->bin_counts[i] = (uint8_t)(t->tables.edge_counts[i] + 1);
+  }
+  return cell;
 }
 
-static void merge_tally(covey_agent_t* a, covey_tally_t* into, const covey_tally_t* from) {
-  unsigned i;
-  ++into->merged;
-  into->t1_ms = a->now_ms;
-  if (into->inferences == 0) into->first_inference = from->first_inference;
-  into->inferences += from->inferences;
-  into->errors += from->errors;
-  into->latency_sum_us += from->latency_sum_us;
-  if (from->latency_max_us > into->latency_max_us) into->latency_max_us = from->latency_max_us;
-  for (i = 0; i < COVEY_FEATURE_ROOM; ++i) {
-    const covey_moments_t* m = &from->moments[i];
-    into->moments[i].sum += m->sum;
-    into->moments[i].sum_squares += m->sum_squares;
-    if (m->min < into->moments[i].min) into->moments[i].min = m->min;
-    if (m->max > into->moments[i].max) into->moments[i].max = m->max;
+#if COVEY_SAMPLES_MAX > 0
+static void merge_samples(const covey_agent_t* a, covey_samples_t* into, covey_samples_t* from) {
+  covey_sample_t* s;
+  into->hits += from->hits;
+  for (s = from->at; s != &from->at[from->count]; ++s) {
+    const uint32_t ahead = (uint32_t)s->uptime_ms - (uint32_t)a->now_ms;
+    s->uptime_ms = a->now_ms + ahead - ((uint64_t)(ahead >> 31) << 32);
+    if (s->inference > a->renewed_at) covey_keep_sample(into, s);
   }
-  merge_samples(a, &into->samples, &from->samples);
 }
+#endif
+
+#if COVEY_HEALTH
+static void merge_health(covey_health_t* into, const covey_health_t* from) {
+  if (from->heap_free_min_bytes - 1U < into->heap_free_min_bytes - 1U) { /* 0: not told */
+    into->heap_free_min_bytes = from->heap_free_min_bytes;
+  }
+  if (from->arena_used_max_bytes > into->arena_used_max_bytes) {
+    into->arena_used_max_bytes = from->arena_used_max_bytes;
+  }
+  if (from->stack_used_max_bytes > into->stack_used_max_bytes) {
+    into->stack_used_max_bytes = from->stack_used_max_bytes;
+  }
+  into->drops += from->drops;
+  into->rejects += from->rejects;
+  into->watchdog_resets += from->watchdog_resets;
+  into->saturated += from->saturated;
+}
+
+void covey_agent_health(covey_agent_t* a, size_t model, const covey_health_t* health) {
+  if (model >= a->config->model_count || a->config->models[model].telemetry == NULL) return;
+  merge_health(&a->config->models[model].telemetry->health, health);
+}
+
+static void take_health(covey_window_t* cell, covey_telemetry_t* t) {
+  const uint32_t drops = t->drops;
+  t->health.drops += drops - t->drops_told;
+  t->drops_told = drops;
+  merge_health(&cell->health, &t->health);
+  memset(&t->health, 0, sizeof t->health);
+}
+#endif
 
 /* Shadow counts are about one candidate: those of an older one make way. */
-static void merge_shadow(covey_window_t* cell, const covey_open_window_t* open) {
-  static const uint8_t none[COVEY_PREFIX_BYTES] = {0};
-  const uint8_t* newer = open->tally.shadow;
-  if (memcmp(newer, none, sizeof none) == 0 ||
-      memcmp(newer, cell->tally.shadow, sizeof none) == 0) {
-    return;
+static void merge_shadow(covey_window_t* cell, covey_shadow_counts_t* shadow) {
+  uint32_t* counts = &cell->counts[COVEY_COUNTS_OPEN];
+  unsigned i;
+  if (memcmp(cell->shadow, shadow->candidate, COVEY_PREFIX_BYTES) != 0) {
+    memset(counts, 0, (COVEY_COUNTS - COVEY_COUNTS_OPEN) * sizeof counts[0]);
+    memcpy(cell->shadow, shadow->candidate, COVEY_PREFIX_BYTES);
   }
-  memcpy(cell->tally.shadow, newer, sizeof none);
-  memset(&cell->counts[COVEY_COUNTS_AGREEMENT], 0,
-         (COVEY_COUNTS - COVEY_COUNTS_AGREEMENT) * sizeof cell->counts[0]);
+  for (i = 0; i < COVEY_COUNTS - COVEY_COUNTS_OPEN; ++i) counts[i] += shadow->counts[i];
+  memset(shadow->counts, 0, sizeof shadow->counts);
 }
 
-/* The open window into its stream's cell; then it is open anew. */
-static void close_open(covey_agent_t* a, covey_telemetry_t* t) {
-  covey_open_window_t* open = &t->open;
+/* What was closed goes into its stream's cell, if the recorder has left it. */
+static void merge_closed(covey_agent_t* a, covey_telemetry_t* t) {
+  const uint32_t recording = t->recording;
+  const unsigned state = t->state;
+  covey_open_window_t* from = &t->open[(state & 1U) ^ 1U];
   covey_window_t* cell;
+  covey_tally_t* into;
   unsigned i;
-  if (open->tally.inferences == 0 && open->tally.errors == 0) {
-    open->tally.t0_ms = a->now_ms;
-    return;
-  }
-  cell = cell_of(t, t->stream);
-  if (cell == NULL) { /* covey_telemetry_room() was not asked: stay open rather than lose */
+  if ((state & COVEY_SPARE) != 0) return;
+  if ((recording & 1U) != 0 && recording == t->inside) return;
+  COVEY_BARRIER();
+  cell = cell_of(t);
+  if (cell == NULL) { /* covey_telemetry_room() was not asked: kept rather than lost */
     covey_bug(a);
     return;
   }
-  if (cell->tally.merged == 0) {
-    memset(cell, 0, sizeof *cell);
-    clear_tally(&cell->tally, open->tally.t0_ms);
-    cell->stream = t->stream;
-    cell->class_count = t->tables.class_count;
-    cell->feature_count = t->tables.feature_count;
-    for (i = 0; i < t->tables.feature_count; ++i) {
-      cell->bin_counts[i] = (uint8_t)(t->tables.edge_counts[i] + 1);
-    }
+  into = &cell->tally;
+  merge_shadow(cell, &t->shadow);
+  for (i = 0; i < COVEY_COUNTS_OPEN; ++i) cell->counts[i] += from->counts[i];
+  for (i = 0; i < COVEY_SUMS; ++i) into->sums[i] += from->tally.sums[i];
+  for (i = 0; i < 2 * COVEY_FEATURE_ROOM; ++i) {
+    if (from->tally.extremes[i] > into->extremes[i]) into->extremes[i] = from->tally.extremes[i];
   }
-  merge_shadow(cell, open);
-  for (i = 0; i < COVEY_COUNTS; ++i) cell->counts[i] += open->counts[i];
-  merge_tally(a, &cell->tally, &open->tally);
-  t->streams[t->stream].inferences_total += open->tally.inferences;
-  open_anew(open, a->now_ms);
+  if (from->tally.latency_max_us > into->latency_max_us) {
+    into->latency_max_us = from->tally.latency_max_us;
+  }
+  if (into->inferences == 0) into->first_inference = from->tally.first_inference;
+  into->inferences += from->tally.inferences;
+  into->errors += from->tally.errors;
+#if COVEY_SAMPLES_MAX > 0
+  merge_samples(a, &into->samples, &from->tally.samples);
+#endif
+#if COVEY_HEALTH
+  take_health(cell, t);
+#endif
+  ++cell->merged;
+  cell->t1_ms = a->now_ms;
+  t->streams[t->stream].inferences_total += from->tally.inferences;
+  memset(from, 0, sizeof *from);
+  t->opened_ms = a->now_ms;
+  COVEY_BARRIER();
+  t->state = (uint8_t)(state | COVEY_SPARE);
 }
 
-void covey_telemetry_close(covey_agent_t* a, const covey_model_t* m) {
-  covey_telemetry_t* t = m->config->telemetry;
-  if (t != NULL && t->stream != COVEY_NO_STREAM) close_open(a, t);
+void covey_telemetry_close(covey_agent_t* a, covey_telemetry_t* t) {
+  unsigned state;
+  merge_closed(a, t);
+  state = t->state;
+  if (empty(&t->open[state & 1U])) {
+    t->opened_ms = a->now_ms;
+  } else if ((state & COVEY_SPARE) != 0) {
+    t->state = (uint8_t)((state & 1U) ^ 1U);
+    COVEY_BARRIER();
+    t->inside = t->recording;
+    merge_closed(a, t);
+  }
 }
 
 void covey_agent_flush(covey_agent_t* a, uint64_t now_ms) {
   const covey_model_t* m;
   covey_clock(a, now_ms);
   covey_lock(a);
-  for (m = a->models; m != covey_models_end(a); ++m) covey_telemetry_close(a, m);
-  covey_unlock(a);
-}
-
-static uint8_t begin_stream(covey_agent_t* a, covey_telemetry_t* t, const uint8_t* manifest) {
-  uint8_t stream = stream_of(t, manifest);
-  if (stream != COVEY_NO_STREAM) return stream;
-  stream = free_stream(t);
-  if (stream == COVEY_NO_STREAM) {
-    covey_bug(a); /* a fall-back is always to a stream that was here, or early in a boot */
-    return stream;
+  for (m = a->models; m != covey_models_end(a); ++m) {
+    covey_telemetry_t* t = m->config->telemetry;
+    if (t != NULL && t->stream != COVEY_NO_STREAM) covey_telemetry_close(a, t);
   }
-  memset(&t->streams[stream], 0, sizeof t->streams[stream]);
-  memcpy(t->streams[stream].manifest, manifest, COVEY_PREFIX_BYTES);
-  t->streams[stream].used = true;
-  return stream;
+  covey_unlock(a);
 }
 
 static void load_tables(covey_agent_t* a, const covey_model_t* m, covey_tables_t* tables) {
@@ -256,91 +252,93 @@ static void load_tables(covey_agent_t* a, const covey_model_t* m, covey_tables_t
   (void)covey_tables_parse(bytes, tables);
 }
 
-void covey_telemetry_switch(covey_agent_t* a, const covey_model_t* m, const uint8_t* manifest) {
-  covey_telemetry_t* t = m->config->telemetry;
-  uint8_t stream = COVEY_NO_STREAM;
-  if (t == NULL) return;
-  covey_lock(a);
-  covey_telemetry_close(a, m);
+static void begin_stream(covey_agent_t* a, covey_telemetry_t* t, const uint8_t* manifest) {
+  t->stream = stream_of(t, manifest);
+  if (t->stream == COVEY_NO_STREAM) t->stream = stream_of(t, FREE);
+  if (t->stream == COVEY_NO_STREAM) {
+    covey_bug(a); /* a fall-back is always to a stream that was here, or early in a boot */
+    return;
+  }
+  memcpy(t->streams[t->stream].manifest, manifest, COVEY_PREFIX_BYTES);
+}
+
+/* All that was counted goes to the stream before; then comes what is active now. False: somebody is
+ * inside, so not yet. */
+static bool exchange(covey_agent_t* a, const covey_model_t* m, covey_telemetry_t* t) {
+  const uint8_t* manifest = covey_slot_digest(m, m->active);
+  if ((t->recording & 1U) != 0) return false;
+  COVEY_BARRIER();
+  if (t->stream != COVEY_NO_STREAM) {
+    covey_telemetry_close(a, t);
+    if ((t->state & COVEY_SPARE) == 0 || !empty(&t->open[t->state & 1U])) return false;
+  }
+  t->stream = COVEY_NO_STREAM;
+  t->opened_ms = a->now_ms;
+  t->random = covey_random32(a);
   if (manifest != NULL) {
-    stream = begin_stream(a, t, manifest);
+    begin_stream(a, t, manifest);
     load_tables(a, m, &t->tables);
   }
-  t->stream = stream;
-  open_anew(&t->open, a->now_ms);
+  COVEY_BARRIER();
+  t->counting = t->stream != COVEY_NO_STREAM;
+  return true;
+}
+
+void covey_telemetry_switch(covey_agent_t* a, const covey_model_t* m) {
+  covey_telemetry_t* t = m->config->telemetry;
+  if (t == NULL) return;
+  covey_lock(a);
+  t->counting = false;
+  COVEY_BARRIER();
+  t->exchange = !exchange(a, m, t);
   covey_unlock(a);
 }
 
 /* ---- Sending */
 
-static covey_frozen_window_t* free_frozen(covey_telemetry_t* t) {
-  unsigned i;
-  for (i = 0; i < COVEY_WINDOWS_IN_FLIGHT; ++i) {
-    if (t->frozen[i].sequence == 0) return &t->frozen[i];
-  }
-  return NULL;
-}
-
-static unsigned in_flight(const covey_agent_t* a) {
-  const covey_model_t* m;
-  unsigned count = 0;
-  for (m = a->models; m != covey_models_end(a); ++m) {
-    const covey_telemetry_t* t = m->config->telemetry;
-    unsigned i;
-    for (i = 0; t != NULL && i < COVEY_WINDOWS_IN_FLIGHT; ++i) {
-      count += t->frozen[i].sequence != 0;
-    }
-  }
-  return count;
-}
-
 /* From now on this window has a number and never changes. */
-static void freeze(covey_telemetry_t* t, covey_window_t* cell, covey_frozen_window_t* frozen) {
+static void freeze(covey_telemetry_t* t, covey_window_t* cell) {
   covey_stream_t* stream = &t->streams[cell->stream];
-  unsigned i;
-  memset(&frozen->resend, 0, sizeof frozen->resend);
-  frozen->window = *cell;
-  frozen->inferences_total = stream->inferences_total;
-  frozen->sequence = ++stream->sequence;
-  frozen->base_sequence = frozen->sequence;
-  for (i = 0; i < COVEY_WINDOWS_IN_FLIGHT; ++i) {
-    const covey_frozen_window_t* other = &t->frozen[i];
-    if (other->sequence != 0 && other->window.stream == cell->stream &&
-        other->sequence < frozen->base_sequence) {
-      frozen->base_sequence = other->sequence;
+  const covey_window_t* w;
+  cell->inferences_total = stream->inferences_total;
+  cell->base_sequence = ++stream->sequence;
+  for (w = t->windows; w != &t->windows[COVEY_WINDOWS]; ++w) {
+    if (w->sequence != 0 && w->stream == cell->stream && w->sequence < cell->base_sequence) {
+      cell->base_sequence = w->sequence;
     }
   }
-  cell->tally.merged = 0;
+  cell->sequence = stream->sequence;
 }
 
 static void freeze_next(covey_agent_t* a, covey_telemetry_t* t) {
-  unsigned pass;
-  unsigned c;
+  unsigned i;
   /* First what ran before, then what runs: its cell may be needed. */
-  for (pass = 0; pass < 2; ++pass) {
-    for (c = 0; c < COVEY_BACKLOG_CELLS; ++c) {
-      covey_window_t* cell = &t->cells[c];
-      covey_frozen_window_t* frozen = free_frozen(t);
-      if (cell->tally.merged == 0 || (cell->stream == t->stream) != (pass == 1)) continue;
-      if (frozen == NULL || in_flight(a) >= a->credit) return;
-      freeze(t, cell, frozen);
-    }
+  for (i = 0; i < 2 * COVEY_WINDOWS; ++i) {
+    covey_window_t* cell = &t->windows[i % COVEY_WINDOWS];
+    if (t->in_flight == COVEY_WINDOWS_IN_FLIGHT || a->in_flight >= a->credit) return;
+    if (!is_cell(cell) || (cell->stream == t->stream && i < COVEY_WINDOWS)) continue;
+    freeze(t, cell);
+    ++t->in_flight;
+    ++a->in_flight;
   }
 }
 
 /* What a broken agent does (covey/broken.h). */
-static void count_again(covey_telemetry_t* t, const covey_frozen_window_t* frozen) {
-  covey_window_t* cell = cell_of(t, frozen->window.stream);
-  if (frozen->resend.tries != 1 || cell == NULL || cell->tally.merged != 0) return;
-  *cell = frozen->window;
-  t->streams[cell->stream].inferences_total += cell->tally.inferences;
+static void count_again(covey_telemetry_t* t, const covey_window_t* frozen) {
+  unsigned i;
+  for (i = 0; frozen->resend.tries == 1 && i < COVEY_WINDOWS; ++i) {
+    if (t->windows[i].merged != 0) continue;
+    t->windows[i] = *frozen;
+    t->windows[i].sequence = 0;
+    t->streams[frozen->stream].inferences_total += frozen->tally.inferences;
+    return;
+  }
 }
 
 static void send_step(covey_agent_t* a, covey_telemetry_t* t) {
-  unsigned i;
+  covey_window_t* frozen;
   freeze_next(a, t);
-  for (i = 0; i < COVEY_WINDOWS_IN_FLIGHT; ++i) {
-    covey_frozen_window_t* frozen = &t->frozen[i];
+  for (frozen = t->windows; frozen != &t->windows[COVEY_WINDOWS]; ++frozen) {
     covey_writer_t w;
     int error;
     if (frozen->sequence == 0 || !covey_due(a, &frozen->resend)) continue;
@@ -353,18 +351,34 @@ static void send_step(covey_agent_t* a, covey_telemetry_t* t) {
   }
 }
 
+/* What waited for the recorder to leave; polled until then. */
+static void catch_up(covey_agent_t* a, const covey_model_t* m, covey_telemetry_t* t) {
+  static const covey_timer_t later = {COVEY_SHORT_WAIT_MS, 0};
+  covey_lock(a);
+  if (t->exchange) {
+    t->exchange = !exchange(a, m, t);
+  } else {
+    merge_closed(a, t);
+  }
+  covey_unlock(a);
+  if (t->exchange || (t->state & COVEY_SPARE) == 0) (void)covey_due(a, &later);
+}
+
 void covey_telemetry_step(covey_agent_t* a) {
   covey_timer_t* window = &a->timers[COVEY_TIMER_WINDOW];
   const covey_model_t* m;
+  bool send;
   if (covey_due(a, window)) {
     covey_agent_flush(a, a->now_ms);
     window->left_ms = a->times.report_interval_ms;
     (void)covey_due(a, window);
   }
-  /* Not connected, or asked to wait? */
-  if (!a->hello_sent || !covey_due(a, &a->timers[COVEY_TIMER_REPORT])) return;
+  /* Connected, and not asked to wait? */
+  send = a->hello_sent && covey_due(a, &a->timers[COVEY_TIMER_REPORT]);
   for (m = a->models; m != covey_models_end(a); ++m) {
-    if (m->config->telemetry != NULL) send_step(a, m->config->telemetry);
+    if (m->config->telemetry == NULL) continue;
+    catch_up(a, m, m->config->telemetry);
+    if (send) send_step(a, m->config->telemetry);
   }
 }
 
@@ -373,9 +387,10 @@ void covey_telemetry_connected(covey_agent_t* a) {
   for (m = a->models; m != covey_models_end(a); ++m) {
     covey_telemetry_t* t = m->config->telemetry;
     unsigned i;
-    for (i = 0; t != NULL && i < COVEY_WINDOWS_IN_FLIGHT; ++i) {
-      t->frozen[i].resend.tries = t->frozen[i].resend.tries > 0 ? 1 : 0;
-      t->frozen[i].resend.left_ms = covey_jitter(a, a->times.retry_min_ms / 4 + 1);
+    for (i = 0; t != NULL && i < COVEY_WINDOWS; ++i) {
+      covey_timer_t* resend = &t->windows[i].resend;
+      resend->tries = resend->tries > 0 ? 1 : 0;
+      resend->left_ms = covey_jitter(a, a->times.retry_min_ms / 4 + 1);
     }
   }
 }
@@ -385,15 +400,18 @@ void covey_telemetry_ack(covey_agent_t* a, const covey_stream_ack_t* ack) {
   for (m = a->models; m != covey_models_end(a); ++m) {
     covey_telemetry_t* t = m->config->telemetry;
     unsigned i;
-    for (i = 0; t != NULL && i < COVEY_WINDOWS_IN_FLIGHT; ++i) {
-      covey_frozen_window_t* frozen = &t->frozen[i];
+    for (i = 0; t != NULL && i < COVEY_WINDOWS; ++i) {
+      covey_window_t* frozen = &t->windows[i];
       const uint32_t ahead = frozen->sequence - ack->cumulative - 1;
-      if (frozen->sequence == 0 || memcmp(t->streams[frozen->window.stream].manifest, ack->manifest,
-                                          COVEY_PREFIX_BYTES) != 0) {
+      if (frozen->sequence == 0 ||
+          memcmp(t->streams[frozen->stream].manifest, ack->manifest, COVEY_PREFIX_BYTES) != 0) {
         continue;
       }
       if (frozen->sequence <= ack->cumulative || (ahead < 64 && (ack->bitmap >> ahead & 1) != 0)) {
         frozen->sequence = 0;
+        frozen->merged = 0;
+        --t->in_flight;
+        --a->in_flight;
       }
     }
   }
@@ -405,12 +423,9 @@ uint64_t covey_agent_unacknowledged(const covey_agent_t* a, size_t model) {
   uint64_t count = 0;
   unsigned i;
   if (t == NULL) return 0;
-  if (t->stream != COVEY_NO_STREAM) count += t->open.tally.inferences;
-  for (i = 0; i < COVEY_BACKLOG_CELLS; ++i) {
-    if (t->cells[i].tally.merged != 0) count += t->cells[i].tally.inferences;
-  }
-  for (i = 0; i < COVEY_WINDOWS_IN_FLIGHT; ++i) {
-    if (t->frozen[i].sequence != 0) count += t->frozen[i].window.tally.inferences;
+  count = (uint64_t)t->open[0].tally.inferences + t->open[1].tally.inferences;
+  for (i = 0; i < COVEY_WINDOWS; ++i) {
+    if (t->windows[i].merged != 0) count += t->windows[i].tally.inferences;
   }
   return count;
 }

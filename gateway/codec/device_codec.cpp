@@ -189,6 +189,12 @@ Result<engine::DeviceMessage> report_of(ByteView payload) {
   if (r.features_size() > static_cast<int>(monitoring::kFeaturesMax)) {
     return field("features", "at most 16");
   }
+  if (r.joint_size() > static_cast<int>(monitoring::kJointLeavesMax)) {
+    return field("joint", "at most 16 leaves");
+  }
+  if (r.energy().buckets_size() > static_cast<int>(monitoring::kEnergyBucketsMax)) {
+    return field("energy.buckets", "at most 16");
+  }
   if (r.samples_size() > kSamplesMax) return field("samples", "at most 256");
   monitoring::WindowCounts& counts = message.counts;
   counts.inferences = r.inferences();
@@ -198,6 +204,17 @@ Result<engine::DeviceMessage> report_of(ByteView payload) {
   counts.latency_max_us = r.latency_max_us();
   counts.latency_sum_us = r.latency_sum_us();
   counts.errors = r.errors();
+  counts.joint = counts_of(r.joint());
+  counts.energy = counts_of(r.energy().buckets());
+  counts.energy_sum_uj = r.energy().sum_uj();
+  const wire::Health& health = r.health();
+  counts.heap_free_min_bytes = health.heap_free_min_bytes();
+  counts.arena_used_max_bytes = health.arena_used_max_bytes();
+  counts.stack_used_max_bytes = health.stack_used_max_bytes();
+  counts.drops = health.drops();
+  counts.rejects = health.rejects();
+  counts.watchdog_resets = health.watchdog_resets();
+  counts.saturated = health.saturated();
   for (const wire::FeatureWindow& window : r.features()) {
     if (window.bins_size() > static_cast<int>(monitoring::kBinsMax)) {
       return field("features.bins", "at most 64");

@@ -89,6 +89,8 @@ void know(State& state, const ArtifactRecord& record) {
                       .baseline = baseline_of(record.artifact->gateway_part),
                       .shape = {}};
   known.shape = monitoring::shape_of(known.baseline);
+  const size_t nodes = record.artifact->tables.joint.size();
+  known.shape.joint = nodes == 0 ? 0 : nodes + 1;
   state.prefixes[prefix_of(record.artifact->digest)] = record.artifact->digest;
   state.artifacts.emplace(record.artifact->digest, std::move(known));
 }

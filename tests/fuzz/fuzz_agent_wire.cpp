@@ -37,5 +37,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
                        tables.class_count > COVEY_CLASSES_MAX || tables.class_count == 0)) {
     std::abort();
   }
+#if COVEY_JOINT_LEAVES_MAX > 0
+  for (int i = 0; checked == 0 && i < tables.node_count; ++i) {
+    if (tables.nodes[i].feature >= tables.feature_count) std::abort();
+  }
+#endif
   return 0;
 }

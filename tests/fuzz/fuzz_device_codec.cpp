@@ -21,6 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     COVEY_ASSERT(!message.error().reason.empty() && !message.error().message.empty());
   } else if (const auto* report = std::get_if<covey::engine::ReportMessage>(&*message)) {
     COVEY_ASSERT(report->samples.size() <= 256 && report->counts.features.size() <= 16);
+    COVEY_ASSERT(report->counts.joint.size() <= 16 && report->counts.energy.size() <= 16);
   } else if (const auto* hello = std::get_if<covey::engine::HelloMessage>(&*message)) {
     COVEY_ASSERT(hello->models.size() <= 8 && !hello->facts.device_class.empty());
   }

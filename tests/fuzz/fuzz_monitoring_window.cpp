@@ -16,11 +16,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Shape shape;
   for (const FeatureCounts& feature : window->features) shape.bins.push_back(feature.bins.size());
   shape.classes = window->classes.size();
+  shape.joint = window->joint.size();
   static_cast<void>(check(*window, shape).ok());
   WindowCounts left;
   merge(left, *window);
   COVEY_ASSERT(left == *window);
   merge(left, left);
+  COVEY_ASSERT(left.heap_free_min_bytes == window->heap_free_min_bytes);
   WindowCounts right = *window;
   merge(right, *window);
   COVEY_ASSERT(left == right);

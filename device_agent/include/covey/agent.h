@@ -182,7 +182,8 @@ int covey_agent_start(covey_agent_t* agent, covey_start_cause_t cause, uint64_t 
 
 /* Before a deep sleep that keeps all memory (agent, arenas, telemetry) but may come back through
  * the reset vector: the connection counts as lost. Returns how long the agent can sleep, as poll
- * does. A model on probation goes on afterwards: neither sleep nor wake-up is a start. */
+ * does. A model on probation goes on afterwards: neither sleep nor wake-up is a start. Nothing may
+ * be recorded until covey_agent_resume. */
 uint32_t covey_agent_suspend(covey_agent_t* agent, uint64_t now_ms);
 /* After it; now_ms includes the sleep. Errors: NO_CONTEXT: this memory does not hold the agent that
  * covey_agent_suspend left, so begin with covey_agent_init and a start out of COVEY_START_SLEEP. */
@@ -237,16 +238,29 @@ typedef struct covey_inference {
   uint8_t confidence; /* quantised output of the winning class + 128 */
   uint32_t latency_us;
   uint64_t uptime_ms; /* 0: the time of the last poll */
+  uint32_t energy_uj; /* 0: not measured */
   bool failed;        /* no result: counts as an error and in nothing else */
 } covey_inference_t;
 
 /* The hot path: counts one inference of the active model; integers only, about log2(bins) steps per
  * feature. Returns its id, the number of the inference within this boot (1, 2, ...), or 0 if it was
  * not counted (failed, no model active, arguments out of range). An inference is known to the world
- * as (device, boot id, id): labels that come later refer to it. May be called from another thread
- * or an ISR than poll only when the port has lock/unlock. */
+ * as (device, boot id, id): labels that come later refer to it.
+ * From where: one context may call it, the agent's thread, an ISR or one other thread of the same
+ * core, without a lock: whoever of recorder and poll interrupts the other, nothing is lost or
+ * counted twice, and neither waits. Several contexts, or another core: only where the port has
+ * lock/unlock. Between two polls there is room for 65,535 inferences at least; what is beyond, or
+ * comes while poll exchanges models, is not counted (0). */
 uint32_t covey_agent_record_inference(covey_agent_t* agent, size_t model,
                                       const covey_inference_t* inference);
+
+#if COVEY_HEALTH
+/* What firmware knows of itself, as often as it likes: the least free heap, the most of arena and
+ * stack used (0: not known), and counts since the last call (drops: inferences that were skipped;
+ * rejects: inputs that were refused before the runtime). Travels with the next window. What the
+ * agent knows comes by itself: drops of record_inference, a start out of COVEY_START_WATCHDOG. */
+void covey_agent_health(covey_agent_t* agent, size_t model, const covey_health_t* health);
+#endif
 
 /* Winning class and its confidence of an int8 output, the first of equal ones. */
 static inline void covey_classify(const int8_t* output, size_t size, covey_inference_t* inference) {

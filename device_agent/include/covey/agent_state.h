@@ -80,7 +80,8 @@ typedef struct covey_model {
   uint32_t retry_after_s;
   covey_timer_t phase;        /* end of probation, or of waiting for the grant */
   covey_timer_t lease;        /* COVEY_NEVER: no lease, so no work may start */
-  uint32_t good_inferences;   /* since the model became active in this boot */
+  uint32_t good_inferences;   /* in this boot; the recorder's */
+  uint32_t good_before;       /* of them, before the active model became so */
   int invoke_error;           /* the last one */
   int shadow_error;           /* 0: no invocation of the shadow failed */
   uint32_t arena_used;        /* by the active model; the rest is the shadow's */
@@ -138,6 +139,7 @@ typedef struct covey_agent {
   bool status_dirty;
   bool progress_dirty;
   uint8_t subscribed; /* how many of the fixed topics */
+  uint8_t in_flight;  /* frozen windows of all models */
   covey_inbox_t inbox;
   covey_journal_t journal;
   covey_timer_t timers[COVEY_TIMERS];
@@ -150,8 +152,9 @@ typedef struct covey_agent {
   uint32_t connection;
   uint32_t status_number;
   uint32_t status_acked;
-  uint32_t inference;  /* last id */
-  uint32_t random;     /* state of the sampling generator; not for secrets */
+  uint32_t inference;  /* last id; the recorder's */
+  uint32_t renewed_at; /* ids up to this one were given under an earlier boot id */
+  uint32_t random;     /* for jitter and chance; not for secrets */
   int32_t flash_error; /* the port's own code of the last flash error */
   char shard[COVEY_SHARD_BYTES + 1];
   uint8_t order_key[COVEY_ORDER_KEY_BYTES];

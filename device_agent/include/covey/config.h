@@ -44,6 +44,19 @@
 #ifndef COVEY_SAMPLES_MAX
 #define COVEY_SAMPLES_MAX 4
 #endif
+/* Leaves of a release's QuantTree; 0: none are counted, and the code is left out. */
+#ifndef COVEY_JOINT_LEAVES_MAX
+#define COVEY_JOINT_LEAVES_MAX 16
+#endif
+/* Energy per inference, where the port measures it: 8 buckets reach 65 mJ, the last one takes what
+ * is more. 0: not counted, and the code is left out. */
+#ifndef COVEY_ENERGY_BUCKETS
+#define COVEY_ENERGY_BUCKETS 8
+#endif
+/* What firmware says about itself (covey_agent_health) and drops, in reports. 0: left out. */
+#ifndef COVEY_HEALTH
+#define COVEY_HEALTH 1
+#endif
 /* Side of the agreement matrix of shadow mode; the last class takes what is beyond. 2 at least. */
 #ifndef COVEY_SHADOW_CLASSES_MAX
 #define COVEY_SHADOW_CLASSES_MAX 4
@@ -86,6 +99,16 @@
 #define COVEY_OUTLINE
 #endif
 
+/* What was written before it is in memory before what is written after it, for an interrupt of the
+ * same core: keeps the compiler, not the processor, from moving either. */
+#ifndef COVEY_BARRIER
+#ifdef __GNUC__
+#define COVEY_BARRIER() __asm__ volatile("" ::: "memory")
+#else
+#error "define COVEY_BARRIER() for this compiler in COVEY_USER_CONFIG"
+#endif
+#endif
+
 #define COVEY_STATIC_ASSERT_NAME2(line) covey_static_assert_##line
 #define COVEY_STATIC_ASSERT_NAME(line) COVEY_STATIC_ASSERT_NAME2(line)
 #ifdef __cplusplus
@@ -106,6 +129,9 @@ COVEY_STATIC_ASSERT(COVEY_FEATURES_MAX >= 0 && COVEY_FEATURES_MAX <= 16);
 COVEY_STATIC_ASSERT(COVEY_BINS_MAX >= 2 && COVEY_BINS_MAX <= 16);
 COVEY_STATIC_ASSERT(COVEY_CLASSES_MAX >= 2 && COVEY_CLASSES_MAX <= 16);
 COVEY_STATIC_ASSERT(COVEY_LATENCY_BUCKETS >= 8 && COVEY_LATENCY_BUCKETS <= 64);
+COVEY_STATIC_ASSERT(COVEY_JOINT_LEAVES_MAX == 0 ||
+                    (COVEY_JOINT_LEAVES_MAX >= 2 && COVEY_JOINT_LEAVES_MAX <= 16));
+COVEY_STATIC_ASSERT(COVEY_ENERGY_BUCKETS >= 0 && COVEY_ENERGY_BUCKETS <= 16);
 COVEY_STATIC_ASSERT(COVEY_SAMPLES_MAX >= 0 && COVEY_SAMPLES_MAX <= 16);
 COVEY_STATIC_ASSERT(COVEY_SHADOW_CLASSES_MAX >= 2 && COVEY_SHADOW_CLASSES_MAX <= COVEY_CLASSES_MAX);
 COVEY_STATIC_ASSERT(COVEY_WINDOWS_IN_FLIGHT >= 1 && COVEY_WINDOWS_IN_FLIGHT <= 4);

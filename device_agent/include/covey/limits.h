@@ -56,11 +56,16 @@
 #define COVEY_SAMPLE_BYTES_MAX (11 + 3 * 6 + 11)
 #define COVEY_SHADOW_BYTES_MAX \
   (3 + 10 + 3 * 6 + 3 + 5 * COVEY_SHADOW_CLASSES_MAX * COVEY_SHADOW_CLASSES_MAX + 2 + 5 * 16)
+#define COVEY_JOINT_BYTES_MAX (COVEY_JOINT_LEAVES_MAX > 0 ? 3 + 5 * COVEY_JOINT_LEAVES_MAX : 0)
+#define COVEY_ENERGY_BYTES_MAX \
+  (COVEY_ENERGY_BUCKETS > 0 ? 3 + 2 + 5 * COVEY_ENERGY_BUCKETS + 11 : 0)
+#define COVEY_HEALTH_BYTES_MAX (COVEY_HEALTH ? 3 + 7 * 6 : 0)
 #define COVEY_REPORT_BYTES_MAX                                                         \
   (9 + 10 + 2 * 6 + 2 * 11 + 2 * 6 + 11 + (2 + 5 * COVEY_CLASSES_MAX) + (2 + 5 * 16) + \
    (3 + 5 * COVEY_LATENCY_BUCKETS) + 6 + 11 +                                          \
    COVEY_FEATURES_MAX * (4 + COVEY_FEATURE_WINDOW_BYTES_MAX) +                         \
    COVEY_SAMPLES_MAX * (3 + COVEY_SAMPLE_BYTES_MAX) + 3 * 7 + COVEY_SHADOW_BYTES_MAX + \
+   COVEY_JOINT_BYTES_MAX + COVEY_ENERGY_BYTES_MAX + COVEY_HEALTH_BYTES_MAX +           \
    COVEY_MAC_FIELD_BYTES)
 
 /* The buffer that the config passes for sending: the longest of all. */

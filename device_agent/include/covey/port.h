@@ -110,9 +110,9 @@ typedef struct covey_port {
   covey_crypto_t crypto;
   covey_store_t store;
   covey_link_t link;
-  /* Only where covey_agent_record_inference is called from another thread or an ISR than poll:
-   * e.g. disable and restore interrupts. Held for the time of copying one window. NULL: not
-   * needed. */
+  /* Only where covey_agent_record_inference is called from several threads or ISRs, or on another
+   * core than poll: e.g. a mutex or a spin lock. Held for the time of copying one window. NULL: not
+   * needed; one ISR, or one thread on poll's core, records without. */
   void* lock_ctx;
   void (*lock)(void* ctx);
   void (*unlock)(void* ctx);

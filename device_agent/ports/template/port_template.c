@@ -71,7 +71,7 @@ int port_open(covey_port_t* port) {
   port->link.publish = publish;
   port->link.subscribe = subscribe;
   port->link.unsubscribe = unsubscribe;
-  /* lock and unlock only where covey_agent_record_inference is called from an ISR or another
-   * thread; ports/cortex_m has a pair. */
+  /* lock and unlock only where covey_agent_record_inference is called from several ISRs or threads,
+   * or on another core; ports/cortex_m has a pair. */
   return COVEY_OK;
 }

@@ -151,6 +151,12 @@ Release make_release(const ReleaseOptions& options) {
     tables.set_classes(kOutputBytes);
     for (int i = 0; i < 16; ++i) tables.add_sample_probability(options.sample_probability);
   }
+  for (const auto& [feature, threshold, above] : options.joint) {
+    wire::QuantTreeNode* node = tables.add_joint();
+    node->set_feature(feature);
+    node->set_threshold(threshold);
+    node->set_above(above);
+  }
   release.tables = tables.SerializeAsString();
 
   wire::Manifest& m = release.manifest;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "covey/device/v1/device.pb.h"
@@ -57,7 +58,8 @@ struct ReleaseOptions {
   uint32_t arena_bytes = 256;
   int features = 2;
   uint32_t sample_probability = 0;
-  const AuthorKey* key = nullptr;  // author()
+  std::vector<std::tuple<uint32_t, int32_t, bool>> joint = {};  // nodes: feature, threshold, above
+  const AuthorKey* key = nullptr;                               // author()
 };
 
 struct Release {

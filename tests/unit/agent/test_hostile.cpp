@@ -211,6 +211,12 @@ TEST(Hostile, TablesThatTheAuthorGotWrong) {
     return failed(bench, release, [](Release&) {});
   };
   EXPECT_EQ(with_tables([](auto& t) { t.set_classes(17); }), COVEY_ERROR_TABLES_INVALID);
+  EXPECT_EQ(with_tables([](auto& t) { t.add_joint()->set_feature(2); }),
+            COVEY_ERROR_TABLES_INVALID);  // there are two
+  EXPECT_EQ(with_tables([](auto& t) {
+              for (int i = 0; i < COVEY_JOINT_LEAVES_MAX; ++i) t.add_joint();
+            }),
+            COVEY_ERROR_TABLES_INVALID);
   EXPECT_EQ(with_tables([](auto& t) { t.add_sample_probability(1); }), COVEY_ERROR_TABLES_INVALID);
   EXPECT_EQ(with_tables([](auto& t) { t.set_sample_probability(0, 65537); }),
             COVEY_ERROR_TABLES_INVALID);

@@ -356,19 +356,18 @@ TEST(Wire, LargestMessagesFit) {
   EXPECT_EQ(agent.counters.bugs, 0U);
   // The deepest window there can be.
   covey_telemetry_t& t = *bench.device.telemetry[0];
-  std::memset(static_cast<void*>(&t.frozen[0]), 0xff, sizeof t.frozen[0]);
-  t.frozen[0].window.stream = 0;
-  t.frozen[0].window.class_count = COVEY_CLASSES_MAX;
-  t.frozen[0].window.feature_count = COVEY_FEATURES_MAX;
-  t.frozen[0].window.tally.samples.count = COVEY_SAMPLES_MAX;
-  for (auto& bins : t.frozen[0].window.bin_counts) bins = COVEY_BINS_MAX;
-  for (auto& feature : t.frozen[0].window.tally.moments) {
-    feature.min = INT16_MIN;
-    feature.max = INT16_MAX;
-    feature.sum = INT64_MIN;
+  covey_window_t& window = t.windows[0];
+  std::memset(static_cast<void*>(&window), 0xff, sizeof window);
+  window.stream = 0;
+  window.class_count = COVEY_CLASSES_MAX;
+  window.feature_count = COVEY_FEATURES_MAX;
+  window.leaf_count = COVEY_JOINT_LEAVES_MAX;
+  window.tally.samples.count = COVEY_SAMPLES_MAX;
+  for (auto& bins : window.bin_counts) bins = COVEY_BINS_MAX;
+  for (int i = 0; i < COVEY_FEATURES_MAX; ++i) {
+    window.tally.sums[COVEY_SUM_FEATURES + 2 * i] = uint64_t{1} << 63;
   }
-  t.frozen[0].resend.left_ms = 0;
-  t.streams[0].used = true;
+  window.resend.left_ms = 0;
   agent.timers[COVEY_TIMER_REPORT].left_ms = 0;
   agent.hello_sent = true;
   bench.device.outbox.clear();

@@ -48,6 +48,52 @@ TEST_F(ArtifactFiles, what_is_built_signed_and_kept_opens_at_the_gateway) {
   EXPECT_GT(artifact->manifest.arena_bytes, 0U);
 }
 
+// The statistics of the example with a "joint" of one's own; then what the build says, or "OK".
+class QuantTree : public ArtifactFiles {
+ protected:
+  std::string build(const std::string& joint) {
+    Bytes json = *read_file(options().statistics, 1U << 20U);
+    std::string text(json.begin(), json.end());
+    text.insert(text.find('{') + 1, "\"joint\": " + joint + ",");
+    BuildOptions with_joint = options();
+    with_joint.statistics = folder_ / "stats.json";
+    EXPECT_TRUE(write_file(with_joint.statistics, as_bytes(text)));
+    Result<BuiltRelease> release = build_release(with_joint);
+    if (!release) return release.error().message;
+    tables = *decode_tables(release->artifacts.at(0).tables);
+    const Result<PrivateKey> key = PrivateKey::generate(SignatureAlgorithm::kEs256);
+    EXPECT_TRUE(sign_release(*release, *key).ok());
+    TrustStore trusted;
+    EXPECT_TRUE(trusted.add(key->public_key()).ok());
+    const BuiltArtifact& built = release->artifacts.at(0);
+    Result<Artifact> artifact = open_artifact(
+        {built.signed_manifest, built.image, built.tables, built.gateway_part}, trusted);
+    return artifact ? "OK" : artifact.error().message;
+  }
+  TelemetryTables tables;
+};
+
+TEST_F(QuantTree, its_nodes_are_in_the_signed_tables) {
+  ASSERT_EQ(build(R"([{"feature": "kurtosis", "threshold": -5, "above": true},
+                      {"feature": "rms", "threshold": 7, "above": false}])"),
+            "OK");
+  EXPECT_EQ(tables.joint, (std::vector<JointNode>{{1, -5, true}, {0, 7, false}}));
+}
+
+TEST_F(QuantTree, a_mistake_is_named) {
+  EXPECT_NE(
+      build(R"([{"feature": "rsm", "threshold": 1, "above": true}])").find("joint[0].feature"),
+      std::string::npos);
+  EXPECT_NE(build(R"([{"feature": "rms", "threshold": 40000, "above": true}])")
+                .find("joint[0].threshold"),
+            std::string::npos);
+  EXPECT_NE(build(R"([{"feature": "rms", "threshold": 1}])").find("joint[0].above"),
+            std::string::npos);
+  std::string many = R"({"feature": "rms", "threshold": 1, "above": true})";
+  for (int i = 0; i < 4; ++i) many += "," + many;
+  EXPECT_NE(build("[" + many + "]").find("joint"), std::string::npos);
+}
+
 TEST_F(ArtifactFiles, a_signature_made_elsewhere_is_checked_before_it_is_kept) {
   Result<BuiltRelease> release = build_release(options());
   ASSERT_TRUE(release.ok()) << release.error().message;

@@ -177,6 +177,18 @@ wire::Report report() {
   sample.set_confidence(250);
   sample.set_probability(655);
   sample.set_uptime_ms(150);
+  for (const uint32_t count : {1, 0, 2}) r.add_joint(count);
+  r.mutable_energy()->add_buckets(1);
+  r.mutable_energy()->add_buckets(2);
+  r.mutable_energy()->set_sum_uj(60);
+  wire::Health& health = *r.mutable_health();
+  health.set_heap_free_min_bytes(11);
+  health.set_arena_used_max_bytes(12);
+  health.set_stack_used_max_bytes(13);
+  health.set_drops(14);
+  health.set_rejects(15);
+  health.set_watchdog_resets(16);
+  health.set_saturated(17);
   return r;
 }
 
@@ -196,6 +208,16 @@ TEST(DeviceCodec, ReportComesThroughWhole) {
   ASSERT_EQ(r.samples.size(), 1U);
   EXPECT_EQ(r.samples[0].inference, 28U);
   EXPECT_EQ(r.samples[0].predicted, 1U);
+  EXPECT_EQ(r.counts.joint, (monitoring::Counts{1, 0, 2}));
+  EXPECT_EQ(r.counts.energy, (monitoring::Counts{1, 2}));
+  EXPECT_EQ(r.counts.energy_sum_uj, 60U);
+  EXPECT_EQ(r.counts.heap_free_min_bytes, 11U);
+  EXPECT_EQ(r.counts.arena_used_max_bytes, 12U);
+  EXPECT_EQ(r.counts.stack_used_max_bytes, 13U);
+  EXPECT_EQ(r.counts.drops, 14U);
+  EXPECT_EQ(r.counts.rejects, 15U);
+  EXPECT_EQ(r.counts.watchdog_resets, 16U);
+  EXPECT_EQ(r.counts.saturated, 17U);
 }
 
 TEST(DeviceCodec, AFeatureWithoutValuesHasNoExtremes) {
@@ -228,6 +250,8 @@ TEST(DeviceCodec, ReportsAreBounded) {
   many("latency", 65, [](wire::Report& r) { r.add_latency(1); });
   many("features", 17, [](wire::Report& r) { r.add_features(); });
   many("features.bins", 65, [](wire::Report& r) { r.mutable_features(0)->add_bins(1); });
+  many("joint", 17, [](wire::Report& r) { r.add_joint(1); });
+  many("energy.buckets", 17, [](wire::Report& r) { r.mutable_energy()->add_buckets(1); });
   many("samples", 257, [](wire::Report& r) { r.add_samples(); });
 }
 

@@ -58,6 +58,12 @@ pb::TelemetryTables to_proto(const TelemetryTables& tables) {
   p.set_classes(tables.classes);
   for (const uint32_t probability : tables.sample_probability)
     p.add_sample_probability(probability);
+  for (const JointNode& node : tables.joint) {
+    pb::QuantTreeNode& n = *p.add_joint();
+    n.set_feature(node.feature);
+    n.set_threshold(node.threshold);
+    n.set_above(node.above);
+  }
   return p;
 }
 
@@ -95,11 +101,28 @@ TEST(Wire, TablesAreWhatProtobufWrites) {
       tables.features.push_back(feature);
     }
     if (i % 2 == 0) tables.sample_probability.assign(16, static_cast<uint32_t>(random()) % 65'537);
+    for (size_t n = random() % 16; n > 0 && !tables.features.empty(); --n) {
+      tables.joint.push_back({static_cast<uint32_t>(random() % tables.features.size()),
+                              static_cast<int32_t>(random()), random() % 2 == 0});
+    }
     const Result<Bytes> ours = encode(tables);
     ASSERT_TRUE(ours) << ours.error().message;
     EXPECT_EQ(*ours, bytes(to_proto(tables)));
     EXPECT_EQ(*decode_tables(*ours), tables);
   }
+}
+
+TEST(Wire, ATreeOfTooManyNodesOrOtherFeaturesIsRefused) {
+  TelemetryTables tables;
+  tables.features.push_back({"rms", {1, 2}, 0, 3});
+  tables.joint.assign(15, {0, 1, false});
+  EXPECT_TRUE(encode(tables));
+  tables.joint.assign(16, {0, 1, false});
+  EXPECT_EQ(encode(tables).error().reason, "TABLES_INVALID");
+  EXPECT_EQ(decode_tables(bytes(to_proto(tables))).error().reason, "TABLES_INVALID");
+  tables.joint.assign(1, {1, 1, false});
+  EXPECT_EQ(encode(tables).error().reason, "TABLES_INVALID");
+  EXPECT_EQ(decode_tables(bytes(to_proto(tables))).error().reason, "TABLES_INVALID");
 }
 
 TEST(Wire, SignedManifestIsWhatProtobufWrites) {
@@ -131,6 +154,7 @@ TEST(Wire, LargestFit) {
     tables.features.push_back(feature);
   }
   tables.sample_probability.assign(16, 65'536);
+  tables.joint.assign(15, {15, INT32_MIN, true});
   ASSERT_TRUE(encode(tables)) << encode(tables).error().message;
   SignedManifest manifest{Bytes(kManifestBytesMax, 1), std::vector<Signature>(kSignaturesMax)};
   for (Signature& signature : manifest.signatures) signature.algorithm = UINT32_MAX;

@@ -85,6 +85,30 @@ TEST_F(Telemetry, WhatCannotBeTrueIsQuarantinedAndAcknowledged) {
   EXPECT_EQ(site.drops(Drop::kReportInvalid), 1U);
 }
 
+TEST_F(Telemetry, LeavesWithoutATreeAndImpossibleEnergyAreQuarantined) {
+  make(1);
+  engine::ReportMessage leaves = site.window("d0", 10);
+  leaves.counts.joint = {4, 6};
+  site.report("d0", leaves);
+  engine::ReportMessage energy = site.window("d0", 10);
+  energy.counts.energy = {11};
+  energy.counts.energy_sum_uj = 50;
+  site.report("d0", energy);
+  EXPECT_EQ(site.drops(Drop::kReportQuarantined), 2U);
+  EXPECT_EQ(counted(), 0U);
+  engine::ReportMessage good = site.window("d0", 10);
+  good.counts.energy = {9};
+  good.counts.energy_sum_uj = 50;
+  good.counts.heap_free_min_bytes = 700;
+  site.report("d0", good);
+  EXPECT_EQ(counted(), 10U);
+  ASSERT_EQ(site.state().windows.size(), 1U);
+  const monitoring::WindowCounts& merged =
+      site.state().windows.begin()->second.devices.begin()->second;
+  EXPECT_EQ(merged.energy_sum_uj, 50U);
+  EXPECT_EQ(merged.heap_free_min_bytes, 700U);
+}
+
 TEST_F(Telemetry, AnUnknownManifestIsKeptApartAndDoesNotWedgeTheDevice) {
   make(1);
   engine::ReportMessage unknown = site.window("d0", 10);

@@ -11,7 +11,7 @@ namespace {
 
 using testing::Random;
 
-const Shape kShape{{5, 3}, 4};
+const Shape kShape{{5, 3}, 4, 6};
 constexpr int32_t kMin = -100;
 constexpr int32_t kMax = 90;
 
@@ -22,6 +22,7 @@ WindowCounts honest_window(Random& random, uint64_t inferences, const Shape& sha
   for (size_t f = 0; f < shape.bins.size(); ++f) w.features[f].bins.resize(shape.bins[f]);
   w.classes.resize(shape.classes);
   w.confidence.resize(shape.classes == 0 ? 0 : kConfidenceBins);
+  w.joint.resize(shape.joint);
   for (uint64_t i = 0; i < inferences; ++i) {
     ++w.inferences;
     for (FeatureCounts& f : w.features) {
@@ -42,6 +43,15 @@ WindowCounts honest_window(Random& random, uint64_t inferences, const Shape& sha
       ++w.classes[random.below(shape.classes)];
       ++w.confidence[random.below(kConfidenceBins)];
     }
+    if (shape.joint != 0 && random.chance(0.9)) ++w.joint[random.below(shape.joint)];
+    if (random.chance(0.5)) {
+      const uint64_t uj = 1 + random.below(2000);
+      size_t bucket = 0;
+      while (energy_lower_uj(bucket + 1) <= uj) ++bucket;
+      if (w.energy.size() <= bucket) w.energy.resize(bucket + 1);
+      ++w.energy[bucket];
+      w.energy_sum_uj += uj;
+    }
     const auto us = static_cast<uint32_t>(random.below(5000));
     const uint32_t bucket = latency_bucket(us);
     if (w.latency.size() <= bucket) w.latency.resize(bucket + 1);
@@ -51,6 +61,10 @@ WindowCounts honest_window(Random& random, uint64_t inferences, const Shape& sha
   }
   w.errors = random.below(3);
   w.rejects = random.below(3);
+  w.watchdog_resets = random.below(2);
+  w.heap_free_min_bytes = random.below(3) * 1000;  // 0: not told
+  w.arena_used_max_bytes = random.below(3) * 500;
+  w.stack_used_max_bytes = random.below(3) * 100;
   return w;
 }
 
@@ -133,6 +147,47 @@ TEST(Window, decoding_refuses_every_truncation_and_survives_every_bit_flip) {
   EXPECT_EQ(decode_window({}).error().reason, "BAD_WINDOW_BYTES");
 }
 
+TEST(Window, what_version_1_knew_is_still_written_as_version_1) {
+  Random random(4);
+  WindowCounts w = honest_window(random, 20, {{4}, 2, 0});
+  w.energy.clear();
+  w.energy_sum_uj = w.watchdog_resets = 0;
+  w.heap_free_min_bytes = w.arena_used_max_bytes = w.stack_used_max_bytes = 0;
+  const Bytes old = encode(w);
+  EXPECT_EQ(old[0], 1);
+  w.watchdog_resets = 1;
+  Bytes bytes = encode(w);
+  EXPECT_EQ(bytes[0], 2);
+  EXPECT_EQ(*decode_window(bytes), w);
+  // The same window must not have two encodings.
+  Bytes padded = old;
+  padded[0] = 2;
+  padded.insert(padded.end(), 7, 0);
+  EXPECT_EQ(decode_window(padded).error().reason, "BAD_WINDOW_BYTES");
+}
+
+TEST(Window, sizes_merge_as_extremes_of_those_that_were_told) {
+  WindowCounts w;
+  w.heap_free_min_bytes = 500;
+  w.stack_used_max_bytes = 10;
+  merge(w, WindowCounts{});
+  EXPECT_EQ(w.heap_free_min_bytes, 500U);
+  WindowCounts other;
+  other.heap_free_min_bytes = 400;
+  other.arena_used_max_bytes = 7;
+  merge(w, other);
+  EXPECT_EQ(w.heap_free_min_bytes, 400U);
+  EXPECT_EQ(w.arena_used_max_bytes, 7U);
+  EXPECT_EQ(w.stack_used_max_bytes, 10U);
+}
+
+TEST(Window, an_agent_that_does_not_know_trees_is_honest_too) {
+  Random random(6);
+  WindowCounts w = honest_window(random, 20);
+  w.joint.clear();
+  EXPECT_TRUE(check(w, kShape)) << check(w, kShape).error().message;
+}
+
 TEST(Window, check_passes_honest_counts) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     Random random(seed);
@@ -166,6 +221,14 @@ TEST(Window, check_quarantines_each_contradiction) {
       {"WINDOW_CONTRADICTION", [](auto& w) { ++w.latency[0]; }},
       {"WINDOW_CONTRADICTION", [](auto& w) { w.latency_sum_us = ~uint64_t{0}; }},
       {"WINDOW_CONTRADICTION", [](auto& w) { w.latency.clear(); }},
+      {"WINDOW_CONTRADICTION", [](auto& w) { w.joint[0] += 51; }},
+      {"WINDOW_CONTRADICTION", [](auto& w) { w.joint[1] = ~uint64_t{0}; }},
+      {"WINDOW_CONTRADICTION", [](auto& w) { w.energy[0] += 51; }},
+      {"WINDOW_CONTRADICTION", [](auto& w) { w.energy_sum_uj = 0; }},
+      {"WINDOW_CONTRADICTION", [](auto& w) { w.energy_sum_uj = ~uint64_t{0}; }},
+      {"WINDOW_CONTRADICTION", [](auto& w) { w.energy.clear(); }},
+      {"WINDOW_SHAPE", [](auto& w) { w.joint.pop_back(); }},
+      {"WINDOW_SHAPE", [](auto& w) { w.energy.resize(kEnergyBucketsMax + 1); }},
       {"WINDOW_SHAPE", [](auto& w) { w.features.pop_back(); }},
       {"WINDOW_SHAPE", [](auto& w) { w.features[0].bins.push_back(0); }},
       {"WINDOW_SHAPE", [](auto& w) { w.classes.push_back(0); }},

@@ -1,6 +1,6 @@
 /* What the agent needs of a bare-metal Cortex-M (v6-M, v7-M, v8-M), whatever the part:
  *
- *   lock, unlock      interrupts off and back as they were, for record_inference from an ISR
+ *   lock, unlock      interrupts off and back as they were, for record_inference from several
  *   start cause       memory that start-up code does not clear (section .noinit) tells the next
  * start of a fault, a watchdog or an ordered reset, and keeps the agent's own mark fault handler
  * notes where, resets mapped flash      a flash that is programmed by plain stores: MRAM, FRAM, or
