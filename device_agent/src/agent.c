@@ -63,13 +63,13 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
 }
 
 int covey_agent_start(covey_agent_t* a, covey_start_cause_t cause, uint64_t now_ms) {
-  const uint32_t crashed = covey_retained_take(a);
+  const uint32_t inside = covey_retained_take(a);
   covey_model_t* m;
   covey_clock(a, now_ms);
   a->timers[COVEY_TIMER_WINDOW].left_ms = a->times.report_interval_ms;
   if (cause == COVEY_START_SLEEP) a->journal.clean = true; /* no write was cut */
   for (m = a->models; m != covey_models_end(a); ++m) {
-    covey_model_start(a, m, cause, crashed == m->index + 1U);
+    covey_model_start(a, m, cause, inside);
   }
   return COVEY_OK;
 }

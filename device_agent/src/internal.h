@@ -196,8 +196,9 @@ int covey_chunks_receive(covey_agent_t* a, covey_bytes_t message);
 /* covey.device.v1.GoalMode */
 enum { COVEY_MODE_STAGED = 1, COVEY_MODE_SHADOW = 2, COVEY_MODE_ACTIVE = 3 };
 void covey_model_step(covey_agent_t* a, covey_model_t* m);
-/* `crashed`: the last boot ended inside this model's load or invoke. */
-void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause, bool crashed);
+/* `inside`: what covey_retained_take found. */
+void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause,
+                       uint32_t inside);
 /* A transition: edit what this returns, then commit. It becomes durable, then true: on a flash
  * error nothing has changed. */
 covey_model_record_t* covey_model_edit(covey_model_t* m);
@@ -230,7 +231,9 @@ int covey_guarded_load(covey_agent_t* a, covey_model_t* m, const covey_runtime_t
 int covey_guarded_invoke(covey_agent_t* a, const covey_model_t* m, const covey_runtime_t* runtime,
                          const int8_t* input, size_t input_size, int8_t* output,
                          size_t output_size);
-/* 1 + the model in whose load or invoke the last boot ended; 0: none. Clears the mark. */
+/* 1 + the model in whose load or invoke the last boot ended; 0: in none, UNKNOWN: memory lost it,
+ * or there is none. Clears the mark. */
+#define COVEY_INSIDE_UNKNOWN UINT32_MAX
 uint32_t covey_retained_take(covey_agent_t* a);
 
 /* ---- shadow.c: the candidate beside the active model */

@@ -15,7 +15,7 @@ static void mark_inside(covey_agent_t* a, uint32_t inside) {
 
 uint32_t covey_retained_take(covey_agent_t* a) {
   const covey_retained_t* retained = a->config->retained;
-  uint32_t inside = 0;
+  uint32_t inside = COVEY_INSIDE_UNKNOWN;
   if (retained != NULL && retained->magic == RETAINED_MAGIC &&
       retained->check == ~retained->inside) {
     inside = retained->inside;

@@ -365,14 +365,24 @@ static bool ended_well(const covey_model_t* m, covey_start_cause_t cause) {
   return false;
 }
 
+/* Why the last start failed. A crash is the model's only unless retained memory says that its code
+ * did not run then; without retained memory it is. */
+static int blame(const covey_model_t* m, covey_start_cause_t cause, uint32_t inside) {
+  const bool own = inside == m->index + 1U || inside == COVEY_INSIDE_UNKNOWN;
+  if (own && cause == COVEY_START_FAULT) return COVEY_ERROR_MODEL_FAULTING;
+  if (own && cause == COVEY_START_WATCHDOG) return COVEY_ERROR_WATCHDOG;
+  return COVEY_ERROR_BOOT_LOOP;
+}
+
 /* A candidate that was tried when the last start ended: is it tried again? */
-static void start_candidate(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause) {
+static void start_candidate(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause,
+                            uint32_t inside) {
   const bool shadow = m->record.phase == COVEY_PHASE_SHADOWING;
   uint8_t starts = m->record.starts;
   if (starts > 0 && ended_well(m, cause)) --starts;
   if (starts >= COVEY_PROBATION_STARTS_MAX) {
     covey_model_end(a, m, shadow ? COVEY_PHASE_FAILED : COVEY_PHASE_REVERTED,
-                    COVEY_ERROR_BOOT_LOOP);
+                    blame(m, cause, inside));
   } else if (shadow) {
     covey_shadow_start(a, m, starts);
   } else {
@@ -383,17 +393,17 @@ static void start_candidate(covey_agent_t* a, covey_model_t* m, covey_start_caus
 }
 
 void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause,
-                       bool crashed) {
+                       uint32_t inside) {
   covey_slots_scan(a, m);
   forget_missing(m);
   if (m->goal.mode != 0 && m->goal.lease_s != 0) { /* uptime is all there is: it starts anew */
     m->lease.left_ms = covey_seconds(m->goal.lease_s);
   }
   if (covey_on_probation(m)) {
-    start_candidate(a, m, cause);
+    start_candidate(a, m, cause, inside);
     return;
   }
-  if (crashed && m->record.confirmed != COVEY_NO_SLOT &&
+  if (inside == m->index + 1U && m->record.confirmed != COVEY_NO_SLOT &&
       (cause == COVEY_START_WATCHDOG || cause == COVEY_START_FAULT ||
        cause == COVEY_START_UNKNOWN)) {
     covey_model_record_t* record = covey_model_edit(m);
@@ -405,5 +415,5 @@ void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t c
     }
   }
   covey_model_run_confirmed(a, m);
-  if (m->record.phase == COVEY_PHASE_SHADOWING) start_candidate(a, m, cause);
+  if (m->record.phase == COVEY_PHASE_SHADOWING) start_candidate(a, m, cause, inside);
 }
