@@ -43,6 +43,7 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
   for (m = a->models; m != covey_models_end(a); ++m) {
     m->index = (uint8_t)(m - a->models);
     m->config = &config->models[m->index];
+    m->agent = a;
     m->record.phase = COVEY_PHASE_IDLE;
     m->record.confirmed = COVEY_NO_SLOT;
     m->record.candidate = COVEY_NO_SLOT;
@@ -69,7 +70,7 @@ int covey_agent_start(covey_agent_t* a, covey_start_cause_t cause, uint64_t now_
   a->timers[COVEY_TIMER_WINDOW].left_ms = a->times.report_interval_ms;
   if (cause == COVEY_START_SLEEP) a->journal.clean = true; /* no write was cut */
   for (m = a->models; m != covey_models_end(a); ++m) {
-    covey_model_start(a, m, cause, inside);
+    covey_model_start(m, cause, inside);
   }
   return COVEY_OK;
 }
@@ -161,11 +162,11 @@ int covey_agent_invoke(covey_agent_t* a, size_t model, const int8_t* input, size
     return COVEY_ERROR_ARGUMENT;
   }
   if (m->active == COVEY_NO_SLOT) return COVEY_ERROR_NO_MODEL;
-  shadowed = covey_shadow_invoke(a, m, input, input_size, &shadow); /* before input may be lost */
-  error = covey_guarded_invoke(a, m, m->config->runtime, input, input_size, output, output_size);
+  shadowed = covey_shadow_invoke(m, input, input_size, &shadow); /* before input may be lost */
+  error = covey_guarded_invoke(m, m->config->runtime, input, input_size, output, output_size);
   if (error == 0) {
     m->invoke_errors = 0;
-    if (shadowed) covey_shadow_compare(a, m, &shadow, output, output_size);
+    if (shadowed) covey_shadow_compare(m, &shadow, output, output_size);
   } else {
     m->invoke_error = error;
     if (m->invoke_errors < UINT8_MAX) ++m->invoke_errors;

@@ -62,13 +62,13 @@ typedef struct change {
   bool ran;   /* the model of before was on probation */
 } change_t;
 
-static uint32_t model_id(const covey_agent_t* a, const covey_model_t* m) {
+static uint32_t model_id(covey_agent_t* a, const covey_model_t* m) {
   uint8_t digest[COVEY_DIGEST_BYTES];
   covey_digest(a, m->config->name, strlen(m->config->name), digest);
   return covey_load32(digest);
 }
 
-static bool parse_models(const covey_agent_t* a, covey_bytes_t message, uint32_t lease_s,
+static bool parse_models(covey_agent_t* a, covey_bytes_t message, uint32_t lease_s,
                          change_t changes[COVEY_MODELS_MAX]) {
   covey_reader_t r = covey_reader_of(message);
   covey_bytes_t item;
@@ -186,7 +186,7 @@ static int accept(covey_agent_t* a, const goal_t* goal, change_t changes[COVEY_M
     m->chunks_have = 0;
     m->chunks_total = 0;
     covey_shadow_unload(m);
-    if (c->ran) covey_model_run_confirmed(a, m);
+    if (c->ran) covey_model_run_confirmed(m);
   }
   ++a->counters.goals_accepted;
   covey_answered(a);
