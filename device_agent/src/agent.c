@@ -44,6 +44,7 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
   for (m = a->models; m != covey_models_end(a); ++m) {
     m->index = index++;
     m->config = model++;
+    m->agent = a;
     m->record.phase = COVEY_PHASE_IDLE;
     m->record.confirmed = COVEY_NO_SLOT;
     m->record.candidate = COVEY_NO_SLOT;
@@ -64,7 +65,7 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
 }
 
 int covey_agent_start(covey_agent_t* a, covey_start_cause_t cause, uint64_t now_ms) {
-  const uint32_t crashed = covey_retained_take(a);
+  const uint32_t inside = covey_retained_take(a);
   covey_model_t* m;
   covey_clock(a, now_ms);
   a->timers[COVEY_TIMER_WINDOW].left_ms = a->times.report_interval_ms;
@@ -78,7 +79,7 @@ int covey_agent_start(covey_agent_t* a, covey_start_cause_t cause, uint64_t now_
   }
 #endif
   for (m = a->models; m != covey_models_end(a); ++m) {
-    covey_model_start(a, m, cause, crashed == m->index + 1U);
+    covey_model_start(m, cause, inside);
   }
   return COVEY_OK;
 }
@@ -167,8 +168,8 @@ int covey_agent_invoke(covey_agent_t* a, size_t model, const int8_t* input, size
   int error;
   if (m == NULL || input == NULL || output == NULL) return COVEY_ERROR_ARGUMENT;
   if (m->active == COVEY_NO_SLOT) return COVEY_ERROR_NO_MODEL;
-  shadowed = covey_shadow_invoke(a, m, input, input_size, &shadow); /* before input may be lost */
-  error = covey_guarded_invoke(a, m, m->config->runtime, input, input_size, output, output_size);
+  shadowed = covey_shadow_invoke(m, input, input_size, &shadow); /* before input may be lost */
+  error = covey_guarded_invoke(m, m->config->runtime, input, input_size, output, output_size);
   if (error != 0) {
     m->invoke_error = error;
     if (m->invoke_errors < UINT8_MAX) ++m->invoke_errors;

@@ -54,8 +54,9 @@ static int check_flash(const covey_agent_config_t* c) {
   const uint32_t half = c->journal_bytes / 2;
   if (!power_of_two(flash->erase_unit_bytes) || !power_of_two(flash->write_align_bytes) ||
       flash->write_align_bytes > COVEY_ROW_BYTES || flash->erase_unit_bytes < 4 * COVEY_ROW_BYTES ||
-      flash->size_bytes > INT32_MAX || !inside(flash, c->journal_offset, c->journal_bytes) ||
-      half % flash->erase_unit_bytes != 0 || half / COVEY_ROW_BYTES < 2 * c->model_count + 4) {
+      flash->size_bytes > INT32_MAX || flash->size_bytes > UINT32_MAX / COVEY_BYTE_BUDGET_FACTOR ||
+      !inside(flash, c->journal_offset, c->journal_bytes) || half % flash->erase_unit_bytes != 0 ||
+      half / COVEY_ROW_BYTES < 2 * c->model_count + 4) {
     return COVEY_ERROR_FLASH_GEOMETRY;
   }
   return COVEY_OK;

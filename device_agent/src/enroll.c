@@ -138,6 +138,6 @@ int covey_enroll_receive(covey_agent_t* a, covey_bytes_t message) {
   if (error == 0) error = keep(a, id);
   if (error != 0) return error;
   a->subscribed = COVEY_TOPIC_NONE;
-  covey_tell(a, a->models, COVEY_EVENT_CREDENTIALS);
+  covey_tell(a->models, COVEY_EVENT_CREDENTIALS);
   return COVEY_OK;
 }

@@ -65,7 +65,7 @@ static const covey_member_t goal_members[] = {
 static uint32_t at_most(uint32_t value, uint32_t limit) { return value < limit ? value : limit; }
 
 /* What the message says about one model; about others: nothing to do, and nothing wrong. */
-static bool parse_model(const covey_agent_t* a, const covey_model_t* m, covey_bytes_t message,
+static bool parse_model(covey_agent_t* a, const covey_model_t* m, covey_bytes_t message,
                         change_t* c) {
   covey_bytes_t r = message;
   covey_bytes_t item;
@@ -121,7 +121,9 @@ static int apply(covey_agent_t* a, covey_model_t* m, change_t* c) {
   c->other = differ(next, &m->goal);
   keep = next->mode == 0 && (c->ran || !c->other);
   if (c->other) drop_work(a, m, keep);
-  if (keep) covey_copy(next, &m->goal, offsetof(covey_model_goal_t, security_floor));
+  if (keep) { /* the attempt and, behind it, the candidate */
+    covey_copy(&next->attempt, &m->goal.attempt, sizeof next->attempt + sizeof next->candidate);
+  }
   if (next->security_floor < m->goal.security_floor) { /* it only rises */
     next->security_floor = m->goal.security_floor;
   }
@@ -165,7 +167,7 @@ static int accept(covey_agent_t* a, goal_t* goal) {
   if (error != 0) return error;
   for (m = a->models; m != covey_models_end(a); ++m) {
     if (c->other) covey_shadow_unload(m);
-    if (c->other && c->ran) covey_model_run_confirmed(a, m);
+    if (c->other && c->ran) covey_model_run_confirmed(m);
     ++c;
   }
   ++a->counters.goals_accepted;

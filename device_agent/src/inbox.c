@@ -58,7 +58,7 @@ static int take(covey_agent_t* a, const uint8_t* piece, size_t size, size_t offs
     return COVEY_ERROR_MESSAGE_MALFORMED;
   }
   in->filled += (uint32_t)size;
-  if (in->kind == COVEY_TOPIC_TABLE) return covey_job_table(a, piece, size, offset, total);
+  if (in->kind == COVEY_TOPIC_TABLE) return covey_job_table(a, piece, size, offset);
   message.bytes = piece;
   message.size = total;
   if (size != total) { /* not whole: collected */

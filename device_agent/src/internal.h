@@ -15,8 +15,9 @@ extern "C" {
 
 #define COVEY_ROW_BYTES 64U /* everything in flash begins on a row: fits write units of 1 to 64 */
 
+/* Up to a multiple of unit, a power of two, as units of flash are. */
 static inline uint32_t covey_align(uint32_t value, uint32_t unit) {
-  return (value + unit - 1) / unit * unit;
+  return (value + unit - 1) & ~(unit - 1);
 }
 static inline const covey_port_t* covey_port(const covey_agent_t* a) { return a->config->port; }
 static inline uint16_t covey_reason(int error) {
@@ -66,20 +67,50 @@ void covey_repeat(covey_agent_t* a, covey_timer_t* timer, int error);
 
 /* ---- flash.c: the port's flash in the agent's terms; errors FLASH_*, port code in flash_error */
 int covey_flash_read(covey_agent_t* a, uint32_t offset, void* into, size_t size);
-/* Writes rows: the tail of the last write unit is filled with the erased value. Units that would
- * stay erased are left out: ECC flash counts programming 0xff as programming. */
+/* The tail of the last write unit is filled with the erased value. */
 int covey_flash_write(covey_agent_t* a, uint32_t offset, const void* from, size_t size);
 /* Every unit that begins within. */
 int covey_flash_erase(covey_agent_t* a, uint32_t offset, uint32_t size);
-int covey_flash_blank(covey_agent_t* a, uint32_t offset, uint32_t size, bool* blank);
-/* Adds flash bytes to a hash, read through the port. */
+/* Adds flash bytes to a hash, read through the port. `hash` NULL: only looks whether all are
+ * erased; 1: not all. */
 int covey_flash_hash(covey_agent_t* a, covey_hash_t* hash, uint32_t offset, uint32_t size);
-int covey_flash_digest(covey_agent_t* a, uint32_t offset, uint32_t size,
-                       uint8_t digest[COVEY_DIGEST_BYTES]);
 /* False also when it cannot be read. */
-bool covey_flash_matches(covey_agent_t* a, uint32_t offset, uint32_t size, const uint8_t* digest);
-void covey_digest(const covey_agent_t* a, const void* bytes, size_t size,
+static inline bool covey_flash_blank(covey_agent_t* a, uint32_t offset, uint32_t size) {
+  return covey_flash_hash(a, NULL, offset, size) == 0;
+}
+typedef struct covey_section {
+  uint32_t at; /* offset in flash */
+  uint32_t size;
+  const uint8_t* digest;
+} covey_section_t;
+/* Whether flash has what the digest, of so many bytes, says; false also when it cannot be read. */
+bool covey_flash_matches(covey_agent_t* a, const covey_section_t* section, size_t digest_size);
+void covey_digest(covey_agent_t* a, const void* bytes, size_t size,
                   uint8_t digest[COVEY_DIGEST_BYTES]);
+
+/* A row of state, in the journal or in a slot, as it is in memory: only this device reads it. */
+typedef struct covey_row {
+  uint32_t tag; /* magic, version and key */
+  uint32_t value;
+  union {
+    covey_model_goal_t goal;
+    struct {
+      uint32_t goal_counter[2];
+      uint32_t site_epoch;
+      covey_model_record_t state;
+    } record;
+    uint8_t room[52];
+  } payload;
+  uint32_t crc; /* of all before it */
+} covey_row_t;
+
+#define COVEY_ROW_HEADER 0x80 /* keys; those below are the journal's */
+#define COVEY_ROW_ERASED 0x81 /* all that the image needs was erased */
+#define COVEY_ROW_TABLES 0x82
+/* Writes with this key and reads back: afterwards `row` is what was read. */
+int covey_row_write(covey_agent_t* a, uint32_t offset, uint8_t key, covey_row_t* row);
+/* Returns the key; negative: torn, foreign or unreadable. */
+int covey_row_read(covey_agent_t* a, uint32_t offset, covey_row_t* row);
 
 /* ---- journal.c: the append-only journal of DEVICE.md */
 /* Reads goals and records of all models, epoch and counter; without a journal nothing changes. */
@@ -121,29 +152,28 @@ int covey_manifest_fits(const covey_agent_config_t* config, const covey_manifest
 /* The exact bytes inside a SignedManifest. */
 int covey_signed_manifest_open(covey_bytes_t message, covey_bytes_t* manifest);
 /* All that the device asks before it touches flash, cheap questions first, the signature last. */
-int covey_manifest_accept(const covey_agent_t* a, const covey_model_t* m, uint8_t slot,
+int covey_manifest_accept(covey_agent_t* a, const covey_model_t* m, uint8_t slot,
                           const covey_bytes_t* message);
 
 /* ---- slot.c: what a slot holds, and where
  *      0  header row, row "erased", signed manifest, chunk table, tables row, telemetry tables,
  *         image: each from a row on, the image from an erase unit on where units are small. */
 #define COVEY_SLOT_BYTES_MIN 8192U
+enum { COVEY_CHUNK_TABLE = 0, COVEY_TELEMETRY_TABLES = 1, COVEY_STREAMED_TABLES };
 typedef struct covey_slot_view {
-  covey_manifest_t manifest;
-  covey_bytes_t message; /* SignedManifest */
-  uint32_t base;         /* offset of the slot in flash; the others are offsets in flash too */
-  uint32_t table;
-  uint32_t tables_row;
-  uint32_t tables;
-  uint32_t tables_size; /* 0: none, or not there yet */
-  bool tables_present;
+  uint32_t base; /* offset of the slot in flash; the others are offsets in flash too */
   uint32_t image;
+  covey_section_t tables[COVEY_STREAMED_TABLES];
+  bool tables_present;    /* the telemetry tables have their row, so their size is known */
+  covey_bytes_t message;  /* SignedManifest */
+  covey_bytes_t contents; /* the manifest in it, that the digest is of */
+  covey_manifest_t manifest;
 } covey_slot_view_t;
 
 uint32_t covey_slot_usable(const covey_agent_t* a, const covey_model_t* m); /* what hello says */
 const uint8_t* covey_slot_bytes(const covey_agent_t* a, uint32_t offset);
 /* Finds the slots whose header and manifest are whole, and their digests. */
-void covey_slots_scan(covey_agent_t* a, covey_model_t* m);
+void covey_slots_scan(covey_model_t* m);
 /* Manifest digest of what is in the slot; NULL: nothing, or no such slot. */
 const uint8_t* covey_slot_digest(const covey_model_t* m, uint8_t slot);
 bool covey_slot_holds(const covey_model_t* m, uint8_t slot, const uint8_t* digest);
@@ -152,14 +182,11 @@ uint8_t covey_slot_find(const covey_model_t* m, const uint8_t* digest); /* COVEY
 int covey_slot_layout(const covey_agent_t* a, const covey_model_t* m, uint8_t slot,
                       covey_slot_view_t* view);
 /* Errors: MANIFEST_MALFORMED: not present. */
-int covey_slot_view(covey_agent_t* a, const covey_model_t* m, uint8_t slot,
-                    covey_slot_view_t* view);
+int covey_slot_view(const covey_model_t* m, uint8_t slot, covey_slot_view_t* view);
 /* Erases what header and manifest need, and writes them. */
-int covey_slot_begin(covey_agent_t* a, covey_model_t* m, uint8_t slot, covey_bytes_t message);
-/* Whether the erase that begins a download was completed: only then is blank flash really blank. */
-bool covey_slot_erased(covey_agent_t* a, const covey_slot_view_t* view);
-int covey_slot_mark_erased(covey_agent_t* a, const covey_slot_view_t* view);
-int covey_slot_write_tables_row(covey_agent_t* a, const covey_slot_view_t* view, uint32_t size);
+int covey_slot_begin(covey_model_t* m, uint8_t slot, covey_bytes_t message);
+/* Writes the row at this offset: `value` is a size, of the message or of the telemetry tables. */
+int covey_slot_mark(covey_agent_t* a, uint32_t offset, uint8_t key, uint32_t value);
 
 /* ---- job.c, chunks.c: the one transfer */
 enum covey_job_state {
@@ -172,22 +199,24 @@ enum covey_job_state {
   COVEY_JOB_CHUNKS,
   COVEY_JOB_VERIFY
 };
-void covey_job_start(covey_agent_t* a, covey_model_t* m);
+void covey_job_start(covey_model_t* m);
 void covey_job_abort(covey_agent_t* a, const covey_model_t* m);
 void covey_job_step(covey_agent_t* a);
 void covey_job_connected(covey_agent_t* a);
 /* Digest of the retained message that the job waits for; NULL: none. */
 const uint8_t* covey_job_wants(covey_agent_t* a);
 int covey_job_manifest(covey_agent_t* a, covey_bytes_t message);
-int covey_job_table(covey_agent_t* a, const uint8_t* piece, size_t size, size_t offset,
-                    size_t total);
-/* The attempt ends with this error. */
-void covey_job_fail(covey_agent_t* a, int error);
+/* A piece of the message that is coming in. */
+int covey_job_table(covey_agent_t* a, const uint8_t* piece, size_t size, size_t offset);
+/* The attempt ends with this error, which is returned. */
+int covey_job_fail(covey_agent_t* a, int error);
 /* What is in the slot is no good: begins anew, or fails when that happened too often. */
 void covey_job_again(covey_agent_t* a, int error);
 /* One more request without an answer; false: too many, it failed. */
 bool covey_job_retry(covey_agent_t* a, int error);
 int covey_job_commit(covey_agent_t* a, covey_phase_t phase);
+/* A request went out, or could not (error): when to look again. */
+void covey_job_asked(covey_agent_t* a, int error);
 void covey_job_enter(covey_agent_t* a, enum covey_job_state state);
 
 /* Steps; an error ends the attempt. */
@@ -200,50 +229,49 @@ int covey_chunks_receive(covey_agent_t* a, covey_bytes_t message);
 /* covey.device.v1.GoalMode */
 enum { COVEY_MODE_STAGED = 1, COVEY_MODE_SHADOW = 2, COVEY_MODE_ACTIVE = 3 };
 void covey_model_step(covey_agent_t* a, covey_model_t* m);
-/* `crashed`: the last boot ended inside this model's load or invoke. */
-void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause, bool crashed);
-/* A transition: edit what this returns, then commit. It becomes durable, then true: on a flash
- * error nothing has changed. */
-covey_model_record_t* covey_model_edit(covey_model_t* m);
-int covey_model_commit(covey_agent_t* a, covey_model_t* m);
-/* The candidate is not tried any more, but it stays where it is. */
-int covey_model_back_to_staged(covey_agent_t* a, covey_model_t* m);
+/* `inside`: what covey_retained_take found. */
+void covey_model_start(covey_model_t* m, covey_start_cause_t cause, uint32_t inside);
+/* A transition: edit the record, then commit. It becomes durable, then true: on a flash error
+ * nothing has changed. */
+int covey_model_commit(covey_model_t* m);
+/* What is true without being durable. */
+void covey_model_changed(covey_model_t* m);
 /* The candidate's attempt ended without success: phase FAILED, DECLINED or REVERTED. */
-void covey_model_end(covey_agent_t* a, covey_model_t* m, covey_phase_t phase, int error);
+void covey_model_end(covey_model_t* m, covey_phase_t phase, int error);
+/* REVERTED if it was on probation, else FAILED. */
+void covey_model_fail(covey_model_t* m, int error);
+/* There is no candidate any more. */
+void covey_leave_candidate(covey_model_record_t* record, covey_phase_t phase);
 /* Loads what is confirmed, or what it falls back to. */
-void covey_model_run_confirmed(covey_agent_t* a, covey_model_t* m);
+void covey_model_run_confirmed(covey_model_t* m);
 bool covey_on_probation(const covey_model_t* m);
 /* What phase, attempt and reason are about; NULL: nothing. */
 const uint8_t* covey_candidate(const covey_model_t* m);
-void covey_tell(covey_agent_t* a, const covey_model_t* m, covey_event_t event);
+void covey_tell(const covey_model_t* m, covey_event_t event);
 
 /* ---- load.c: the runtime: load, invoke, self-test; marks crashes in retained memory */
-int covey_load(covey_agent_t* a, covey_model_t* m, uint8_t slot);
-void covey_unload(covey_agent_t* a, covey_model_t* m);
+/* `shadow`: beside the active model, in the shadow's runtime and the rest of the arena. */
+int covey_load(covey_model_t* m, uint8_t slot, bool shadow);
+void covey_unload(covey_model_t* m);
 /* The loaded model acts from now on; counted in its own stream. */
-void covey_activate(covey_agent_t* a, covey_model_t* m);
-/* One vector, in the runtime that holds the slot. Returns 0 (more to do), 1 (all passed) or an
- * error. */
-int covey_selftest_step(covey_agent_t* a, covey_model_t* m, const covey_runtime_t* runtime,
-                        uint8_t slot);
+void covey_activate(covey_model_t* m);
+/* One vector of the candidate, in the runtime that holds it. Returns 0 (more to do), 1 (all passed)
+ * or an error. */
+int covey_selftest_step(covey_model_t* m, const covey_runtime_t* runtime);
 int covey_selftest_check(const covey_agent_t* a, const covey_slot_view_t* view);
 uint32_t covey_selftest_at(const covey_slot_view_t* view); /* offset of the section in flash */
-/* From the arena's byte `used` on, which moves on by what the model requires. */
-int covey_guarded_load(covey_agent_t* a, covey_model_t* m, const covey_runtime_t* runtime,
-                       const covey_slot_view_t* slot, covey_model_view_t* view, uint32_t* used);
-int covey_guarded_invoke(covey_agent_t* a, const covey_model_t* m, const covey_runtime_t* runtime,
+int covey_guarded_invoke(const covey_model_t* m, const covey_runtime_t* runtime,
                          const int8_t* input, size_t input_size, int8_t* output,
                          size_t output_size);
-/* 1 + the model in whose load or invoke the last boot ended; 0: none. Clears the mark. */
+/* 1 + the model in whose load or invoke the last boot ended; 0: in none, UNKNOWN: memory lost it,
+ * or there is none. Clears the mark. */
+#define COVEY_INSIDE_UNKNOWN UINT32_MAX
 uint32_t covey_retained_take(covey_agent_t* a);
 
 /* ---- shadow.c: the candidate beside the active model */
-/* The start is counted before the load, like one on probation: its code runs, and may crash. */
-void covey_shadow_start(covey_agent_t* a, covey_model_t* m, uint8_t starts);
-void covey_shadow_step(covey_agent_t* a, covey_model_t* m);
 void covey_shadow_unload(covey_model_t* m);
 /* By chance: true when the candidate ran. */
-bool covey_shadow_invoke(covey_agent_t* a, covey_model_t* m, const int8_t* input, size_t input_size,
+bool covey_shadow_invoke(covey_model_t* m, const int8_t* input, size_t input_size,
                          covey_inference_t* shadow);
 void covey_shadow_compare(const covey_model_t* m, const covey_inference_t* shadow,
                           const int8_t* output, size_t output_size);

@@ -2,53 +2,64 @@
  * runtime, retained memory says so: a model that crashes it is found out at the next start. */
 #include "internal.h"
 
-#define RETAINED_MAGIC 0x52455643U /* "CVER" */
-
 /* `inside`: 1 + the model whose code runs, 0: none. */
 static void mark_inside(covey_agent_t* a, uint32_t inside) {
   covey_retained_t* retained = a->config->retained;
   if (retained == NULL) return;
-  retained->magic = RETAINED_MAGIC;
   retained->inside = inside;
   retained->check = ~inside;
 }
 
 uint32_t covey_retained_take(covey_agent_t* a) {
   const covey_retained_t* retained = a->config->retained;
-  uint32_t inside = 0;
-  if (retained != NULL && retained->magic == RETAINED_MAGIC &&
-      retained->check == ~retained->inside) {
-    inside = retained->inside;
-  }
+  uint32_t inside = COVEY_INSIDE_UNKNOWN;
+  if (retained != NULL && retained->check == ~retained->inside) inside = retained->inside;
   mark_inside(a, 0);
   return inside;
 }
 
-void covey_unload(covey_agent_t* a, covey_model_t* m) {
+void covey_unload(covey_model_t* m) {
   const covey_runtime_t* runtime = m->config->runtime;
   covey_shadow_unload(m); /* it has the rest of this one's arena */
   if (m->active != COVEY_NO_SLOT) {
     m->active = COVEY_NO_SLOT;
-    covey_telemetry_switch(a, m);
+    covey_telemetry_switch(m->agent, m);
   }
-  if (m->loaded != COVEY_NO_SLOT) runtime->unload(runtime->ctx);
+  runtime->unload(runtime->ctx);
   m->loaded = COVEY_NO_SLOT;
   memset(&m->view, 0, sizeof m->view);
 }
 
-/* Loads into the arena's rest from `used` on, of which it takes what it requires. */
-static int load(const covey_runtime_t* runtime, const covey_model_config_t* config,
-                const covey_manifest_t* manifest, covey_model_view_t* view, uint32_t* used) {
-  const uint32_t left = config->arena_bytes - *used;
+/* A shadow gets the same input as the active model: made by the same preprocessing, and of the same
+ * size. */
+static int shadow_fits(const covey_model_t* m, const covey_manifest_t* manifest) {
+  if (!covey_digest_equal(manifest->preprocessing_digest, m->preprocessing_digest) ||
+      manifest->preprocessing_id != m->preprocessing_id) {
+    return COVEY_ERROR_PREPROCESSING_MISMATCH;
+  }
+  return manifest->input_bytes == m->view.format.input.size_bytes &&
+                 manifest->output_bytes == m->view.format.output.size_bytes
+             ? COVEY_OK
+             : COVEY_ERROR_UNSUPPORTED;
+}
+
+/* Loads into the arena's rest from `arena_used` on, of which it takes what it requires. */
+static int load(covey_model_t* m, const covey_runtime_t* runtime, const covey_manifest_t* manifest,
+                covey_model_view_t* view) {
+  const covey_model_config_t* config = m->config;
+  const uint32_t left = config->arena_bytes - m->arena_used;
   size_t arena = 0;
   /* After a firmware update the runtime may need more than the manifest said. */
   int error = runtime->arena_required(runtime->ctx, view->model, view->model_size, &arena);
   if (error != 0) return error;
   if (arena > left) return COVEY_ERROR_ARENA_TOO_SMALL;
-  error = runtime->load(runtime->ctx, view->model, view->model_size, config->arena + *used, arena);
+  error = runtime->load(runtime->ctx, view->model, view->model_size, config->arena + m->arena_used,
+                        arena);
   if (error != 0) return error;
-  arena = covey_align((uint32_t)arena, COVEY_ARENA_ALIGN);
-  *used += arena < left ? (uint32_t)arena : left;
+  if (view == &m->view) {
+    arena = covey_align((uint32_t)arena, COVEY_ARENA_ALIGN);
+    m->arena_used = arena < left ? (uint32_t)arena : left;
+  }
   error = runtime->describe(runtime->ctx, &view->format);
   if (error == 0 && (view->format.input.size_bytes != manifest->input_bytes ||
                      view->format.output.size_bytes != manifest->output_bytes)) {
@@ -58,46 +69,58 @@ static int load(const covey_runtime_t* runtime, const covey_model_config_t* conf
   return error;
 }
 
-int covey_guarded_load(covey_agent_t* a, covey_model_t* m, const covey_runtime_t* runtime,
-                       const covey_slot_view_t* slot, covey_model_view_t* view, uint32_t* used) {
+int covey_load(covey_model_t* m, uint8_t slot, bool shadow) {
+  covey_agent_t* a = m->agent;
+  const covey_runtime_t* runtime = m->config->runtime;
+  covey_slot_view_t held;
+  covey_model_view_t of_shadow;
+  covey_model_view_t* view = &m->view;
+  uint8_t* holder = &m->loaded;
   int error;
-  memset(view, 0, sizeof *view);
-  view->model = covey_slot_bytes(a, slot->image);
-  view->model_size = slot->manifest.model_size;
-  view->preprocessing_size = slot->manifest.preprocessing_size;
-  if (view->preprocessing_size != 0) {
-    view->preprocessing = view->model + covey_align(view->model_size, 16);
+  m->selftest_next = 0;
+  if (shadow) {
+    covey_shadow_unload(m);
+    m->shadow_error = 0;
+    runtime = m->config->shadow_runtime;
+    if (runtime == NULL || m->active == COVEY_NO_SLOT) return COVEY_ERROR_UNSUPPORTED;
+    view = &of_shadow;
+    holder = &m->shadow;
+  } else {
+    covey_unload(m);
+    m->invoke_errors = 0;
+    m->arena_used = 0;
   }
+  error = covey_slot_view(m, slot, &held);
+  if (error == 0) error = covey_manifest_fits(a->config, &held.manifest); /* of a new firmware */
+  if (error == 0 && shadow) error = shadow_fits(m, &held.manifest);
+  if (error != 0) return error;
+  if (!shadow) {
+    m->preprocessing_digest = held.manifest.preprocessing_digest;
+    m->preprocessing_id = held.manifest.preprocessing_id;
+  }
+  view->model = covey_slot_bytes(a, held.image);
+  view->model_size = held.manifest.model_size;
+  view->preprocessing_size = held.manifest.preprocessing_size;
+  view->preprocessing =
+      view->preprocessing_size != 0 ? view->model + covey_align(view->model_size, 16) : NULL;
+  view->manifest = m->slot_digest[slot];
   mark_inside(a, m->index + 1U);
-  error = load(runtime, m->config, &slot->manifest, view, used);
+  error = load(m, runtime, &held.manifest, view);
   mark_inside(a, 0);
+  if (error == 0) *holder = slot;
   return error;
 }
 
-int covey_load(covey_agent_t* a, covey_model_t* m, uint8_t slot) {
-  covey_slot_view_t view;
-  int error;
-  covey_unload(a, m);
-  error = covey_slot_view(a, m, slot, &view);
-  if (error == 0) error = covey_manifest_fits(a->config, &view.manifest); /* of a new firmware */
-  if (error != 0) return error;
-  m->arena_used = 0;
-  error = covey_guarded_load(a, m, m->config->runtime, &view, &m->view, &m->arena_used);
-  if (error != 0) return error;
-  m->view.manifest = m->slot_digest[slot];
-  m->loaded = slot;
-  return COVEY_OK;
-}
-
-void covey_activate(covey_agent_t* a, covey_model_t* m) {
+void covey_activate(covey_model_t* m) {
   m->active = m->loaded;
   m->good_before = m->good_inferences;
-  covey_telemetry_switch(a, m);
+  covey_telemetry_switch(m->agent, m);
 }
 
-int covey_guarded_invoke(covey_agent_t* a, const covey_model_t* m, const covey_runtime_t* runtime,
+int covey_guarded_invoke(const covey_model_t* m, const covey_runtime_t* runtime,
                          const int8_t* input, size_t input_size, int8_t* output,
                          size_t output_size) {
+  covey_agent_t* a = m->agent;
   int error;
   mark_inside(a, m->index + 1U);
   error = runtime->invoke(runtime->ctx, input, input_size, output, output_size);
@@ -113,9 +136,8 @@ static uint32_t u16_at(const uint8_t* bytes) {
   return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8;
 }
 
-uint32_t covey_selftest_at(const covey_slot_view_t* view) {
-  return view->image + covey_align(view->manifest.model_size, 16) +
-         covey_align(view->manifest.preprocessing_size, 16);
+uint32_t covey_selftest_at(const covey_slot_view_t* view) { /* the last section */
+  return view->image + view->manifest.image_size - covey_align(view->manifest.selftest_size, 16);
 }
 
 int covey_selftest_check(const covey_agent_t* a, const covey_slot_view_t* view) {
@@ -135,21 +157,21 @@ int covey_selftest_check(const covey_agent_t* a, const covey_slot_view_t* view) 
   return COVEY_OK;
 }
 
-int covey_selftest_step(covey_agent_t* a, covey_model_t* m, const covey_runtime_t* runtime,
-                        uint8_t slot) {
+int covey_selftest_step(covey_model_t* m, const covey_runtime_t* runtime) {
+  covey_agent_t* a = m->agent;
   int8_t* output = (int8_t*)a->config->send_buffer;
   covey_slot_view_t view;
   const uint8_t* section;
   const uint8_t* vector;
   uint32_t i;
-  int error = covey_slot_view(a, m, slot, &view);
+  int error = covey_slot_view(m, m->record.candidate, &view);
   if (error == 0) error = covey_selftest_check(a, &view);
   if (error != 0) return error;
   section = covey_slot_bytes(a, covey_selftest_at(&view));
   vector = section + SELFTEST_HEADER_BYTES +
            m->selftest_next * (view.manifest.input_bytes + view.manifest.output_bytes);
-  error = covey_guarded_invoke(a, m, runtime, (const int8_t*)vector, view.manifest.input_bytes,
-                               output, view.manifest.output_bytes);
+  error = covey_guarded_invoke(m, runtime, (const int8_t*)vector, view.manifest.input_bytes, output,
+                               view.manifest.output_bytes);
   if (error != 0) return error;
   vector += view.manifest.input_bytes;
   for (i = 0; i < view.manifest.output_bytes; ++i) {

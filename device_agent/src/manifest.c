@@ -138,7 +138,7 @@ int covey_manifest_fits(const covey_agent_config_t* config, const covey_manifest
 }
 
 /* 0, or the first reason against it. */
-static int judge(const covey_agent_t* a, const covey_model_t* model, uint8_t slot,
+static int judge(covey_agent_t* a, const covey_model_t* model, uint8_t slot,
                  const covey_bytes_t* message) {
   const covey_agent_config_t* config = a->config;
   covey_slot_view_t view;
@@ -171,7 +171,7 @@ static int judge(const covey_agent_t* a, const covey_model_t* model, uint8_t slo
   return verify_signatures(config, *message, digest);
 }
 
-int covey_manifest_accept(const covey_agent_t* a, const covey_model_t* m, uint8_t slot,
+int covey_manifest_accept(covey_agent_t* a, const covey_model_t* m, uint8_t slot,
                           const covey_bytes_t* message) {
   return -judge(a, m, slot, message);
 }

@@ -14,76 +14,75 @@ const uint8_t* covey_candidate(const covey_model_t* m) {
   return m->goal.mode != 0 || m->record.phase == COVEY_PHASE_REVERTED ? m->goal.candidate : NULL;
 }
 
-void covey_tell(covey_agent_t* a, const covey_model_t* m, covey_event_t event) {
-  if (a->config->event != NULL) a->config->event(a->config->app, event, m->index);
+void covey_tell(const covey_model_t* m, covey_event_t event) {
+  const covey_agent_config_t* config = m->agent->config;
+  if (config->event != NULL) config->event(config->app, event, m->index);
 }
 
 /* ---- Transitions: edit the record, then commit or insist. */
 
-covey_model_record_t* covey_model_edit(covey_model_t* m) {
+void covey_model_changed(covey_model_t* m) {
+  const bool phase = m->record.phase != m->saved.phase;
   m->saved = m->record;
-  return &m->record;
+  covey_status_changed(m->agent);
+  if (phase) covey_tell(m, COVEY_EVENT_STATE);
 }
 
-static void changed(covey_agent_t* a, const covey_model_t* m) {
-  covey_status_changed(a);
-  if (m->record.phase != m->saved.phase) covey_tell(a, m, COVEY_EVENT_STATE);
+static int journal(covey_model_t* m) {
+  const int error = covey_journal_record(m->agent, m);
+  if (error != 0) m->agent->timers[COVEY_TIMER_JOURNAL].left_ms = JOURNAL_RETRY_MS;
+  return error;
 }
 
-int covey_model_commit(covey_agent_t* a, covey_model_t* m) {
-  const int error = covey_journal_record(a, m);
+int covey_model_commit(covey_model_t* m) {
+  const int error = journal(m);
   if (error != 0) {
     m->record = m->saved;
-    a->timers[COVEY_TIMER_JOURNAL].left_ms = JOURNAL_RETRY_MS;
-    return error;
+  } else {
+    covey_model_changed(m);
   }
-  changed(a, m);
-  return COVEY_OK;
+  return error;
 }
 
 /* True from now on, durable if the journal can: a journal that fails must neither keep a bad model
  * running nor the device without a model. */
-static void insist(covey_agent_t* a, covey_model_t* m) {
-  if (covey_journal_record(a, m) != 0) a->timers[COVEY_TIMER_JOURNAL].left_ms = JOURNAL_RETRY_MS;
-  changed(a, m);
+static void insist(covey_model_t* m) {
+  (void)journal(m);
+  covey_model_changed(m);
 }
 
-int covey_model_back_to_staged(covey_agent_t* a, covey_model_t* m) {
-  covey_model_record_t* record = covey_model_edit(m);
-  record->phase = COVEY_PHASE_STAGED;
-  record->starts = 0;
-  record->selftest_passed = false;
-  return covey_model_commit(a, m);
-}
-
-static void leave_candidate(covey_model_record_t* record, covey_phase_t phase) {
+void covey_leave_candidate(covey_model_record_t* record, covey_phase_t phase) {
   record->phase = (uint8_t)phase;
   record->candidate = COVEY_NO_SLOT;
   record->starts = 0;
   record->selftest_passed = false;
 }
 
-static void reject(covey_model_record_t* record, const uint8_t* digest, uint32_t attempt) {
-  memcpy(record->rejected, digest, COVEY_PREFIX_BYTES);
-  record->rejected_attempt = attempt;
+static void reject(covey_model_t* m, const uint8_t* digest) {
+  memcpy(m->record.rejected, digest, COVEY_PREFIX_BYTES);
+  m->record.rejected_attempt = m->goal.attempt;
+}
+
+/* Numbers of the runtime's or the application's own have no reason. */
+static uint16_t reason_of(int error) {
+  const uint16_t reason = covey_reason(error);
+  return reason != 0 ? reason : covey_reason(COVEY_ERROR_MODEL_FAULTING);
 }
 
 /* ---- What runs */
 
 /* The confirmed model does not: what was confirmed before it takes over, if there is such. */
-static bool fall_back(covey_agent_t* a, covey_model_t* m, int error) {
-  covey_model_record_t* record = covey_model_edit(m);
-  const uint8_t left = record->confirmed;
-  const uint8_t* digest = covey_slot_digest(m, left);
-  const uint16_t reason =
-      covey_reason(error) != 0 ? covey_reason(error) : covey_reason(COVEY_ERROR_MODEL_FAULTING);
-  const bool found = record->fallback != left && covey_slot_digest(m, record->fallback) != NULL;
+static bool fall_back(covey_model_t* m, int error) {
+  covey_model_record_t* record = &m->record;
+  const uint8_t* digest = covey_slot_digest(m, record->confirmed);
+  const bool found = covey_slot_digest(m, record->fallback) != NULL;
+  const uint16_t reason = reason_of(error);
   if (!found && record->fallback_reason == reason) return false;
   record->fallback_reason = reason;
   record->faults = 0;
   if (found) {
     if (digest != NULL) {
-      reject(record, digest, m->goal.attempt);
+      reject(m, digest);
       if (record->phase == COVEY_PHASE_CONFIRMED && covey_digest_equal(digest, m->goal.candidate)) {
         record->phase = COVEY_PHASE_REVERTED;
         record->reason = reason;
@@ -92,141 +91,155 @@ static bool fall_back(covey_agent_t* a, covey_model_t* m, int error) {
     record->confirmed = record->fallback;
     record->fallback = COVEY_NO_SLOT;
     if (record->candidate == record->confirmed) { /* it was about to be tried: it is there now */
-      leave_candidate(record, COVEY_PHASE_IDLE);
+      covey_leave_candidate(record, COVEY_PHASE_IDLE);
     }
   }
-  insist(a, m);
+  insist(m);
   return found;
 }
 
-void covey_model_run_confirmed(covey_agent_t* a, covey_model_t* m) {
+void covey_model_run_confirmed(covey_model_t* m) {
   int error;
-  covey_unload(a, m);
   do {
+    covey_unload(m);
     if (m->record.confirmed == COVEY_NO_SLOT) break;
-    error = covey_load(a, m, m->record.confirmed);
-    if (error == 0) covey_activate(a, m);
-  } while (error != 0 && fall_back(a, m, error)); /* at most once: there is no second fall-back */
-  covey_status_changed(a);
-  covey_tell(a, m, COVEY_EVENT_MODEL);
+    error = covey_load(m, m->record.confirmed, false);
+    if (error == 0) covey_activate(m);
+  } while (error != 0 && fall_back(m, error)); /* at most once: there is no second fall-back */
+  covey_status_changed(m->agent);
+  covey_tell(m, COVEY_EVENT_MODEL);
 }
 
-void covey_model_end(covey_agent_t* a, covey_model_t* m, covey_phase_t phase, int error) {
-  covey_model_record_t* record = covey_model_edit(m);
+void covey_model_end(covey_model_t* m, covey_phase_t phase, int error) {
+  covey_model_record_t* record = &m->record;
   const bool ran = covey_on_probation(m);
-  record->reason = covey_reason(error);
-  record->port_code = error <= -300 && error > -400 ? a->flash_error : 0;
-  if (record->reason == 0) { /* the runtime's or the application's own number */
-    record->reason = covey_reason(COVEY_ERROR_MODEL_FAULTING);
-    record->port_code = error;
-  }
+  record->reason = reason_of(error);
+  record->port_code = covey_reason(error) == 0        ? error
+                      : error <= -300 && error > -400 ? m->agent->flash_error
+                                                      : 0;
   if (ran && record->candidate == record->fallback && error != COVEY_ERROR_NO_GRANT &&
       error != COVEY_ERROR_LEASE_EXPIRED) {
     record->fallback = COVEY_NO_SLOT; /* confirmed once, but it failed now */
   }
-  reject(record, m->goal.candidate, m->goal.attempt);
-  leave_candidate(record, phase);
-  covey_job_abort(a, m);
+  reject(m, m->goal.candidate);
+  covey_leave_candidate(record, phase);
+  covey_job_abort(m->agent, m);
   covey_shadow_unload(m);
-  insist(a, m);
-  if (ran) covey_model_run_confirmed(a, m);
+  insist(m);
+  if (ran) covey_model_run_confirmed(m);
 }
 
-static bool lease_expired(covey_agent_t* a, covey_model_t* m, covey_phase_t phase) {
-  if (!covey_due(a, &m->lease)) return false;
-  covey_model_end(a, m, phase, COVEY_ERROR_LEASE_EXPIRED);
+void covey_model_fail(covey_model_t* m, int error) {
+  covey_model_end(m, covey_on_probation(m) ? COVEY_PHASE_REVERTED : COVEY_PHASE_FAILED, error);
+}
+
+static bool lease_expired(covey_model_t* m) {
+  if (!covey_due(m->agent, &m->lease)) return false;
+  covey_model_fail(m, COVEY_ERROR_LEASE_EXPIRED);
   return true;
 }
 
-/* ---- Probation */
+/* ---- A candidate that is tried: on probation, or as a shadow */
+
+static bool shadowing(const covey_model_t* m) { return m->record.phase == COVEY_PHASE_SHADOWING; }
+
+static void load_candidate(covey_model_t* m) {
+  const int error = covey_load(m, m->record.candidate, shadowing(m));
+  covey_soon(m->agent);
+  if (!shadowing(m)) covey_tell(m, COVEY_EVENT_MODEL);
+  if (error != 0) covey_model_fail(m, error);
+}
 
 /* The start is counted before the load: a corrupt model can be a bus fault, not an error. */
-static void probation_start(covey_agent_t* a, covey_model_t* m, uint8_t starts) {
-  covey_model_record_t* record = covey_model_edit(m);
-  int error;
-  record->phase = COVEY_PHASE_PROBATION;
-  record->starts = (uint8_t)(starts + 1);
-  record->selftest_passed = false;
-  if (covey_model_commit(a, m) != 0) return;
-  error = covey_load(a, m, m->record.candidate);
-  m->selftest_next = 0;
-  m->invoke_errors = 0;
+static void try_candidate(covey_model_t* m, bool shadow) {
+  m->record.phase = shadow ? COVEY_PHASE_SHADOWING : COVEY_PHASE_PROBATION;
+  ++m->record.starts;
+  m->record.selftest_passed = false;
+  if (covey_model_commit(m) != 0) return;
+  m->counted = true;
+  load_candidate(m);
+}
+
+static void selftest(covey_model_t* m) {
+  covey_agent_t* a = m->agent;
+  const bool shadow = shadowing(m);
+  const int result =
+      covey_selftest_step(m, shadow ? m->config->shadow_runtime : m->config->runtime);
   covey_soon(a);
-  covey_tell(a, m, COVEY_EVENT_MODEL);
-  if (error != 0) covey_model_end(a, m, COVEY_PHASE_REVERTED, error);
+  if (result < 0) covey_model_fail(m, result);
+  if (result != 1) return;
+  m->record.selftest_passed = true;
+  m->selftest_next = 0; /* all vectors again, should the journal fail */
+  if (covey_model_commit(m) != 0 || shadow) return;
+  covey_activate(m);
+  m->phase.left_ms = a->times.probation_ms;
+  covey_tell(m, COVEY_EVENT_MODEL);
 }
 
-static void selftest_step(covey_agent_t* a, covey_model_t* m) {
-  const int result = covey_selftest_step(a, m, m->config->runtime, m->loaded);
-  covey_soon(a);
-  if (result < 0) {
-    covey_model_end(a, m, COVEY_PHASE_REVERTED, result);
-  } else if (result == 1) {
-    covey_model_edit(m)->selftest_passed = true;
-    m->selftest_next = 0; /* all vectors again, should the journal fail */
-    if (covey_model_commit(a, m) != 0) return;
-    covey_activate(a, m);
-    m->phase.left_ms = a->times.probation_ms;
-    covey_tell(a, m, COVEY_EVENT_MODEL);
-  }
-}
-
-static void probation_step(covey_agent_t* a, covey_model_t* m) {
-  if (lease_expired(a, m, COVEY_PHASE_REVERTED)) return;
-  if (m->loaded != m->record.candidate) {
-    probation_start(a, m, m->record.starts); /* the journal failed at start */
-  } else if (m->active != m->record.candidate) {
-    selftest_step(a, m);
-  } else if (covey_due(a, &m->phase) || covey_good(m) >= a->times.probation_inferences) {
-    covey_model_edit(m)->phase = COVEY_PHASE_PROBATION_OK; /* not journaled: a reboot tries again */
-    m->phase.left_ms = a->times.grant_ms;
-    changed(a, m);
-  }
-}
-
-static void confirm(covey_agent_t* a, covey_model_t* m) {
-  covey_model_record_t* record = covey_model_edit(m);
+static void confirm(covey_model_t* m) {
+  covey_model_record_t* record = &m->record;
   if (record->candidate != record->confirmed) record->fallback = record->confirmed;
   record->confirmed = record->candidate;
-  leave_candidate(record, COVEY_PHASE_CONFIRMED);
+  covey_leave_candidate(record, COVEY_PHASE_CONFIRMED);
   record->reason = 0;
   record->port_code = 0;
   record->fallback_reason = 0;
   record->faults = 0;
   if (COVEY_BREAKS(FORGET_CONFIRM)) {
-    changed(a, m);
+    covey_model_changed(m);
     return;
   }
-  (void)covey_model_commit(a, m); /* or again later */
+  (void)covey_model_commit(m); /* or again later */
 }
 
-static void probation_ok_step(covey_agent_t* a, covey_model_t* m) {
-  if (m->goal.may_confirm) {
-    confirm(a, m);
+static void tried_step(covey_model_t* m) {
+  covey_agent_t* a = m->agent;
+  const bool shadow = shadowing(m);
+  const int error = shadow ? m->shadow_error : m->invoke_errors > 0 ? m->invoke_error : 0;
+  if (error != 0) {
+    covey_model_fail(m, error);
+    return;
+  }
+  if (m->goal.mode != (shadow ? COVEY_MODE_SHADOW : COVEY_MODE_ACTIVE)) {
+    /* The order takes a step back: it is not tried any more, but stays where it is. */
+    m->record.phase = COVEY_PHASE_STAGED;
+    m->record.starts = 0;
+    m->record.selftest_passed = false;
+    if (covey_model_commit(m) != 0) return;
+    if (shadow) {
+      covey_shadow_unload(m);
+    } else {
+      covey_model_run_confirmed(m);
+    }
+    return;
+  }
+  if (m->record.phase == COVEY_PHASE_PROBATION && lease_expired(m)) return;
+  if (!m->counted) { /* the journal failed at start */
+    try_candidate(m, shadow);
+  } else if (shadow && m->shadow == COVEY_NO_SLOT) { /* the active model was exchanged */
+    load_candidate(m);
+  } else if (!m->record.selftest_passed) {
+    selftest(m);
+  } else if (m->record.phase == COVEY_PHASE_PROBATION) {
+    if (!covey_due(a, &m->phase) && covey_good(m) < a->times.probation_inferences) return;
+    m->record.phase = COVEY_PHASE_PROBATION_OK; /* not journaled: a reboot tries again */
+    m->phase.left_ms = a->times.grant_ms;
+    covey_model_changed(m);
+  } else if (shadow) {
+    return; /* until the order changes */
+  } else if (m->goal.may_confirm) {
+    confirm(m);
   } else if (covey_due(a, &m->phase)) {
-    covey_model_end(a, m, COVEY_PHASE_REVERTED, COVEY_ERROR_NO_GRANT);
+    covey_model_fail(m, COVEY_ERROR_NO_GRANT);
   }
-}
-
-/* False: the candidate does not act any more. */
-static bool probation_goes_on(covey_agent_t* a, covey_model_t* m) {
-  if (m->invoke_errors > 0) {
-    covey_model_end(a, m, COVEY_PHASE_REVERTED, m->invoke_error);
-    return false;
-  }
-  if (m->goal.mode == COVEY_MODE_ACTIVE) return true;
-  /* The order takes a step back. */
-  if (covey_model_back_to_staged(a, m) == 0) covey_model_run_confirmed(a, m);
-  return false;
 }
 
 /* ---- Steps */
 
 /* Why no work begins on the goal's candidate: an error, 0 to go on. */
 static int objection(const covey_model_t* m) {
-  if (m->goal.mode == COVEY_MODE_SHADOW
-          ? m->config->shadow_runtime == NULL
-          : m->goal.mode != COVEY_MODE_STAGED && m->goal.mode != COVEY_MODE_ACTIVE) {
+  if (m->goal.mode == COVEY_MODE_SHADOW ? m->config->shadow_runtime == NULL
+                                        : m->goal.mode > COVEY_MODE_ACTIVE) {
     return COVEY_ERROR_UNSUPPORTED;
   }
   if (m->record.rejected_attempt == m->goal.attempt &&
@@ -236,87 +249,79 @@ static int objection(const covey_model_t* m) {
   return COVEY_OK;
 }
 
-static void idle_step(covey_agent_t* a, covey_model_t* m) {
+static void idle_step(covey_model_t* m) {
+  covey_agent_t* a = m->agent;
   const uint8_t* candidate = m->goal.candidate;
   int error;
   if (m->goal.mode == 0 || (a->job.state != COVEY_JOB_NONE && a->job.model == m) ||
-      lease_expired(a, m, COVEY_PHASE_FAILED)) {
+      lease_expired(m)) {
     return;
   }
   m->retry_after_s = 0;
   if (covey_slot_holds(m, m->record.confirmed, candidate)) {
-    leave_candidate(covey_model_edit(m), COVEY_PHASE_CONFIRMED);
-    (void)covey_model_commit(a, m);
+    covey_leave_candidate(&m->record, COVEY_PHASE_CONFIRMED);
+    (void)covey_model_commit(m);
     return;
   }
   error = objection(m);
-  if (error == 0 && m->lease.left_ms == COVEY_NEVER) return; /* no work may start */
-  if (error == 0 && covey_slot_holds(m, m->record.fallback, candidate)) {
-    covey_model_edit(m)->candidate = m->record.fallback; /* no download, and no floor: it was */
-    m->record.phase = COVEY_PHASE_STAGED;                /* confirmed once */
-    (void)covey_model_commit(a, m);
-    covey_soon(a);
-    return;
-  }
-  if (error == 0 && a->job.state != COVEY_JOB_NONE) return; /* another model's turn */
-  if (error == 0 && a->config->permit != NULL) {
-    error = a->config->permit(a->config->app, m->index, &m->retry_after_s);
-    if (error == 0) m->retry_after_s = 0;
+  if (error == 0) {
+    if (m->lease.left_ms == COVEY_NEVER) return; /* no work may start */
+    if (covey_slot_holds(m, m->record.fallback, candidate)) {
+      m->record.candidate = m->record.fallback; /* no download, and no floor: it was */
+      m->record.phase = COVEY_PHASE_STAGED;     /* confirmed once */
+      (void)covey_model_commit(m);
+      covey_soon(a);
+      return;
+    }
+    if (a->job.state != COVEY_JOB_NONE) return; /* another model's turn */
+    if (a->config->permit != NULL) {
+      error = a->config->permit(a->config->app, m->index, &m->retry_after_s);
+    }
   }
   if (error != 0) {
-    covey_model_end(a, m, COVEY_PHASE_DECLINED, error);
+    covey_model_end(m, COVEY_PHASE_DECLINED, error);
   } else {
-    covey_job_start(a, m);
+    m->retry_after_s = 0;
+    covey_job_start(m);
   }
 }
 
-static void staged_step(covey_agent_t* a, covey_model_t* m) {
+static void staged_step(covey_model_t* m) {
   const bool shadow = m->goal.mode == COVEY_MODE_SHADOW;
   /* Mode 0 here: power failed when a cancel was half in the journal. The gateway says it again. */
-  if (!shadow && m->goal.mode != COVEY_MODE_ACTIVE) return;
-  if (lease_expired(a, m, COVEY_PHASE_FAILED)) return;
-  if (shadow) {
-    covey_shadow_start(a, m, 0);
-  } else if (covey_telemetry_room(a, m, m->goal.candidate)) {
-    probation_start(a, m, 0);
-  }
+  if ((!shadow && m->goal.mode != COVEY_MODE_ACTIVE) || lease_expired(m)) return;
+  if (shadow || covey_telemetry_room(m->agent, m, m->goal.candidate)) try_candidate(m, shadow);
 }
 
-static void confirmed_faults(covey_agent_t* a, covey_model_t* m) {
+static void confirmed_faults(covey_model_t* m) {
   if (m->active == COVEY_NO_SLOT || m->active != m->record.confirmed) return;
   if (m->invoke_errors >= COVEY_CONFIRMED_FAULTS_MAX) {
     m->invoke_errors = 0;
-    if (fall_back(a, m, m->invoke_error)) covey_model_run_confirmed(a, m);
+    if (fall_back(m, m->invoke_error)) covey_model_run_confirmed(m);
   } else if (m->record.faults != 0 && covey_good(m) >= FAULTS_FORGIVEN_AFTER) {
-    covey_model_edit(m)->faults = 0;
-    (void)covey_model_commit(a, m);
+    m->record.faults = 0;
+    (void)covey_model_commit(m);
   }
 }
 
 void covey_model_step(covey_agent_t* a, covey_model_t* m) {
   if (!covey_due(a, &a->timers[COVEY_TIMER_JOURNAL])) return;
-  confirmed_faults(a, m);
+  m->saved = m->record; /* a goal may have changed it */
   switch ((covey_phase_t)m->record.phase) {
     case COVEY_PHASE_IDLE:
-      idle_step(a, m);
+      idle_step(m);
       break;
     case COVEY_PHASE_DOWNLOADING:
     case COVEY_PHASE_VERIFYING:
-      if (!lease_expired(a, m, COVEY_PHASE_FAILED) && a->job.state == COVEY_JOB_NONE) {
-        covey_job_start(a, m); /* resumes */
-      }
+      if (!lease_expired(m) && a->job.state == COVEY_JOB_NONE) covey_job_start(m); /* resumes */
       break;
     case COVEY_PHASE_STAGED:
-      staged_step(a, m);
-      break;
-    case COVEY_PHASE_PROBATION:
-      if (probation_goes_on(a, m)) probation_step(a, m);
-      break;
-    case COVEY_PHASE_PROBATION_OK:
-      if (probation_goes_on(a, m)) probation_ok_step(a, m);
+      staged_step(m);
       break;
     case COVEY_PHASE_SHADOWING:
-      covey_shadow_step(a, m);
+    case COVEY_PHASE_PROBATION:
+    case COVEY_PHASE_PROBATION_OK:
+      tried_step(m);
       break;
     case COVEY_PHASE_CONFIRMED:
     case COVEY_PHASE_DECLINED:
@@ -324,6 +329,7 @@ void covey_model_step(covey_agent_t* a, covey_model_t* m) {
     case COVEY_PHASE_REVERTED:
       break;
   }
+  confirmed_faults(m);
 }
 
 /* ---- Start */
@@ -332,13 +338,11 @@ void covey_model_step(covey_agent_t* a, covey_model_t* m) {
  * part): what is not there is not named any more. Follows from flash: need not be journaled. */
 static void forget_missing(covey_model_t* m) {
   covey_model_record_t* record = &m->record;
-  const bool working = record->phase == COVEY_PHASE_DOWNLOADING ||
-                       record->phase == COVEY_PHASE_VERIFYING ||
-                       record->phase == COVEY_PHASE_STAGED ||
-                       record->phase == COVEY_PHASE_SHADOWING || covey_on_probation(m);
+  const bool working =
+      record->phase >= COVEY_PHASE_DOWNLOADING && record->phase <= COVEY_PHASE_PROBATION_OK;
   if (covey_slot_digest(m, record->fallback) == NULL) record->fallback = COVEY_NO_SLOT;
   if (working && !covey_slot_holds(m, record->candidate, m->goal.candidate)) {
-    leave_candidate(record, COVEY_PHASE_IDLE);
+    covey_leave_candidate(record, COVEY_PHASE_IDLE);
   }
   if (record->confirmed != COVEY_NO_SLOT && covey_slot_digest(m, record->confirmed) == NULL) {
     record->confirmed = record->fallback;
@@ -347,63 +351,48 @@ static void forget_missing(covey_model_t* m) {
   }
 }
 
-/* Whether the last start was no failed one: it ended in a brown-out, or in a sleep that the
- * firmware chose, or in a reset after the self-test had passed. */
-static bool ended_well(const covey_model_t* m, covey_start_cause_t cause) {
-  switch (cause) {
-    case COVEY_START_BROWN_OUT:
-    case COVEY_START_SLEEP:
-      return true;
-    case COVEY_START_POWER_ON:
-    case COVEY_START_SOFTWARE:
-      return m->record.selftest_passed;
-    case COVEY_START_UNKNOWN:
-    case COVEY_START_WATCHDOG:
-    case COVEY_START_FAULT:
-      break;
-  }
-  return false;
+/* The start ended inside the model: by what? */
+static int crash(covey_start_cause_t cause) {
+  return cause == COVEY_START_WATCHDOG ? COVEY_ERROR_WATCHDOG : COVEY_ERROR_MODEL_FAULTING;
 }
 
 /* A candidate that was tried when the last start ended: is it tried again? */
-static void start_candidate(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause) {
-  const bool shadow = m->record.phase == COVEY_PHASE_SHADOWING;
-  uint8_t starts = m->record.starts;
-  if (starts > 0 && ended_well(m, cause)) --starts;
-  if (starts >= COVEY_PROBATION_STARTS_MAX) {
-    covey_model_end(a, m, shadow ? COVEY_PHASE_FAILED : COVEY_PHASE_REVERTED,
-                    COVEY_ERROR_BOOT_LOOP);
-  } else if (shadow) {
-    covey_shadow_start(a, m, starts);
-  } else {
-    probation_start(a, m, starts);
+static void start_candidate(covey_model_t* m, covey_start_cause_t cause, uint32_t inside) {
+  /* No failed start: it ended in a brown-out, or in a sleep that the firmware chose, or in a reset
+   * after the self-test had passed. */
+  uint32_t well = 1U << COVEY_START_BROWN_OUT | 1U << COVEY_START_SLEEP;
+  if (m->record.selftest_passed) well |= 1U << COVEY_START_POWER_ON | 1U << COVEY_START_SOFTWARE;
+  if (m->record.starts > 0 && (well >> cause & 1) != 0) --m->record.starts;
+  if (m->record.starts < COVEY_PROBATION_STARTS_MAX) {
+    try_candidate(m, shadowing(m));
     /* Without a journal there is no probation, but there is a model. */
-    if (m->loaded == COVEY_NO_SLOT && covey_on_probation(m)) covey_model_run_confirmed(a, m);
+    if (!m->counted && covey_on_probation(m)) covey_model_run_confirmed(m);
+  } else if (cause >= COVEY_START_WATCHDOG &&
+             (inside == m->index + 1U || inside == COVEY_INSIDE_UNKNOWN)) {
+    /* A crash is the model's unless retained memory says that its code did not run. */
+    covey_model_fail(m, crash(cause));
+  } else {
+    covey_model_fail(m, COVEY_ERROR_BOOT_LOOP);
   }
 }
 
-void covey_model_start(covey_agent_t* a, covey_model_t* m, covey_start_cause_t cause,
-                       bool crashed) {
-  covey_slots_scan(a, m);
+void covey_model_start(covey_model_t* m, covey_start_cause_t cause, uint32_t inside) {
+  covey_slots_scan(m);
   forget_missing(m);
+  m->saved = m->record;
   if (m->goal.mode != 0 && m->goal.lease_s != 0) { /* uptime is all there is: it starts anew */
     m->lease.left_ms = covey_seconds(m->goal.lease_s);
   }
-  if (covey_on_probation(m)) {
-    start_candidate(a, m, cause);
-    return;
-  }
-  if (crashed && m->record.confirmed != COVEY_NO_SLOT &&
-      (cause == COVEY_START_WATCHDOG || cause == COVEY_START_FAULT ||
-       cause == COVEY_START_UNKNOWN)) {
-    covey_model_record_t* record = covey_model_edit(m);
-    if (++record->faults < COVEY_CONFIRMED_FAULTS_MAX) {
-      (void)covey_model_commit(a, m);
-    } else {
-      (void)fall_back(
-          a, m, cause == COVEY_START_WATCHDOG ? COVEY_ERROR_WATCHDOG : COVEY_ERROR_MODEL_FAULTING);
+  if (!covey_on_probation(m)) {
+    if (inside == m->index + 1U && m->record.confirmed != COVEY_NO_SLOT &&
+        (cause >= COVEY_START_WATCHDOG || cause == COVEY_START_UNKNOWN)) {
+      if (++m->record.faults < COVEY_CONFIRMED_FAULTS_MAX) {
+        (void)covey_model_commit(m);
+      } else {
+        (void)fall_back(m, crash(cause));
+      }
     }
+    covey_model_run_confirmed(m);
   }
-  covey_model_run_confirmed(a, m);
-  if (m->record.phase == COVEY_PHASE_SHADOWING) start_candidate(a, m, cause);
+  if (covey_on_probation(m) || shadowing(m)) start_candidate(m, cause, inside);
 }

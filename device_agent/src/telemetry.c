@@ -242,9 +242,9 @@ void covey_agent_flush(covey_agent_t* a, uint64_t now_ms) {
 static void load_tables(covey_agent_t* a, const covey_model_t* m, covey_tables_t* tables) {
   covey_slot_view_t view;
   covey_bytes_t bytes = {NULL, 0};
-  if (covey_slot_view(a, m, m->active, &view) == 0 && view.tables_size != 0) {
-    bytes.bytes = covey_slot_bytes(a, view.tables);
-    bytes.size = view.tables_size;
+  if (covey_slot_view(m, m->active, &view) == 0 && view.tables_present) {
+    bytes.bytes = covey_slot_bytes(a, view.tables[COVEY_TELEMETRY_TABLES].at);
+    bytes.size = view.tables[COVEY_TELEMETRY_TABLES].size;
   }
   if (covey_tables_parse(bytes, tables) == 0) return;
   ++a->counters.tables_bad; /* was good once: the flash forgets */

@@ -87,9 +87,8 @@ typedef struct covey_model_config {
 /* What must survive a reset but not a power cut: memory that the start-up code does not clear
  * (.noinit). It tells a crash inside the model from any other. */
 typedef struct covey_retained {
-  uint32_t magic;
   uint32_t inside;
-  uint32_t check;
+  uint32_t check; /* ~inside */
 } covey_retained_t;
 
 /* 0 stands for the default. */

@@ -25,22 +25,22 @@ enum covey_timer_name {
   COVEY_TIMER_ENROLL = 0,
   COVEY_TIMER_HELLO,
   COVEY_TIMER_STATUS,
+  COVEY_TIMER_JOB,      /* the answer is late, or the next try may begin */
+  COVEY_TIMER_JOURNAL,  /* after a flash error: no step of a model before */
   COVEY_TIMER_PROGRESS, /* not before: next report of chunks_have */
   COVEY_TIMER_SILENT,   /* a sign of life is due */
   COVEY_TIMER_REPORT,   /* not before: back-off that the gateway asked for */
   COVEY_TIMER_WINDOW,   /* the open windows close */
-  COVEY_TIMER_JOURNAL,  /* after a flash error: no step of a model before */
-  COVEY_TIMER_JOB,      /* the answer is late, or the next try may begin */
   COVEY_TIMERS
 };
 
 /* What a goal said about a model: journaled, resumed after a reboot. */
 typedef struct covey_model_goal {
-  uint8_t candidate[COVEY_DIGEST_BYTES];
+  uint32_t mode; /* covey.device.v1.GoalMode; 0: no candidate (any more) */
   uint32_t attempt;
+  uint8_t candidate[COVEY_DIGEST_BYTES];
   uint32_t security_floor;
   uint32_t lease_s;
-  uint8_t mode; /* covey.device.v1.GoalMode; 0: no candidate (any more) */
   bool may_confirm;
   uint16_t shadow_one_in;
 } covey_model_goal_t;
@@ -48,17 +48,18 @@ typedef struct covey_model_goal {
 /* What became of it: journaled. Slots by index, COVEY_NO_SLOT: none. */
 typedef struct covey_model_record {
   uint8_t phase; /* covey_phase_t */
-  uint8_t confirmed;
   uint8_t candidate;
-  uint8_t fallback;
   uint8_t starts; /* of the candidate, not known to have been good ones */
-  uint8_t faults; /* abnormal starts inside the confirmed model */
   bool selftest_passed;
+  uint8_t confirmed;
+  uint8_t fallback;
+  uint8_t faults; /* abnormal starts inside the confirmed model */
   uint16_t reason;
   uint16_t fallback_reason;
   int32_t port_code;
   uint8_t rejected[COVEY_PREFIX_BYTES]; /* the candidate that failed last, and its attempt */
   uint32_t rejected_attempt;
+  uint32_t about; /* in the journal: which goal, see journal.c */
 } covey_model_record_t;
 
 #define COVEY_NO_SLOT 0xff
@@ -66,26 +67,29 @@ typedef struct covey_model_record {
 /* Bytes first, then what is used most: they are reached by the shortest instructions. */
 typedef struct covey_model {
   const covey_model_config_t* config;
+  struct covey_agent* agent;
   uint8_t index;
   uint8_t slots_present; /* bit: the slot's header and manifest are whole */
   uint8_t active;        /* slot whose model acts */
   uint8_t loaded;        /* slot that the runtime holds: also during the self-test */
   uint8_t shadow;        /* slot that the shadow's runtime holds */
-  bool shadow_counted;   /* in this boot: the start of the shadow */
+  bool counted;          /* in this boot: the start of the candidate */
   uint8_t invoke_errors; /* in a row */
   covey_model_record_t record;
   covey_model_goal_t goal;
+  uint32_t selftest_next;   /* vector */
+  int invoke_error;         /* the last one */
+  int shadow_error;         /* 0: no invocation of the shadow failed */
+  uint32_t arena_used;      /* by the active model; the rest is the shadow's */
+  uint32_t good_inferences; /* in this boot; the recorder's */
+  uint32_t good_before;     /* of them, before the active model became so */
+  covey_timer_t lease;      /* COVEY_NEVER: no lease, so no work may start */
+  covey_timer_t phase;      /* end of probation, or of waiting for the grant */
   uint32_t chunks_have;
   uint32_t chunks_total;
   uint32_t retry_after_s;
-  covey_timer_t phase;        /* end of probation, or of waiting for the grant */
-  covey_timer_t lease;        /* COVEY_NEVER: no lease, so no work may start */
-  uint32_t good_inferences;   /* in this boot; the recorder's */
-  uint32_t good_before;       /* of them, before the active model became so */
-  int invoke_error;           /* the last one */
-  int shadow_error;           /* 0: no invocation of the shadow failed */
-  uint32_t arena_used;        /* by the active model; the rest is the shadow's */
-  uint16_t selftest_next;     /* vector */
+  uint32_t preprocessing_id; /* of the loaded model, and the digest of its parameters */
+  const uint8_t* preprocessing_digest;
   covey_model_record_t saved; /* the record before the transition that is being journaled */
   covey_model_view_t view;    /* of the loaded model */
   uint8_t slot_digest[COVEY_SLOTS_MAX][COVEY_DIGEST_BYTES];
@@ -97,24 +101,20 @@ typedef struct covey_job {
   uint8_t state;
   uint8_t slot;
   bool asked;        /* waiting for an answer */
-  bool subscribed;   /* to the retained message that it waits for */
-  uint16_t why;      /* the reason, should tries run out */
+  int16_t why;       /* the error, should tries run out */
   uint16_t bad;      /* chunks that were not the table's */
   uint32_t cursor;   /* erase, scan, copy, verify: how far */
   uint32_t missing;  /* scan: chunks not there so far */
   uint32_t received; /* bytes of a streamed table that are in flash or in row */
   uint32_t fetch_first;
   uint32_t fetch_bitmap; /* what the last fetch asked for and has not come */
-  uint64_t bytes_left;   /* of the attempt's budget */
-  covey_hash_t hash;
-  uint8_t have[(COVEY_CHUNKS_MAX + 7) / 8];
-  uint8_t row[64]; /* write unit that is being filled */
+  uint32_t bytes_left;   /* of the attempt's budget */
 } covey_job_t;
 
 typedef struct covey_journal {
-  uint32_t next;       /* record position in the current half */
-  uint32_t generation; /* of the last record */
-  uint8_t half;
+  uint32_t half;       /* offset in flash of the half that is the journal */
+  uint32_t next;       /* of the next record */
+  uint32_t generation; /* of the last one */
   bool ready;
   bool clean; /* the next position was never touched */
 } covey_journal_t;
@@ -125,11 +125,10 @@ typedef struct covey_inbox {
   uint32_t total;
 } covey_inbox_t;
 
-/* Small members first: they are reached by the shortest instructions. */
+/* Small members that are often used first: they are reached by the shortest instructions. */
 typedef struct covey_agent {
   const covey_agent_config_t* config;
   covey_model_t* models_end; /* behind the last one that is used */
-  uint32_t suspended;        /* seal of a context that went to sleep; 0: it is awake */
   uint32_t wake_ms;          /* poll wants to be called again after that */
   bool enrolled;
   bool connected;
@@ -140,9 +139,11 @@ typedef struct covey_agent {
   bool progress_dirty;
   uint8_t subscribed; /* how many of the fixed topics */
   uint8_t in_flight;  /* frozen windows of all models */
+  covey_job_t job;
+  covey_timer_t timers[COVEY_TIMERS];
   covey_inbox_t inbox;
   covey_journal_t journal;
-  covey_timer_t timers[COVEY_TIMERS];
+  uint32_t suspended; /* seal of a context that went to sleep; 0: it is awake */
 
   uint64_t now_ms;
   uint64_t boot_id;
@@ -169,7 +170,9 @@ typedef struct covey_agent {
   covey_model_t models[COVEY_MODELS_MAX];
 
   covey_counters_t counters;
-  covey_job_t job;
+  covey_hash_t job_hash;                        /* of the image that is being verified */
+  uint8_t job_have[(COVEY_CHUNKS_MAX + 7) / 8]; /* bit: the chunk is in flash */
+  uint8_t job_row[64];                          /* of a streamed table, being filled */
 } covey_agent_t;
 
 #endif

@@ -87,7 +87,8 @@
 #ifndef COVEY_FETCH_TRIES_MAX
 #define COVEY_FETCH_TRIES_MAX 8
 #endif
-/* Bytes received per attempt, as a multiple of the image size, before it fails (BYTE_BUDGET). */
+/* Bytes received per attempt, as a multiple of the image size, before it fails (BYTE_BUDGET). Times
+ * the size of the flash it is below 2^32 (covey_config_check). */
 #ifndef COVEY_BYTE_BUDGET_FACTOR
 #define COVEY_BYTE_BUDGET_FACTOR 4
 #endif

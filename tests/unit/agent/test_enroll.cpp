@@ -126,6 +126,19 @@ TEST(Config, ImpossibleConfigurationsAreRefused) {
   EXPECT_EQ(check([](Config& c, Port&, Model&) { c.journal_offset = 4096; }), COVEY_ERROR_CONFIG);
   EXPECT_EQ(check([](Config&, Port& p, Model&) { p.flash.write_align_bytes = 128; }),
             COVEY_ERROR_FLASH_GEOMETRY);
+  EXPECT_EQ(check([](Config& c, Port& p, Model&) {
+              p.flash.erase_unit_bytes = 768;  // no power of two
+              c.journal_bytes = 3072;
+            }),
+            COVEY_ERROR_FLASH_GEOMETRY);
+  EXPECT_EQ(check([](Config&, Port& p, Model&) {
+              p.flash.size_bytes = UINT32_MAX / COVEY_BYTE_BUDGET_FACTOR;
+            }),
+            COVEY_OK);
+  EXPECT_EQ(check([](Config&, Port& p, Model&) {
+              p.flash.size_bytes = UINT32_MAX / COVEY_BYTE_BUDGET_FACTOR + 1;
+            }),
+            COVEY_ERROR_FLASH_GEOMETRY);
   EXPECT_EQ(check([](Config&, Port& p, Model&) { p.flash.xip_base = nullptr; }),
             COVEY_ERROR_CONFIG);
   EXPECT_EQ(check([](Config&, Port& p, Model&) { p.crypto.mac = nullptr; }), COVEY_ERROR_CONFIG);

@@ -1,6 +1,8 @@
 // Probation: self-test, grant, boot loops, and every way back.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "tests/unit/agent/bench.hpp"
 
 namespace covey::agent_test {
@@ -143,7 +145,67 @@ TEST_F(Probation, BootLoopInTheSelftest) {
   int starts = 1;
   while (crashes(bench, COVEY_START_FAULT, 0)) ++starts;
   EXPECT_EQ(starts, COVEY_PROBATION_STARTS_MAX);
-  expect_back(COVEY_ERROR_BOOT_LOOP);
+  expect_back(COVEY_ERROR_MODEL_FAULTING);
+  bench.run(5000);
+  EXPECT_EQ(bench.gateway.state()->reason(), wire::REASON_MODEL_FAULTING);
+}
+
+TEST_F(Probation, TheLastFailedStartGivesTheReason) {
+  constexpr covey_retained_t* kNone = nullptr;
+  covey_retained_t* const kept = bench.device.config.retained;
+  const struct {
+    std::array<covey_start_cause_t, COVEY_PROBATION_STARTS_MAX> causes;
+    covey_retained_t* retained;
+    int reason;
+  } rows[] = {
+      {{COVEY_START_FAULT, COVEY_START_FAULT, COVEY_START_WATCHDOG}, kept, COVEY_ERROR_WATCHDOG},
+      {{COVEY_START_WATCHDOG, COVEY_START_WATCHDOG, COVEY_START_FAULT},
+       kept,
+       COVEY_ERROR_MODEL_FAULTING},
+      {{COVEY_START_FAULT, COVEY_START_WATCHDOG, COVEY_START_SOFTWARE},
+       kept,
+       COVEY_ERROR_BOOT_LOOP},
+      {{COVEY_START_FAULT, COVEY_START_WATCHDOG, COVEY_START_UNKNOWN}, kept, COVEY_ERROR_BOOT_LOOP},
+      // Nothing says that it was not the model.
+      {{COVEY_START_UNKNOWN, COVEY_START_UNKNOWN, COVEY_START_FAULT},
+       kNone,
+       COVEY_ERROR_MODEL_FAULTING},
+      {{COVEY_START_UNKNOWN, COVEY_START_UNKNOWN, COVEY_START_WATCHDOG},
+       kNone,
+       COVEY_ERROR_WATCHDOG}};
+  const Release release = bad(FakeBehaviour::kCrashes);
+  bench.gateway.add(release);
+  uint32_t attempt = 2;
+  for (const auto& row : rows) {
+    SCOPED_TRACE(attempt);
+    bench.device.config.retained = row.retained;
+    ASSERT_TRUE(bench.reboot());
+    bench.gateway.want({.candidate = &release, .attempt = attempt++});
+    EXPECT_THROW(bench.run(20'000), Crash);
+    for (size_t i = 0; i + 1 < row.causes.size(); ++i) {
+      ASSERT_TRUE(crashes(bench, row.causes[i], 0)) << i;
+    }
+    ASSERT_TRUE(bench.reboot(row.causes.back()));
+    expect_back(row.reason);
+  }
+}
+
+TEST_F(Probation, AFaultOutsideTheModelIsAFailedStartButNotTheModelsFault) {
+  const Release release = make_release({.version = "1.1.0", .seed = 2});
+  bench.gateway.add(release);
+  bench.gateway.grant = false;
+  uint32_t attempt = 2;
+  for (const covey_start_cause_t cause : {COVEY_START_FAULT, COVEY_START_WATCHDOG}) {
+    bench.gateway.want({.candidate = &release, .attempt = attempt++});
+    bench.run(1);
+    ASSERT_TRUE(bench.run_until(COVEY_PHASE_PROBATION));
+    int starts = 1;
+    for (; bench.device.status().phase != COVEY_PHASE_REVERTED && starts < 10; ++starts) {
+      ASSERT_TRUE(bench.reboot(cause));  // the application crashed, outside load and invoke
+    }
+    EXPECT_EQ(starts, COVEY_PROBATION_STARTS_MAX + 1);
+    expect_back(COVEY_ERROR_BOOT_LOOP);
+  }
 }
 
 TEST_F(Probation, BootLoopInTheLoad) {
@@ -160,7 +222,7 @@ TEST_F(Probation, BootLoopInTheLoad) {
     ++starts;
   }
   EXPECT_EQ(starts, COVEY_PROBATION_STARTS_MAX);
-  expect_back(COVEY_ERROR_BOOT_LOOP);
+  expect_back(COVEY_ERROR_WATCHDOG);
 }
 
 TEST_F(Probation, SleepingBetweenReadingsIsNoBootLoop) {
@@ -259,7 +321,6 @@ TEST_F(Probation, ConfirmedModelThatKeepsCrashingFallsBack) {
   for (; starts < 10; ++starts) {
     if (bench.device.active() == good.digest) break;
     // Crashes in its first live inference.
-    bench.device.retained.magic = 0x52455643U;
     bench.device.retained.inside = 1;
     bench.device.retained.check = ~1U;
     ASSERT_TRUE(bench.reboot(COVEY_START_WATCHDOG));

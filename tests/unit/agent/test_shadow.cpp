@@ -195,7 +195,7 @@ TEST_F(Shadow, ACandidateThatCrashesIsGivenUp) {
     }
   }
   EXPECT_EQ(crashes, COVEY_PROBATION_STARTS_MAX);
-  EXPECT_EQ(bench.device.status().reason, COVEY_ERROR_BOOT_LOOP);
+  EXPECT_EQ(bench.device.status().reason, COVEY_ERROR_MODEL_FAULTING);
   EXPECT_EQ(bench.device.active(), active.digest);
 }
 
