@@ -114,6 +114,7 @@ class Dispatch {
 
   void operator()(const EnrollReceived& event) { on_enroll(turn_, event); }
   void operator()(const CommandReceived& event) { on_command(turn_, event); }
+  void operator()(const WindowJudged& event) { on_window_judged(turn_, event.verdict); }
 
  private:
   Turn& turn_;

@@ -140,10 +140,11 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
     state.totals.emplace(TotalKey{total.device, total.manifest, total.cohort}, std::move(total));
   }
   for (WindowRecord& window : snapshot.windows) {
-    if (window.device.empty() || window.length != config.window) continue;
+    if (window.length != config.window) continue;
     OpenWindow& open = state.windows[{window.manifest, window.index}];
+    // The cohorts' rows say that it has closed; their counts are the devices' sums.
     open.closed = open.closed || window.closed;
-    open.devices.emplace(std::pair(window.device, window.cohort), std::move(window.counts));
+    if (!window.device.empty()) open.add(window.device, window.cohort, window.counts);
   }
   load_inferences(state, snapshot);
   for (monitoring::Alert& alert : snapshot.alerts) {

@@ -19,6 +19,7 @@
 #include "deploy/signing/keys.hpp"
 #include "gateway/engine/config.hpp"
 #include "gateway/engine/drops.hpp"
+#include "gateway/engine/judgement.hpp"
 #include "gateway/engine/messages.hpp"
 #include "monitoring/accuracy.hpp"
 #include "monitoring/baseline.hpp"
@@ -65,8 +66,34 @@ using AlertTracks = std::map<monitoring::AlertKey, monitoring::AlertTrack>;
 
 // One span of wall time of one release: per device (and its cohort then).
 struct OpenWindow {
-  std::map<std::pair<DeviceId, std::string>, monitoring::WindowCounts> devices;
+  using Devices = std::map<std::pair<DeviceId, std::string>, monitoring::WindowCounts>;
+  struct Cohort {
+    uint32_t devices = 0;
+    monitoring::WindowCounts counts;
+  };
+  Devices devices;
+  std::map<std::string, Cohort> cohorts;  // sums of `devices`, kept as they change
   bool closed = false;
+
+  void add(const DeviceId& device, const std::string& cohort,
+           const monitoring::WindowCounts& counts);
+};
+using WindowId = std::pair<Digest, int64_t>;
+
+// Which window closes next is asked of some sessions per tick; the one that does is copied in
+// pieces, judged elsewhere, and closed when its verdict is back. One after the other: everything
+// here is soft, a start begins anew.
+struct WindowClosing {
+  // The question to the sessions.
+  std::optional<WindowId> asked;
+  DeviceId asked_until;
+  uint64_t expected = 0;
+  uint64_t reported = 0;
+  // The copy; `window` stays until the verdict has come.
+  std::optional<WindowId> window;
+  std::shared_ptr<WindowSnapshot> copy;
+  std::pair<DeviceId, std::string> copied_until;
+  uint64_t number = 0;  // of the last question
 };
 
 struct KnownSample {
@@ -124,7 +151,7 @@ struct State {
   std::map<StreamKey, StreamRecord> streams;
   uint64_t stream_order = 0;
   std::map<TotalKey, TotalRecord> totals;
-  std::map<std::pair<Digest, int64_t>, OpenWindow> windows;
+  std::map<WindowId, OpenWindow> windows;
   std::map<DeviceId, DeviceInferences> inferences;
   LabelTally tally;
   AlertTracks alerts;
@@ -133,6 +160,8 @@ struct State {
   std::map<DeviceId, Session> sessions;
   std::set<DeviceId> reconcile_due;
   std::set<DeviceId> ack_due;
+  WindowClosing closing;
+  std::vector<OpenWindow::Devices> windows_leaving;  // given back to the allocator bit by bit
   bool broker_connected = false;
   Millis started_mono{0};
   Millis connected_observed{0};  // observed time when the broker came back last

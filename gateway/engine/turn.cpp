@@ -58,6 +58,7 @@ void finish(Turn& turn) {
     }
   }
   for (const TotalKey& key : turn.dirty_totals) turn.write(PutTotal{state.totals.at(key)});
+  std::set<WindowId> revised;
   for (const Turn::WindowKey& key : turn.dirty_windows) {
     const auto window = state.windows.find({key.manifest, key.index});
     if (window == state.windows.end()) continue;
@@ -73,7 +74,9 @@ void finish(Turn& turn) {
                           .closed = window->second.closed,
                           .revised = window->second.closed,
                           .counts = counts->second}});
+    if (window->second.closed) revised.insert(window->first);
   }
+  for (const WindowId& id : revised) write_cohorts(turn, id, state.windows.at(id), true);
   flush_acks(turn);
   const bool changed = !turn.out.writes.empty() || !turn.dirty_rollouts.empty() || turn.dirty_site;
   if (changed) {

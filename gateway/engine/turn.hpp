@@ -177,6 +177,9 @@ std::string cohort_of(const State& state, const Device& device, const Digest& ma
 
 // windows.cpp
 void close_windows(Turn& turn);
+void on_window_judged(Turn& turn, const WindowVerdict& verdict);
+// A closed window's rows of its cohorts; late counts revise them.
+void write_cohorts(Turn& turn, const WindowId& id, const OpenWindow& window, bool revised);
 // Closes what is open without a judgement: its time is not what it was.
 void abandon_windows(Turn& turn);
 void forget_old(Turn& turn);
@@ -186,7 +189,7 @@ Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command);
 void add_sample(Turn& turn, const SampleRecord& sample);
 
 // alerts.cpp
-void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window);
+void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verdict);
 // Alerts about a release that no device runs any more are resolved.
 void resolve_alerts_of_the_past(Turn& turn);
 void raise_duplicate_identity(Turn& turn, const Device& device);

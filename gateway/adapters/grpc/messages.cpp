@@ -285,7 +285,9 @@ void fill(v1::Window& to, const engine::State& state, const WindowRecord& window
   to.set_end_ms((window.start + window.length).count());
   to.set_devices(window.devices);
   to.set_inferences(window.counts.inferences);
-  to.set_closed(window.closed);
+  // A device's row is not written again when its window closes; only open ones stay in memory.
+  const auto open = state.windows.find({window.manifest, window.index});
+  to.set_closed(window.closed || open == state.windows.end() || open->second.closed);
   to.set_revised(window.revised);
   to.mutable_classes()->Assign(window.counts.classes.begin(), window.counts.classes.end());
   const auto quantile = [&](int32_t percent) -> uint32_t {

@@ -114,6 +114,9 @@ class Site {
   uint64_t drops(engine::Drop reason) const;
   std::vector<EventRecord> events(const std::string& rollout);
   std::vector<AuditRecord> audit();
+  // The statistics of windows are ready at once, or wait for give_verdicts().
+  bool hold_verdicts = false;
+  void give_verdicts();
   // Told of all that leaves, in order.
   std::function<void(const engine::Effect&)> on_said;
   // The store's content and the engine's memory are the same.
@@ -130,6 +133,7 @@ class Site {
   bool crash_next_ = false;
   std::map<std::string, Played> devices_;
   std::map<DeviceId, engine::GoalMessage> goals_;
+  std::vector<engine::WindowVerdict> verdicts_;
 };
 
 // The first effect of a kind, or nullptr.
