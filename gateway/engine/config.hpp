@@ -53,6 +53,7 @@ inline constexpr size_t kGoalRepeatsPerTick = 100;
 
 // What one tick does at most, so that a turn stays under 5 ms (DESIGN.md section 2) whatever the
 // size of the fleet; the rest follows in the next ones.
+inline constexpr size_t kArchivedPerTick = 500;          // deployments
 inline constexpr size_t kSessionsAskedPerTick = 1'000;   // has the window of this device come?
 inline constexpr size_t kDevicesCopiedPerTick = 500;     // for the statistics of a window
 inline constexpr size_t kDevicesForgottenPerTick = 500;  // of windows that nobody revises any more

@@ -64,12 +64,14 @@ class Dispatch {
     if (turn_.now.mono - state.last_sweep >= kSweepInterval) {
       state.last_sweep = turn_.now.mono;
       for (const auto& [id, device] : state.devices) state.reconcile_due.insert(id);
+      settle_rollouts(turn_);
       raise_floors(turn_);
       end_reconciling(turn_);
       resolve_alerts_of_the_past(turn_);
       if (state.broker_connected) publish_site(turn_);  // whoever missed it, and the time
     }
     reconcile(turn_);
+    archive_deployments(turn_);
     close_windows(turn_);
     if (turn_.now.mono - state.last_forget >= kForgetInterval) {
       state.last_forget = turn_.now.mono;

@@ -60,6 +60,8 @@ struct RolloutIndex {
   std::map<DeviceId, uint64_t> rollback;
 };
 
+// rollout, stage, rollback, state of the deployments: as storage/records.hpp, CountRecord
+using CountKey = std::tuple<RolloutName, uint32_t, bool, std::string>;
 using StreamKey = std::tuple<DeviceId, uint64_t, Digest>;
 using TotalKey = std::tuple<DeviceId, Digest, std::string>;
 using AlertTracks = std::map<monitoring::AlertKey, monitoring::AlertTrack>;
@@ -139,8 +141,11 @@ struct State {
   std::map<Prefix, Digest> prefixes;
   std::map<RolloutName, Rollout> rollouts;
   std::map<std::pair<RolloutName, uint32_t>, GateRecord> gates;
+  // What has not ended, the newest of each device and model, and the newest attempts of rollouts
+  // that are not settled. The rest is history: the store has it (archive.cpp).
   std::map<uint64_t, Deployment> deployments;
   std::map<RolloutName, RolloutIndex> rollout_index;
+  std::map<CountKey, uint32_t> counts;  // of all rollouts, settled ones too
   // The rollout that has not ended and has the device in its order (at most one per model).
   std::unordered_map<DeviceId, std::map<ModelName, RolloutName>> open_rollouts;
   std::map<std::pair<DeviceId, ModelName>, uint64_t> newest_deployment;
@@ -160,6 +165,7 @@ struct State {
   std::map<DeviceId, Session> sessions;
   std::set<DeviceId> reconcile_due;
   std::set<DeviceId> ack_due;
+  std::set<uint64_t> archive_due;  // deployments that may have become history
   WindowClosing closing;
   std::vector<OpenWindow::Devices> windows_leaving;  // given back to the allocator bit by bit
   bool broker_connected = false;

@@ -52,6 +52,10 @@ void finish(Turn& turn) {
   for (const uint64_t number : turn.dirty_deployments) {
     turn.write(PutDeployment{state.deployments.at(number)});
   }
+  for (const CountKey& key : turn.dirty_counts) {
+    const auto& [rollout, stage, rollback, name] = key;
+    turn.write(PutCount{{rollout, stage, rollback, name, state.counts.at(key)}});
+  }
   for (const StreamKey& key : turn.dirty_streams) {
     if (const auto found = state.streams.find(key); found != state.streams.end()) {
       turn.write(PutStream{found->second});

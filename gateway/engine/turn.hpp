@@ -26,6 +26,7 @@ struct Turn {
   std::set<DeviceId> dirty_goals{};
   std::set<uint64_t> dirty_deployments{};
   std::set<RolloutName> dirty_rollouts{};
+  std::set<CountKey> dirty_counts{};
   std::set<StreamKey> dirty_streams{};
   std::set<TotalKey> dirty_totals{};
   struct WindowKey {
@@ -139,6 +140,13 @@ struct Admission {
   std::string explanation;
 };
 Admission admit(const State& state, const ReleaseId& release, const Device& device);
+
+// archive.cpp
+// One device more, or less, stands where this attempt does.
+void count(Turn& turn, const Deployment& newest, bool more);
+// Rollouts that can't be rolled back any more give their deployments away.
+void settle_rollouts(Turn& turn);
+void archive_deployments(Turn& turn);
 
 // assignments.cpp
 void assign(Turn& turn, const Rollout& rollout);

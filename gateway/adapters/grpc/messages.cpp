@@ -92,11 +92,10 @@ void fill_gates(v1::Stage& to, const engine::State& state, const RolloutName& ro
 }
 
 uint32_t outstanding_rollbacks(const engine::State& state, const RolloutName& rollout) {
-  const auto index = state.rollout_index.find(rollout);
-  if (index == state.rollout_index.end()) return 0;
   uint32_t outstanding = 0;
-  for (const auto& [device, number] : index->second.rollback) {
-    if (!has_ended(state.deployments.at(number).state)) ++outstanding;
+  for (const auto& [name, devices] : engine::count_rollbacks(state, rollout)) {
+    const std::optional<DeploymentState> at = parse_deployment_state(name);
+    if (at && !has_ended(*at)) outstanding += devices;
   }
   return outstanding;
 }

@@ -178,6 +178,13 @@ void Site::power_off(Millis duration) {
   restart();
 }
 
+void Site::restart(const engine::EngineConfig& config) {
+  const uint64_t start_id = config_.start_id;
+  config_ = config;
+  config_.start_id = start_id;
+  restart();
+}
+
 void Site::restart() {
   load();
   connect_broker();
@@ -456,7 +463,7 @@ const Deployment& Site::newest(const std::string& id) const {
 
 size_t Site::attempts(const std::string& id) const {
   size_t count = 0;
-  for (const auto& [number, d] : state().deployments) count += d.device.str() == id ? 1 : 0;
+  for (const Deployment& d : store_.deployments()) count += d.device.str() == id ? 1 : 0;
   return count;
 }
 

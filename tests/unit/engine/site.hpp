@@ -51,6 +51,7 @@ class Site {
   void disconnect_broker();
   // kill -9 and start: the store's state only. The broker is connected again.
   void restart();
+  void restart(const engine::EngineConfig& config);  // that somebody has edited meanwhile
   // The power goes for `duration`, by the wall; the machine's own time begins anew.
   void power_off(Millis duration);
   void step_wall(Millis by) { now_.wall += by; }
