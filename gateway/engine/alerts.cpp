@@ -47,6 +47,13 @@ monitoring::AlertEvent as_event(const SubjectVerdict& verdict) {
   return monitoring::WindowUnknown{};
 }
 
+// What one event proves, or ends.
+constexpr monitoring::AlertPolicy kAtOnce{.fire_windows = 1, .of_windows = 1, .quiet_windows = 1};
+
+monitoring::AlertKey ahead_of_site(const DeviceId& device) {
+  return {"", "AHEAD_OF_SITE", device.str(), ""};
+}
+
 monitoring::AlertKey duplicate_identity(const Device& device) {
   return {"", "DUPLICATE_IDENTITY", device.id.str(), ""};
 }
@@ -105,7 +112,23 @@ void raise_duplicate_identity(Turn& turn, const Device& device) {
               .devices = {device.id},
               .explanation = "two boots alternate under this id: a cloned device or a stolen key; "
                              "find the second one, then `covey device reenroll`"},
-          {.fire_windows = 1, .of_windows = 1, .quiet_windows = 1});
+          kAtOnce);
+}
+
+void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why) {
+  if (!turn.state.alerts.contains(ahead_of_site(device))) return;
+  advance(turn, ahead_of_site(device), monitoring::ScopeGone{why}, turn.config.alert_policy);
+}
+
+void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen) {
+  advance(turn, ahead_of_site(device.id),
+          monitoring::WindowAbnormal{
+              .severity = monitoring::Severity::kPage,
+              .devices = {device.id},
+              .explanation = "the device " + seen +
+                             ", above what this site ever said to it: a restored backup, if others "
+                             "say the same, else a device that lies; then `covey device reenroll`"},
+          kAtOnce);
 }
 
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,

@@ -66,6 +66,7 @@ class Dispatch {
       for (const auto& [id, device] : state.devices) state.reconcile_due.insert(id);
       settle_rollouts(turn_);
       raise_floors(turn_);
+      expire_claims(turn_);
       end_reconciling(turn_);
       resolve_alerts_of_the_past(turn_);
       if (state.broker_connected) publish_site(turn_);  // whoever missed it, and the time

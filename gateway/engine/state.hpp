@@ -121,6 +121,12 @@ struct DeviceInferences {
 using LabelTally =
     std::map<std::pair<Digest, DeviceId>, std::map<int64_t, monitoring::DeviceLabels>>;
 
+// A device that says it has seen more than the store ever said to it.
+struct AheadClaim {
+  uint32_t site_epoch = 0;
+  Millis made{0};  // observed
+};
+
 struct Counters {
   std::array<uint64_t, kDrops> drops{};
   uint64_t reports = 0;
@@ -163,6 +169,7 @@ struct State {
 
   // Soft.
   std::map<DeviceId, Session> sessions;
+  std::map<DeviceId, AheadClaim> ahead;
   std::set<DeviceId> reconcile_due;
   std::set<DeviceId> ack_due;
   std::set<uint64_t> archive_due;  // deployments that may have become history

@@ -87,17 +87,24 @@ void on_status(Turn& turn, Device& device, const StatusMessage& status);
 void on_bye(Turn& turn, Device& device, const ByeMessage& bye);
 void expire_sessions(Turn& turn);
 bool is_online(const State& state, const DeviceId& device);
+// Online, and it would take a goal.
+bool is_reachable(const State& state, const DeviceId& device);
 // Wall time of its last message of any kind; 0: never. Exact since the start, before that to a
 // hello or status.
 Millis last_heard(const State& state, const Device& device);
 void flush_acks(Turn& turn);
 
 // restore.cpp
-// A device that has seen more than was ever said to it here: the store is older than the world.
-// Counter and epoch are adopted; what is going on is paused once per restore. True: it was ahead.
+// A device that has seen more than was ever said to it here: the store is older than the world, or
+// the device lies. Its counter is adopted, for it alone; the epoch, and a pause of what is going
+// on, only when enough devices say so. Until then it is in quarantine where its epoch is above the
+// site's: it would refuse every goal, and is offered none. True: something was adopted.
 bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter);
 // What such a device runs is what it should run.
 void adopt_reported(Turn& turn, Device& device);
+bool is_quarantined(const State& state, const DeviceId& device);
+void forget_claim(Turn& turn, const DeviceId& device, const std::string& why);
+void expire_claims(Turn& turn);
 // Over when every enrolled device has said hello, or those that did not have had their time.
 void end_reconciling(Turn& turn);
 
@@ -201,6 +208,8 @@ void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verd
 // Alerts about a release that no device runs any more are resolved.
 void resolve_alerts_of_the_past(Turn& turn);
 void raise_duplicate_identity(Turn& turn, const Device& device);
+void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen);
+void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why);
 void resolve_duplicate_identity(Turn& turn, const Device& device);
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
                                        const std::string& actor);
