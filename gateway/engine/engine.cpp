@@ -59,6 +59,7 @@ class Dispatch {
                                       static_cast<double>(turn_.config.bandwidth_bytes_per_s));
     expire_sessions(turn_);
     repeat_goals(turn_);
+    order_settings(turn_);
     expire_deployments(turn_);
     advance_rollouts(turn_, observed);
     if (turn_.now.mono - state.last_sweep >= kSweepInterval) {

@@ -76,6 +76,7 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   if (device.goal_counter > hello.goal_counter || ahead || of_old_epoch) {
     refresh_goal(turn, device.id);
   }
+  if (device.settings != turn.config.settings) turn.state.settings_due.insert(device.id);
   turn.state.ack_due.insert(device.id);
   session.last_ack = Millis{0};
   turn.urgent();

@@ -171,6 +171,7 @@ struct State {
   std::map<DeviceId, Session> sessions;
   std::map<DeviceId, AheadClaim> ahead;
   std::set<DeviceId> reconcile_due;
+  std::set<DeviceId> settings_due;  // said hello while their goal says other settings
   std::set<DeviceId> ack_due;
   std::set<uint64_t> archive_due;  // deployments that may have become history
   WindowClosing closing;

@@ -119,6 +119,8 @@ void renew_goal(Turn& turn, Device& device);
 void publish_goal(Turn& turn, const Device& device);
 // Says goals again that online devices have not shown for too long. Every tick.
 void repeat_goals(Turn& turn);
+// Tells devices that are here the settings of the configuration. Every tick, a few.
+void order_settings(Turn& turn);
 void publish_everything_retained(Turn& turn);
 void publish_site(Turn& turn);
 void publish_release(Turn& turn, const ReleaseRecord& release);

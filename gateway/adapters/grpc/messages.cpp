@@ -125,6 +125,8 @@ void fill(v1::Device& to, const engine::State& state, const Device& device) {
   }
   to.set_inferences(inferences);
   if (device.boot_id != 0) to.set_boot_id(hex64(device.boot_id));
+  to.set_report_interval_s(device.settings.report_interval_s);
+  to.set_sample_scale(device.settings.sample_scale);
 }
 
 void fill(v1::Release& to, const engine::State& state, const ReleaseRecord& release) {

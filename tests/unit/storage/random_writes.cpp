@@ -100,6 +100,7 @@ Device RandomWrites::device() {
   d.goal_counter_seen = below(1000);
   d.goal_nonce = any64();
   d.goal_dirty = any_flag();
+  d.settings = {any32(), any32()};
   d.status_number = any32();
   d.last_seen_wall = any_wall();
   for (uint64_t i = below(3); i > 0; --i) {
