@@ -48,6 +48,16 @@ std::string devices_table(const Invocation& invocation, const v1::ListDevicesRes
   return table.render(invocation.style) + fmt::format("{} devices\n", list.total_size());
 }
 
+// What the gateway sets, beside what firmware and release say.
+std::string settings_of(const v1::Device& device) {
+  return (device.report_interval_s() == 0
+              ? "report interval of the firmware"
+              : fmt::format("reports every {} s", device.report_interval_s())) +
+         (device.sample_scale() == 0
+              ? ", samples as released"
+              : fmt::format(", {:.3g} % of the samples", device.sample_scale() / 655.36));
+}
+
 std::string device_page(const Invocation& invocation, const v1::Device& device) {
   std::string out;
   const auto line = [&](const char* name, const std::string& value) {
@@ -65,6 +75,7 @@ std::string device_page(const Invocation& invocation, const v1::Device& device) 
                    device.arena_bytes(), device.message_bytes_max()));
   line("Boot", device.boot_id());
   line("Inferences", grouped(device.inferences()));
+  line("Settings", settings_of(device));
   for (const v1::DeviceModel& model : device.models()) {
     out += fmt::format("\n{}\n", model.model());
     line("  confirmed", model.confirmed_release().empty() ? "-" : model.confirmed_release());

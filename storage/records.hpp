@@ -90,6 +90,18 @@ struct GateRecord {
   bool operator==(const GateRecord&) const = default;
 };
 
+// How many devices of a rollout's stage stand where, by the newest attempt of each. Changed in the
+// transaction that changes the attempt's state.
+struct CountRecord {
+  RolloutName rollout;
+  uint32_t stage = 0;
+  bool rollback = false;  // attempts that bring devices back, apart from the others
+  std::string state;      // of the deployments
+  uint32_t devices = 0;
+
+  bool operator==(const CountRecord&) const = default;
+};
+
 struct EventRecord {
   uint64_t sequence = 0;
   RolloutName rollout;

@@ -48,6 +48,14 @@ struct PutGates {
 struct PutDeployment {
   Deployment deployment;
 };
+// It is history from now on: load() leaves it out, a Reader still has it. Its number is not put
+// again.
+struct ArchiveDeployment {
+  uint64_t number = 0;
+};
+struct PutCount {
+  CountRecord count;
+};
 struct PutAssignment {
   AssignmentRecord assignment;
 };
@@ -94,10 +102,11 @@ struct Forget {
   Millis windows_before{0};
   Millis reports_before{0};
 };
-using Write = std::variant<PutSite, PutDevice, PutTrustedKey, RemoveTrustedKey, PutRelease,
-                           PutRollout, PutGates, PutDeployment, PutAssignment, RemoveAssignment,
-                           PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample,
-                           PutLabel, PutAlert, AppendReport, AppendEvent, AppendAudit, Forget>;
+using Write =
+    std::variant<PutSite, PutDevice, PutTrustedKey, RemoveTrustedKey, PutRelease, PutRollout,
+                 PutGates, PutDeployment, PutAssignment, RemoveAssignment, PutRequest, PutStream,
+                 RemoveStream, PutTotal, PutWindow, PutSample, PutLabel, PutAlert, AppendReport,
+                 AppendEvent, AppendAudit, Forget, ArchiveDeployment, PutCount>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {
@@ -107,7 +116,8 @@ struct Snapshot {
   std::vector<ReleaseRecord> releases;
   std::vector<Rollout> rollouts;
   std::vector<GateRecord> gates;
-  std::vector<Deployment> deployments;
+  std::vector<Deployment> deployments;  // without archived ones
+  std::vector<CountRecord> counts;
   std::vector<AssignmentRecord> assignments;
   std::vector<RequestRecord> requests;
   std::vector<StreamRecord> streams;
@@ -135,6 +145,9 @@ class Reader {
   virtual ~Reader() = default;
   virtual Result<std::vector<EventRecord>> events(const RolloutName& rollout, Page page) = 0;
   virtual Result<std::vector<AuditRecord>> audit(Page page) = 0;
+  // Archived ones too: numbers above `after`, ascending.
+  virtual Result<std::vector<Deployment>> deployments(const RolloutName& rollout, uint64_t after,
+                                                      size_t limit) = 0;
   // Newest first; device "" for the cohorts'.
   virtual Result<std::vector<WindowRecord>> windows(std::span<const Digest> manifests,
                                                     const DeviceId& device, Page page) = 0;

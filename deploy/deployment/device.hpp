@@ -71,6 +71,14 @@ struct DeviceModel {
   bool operator==(const DeviceModel&) const = default;
 };
 
+// What an operator sets on devices, carried by their goals (docs/adr/0012).
+struct DeviceSettings {
+  uint32_t report_interval_s = 0;  // 0: the firmware's
+  uint32_t sample_scale = 0;       // of 65,536, times the release's probabilities; 0: as released
+
+  bool operator==(const DeviceSettings&) const = default;
+};
+
 struct Device {
   DeviceId id;
   DeviceState state = DeviceState::kPending;
@@ -86,6 +94,7 @@ struct Device {
   uint64_t goal_counter_seen = 0;  // the device accepted
   uint64_t goal_nonce = 0;         // nonce that the newest goal carries
   bool goal_dirty = false;         // newest goal may not have been published
+  DeviceSettings settings;         // that the newest goal carries
   uint32_t status_number = 0;
   Millis last_seen_wall{0};
   std::map<ModelName, DeviceModel> models;

@@ -84,6 +84,7 @@ struct Rollout {
   Millis end_wall{0};
   Millis end_observed{0};  // observed time: the rollback window opens then
   uint64_t revision = 0;   // of the last change: watches resume by it
+  bool settled = false;    // can't be rolled back any more: its deployments are history
 
   bool operator==(const Rollout& other) const {
     return name == other.name && state == other.state && reason == other.reason &&
@@ -91,7 +92,7 @@ struct Rollout {
            ends == other.ends && holdback == other.holdback && excluded == other.excluded &&
            creator == other.creator && now == other.now && create_wall == other.create_wall &&
            end_wall == other.end_wall && end_observed == other.end_observed &&
-           revision == other.revision && plan == other.plan;
+           revision == other.revision && settled == other.settled && plan == other.plan;
   }
 };
 

@@ -337,6 +337,10 @@ Result<Bytes> encode(const engine::GoalMessage& goal, const Digest& order_key) {
     target.set_attempt(model.attempt);
     target.set_security_floor(model.security_floor);
   }
+  if (goal.settings != DeviceSettings{}) {
+    message.mutable_settings()->set_report_interval_s(goal.settings.report_interval_s);
+    message.mutable_settings()->set_sample_scale(goal.settings.sample_scale);
+  }
   Bytes payload = serialize(message);
   append_mac(payload, "goal", goal.device, order_key);
   if (payload.size() > kGoalBytesMax) {

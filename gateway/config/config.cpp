@@ -93,6 +93,8 @@ ConfigOutcome parse_config(const ConfigInput& input) {
 
   apply_file(input, outcome);
   apply_environment(input, outcome);
+  outcome.config.telemetry.sets_report_interval =
+      outcome.origins["telemetry.report_interval"] != "default";
   for (const auto& [path, error] : check_relations(outcome.config)) {
     // "default" alone would not tell where to look.
     const std::string& origin = outcome.origins[path];

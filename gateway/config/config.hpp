@@ -85,6 +85,9 @@ struct Config {
     Millis commit_interval{50};     // group commit of reports
     Millis ack_interval{200};       // acknowledgements of one device are coalesced over this
     Millis retention{24h * 30};     // raw windows per device
+    // Not a key: somebody set report_interval, so devices are told.
+    bool sets_report_interval = false;
+    Ratio sample_scale = Ratio::percent(100);  // of the sampling probabilities of releases
   } telemetry;
 
   struct {

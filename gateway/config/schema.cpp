@@ -144,7 +144,10 @@ std::vector<Key> build_schema() {
   keys.push_back(duration_key(
       "telemetry.report_interval", 1s, 24h,
       [](Config & c) -> auto& { return c.telemetry.report_interval; },
-      "How often a device is expected to report."));
+      "How often a device is expected to report; devices are told when it is set here."));
+  keys.push_back(ratio_key(
+      "telemetry.sample_scale", [](Config & c) -> auto& { return c.telemetry.sample_scale; },
+      "Share of the sampled inferences that releases ask for; devices are told below 100%."));
   keys.push_back(duration_key(
       "telemetry.commit_interval", 1ms, 1s,
       [](Config & c) -> auto& { return c.telemetry.commit_interval; },

@@ -6,11 +6,30 @@
 #include "core/digest.hpp"
 
 namespace covey {
+namespace {
+
+// In whole seconds and 65,536ths; 0 leaves it to firmware and release.
+DeviceSettings settings_of(const config::Config& config) {
+  DeviceSettings settings;
+  if (config.telemetry.sets_report_interval) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(config.telemetry.report_interval);
+    settings.report_interval_s = static_cast<uint32_t>(seconds.count());
+  }
+  const Ratio scale = config.telemetry.sample_scale;
+  if (scale < Ratio::percent(100)) {
+    settings.sample_scale =
+        static_cast<uint32_t>(std::max<int64_t>(1, int64_t{scale.ppm} * 65'536 / 1'000'000));
+  }
+  return settings;
+}
+
+}  // namespace
 
 engine::EngineConfig engine_config_of(const config::Config& config) {
   engine::EngineConfig engine;
   engine.auto_accept = config.enroll.auto_accept;
   engine.report_interval = config.telemetry.report_interval;
+  engine.settings = settings_of(config);
   engine.offline_after = config.offline.silence_after;
   engine.ack_interval = config.telemetry.ack_interval;
   engine.window = config.telemetry.window;

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "gateway/engine/turn.hpp"
-#include "monitoring/localise.hpp"
 
 namespace covey::engine {
 namespace {
@@ -29,15 +28,12 @@ void advance(Turn& turn, const monitoring::AlertKey& key, const monitoring::Aler
   }
 }
 
-monitoring::AlertEvent as_event(const monitoring::FeatureJudgement& judgement,
-                                const std::vector<DeviceId>& devices) {
+monitoring::AlertEvent as_event(const SubjectVerdict& verdict) {
   const auto abnormal = [&](monitoring::Severity severity) {
-    monitoring::WindowAbnormal event{
-        .severity = severity, .devices = {}, .explanation = judgement.explanation};
-    for (const size_t index : judgement.where.devices) event.devices.push_back(devices[index]);
-    return event;
+    return monitoring::WindowAbnormal{
+        .severity = severity, .devices = verdict.devices, .explanation = verdict.explanation};
   };
-  switch (judgement.outcome) {
+  switch (verdict.outcome) {
     case monitoring::DriftOutcome::kOk:
       return monitoring::WindowNormal{};
     case monitoring::DriftOutcome::kWarn:
@@ -51,40 +47,25 @@ monitoring::AlertEvent as_event(const monitoring::FeatureJudgement& judgement,
   return monitoring::WindowUnknown{};
 }
 
+// What one event proves, or ends.
+constexpr monitoring::AlertPolicy kAtOnce{.fire_windows = 1, .of_windows = 1, .quiet_windows = 1};
+
+monitoring::AlertKey ahead_of_site(const DeviceId& device) {
+  return {"", "AHEAD_OF_SITE", device.str(), ""};
+}
+
 monitoring::AlertKey duplicate_identity(const Device& device) {
   return {"", "DUPLICATE_IDENTITY", device.id.str(), ""};
 }
 
 }  // namespace
 
-void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window) {
+void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verdict) {
   const KnownArtifact& known = turn.state.artifacts.at(manifest);
-  const monitoring::Baseline& baseline = known.baseline;
-  // A device counts once, whatever cohorts it was in.
-  std::map<DeviceId, monitoring::WindowCounts> per_device;
-  for (const auto& [key, counts] : window.devices) {
-    monitoring::merge(per_device[key.first], counts);
-  }
-  std::vector<DeviceId> devices;
-  devices.reserve(per_device.size());
-  for (const auto& [id, counts] : per_device) devices.push_back(id);
-  const auto judge = [&](const std::string& kind, const std::string& subject,
-                         const monitoring::Counts& reference, const auto& select) {
-    std::vector<monitoring::Counts> counts;
-    counts.reserve(devices.size());
-    for (const DeviceId& id : devices) counts.push_back(select(per_device.at(id)));
-    const monitoring::FeatureJudgement judgement =
-        monitoring::judge_feature(reference, counts, turn.config.drift, turn.config.localise);
-    advance(turn, {known.release.model.str(), kind, subject, to_string(known.release)},
-            as_event(judgement, devices), turn.config.alert_policy);
-  };
-  for (size_t f = 0; f < baseline.features.size(); ++f) {
-    judge("FEATURE_DRIFT", baseline.features[f].name, baseline.features[f].counts,
-          [f](const monitoring::WindowCounts& counts) { return counts.features[f].bins; });
-  }
-  if (!baseline.classes.empty()) {
-    judge("CLASS_MIX_DRIFT", "classes", baseline.classes,
-          [](const monitoring::WindowCounts& counts) { return counts.classes; });
+  for (const SubjectVerdict& subject : verdict.subjects) {
+    advance(turn,
+            {known.release.model.str(), subject.kind, subject.subject, to_string(known.release)},
+            as_event(subject), turn.config.alert_policy);
   }
 }
 
@@ -131,7 +112,23 @@ void raise_duplicate_identity(Turn& turn, const Device& device) {
               .devices = {device.id},
               .explanation = "two boots alternate under this id: a cloned device or a stolen key; "
                              "find the second one, then `covey device reenroll`"},
-          {.fire_windows = 1, .of_windows = 1, .quiet_windows = 1});
+          kAtOnce);
+}
+
+void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why) {
+  if (!turn.state.alerts.contains(ahead_of_site(device))) return;
+  advance(turn, ahead_of_site(device), monitoring::ScopeGone{why}, turn.config.alert_policy);
+}
+
+void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen) {
+  advance(turn, ahead_of_site(device.id),
+          monitoring::WindowAbnormal{
+              .severity = monitoring::Severity::kPage,
+              .devices = {device.id},
+              .explanation = "the device " + seen +
+                             ", above what this site ever said to it: a restored backup, if others "
+                             "say the same, else a device that lies; then `covey device reenroll`"},
+          kAtOnce);
 }
 
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,

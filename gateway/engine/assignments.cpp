@@ -110,7 +110,7 @@ void reconcile(Turn& turn) {
     const auto found = state.devices.find(*due);
     bool later = false;
     if (found != state.devices.end() && found->second.state == DeviceState::kAccepted &&
-        is_online(state, *due)) {
+        is_reachable(state, *due)) {
       Device& device = found->second;
       for (auto& [name, model] : device.models) {
         if (!model.desired || model.reported.confirmed == model.desired) continue;

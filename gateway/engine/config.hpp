@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/time.hpp"
+#include "deploy/deployment/device.hpp"
 #include "monitoring/alert.hpp"
 #include "monitoring/drift.hpp"
 #include "monitoring/localise.hpp"
@@ -15,6 +16,7 @@ struct EngineConfig {
   uint64_t start_id = 1;  // random per start: devices say hello when it changes
   bool auto_accept = false;
   Millis report_interval{60'000};  // of devices
+  DeviceSettings settings;         // what their goals say about it, and about samples
   Millis offline_after{150'000};   // without a word
   Millis hello_jitter{2'000};
   Millis ack_interval{200};
@@ -50,5 +52,14 @@ inline constexpr size_t kRequestsMax = 10'000;
 inline constexpr Millis kGoalRepeatFirst{15'000};
 inline constexpr Millis kGoalRepeatMax{600'000};
 inline constexpr size_t kGoalRepeatsPerTick = 100;
+// New settings reach a fleet bit by bit: each device's goal is a message and a row.
+inline constexpr size_t kSettingsOrderedPerTick = 50;
+
+// What one tick does at most, so that a turn stays under 5 ms (DESIGN.md section 2) whatever the
+// size of the fleet; the rest follows in the next ones.
+inline constexpr size_t kArchivedPerTick = 500;          // deployments
+inline constexpr size_t kSessionsAskedPerTick = 1'000;   // has the window of this device come?
+inline constexpr size_t kDevicesCopiedPerTick = 500;     // for the statistics of a window
+inline constexpr size_t kDevicesForgottenPerTick = 500;  // of windows that nobody revises any more
 
 }  // namespace covey::engine

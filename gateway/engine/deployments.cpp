@@ -91,12 +91,20 @@ Deployment& create_deployment(Turn& turn, Deployment deployment) {
   turn.change(state.devices.at(deployment.device))
       .models.try_emplace(deployment.release.model)
       .first->second.reported.model = deployment.release.model;
-  state.newest_deployment[{deployment.device, deployment.release.model}] = deployment.number;
+  uint64_t& newest = state.newest_deployment[{deployment.device, deployment.release.model}];
+  if (newest != 0) state.archive_due.insert(newest);
+  newest = deployment.number;
   state.in_progress.insert(deployment.number);
   if (deployment.rollout) {
     RolloutIndex& index = state.rollout_index[*deployment.rollout];
     auto& devices = deployment.cause == Cause::kRollback ? index.rollback : index.rollout;
-    devices[deployment.device] = deployment.number;
+    uint64_t& attempt = devices[deployment.device];
+    if (attempt != 0) {
+      count(turn, state.deployments.at(attempt), false);
+      state.archive_due.insert(attempt);
+    }
+    attempt = deployment.number;
+    count(turn, deployment, true);
     turn.dirty_rollouts.insert(*deployment.rollout);
   }
   turn.dirty_deployments.insert(deployment.number);
@@ -107,8 +115,14 @@ void advance(Turn& turn, uint64_t number, const deployment::Event& event) {
   Deployment& stored = turn.state.deployments.at(number);
   deployment::Step step = deployment::step(stored, event, turn.now);
   if (step.state == stored) return;
-  const DeploymentState before = std::exchange(stored, std::move(step.state)).state;
-  if (stored.state != before) limit_step(turn, stored);
+  const Deployment was = std::exchange(stored, std::move(step.state));
+  const DeploymentState before = was.state;
+  if (stored.state != before) {
+    limit_step(turn, stored);
+    // What changes its state has not ended, and is the newest of its device.
+    count(turn, was, false);
+    count(turn, stored, true);
+  }
   turn.dirty_deployments.insert(number);
   if (stored.rollout) turn.dirty_rollouts.insert(*stored.rollout);
   for (const deployment::Effect& effect : step.effects) std::visit(Apply{turn, stored}, effect);

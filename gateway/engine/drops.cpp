@@ -34,6 +34,8 @@ std::string_view to_string(Drop drop) {
       return "enroll_limit";
     case Drop::kSampleLimit:
       return "sample_limit";
+    case Drop::kVerdictStale:
+      return "verdict_stale";
   }
   return "unknown";
 }

@@ -24,8 +24,9 @@ enum class Drop : uint8_t {
   kEnrollRefused,
   kEnrollLimit,
   kSampleLimit,
+  kVerdictStale,
 };
-inline constexpr size_t kDrops = 15;
+inline constexpr size_t kDrops = 16;
 std::string_view to_string(Drop drop);  // "unknown_device", ...
 
 }  // namespace covey::engine

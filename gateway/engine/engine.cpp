@@ -59,17 +59,21 @@ class Dispatch {
                                       static_cast<double>(turn_.config.bandwidth_bytes_per_s));
     expire_sessions(turn_);
     repeat_goals(turn_);
+    order_settings(turn_);
     expire_deployments(turn_);
     advance_rollouts(turn_, observed);
     if (turn_.now.mono - state.last_sweep >= kSweepInterval) {
       state.last_sweep = turn_.now.mono;
       for (const auto& [id, device] : state.devices) state.reconcile_due.insert(id);
+      settle_rollouts(turn_);
       raise_floors(turn_);
+      expire_claims(turn_);
       end_reconciling(turn_);
       resolve_alerts_of_the_past(turn_);
       if (state.broker_connected) publish_site(turn_);  // whoever missed it, and the time
     }
     reconcile(turn_);
+    archive_deployments(turn_);
     close_windows(turn_);
     if (turn_.now.mono - state.last_forget >= kForgetInterval) {
       state.last_forget = turn_.now.mono;
@@ -114,6 +118,7 @@ class Dispatch {
 
   void operator()(const EnrollReceived& event) { on_enroll(turn_, event); }
   void operator()(const CommandReceived& event) { on_command(turn_, event); }
+  void operator()(const WindowJudged& event) { on_window_judged(turn_, event.verdict); }
 
  private:
   Turn& turn_;

@@ -143,6 +143,7 @@ Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command) 
   // The goal that stands was authenticated with the old key: what is said next is another one.
   for (auto& [name, model] : device.models) model.ordered.reset();
   resolve_duplicate_identity(turn, device);
+  forget_claim(turn, device.id, "the device has new keys since");
   turn.emit(SetCredential{device.id, ""});
   return CommandReply{.subject = device.id.str(), .changed = 1};
 }

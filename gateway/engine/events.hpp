@@ -13,6 +13,7 @@
 #include "core/id.hpp"
 #include "core/result.hpp"
 #include "gateway/engine/commands.hpp"
+#include "gateway/engine/judgement.hpp"
 #include "gateway/engine/messages.hpp"
 #include "storage/store.hpp"
 
@@ -43,8 +44,12 @@ struct CommandReceived {
   uint64_t ticket = 0;  // comes back in Reply
   CommandRequest request;
 };
+// The answer to JudgeWindow.
+struct WindowJudged {
+  WindowVerdict verdict;
+};
 using Event = std::variant<Tick, BrokerConnected, BrokerDisconnected, FromDevice, EnrollReceived,
-                           CommandReceived>;
+                           CommandReceived, WindowJudged>;
 
 // ---- out, after the commit
 
@@ -98,8 +103,12 @@ struct Report {
   std::string subject;
   std::string text;
 };
+// Somebody with time is asked for judge(); WindowJudged brings the answer back. One at a time.
+struct JudgeWindow {
+  std::shared_ptr<const WindowSnapshot> window;
+};
 using Effect = std::variant<PublishSite, PublishGoal, PublishAck, PublishBlob, PublishChunks,
-                            PublishGrant, SetCredential, Reply, Report>;
+                            PublishGrant, SetCredential, Reply, Report, JudgeWindow>;
 
 struct Output {
   std::vector<Write> writes;

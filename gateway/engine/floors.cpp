@@ -23,7 +23,8 @@ std::set<ReleaseId> settled_releases(const Turn& turn) {
 }  // namespace
 
 bool may_roll_back(const Turn& turn, const Rollout& rollout) {
-  return (rollout.state == RolloutState::kSucceeded || rollout.state == RolloutState::kAborted) &&
+  return !rollout.settled &&
+         (rollout.state == RolloutState::kSucceeded || rollout.state == RolloutState::kAborted) &&
          turn.state.site.observed - rollout.end_observed < turn.config.rollback_window;
 }
 

@@ -70,6 +70,19 @@ void repeat_goals(Turn& turn) {
   }
 }
 
+void order_settings(Turn& turn) {
+  State& state = turn.state;
+  if (!state.broker_connected) return;
+  for (size_t n = 0; n < kSettingsOrderedPerTick && !state.settings_due.empty(); ++n) {
+    const DeviceId id = state.settings_due.extract(state.settings_due.begin()).value();
+    const auto device = state.devices.find(id);
+    if (device == state.devices.end() || device->second.state != DeviceState::kAccepted) continue;
+    // Whoever left says hello again; whoever was told meanwhile has them.
+    if (!is_reachable(state, id) || device->second.settings == turn.config.settings) continue;
+    refresh_goal(turn, id);
+  }
+}
+
 void renew_goal(Turn& turn, Device& device) {
   if (const auto found = turn.state.sessions.find(device.id); found != turn.state.sessions.end()) {
     found->second.goal_repeat = kGoalRepeatFirst;
@@ -77,6 +90,7 @@ void renew_goal(Turn& turn, Device& device) {
   ++device.goal_counter;
   device.goal_nonce = device.nonce;
   device.goal_dirty = true;
+  device.settings = turn.config.settings;
   for (auto& [name, model] : device.models) {
     model.ordered = order_of(turn.state, device, name, model);
   }
@@ -90,7 +104,8 @@ void publish_goal(Turn& turn, const Device& device) {
                    .counter = device.goal_counter,
                    .device = device.id,
                    .nonce = device.goal_nonce,
-                   .models = {}};
+                   .models = {},
+                   .settings = device.settings};
   for (const auto& [name, model] : device.models) {
     if (!model.ordered) continue;
     goal.models.push_back({.model = name,

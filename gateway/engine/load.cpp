@@ -49,8 +49,17 @@ Status load_rollouts(State& state, Snapshot& snapshot) {
       devices[deployment.device] = number;  // in number order: the newest stays
     }
     state.newest_deployment[{deployment.device, deployment.release.model}] = number;
-    if (!has_ended(deployment.state)) state.in_progress.insert(number);
+    if (has_ended(deployment.state)) {
+      state.archive_due.insert(number);
+    } else {
+      state.in_progress.insert(number);
+    }
     state.deployments.emplace(number, std::move(deployment));
+  }
+  for (CountRecord& count : snapshot.counts) {
+    state.counts.emplace(
+        CountKey{std::move(count.rollout), count.stage, count.rollback, std::move(count.state)},
+        count.devices);
   }
   return {};
 }
@@ -142,10 +151,11 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
     state.totals.emplace(TotalKey{total.device, total.manifest, total.cohort}, std::move(total));
   }
   for (WindowRecord& window : snapshot.windows) {
-    if (window.device.empty() || window.length != config.window) continue;
+    if (window.length != config.window) continue;
     OpenWindow& open = state.windows[{window.manifest, window.index}];
+    // The cohorts' rows say that it has closed; their counts are the devices' sums.
     open.closed = open.closed || window.closed;
-    open.devices.emplace(std::pair(window.device, window.cohort), std::move(window.counts));
+    if (!window.device.empty()) open.add(window.device, window.cohort, window.counts);
   }
   load_inferences(state, snapshot);
   for (monitoring::Alert& alert : snapshot.alerts) {
@@ -164,6 +174,10 @@ Snapshot Engine::snapshot() const {
   for (const auto& [key, gates] : state_.gates) snapshot.gates.push_back(gates);
   for (const auto& [number, deployment] : state_.deployments) {
     snapshot.deployments.push_back(deployment);
+  }
+  for (const auto& [key, devices] : state_.counts) {
+    const auto& [rollout, stage, rollback, name] = key;
+    snapshot.counts.push_back({rollout, stage, rollback, name, devices});
   }
   snapshot.assignments = state_.assignments;
   for (const auto& [id, request] : state_.requests) snapshot.requests.push_back(request);

@@ -121,6 +121,7 @@ struct GoalMessage {
   uint64_t nonce = 0;
   std::vector<ModelGoal> models;
   uint32_t lease_s = 0;
+  DeviceSettings settings{};
 };
 
 struct StreamAckMessage {

@@ -55,10 +55,9 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   heard(turn, device, hello.boot_id, hello.uptime_ms);
   session.connection = hello.connection;
   session.said_hello = true;
+  turn.change(device).enrolled = true;
   const bool ahead = adopt_newer(turn, device, hello.site_epoch, hello.goal_counter);
 
-  turn.change(device);
-  device.enrolled = true;
   device.last_seen_wall = turn.now.wall;
   if (device.facts != hello.facts) {
     device.facts = hello.facts;
@@ -77,6 +76,7 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   if (device.goal_counter > hello.goal_counter || ahead || of_old_epoch) {
     refresh_goal(turn, device.id);
   }
+  if (device.settings != turn.config.settings) turn.state.settings_due.insert(device.id);
   turn.state.ack_due.insert(device.id);
   session.last_ack = Millis{0};
   turn.urgent();
@@ -123,6 +123,10 @@ void expire_sessions(Turn& turn) {
 bool is_online(const State& state, const DeviceId& device) {
   const auto found = state.sessions.find(device);
   return found != state.sessions.end() && found->second.online;
+}
+
+bool is_reachable(const State& state, const DeviceId& device) {
+  return is_online(state, device) && !is_quarantined(state, device);
 }
 
 Millis last_heard(const State& state, const Device& device) {

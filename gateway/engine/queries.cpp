@@ -124,27 +124,30 @@ StageForecast forecast_stage(const State& state, const Plan& plan, const Rollout
   return forecast;
 }
 
-StateCounts count_deployments(const State& state, const RolloutName& rollout,
-                              std::optional<uint32_t> stage) {
+namespace {
+
+StateCounts count_attempts(const State& state, const RolloutName& rollout,
+                           std::optional<uint32_t> stage, bool rollback) {
   StateCounts counts;
-  const auto index = state.rollout_index.find(rollout);
-  if (index == state.rollout_index.end()) return counts;
-  for (const auto& [device, number] : index->second.rollout) {
-    const Deployment& deployment = state.deployments.at(number);
-    if (stage && deployment.stage != *stage) continue;
-    ++counts[std::string(to_string(deployment.state))];
+  const uint32_t first = stage.value_or(0);
+  for (auto it = state.counts.lower_bound({rollout, first, false, ""}); it != state.counts.end();
+       ++it) {
+    const auto& [name, of_stage, of_rollback, text] = it->first;
+    if (name != rollout || (stage && of_stage != *stage)) break;
+    if (of_rollback == rollback && it->second > 0) counts[text] += it->second;
   }
   return counts;
 }
 
+}  // namespace
+
+StateCounts count_deployments(const State& state, const RolloutName& rollout,
+                              std::optional<uint32_t> stage) {
+  return count_attempts(state, rollout, stage, false);
+}
+
 StateCounts count_rollbacks(const State& state, const RolloutName& rollout) {
-  StateCounts counts;
-  const auto index = state.rollout_index.find(rollout);
-  if (index == state.rollout_index.end()) return counts;
-  for (const auto& [device, number] : index->second.rollback) {
-    ++counts[std::string(to_string(state.deployments.at(number).state))];
-  }
-  return counts;
+  return count_attempts(state, rollout, std::nullopt, true);
 }
 
 SiteView view_site(const State& state) {

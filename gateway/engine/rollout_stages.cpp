@@ -64,9 +64,9 @@ void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget) {
     const auto newest = devices.find(id);
     if (newest == devices.end()) continue;
     const Deployment& deployment = state.deployments.at(newest->second);
-    const bool online = is_online(state, id);
+    const bool reachable = is_reachable(state, id);
     if (deployment.state == DeploymentState::kQueued) {
-      if (!online) {
+      if (!reachable) {
         if (state.site.observed >= deployment.deadline && !in_grace(turn)) {
           advance(turn, deployment.number, deployment::Cancel{"OFFLINE_SKIPPED"});
         }
@@ -136,7 +136,7 @@ void offer_rollback(Turn& turn, const Rollout& rollout) {
   const auto devices = state.rollout_index[rollout.name].rollback;
   for (const auto& [id, number] : devices) {
     const Deployment& deployment = state.deployments.at(number);
-    if (!is_online(state, id)) continue;
+    if (!is_reachable(state, id)) continue;
     if (deployment.state == DeploymentState::kQueued) {
       offer(turn, number, rollout.plan.attempt.deadline);
     } else if (has_ended(deployment.state) && deployment.state != DeploymentState::kConfirmed &&
@@ -161,7 +161,7 @@ rollout::RollbackFacts rollback_facts(const State& state, const Rollout& rollout
   for (const auto& [id, number] : index->second.rollback) {
     if (state.deployments.at(number).state == DeploymentState::kConfirmed) continue;
     ++facts.outstanding;
-    if (is_online(state, id)) ++facts.reachable;
+    if (is_reachable(state, id)) ++facts.reachable;
   }
   return facts;
 }

@@ -19,6 +19,7 @@
 #include "deploy/signing/keys.hpp"
 #include "gateway/engine/config.hpp"
 #include "gateway/engine/drops.hpp"
+#include "gateway/engine/judgement.hpp"
 #include "gateway/engine/messages.hpp"
 #include "monitoring/accuracy.hpp"
 #include "monitoring/baseline.hpp"
@@ -59,14 +60,42 @@ struct RolloutIndex {
   std::map<DeviceId, uint64_t> rollback;
 };
 
+// rollout, stage, rollback, state of the deployments: as storage/records.hpp, CountRecord
+using CountKey = std::tuple<RolloutName, uint32_t, bool, std::string>;
 using StreamKey = std::tuple<DeviceId, uint64_t, Digest>;
 using TotalKey = std::tuple<DeviceId, Digest, std::string>;
 using AlertTracks = std::map<monitoring::AlertKey, monitoring::AlertTrack>;
 
 // One span of wall time of one release: per device (and its cohort then).
 struct OpenWindow {
-  std::map<std::pair<DeviceId, std::string>, monitoring::WindowCounts> devices;
+  using Devices = std::map<std::pair<DeviceId, std::string>, monitoring::WindowCounts>;
+  struct Cohort {
+    uint32_t devices = 0;
+    monitoring::WindowCounts counts;
+  };
+  Devices devices;
+  std::map<std::string, Cohort> cohorts;  // sums of `devices`, kept as they change
   bool closed = false;
+
+  void add(const DeviceId& device, const std::string& cohort,
+           const monitoring::WindowCounts& counts);
+};
+using WindowId = std::pair<Digest, int64_t>;
+
+// Which window closes next is asked of some sessions per tick; the one that does is copied in
+// pieces, judged elsewhere, and closed when its verdict is back. One after the other: everything
+// here is soft, a start begins anew.
+struct WindowClosing {
+  // The question to the sessions.
+  std::optional<WindowId> asked;
+  DeviceId asked_until;
+  uint64_t expected = 0;
+  uint64_t reported = 0;
+  // The copy; `window` stays until the verdict has come.
+  std::optional<WindowId> window;
+  std::shared_ptr<WindowSnapshot> copy;
+  std::pair<DeviceId, std::string> copied_until;
+  uint64_t number = 0;  // of the last question
 };
 
 struct KnownSample {
@@ -92,6 +121,12 @@ struct DeviceInferences {
 using LabelTally =
     std::map<std::pair<Digest, DeviceId>, std::map<int64_t, monitoring::DeviceLabels>>;
 
+// A device that says it has seen more than the store ever said to it.
+struct AheadClaim {
+  uint32_t site_epoch = 0;
+  Millis made{0};  // observed
+};
+
 struct Counters {
   std::array<uint64_t, kDrops> drops{};
   uint64_t reports = 0;
@@ -112,8 +147,11 @@ struct State {
   std::map<Prefix, Digest> prefixes;
   std::map<RolloutName, Rollout> rollouts;
   std::map<std::pair<RolloutName, uint32_t>, GateRecord> gates;
+  // What has not ended, the newest of each device and model, and the newest attempts of rollouts
+  // that are not settled. The rest is history: the store has it (archive.cpp).
   std::map<uint64_t, Deployment> deployments;
   std::map<RolloutName, RolloutIndex> rollout_index;
+  std::map<CountKey, uint32_t> counts;  // of all rollouts, settled ones too
   // The rollout that has not ended and has the device in its order (at most one per model).
   std::unordered_map<DeviceId, std::map<ModelName, RolloutName>> open_rollouts;
   std::map<std::pair<DeviceId, ModelName>, uint64_t> newest_deployment;
@@ -124,15 +162,20 @@ struct State {
   std::map<StreamKey, StreamRecord> streams;
   uint64_t stream_order = 0;
   std::map<TotalKey, TotalRecord> totals;
-  std::map<std::pair<Digest, int64_t>, OpenWindow> windows;
+  std::map<WindowId, OpenWindow> windows;
   std::map<DeviceId, DeviceInferences> inferences;
   LabelTally tally;
   AlertTracks alerts;
 
   // Soft.
   std::map<DeviceId, Session> sessions;
+  std::map<DeviceId, AheadClaim> ahead;
   std::set<DeviceId> reconcile_due;
+  std::set<DeviceId> settings_due;  // said hello while their goal says other settings
   std::set<DeviceId> ack_due;
+  std::set<uint64_t> archive_due;  // deployments that may have become history
+  WindowClosing closing;
+  std::vector<OpenWindow::Devices> windows_leaving;  // given back to the allocator bit by bit
   bool broker_connected = false;
   Millis started_mono{0};
   Millis connected_observed{0};  // observed time when the broker came back last

@@ -165,7 +165,7 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   if (report.merged <= 2 && index >= oldest && report.counts.inferences > 0) {
     OpenWindow& window = state.windows[{manifest, index}];
     if (window.closed) ++state.counters.windows_late;
-    monitoring::merge(window.devices[{device.id, cohort}], report.counts);
+    window.add(device.id, cohort, report.counts);
     turn.dirty_windows.insert({manifest, index, device.id, cohort});
   } else if (report.counts.inferences > 0) {
     ++state.counters.windows_late;

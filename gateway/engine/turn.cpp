@@ -52,12 +52,17 @@ void finish(Turn& turn) {
   for (const uint64_t number : turn.dirty_deployments) {
     turn.write(PutDeployment{state.deployments.at(number)});
   }
+  for (const CountKey& key : turn.dirty_counts) {
+    const auto& [rollout, stage, rollback, name] = key;
+    turn.write(PutCount{{rollout, stage, rollback, name, state.counts.at(key)}});
+  }
   for (const StreamKey& key : turn.dirty_streams) {
     if (const auto found = state.streams.find(key); found != state.streams.end()) {
       turn.write(PutStream{found->second});
     }
   }
   for (const TotalKey& key : turn.dirty_totals) turn.write(PutTotal{state.totals.at(key)});
+  std::set<WindowId> revised;
   for (const Turn::WindowKey& key : turn.dirty_windows) {
     const auto window = state.windows.find({key.manifest, key.index});
     if (window == state.windows.end()) continue;
@@ -73,7 +78,9 @@ void finish(Turn& turn) {
                           .closed = window->second.closed,
                           .revised = window->second.closed,
                           .counts = counts->second}});
+    if (window->second.closed) revised.insert(window->first);
   }
+  for (const WindowId& id : revised) write_cohorts(turn, id, state.windows.at(id), true);
   flush_acks(turn);
   const bool changed = !turn.out.writes.empty() || !turn.dirty_rollouts.empty() || turn.dirty_site;
   if (changed) {

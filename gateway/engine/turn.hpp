@@ -26,6 +26,7 @@ struct Turn {
   std::set<DeviceId> dirty_goals{};
   std::set<uint64_t> dirty_deployments{};
   std::set<RolloutName> dirty_rollouts{};
+  std::set<CountKey> dirty_counts{};
   std::set<StreamKey> dirty_streams{};
   std::set<TotalKey> dirty_totals{};
   struct WindowKey {
@@ -86,17 +87,24 @@ void on_status(Turn& turn, Device& device, const StatusMessage& status);
 void on_bye(Turn& turn, Device& device, const ByeMessage& bye);
 void expire_sessions(Turn& turn);
 bool is_online(const State& state, const DeviceId& device);
+// Online, and it would take a goal.
+bool is_reachable(const State& state, const DeviceId& device);
 // Wall time of its last message of any kind; 0: never. Exact since the start, before that to a
 // hello or status.
 Millis last_heard(const State& state, const Device& device);
 void flush_acks(Turn& turn);
 
 // restore.cpp
-// A device that has seen more than was ever said to it here: the store is older than the world.
-// Counter and epoch are adopted; what is going on is paused once per restore. True: it was ahead.
+// A device that has seen more than was ever said to it here: the store is older than the world, or
+// the device lies. Its counter is adopted, for it alone; the epoch, and a pause of what is going
+// on, only when enough devices say so. Until then it is in quarantine where its epoch is above the
+// site's: it would refuse every goal, and is offered none. True: something was adopted.
 bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter);
 // What such a device runs is what it should run.
 void adopt_reported(Turn& turn, Device& device);
+bool is_quarantined(const State& state, const DeviceId& device);
+void forget_claim(Turn& turn, const DeviceId& device, const std::string& why);
+void expire_claims(Turn& turn);
 // Over when every enrolled device has said hello, or those that did not have had their time.
 void end_reconciling(Turn& turn);
 
@@ -111,6 +119,8 @@ void renew_goal(Turn& turn, Device& device);
 void publish_goal(Turn& turn, const Device& device);
 // Says goals again that online devices have not shown for too long. Every tick.
 void repeat_goals(Turn& turn);
+// Tells devices that are here the settings of the configuration. Every tick, a few.
+void order_settings(Turn& turn);
 void publish_everything_retained(Turn& turn);
 void publish_site(Turn& turn);
 void publish_release(Turn& turn, const ReleaseRecord& release);
@@ -139,6 +149,13 @@ struct Admission {
   std::string explanation;
 };
 Admission admit(const State& state, const ReleaseId& release, const Device& device);
+
+// archive.cpp
+// One device more, or less, stands where this attempt does.
+void count(Turn& turn, const Deployment& newest, bool more);
+// Rollouts that can't be rolled back any more give their deployments away.
+void settle_rollouts(Turn& turn);
+void archive_deployments(Turn& turn);
 
 // assignments.cpp
 void assign(Turn& turn, const Rollout& rollout);
@@ -177,6 +194,9 @@ std::string cohort_of(const State& state, const Device& device, const Digest& ma
 
 // windows.cpp
 void close_windows(Turn& turn);
+void on_window_judged(Turn& turn, const WindowVerdict& verdict);
+// A closed window's rows of its cohorts; late counts revise them.
+void write_cohorts(Turn& turn, const WindowId& id, const OpenWindow& window, bool revised);
 // Closes what is open without a judgement: its time is not what it was.
 void abandon_windows(Turn& turn);
 void forget_old(Turn& turn);
@@ -186,10 +206,12 @@ Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command);
 void add_sample(Turn& turn, const SampleRecord& sample);
 
 // alerts.cpp
-void judge_drift(Turn& turn, const Digest& manifest, const OpenWindow& window);
+void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verdict);
 // Alerts about a release that no device runs any more are resolved.
 void resolve_alerts_of_the_past(Turn& turn);
 void raise_duplicate_identity(Turn& turn, const Device& device);
+void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen);
+void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why);
 void resolve_duplicate_identity(Turn& turn, const Device& device);
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
                                        const std::string& actor);

@@ -65,6 +65,7 @@ void Runtime::start() {
   writer_thread_ = std::thread([this] { write_loop(); });
   outbox_thread_ = std::thread([this] { outbox_loop(); });
   history_thread_ = std::thread([this] { history_loop(); });
+  judge_thread_ = std::thread([this] { judge_loop(); });
   engine_thread_ = std::thread([this] {
     const auto work = boost::asio::make_work_guard(io_);
     io_.run();
@@ -99,6 +100,7 @@ void Runtime::stop(Millis deadline) {
   end(job_mutex_, job_ready_, jobs_end_, writer_thread_);
   end(outbox_mutex_, outbox_ready_, outbox_end_, outbox_thread_);
   end(history_mutex_, history_ready_, history_end_, history_thread_);
+  end(judge_mutex_, judge_ready_, judge_end_, judge_thread_);
   const Error gone{Code::kUnavailable, "SHUTTING_DOWN", "coveyd is stopping: try again"};
   // What the deadline left in the queue is answered too: somebody waits for it.
   for (ControlItem& item : control_.pop_some(control_.capacity())) {
@@ -392,6 +394,8 @@ void Runtime::release(Pending pending) {
       const auto done = std::move(found->second);
       tickets_.erase(found);
       done(std::move(reply->result));
+    } else if (auto* question = std::get_if<engine::JudgeWindow>(&effect)) {
+      judge_soon(std::move(question->window));
     } else {
       out.push_back(std::move(effect));
     }
@@ -410,6 +414,29 @@ void Runtime::release(Pending pending) {
     }
   }
   outbox_ready_.notify_one();
+}
+
+void Runtime::judge_soon(std::shared_ptr<const engine::WindowSnapshot> window) {
+  {
+    // The engine asks one question at a time: a second one replaces what nobody waits for any more.
+    const std::lock_guard lock(judge_mutex_);
+    judged_ = std::move(window);
+  }
+  judge_ready_.notify_one();
+}
+
+void Runtime::judge_loop() {
+  for (;;) {
+    std::shared_ptr<const engine::WindowSnapshot> window;
+    {
+      std::unique_lock lock(judge_mutex_);
+      judge_ready_.wait(lock, [this] { return judged_ || judge_end_; });
+      if (judge_end_) return;
+      window = std::exchange(judged_, nullptr);
+    }
+    engine::Event answer = engine::WindowJudged{engine::judge(*window)};
+    boost::asio::post(io_, [this, answer = std::move(answer)] { handle({answer}, events_cpu_); });
+  }
 }
 
 void Runtime::write_loop() {

@@ -4,6 +4,7 @@
 //   writer thread   one commit at a time; the only one that writes to the store
 //   outbox thread   hands effects to `deliver` (MQTT, broker), in order, after their commit
 //   history thread  pages of history from a Reader
+//   judge thread    the statistics of a window, one at a time
 //
 // Adapters' threads only enqueue. Queues are bounded by class: control (full: RESOURCE_EXHAUSTED),
 // lifecycle and telemetry (full: not acknowledged, the agent keeps and resends). Every drop counts.
@@ -146,9 +147,11 @@ class Runtime final : public EnginePort {
   void on_committed(uint64_t revision, std::chrono::steady_clock::time_point since);
   void release(uint64_t revision);
   void release(Pending pending);
+  void judge_soon(std::shared_ptr<const engine::WindowSnapshot> window);
   void write_loop();
   void outbox_loop();
   void history_loop();
+  void judge_loop();
 
   const RuntimeOptions options_;
   const Edges edges_;
@@ -218,10 +221,16 @@ class Runtime final : public EnginePort {
   std::deque<HistoryRequest> history_;  // guarded by history_mutex_; at most history_max
   bool history_end_ = false;            // guarded by history_mutex_
 
+  std::mutex judge_mutex_;
+  std::condition_variable judge_ready_;
+  std::shared_ptr<const engine::WindowSnapshot> judged_;  // guarded by judge_mutex_: the next one
+  bool judge_end_ = false;                                // guarded by judge_mutex_
+
   std::thread engine_thread_;
   std::thread writer_thread_;
   std::thread outbox_thread_;
   std::thread history_thread_;
+  std::thread judge_thread_;
 };
 
 }  // namespace covey::runtime

@@ -22,6 +22,16 @@ class Applier {
   void operator()(const PutDeployment& w) {
     t_.deployments.insert_or_assign(w.deployment.number, w.deployment);
   }
+  void operator()(const ArchiveDeployment& w) {
+    const auto found = t_.deployments.find(w.number);
+    if (found == t_.deployments.end()) return;
+    t_.past_deployments.insert_or_assign(w.number, std::move(found->second));
+    t_.deployments.erase(found);
+  }
+  void operator()(const PutCount& w) {
+    const CountRecord& row = w.count;
+    t_.counts.insert_or_assign({row.rollout, row.stage, row.rollback, row.state}, row);
+  }
   void operator()(const PutAssignment& w) {
     t_.assignments.insert_or_assign(w.assignment.number, w.assignment);
   }
@@ -107,6 +117,17 @@ class MemoryReader final : public Reader {
     return page_of(store_.tables_.audit, page, [](const AuditRecord&) { return true; });
   }
 
+  Result<std::vector<Deployment>> deployments(const RolloutName& rollout, uint64_t after,
+                                              size_t limit) override {
+    std::vector<Deployment> found;
+    for (Deployment& row : store_.deployments()) {
+      if (found.size() < limit && row.number > after && row.rollout == rollout) {
+        found.push_back(std::move(row));
+      }
+    }
+    return found;
+  }
+
   Result<std::vector<WindowRecord>> windows(std::span<const Digest> manifests,
                                             const DeviceId& device, Page page) override {
     const std::lock_guard lock(store_.mutex_);
@@ -171,6 +192,7 @@ Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
   snapshot.rollouts = values_of(tables_.rollouts);
   snapshot.gates = values_of(tables_.gates);
   snapshot.deployments = values_of(tables_.deployments);
+  snapshot.counts = values_of(tables_.counts);
   snapshot.assignments = values_of(tables_.assignments);
   snapshot.requests = values_of(tables_.requests);
   snapshot.streams = values_of(tables_.streams);
@@ -201,6 +223,14 @@ Result<std::unique_ptr<Reader>> MemoryStore::reader() {
 void MemoryStore::fail_next(size_t commits) {
   const std::lock_guard lock(mutex_);
   failures_ = commits;
+}
+
+std::vector<Deployment> MemoryStore::deployments() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Deployment> all = values_of(tables_.deployments);
+  for (const auto& [number, row] : tables_.past_deployments) all.push_back(row);
+  std::ranges::stable_sort(all, {}, &Deployment::number);
+  return all;
 }
 
 std::vector<ReportRecord> MemoryStore::reports() const {

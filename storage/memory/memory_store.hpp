@@ -48,6 +48,9 @@ struct Tables {
   std::map<RolloutName, Rollout> rollouts;
   std::map<std::pair<RolloutName, uint32_t>, GateRecord> gates;
   std::map<uint64_t, Deployment> deployments;
+  std::map<uint64_t, Deployment> past_deployments;
+  // rollout, stage, rollback, state
+  std::map<std::tuple<RolloutName, uint32_t, bool, std::string>, CountRecord> counts;
   std::map<uint64_t, AssignmentRecord> assignments;
   std::map<std::string, RequestRecord> requests;
   std::map<std::tuple<DeviceId, uint64_t, Digest>, StreamRecord> streams;
@@ -76,6 +79,8 @@ class MemoryStore final : public Store {
 
   // The next `commits` commits change nothing and fail.
   void fail_next(size_t commits);
+  // Archived ones too, by number.
+  std::vector<Deployment> deployments() const;
   // Accepted reports, oldest first.
   std::vector<ReportRecord> reports() const;
   uint64_t commits() const;  // that succeeded

@@ -40,6 +40,7 @@ COVEY_ROW_OF(Rollout);  // without order and exclusions
 COVEY_ROW_OF(RolloutOrder);
 COVEY_ROW_OF(GateRecord);
 COVEY_ROW_OF(Deployment);
+COVEY_ROW_OF(CountRecord);
 COVEY_ROW_OF(AssignmentRecord);
 COVEY_ROW_OF(RequestRecord);
 COVEY_ROW_OF(StreamRecord);

@@ -55,16 +55,35 @@ SiteRecord RowOf<SiteRecord>::read(Row& row) {
 }
 
 const Table& RowOf<Device>::table() {
-  static const Table table{
-      "devices",
-      {"device"},
-      {"state",        "device_class", "firmware",          "agent",
-       "slot_bytes",   "arena_bytes",  "message_bytes_max", "runtime",
-       "operator_set", "algorithms",   "preprocessing_id",  "labels",
-       "shard",        "enroll_nonce", "enroll_generation", "enrolled",
-       "boot_id",      "nonce",        "goal_counter",      "goal_counter_seen",
-       "goal_nonce",   "goal_dirty",   "status_number",     "last_seen_wall_ms",
-       "models"}};
+  static const Table table{"devices",
+                           {"device"},
+                           {"state",
+                            "device_class",
+                            "firmware",
+                            "agent",
+                            "slot_bytes",
+                            "arena_bytes",
+                            "message_bytes_max",
+                            "runtime",
+                            "operator_set",
+                            "algorithms",
+                            "preprocessing_id",
+                            "labels",
+                            "shard",
+                            "enroll_nonce",
+                            "enroll_generation",
+                            "enrolled",
+                            "boot_id",
+                            "nonce",
+                            "goal_counter",
+                            "goal_counter_seen",
+                            "goal_nonce",
+                            "goal_dirty",
+                            "status_number",
+                            "last_seen_wall_ms",
+                            "models",
+                            "report_interval_s",
+                            "sample_scale"}};
   return table;
 }
 void RowOf<Device>::bind(Statement& to, const Device& r) {
@@ -92,7 +111,9 @@ void RowOf<Device>::bind(Statement& to, const Device& r) {
       .integer(r.goal_dirty)
       .number(r.status_number)
       .integer(r.last_seen_wall.count())
-      .text(to_json(r.models));
+      .text(to_json(r.models))
+      .number(r.settings.report_interval_s)
+      .number(r.settings.sample_scale);
 }
 Device RowOf<Device>::read(Row& row) {
   Device r;
@@ -122,6 +143,8 @@ Device RowOf<Device>::read(Row& row) {
   r.status_number = row.number<uint32_t>();
   r.last_seen_wall = row.millis();
   r.models = row.decoded(from_json<Models>(row.text()));
+  r.settings.report_interval_s = row.number<uint32_t>();
+  r.settings.sample_scale = row.number<uint32_t>();
   return r;
 }
 

@@ -9,7 +9,7 @@ const Table& RowOf<Rollout>::table() {
       "rollouts",
       {"rollout"},
       {"document", "state", "reason", "explanation", "stages", "ends", "holdback", "creator", "now",
-       "create_wall_ms", "end_wall_ms", "revision", "end_observed_ms"}};
+       "create_wall_ms", "end_wall_ms", "revision", "end_observed_ms", "settled"}};
   return table;
 }
 void RowOf<Rollout>::bind(Statement& to, const Rollout& r) {
@@ -26,7 +26,8 @@ void RowOf<Rollout>::bind(Statement& to, const Rollout& r) {
       .integer(r.create_wall.count())
       .integer(r.end_wall.count())
       .number(r.revision)
-      .integer(r.end_observed.count());
+      .integer(r.end_observed.count())
+      .integer(r.settled);
 }
 Rollout RowOf<Rollout>::read(Row& row) {
   Rollout r;
@@ -45,6 +46,7 @@ Rollout RowOf<Rollout>::read(Row& row) {
   r.end_wall = row.millis();
   r.revision = row.number<uint64_t>();
   r.end_observed = row.millis();
+  r.settled = row.flag();
   return r;
 }
 
@@ -148,6 +150,24 @@ Deployment RowOf<Deployment>::read(Row& row) {
   r.deadline = row.millis();
   r.create_wall = row.millis();
   r.update_wall = row.millis();
+  return r;
+}
+
+const Table& RowOf<CountRecord>::table() {
+  static const Table table{
+      "rollout_counts", {"rollout", "stage", "rollback", "state"}, {"devices"}};
+  return table;
+}
+void RowOf<CountRecord>::bind(Statement& to, const CountRecord& r) {
+  to.text(r.rollout.str()).number(r.stage).integer(r.rollback).text(r.state).number(r.devices);
+}
+CountRecord RowOf<CountRecord>::read(Row& row) {
+  CountRecord r;
+  row.id(r.rollout);
+  r.stage = row.number<uint32_t>();
+  r.rollback = row.flag();
+  r.state = row.text();
+  r.devices = row.number<uint32_t>();
   return r;
 }
 

@@ -107,7 +107,7 @@ CREATE TABLE devices (
   status_number INTEGER NOT NULL,
   last_seen_wall_ms INTEGER NOT NULL,
   models TEXT NOT NULL  -- JSON array: what is desired and what the device reported, per model
-) STRICT, WITHOUT ROWID;
+, report_interval_s INTEGER NOT NULL DEFAULT 0, sample_scale INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
   sequence INTEGER PRIMARY KEY,
@@ -137,6 +137,32 @@ CREATE TABLE labels (
   UNIQUE (device, boot_id, inference)
 ) STRICT;
 
+CREATE TABLE past_deployments (
+  number INTEGER PRIMARY KEY,
+  device TEXT NOT NULL,
+  model TEXT NOT NULL,
+  major INTEGER NOT NULL,
+  minor INTEGER NOT NULL,
+  patch INTEGER NOT NULL,
+  manifest BLOB NOT NULL,
+  previous BLOB,
+  rollout TEXT,
+  stage INTEGER NOT NULL,
+  cause TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  attempt_in_rollout INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  chunks_have INTEGER NOT NULL,
+  chunks_total INTEGER NOT NULL,
+  attempted INTEGER NOT NULL,
+  granted INTEGER NOT NULL,
+  late_confirmed INTEGER NOT NULL,
+  deadline_ms INTEGER NOT NULL,
+  create_wall_ms INTEGER NOT NULL,
+  update_wall_ms INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE releases (
   model TEXT NOT NULL,
   major INTEGER NOT NULL,
@@ -162,6 +188,15 @@ CREATE TABLE requests (
   content BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE rollout_counts (
+  rollout TEXT NOT NULL,
+  stage INTEGER NOT NULL,
+  rollback INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  devices INTEGER NOT NULL,
+  PRIMARY KEY (rollout, stage, rollback, state)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE rollout_orders (
   rollout TEXT PRIMARY KEY,
   devices TEXT NOT NULL,  -- JSON array
@@ -182,7 +217,7 @@ CREATE TABLE rollouts (
   create_wall_ms INTEGER NOT NULL,
   end_wall_ms INTEGER NOT NULL,
   revision INTEGER NOT NULL
-, end_observed_ms INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, end_observed_ms INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE samples (
   position INTEGER PRIMARY KEY,
@@ -262,9 +297,13 @@ CREATE TABLE windows (
   PRIMARY KEY (manifest, window_index, length_ms, cohort, device)
 ) STRICT;
 
+CREATE INDEX deployments_by_rollout ON deployments (rollout, number);
+
 CREATE INDEX events_by_rollout ON events (rollout, sequence);
 
 CREATE INDEX labels_by_wall ON labels (wall_ms);
+
+CREATE INDEX past_deployments_by_rollout ON past_deployments (rollout, number);
 
 CREATE INDEX reports_by_wall ON reports (wall_ms);
 

@@ -16,8 +16,17 @@ class Selector {
   // Appends what `tail` (WHERE, ORDER BY, LIMIT) leaves of the table; `bind` gives its values.
   template <typename Record, typename Bind>
   void all(std::vector<Record>& out, const std::string& tail, const Bind& bind) {
+    rows(out, select_sql(RowOf<Record>::table(), tail), bind);
+  }
+  template <typename Record>
+  void all(std::vector<Record>& out, const std::string& tail) {
+    all(out, tail, [](Statement&) {});
+  }
+  // The same of a query of one's own whose first columns are the table's.
+  template <typename Record, typename Bind>
+  void rows(std::vector<Record>& out, const std::string& sql, const Bind& bind) {
     if (!status_) return;
-    Result<Statement*> statement = database_.cached(select_sql(RowOf<Record>::table(), tail));
+    Result<Statement*> statement = database_.cached(sql);
     if (!statement) {
       status_ = statement.error();
       return;
@@ -25,10 +34,6 @@ class Selector {
     bind(**statement);
     status_ = read_rows(**statement, out);
     (*statement)->reset();  // an open statement would hold its view of the database
-  }
-  template <typename Record>
-  void all(std::vector<Record>& out, const std::string& tail) {
-    all(out, tail, [](Statement&) {});
   }
 
   const Status& status() const { return status_; }

@@ -52,6 +52,23 @@ class SqliteReader final : public Reader {
         });
   }
 
+  Result<std::vector<Deployment>> deployments(const RolloutName& rollout, uint64_t after,
+                                              size_t limit) override {
+    // Both tables by their index on (rollout, number).
+    static const std::string columns = columns_of(RowOf<Deployment>::table());
+    static const std::string wanted = " WHERE rollout = ?1 AND number > ?2";
+    static const std::string sql =
+        "SELECT " + columns + ", 0 AS past FROM deployments" + wanted + " UNION ALL SELECT " +
+        columns + ", 1 AS past FROM past_deployments" + wanted + " ORDER BY number, past LIMIT ?3";
+    std::vector<Deployment> records;
+    Selector selector(database_);
+    selector.rows(records, sql, [&](Statement& to) {
+      to.text(rollout.str()).integer(bounded(after)).integer(bounded(limit));
+    });
+    if (!selector.status()) return selector.status().error();
+    return records;
+  }
+
   Result<std::vector<WindowRecord>> windows(std::span<const Digest> manifests,
                                             const DeviceId& device, Page page) override {
     if (manifests.empty() || page.limit == 0) return std::vector<WindowRecord>();

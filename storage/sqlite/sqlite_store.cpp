@@ -57,6 +57,16 @@ class Writer {
   }
   Status operator()(const PutGates& w) { return put(w.gates); }
   Status operator()(const PutDeployment& w) { return put(w.deployment); }
+  Status operator()(const ArchiveDeployment& w) {
+    static const std::string columns = columns_of(RowOf<Deployment>::table());
+    const auto number = [&](Statement& to) { to.number(w.number); };
+    Status done = run("INSERT OR REPLACE INTO past_deployments (" + columns + ") SELECT " +
+                          columns + " FROM deployments WHERE number = ?",
+                      number);
+    if (done) done = run("DELETE FROM deployments WHERE number = ?", number);
+    return done;
+  }
+  Status operator()(const PutCount& w) { return put(w.count); }
   Status operator()(const PutAssignment& w) { return put(w.assignment); }
   Status operator()(const RemoveAssignment& w) {
     return run("DELETE FROM assignments WHERE number = ?",
@@ -271,6 +281,7 @@ Result<Snapshot> SqliteStore::load(const LoadLimits& limits) {
   select.all(orders, "ORDER BY rollout");
   select.all(snapshot.gates, "ORDER BY rollout, stage");
   select.all(snapshot.deployments, "ORDER BY number");
+  select.all(snapshot.counts, "ORDER BY rollout, stage, rollback, state");
   select.all(snapshot.assignments, "ORDER BY number");
   select.all(snapshot.requests, "ORDER BY request_id");
   // Numbers without a sign: those with the highest bit come last.

@@ -15,7 +15,10 @@ void World::check() {
   check_deployments();
   check_rollouts();
   check_counts();
-  if (gateway_->idle()) check_reload();
+  if (gateway_->idle()) {
+    check_reload();
+    check_history();
+  }
 }
 
 void World::check_devices() {
@@ -108,9 +111,37 @@ void World::check_rollouts() {
            engine::count_deployments(state, name, static_cast<uint32_t>(i))) {
         counted += count;
       }
-      if (counted != per_stage[i]) fail(name.str() + ": counters do not add up");
+      if (!rollout.settled && counted != per_stage[i]) {
+        fail(name.str() + ": counters do not add up");
+      }
     }
   }
+}
+
+// Counters are those of the whole history, of which the engine holds a part.
+void World::check_history() {
+  std::map<engine::CountKey, uint32_t> counted;
+  std::map<std::tuple<RolloutName, DeviceId, bool>, engine::CountKey> newest;
+  const engine::State& state = gateway_->engine().state();
+  for (const Deployment& row : gateway_->store().deployments()) {
+    if (!state.deployments.contains(row.number) && !has_ended(row.state)) {
+      fail("deployment " + std::to_string(row.number) + " became history in progress");
+    }
+    if (!row.rollout) continue;
+    const bool rollback = row.cause == Cause::kRollback;
+    newest[{*row.rollout, row.device, rollback}] = {*row.rollout, row.stage, rollback,
+                                                    std::string(to_string(row.state))};
+  }
+  for (const auto& [key, at] : newest) ++counted[at];
+  for (const auto& [key, devices] : state.counts) {
+    const auto found = counted.find(key);
+    if (devices != (found == counted.end() ? 0 : found->second)) {
+      fail(std::get<0>(key).str() + ": " + std::to_string(devices) + " devices counted as " +
+           std::get<3>(key) + ", the history has another number");
+    }
+    counted.erase(key);
+  }
+  if (!counted.empty()) fail("devices of a rollout are not counted");
 }
 
 void World::check_counts() {
@@ -143,6 +174,7 @@ void World::check_reload() {
   if (memory.rollouts != stored->rollouts) fail("memory and store differ: rollouts");
   if (memory.gates != stored->gates) fail("memory and store differ: gates");
   if (memory.deployments != stored->deployments) fail("memory and store differ: deployments");
+  if (memory.counts != stored->counts) fail("memory and store differ: counts");
   if (memory.assignments != stored->assignments) fail("memory and store differ: assignments");
   if (memory.requests != stored->requests) fail("memory and store differ: requests");
   if (memory.streams != stored->streams) fail("memory and store differ: streams");

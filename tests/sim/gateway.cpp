@@ -190,6 +190,13 @@ void Gateway::speak(const std::vector<engine::Effect>& effects) {
       done(e.result);
     }
     void operator()(const engine::Report&) const {}
+    // Another thread's work: its answer comes some time later, among other events.
+    void operator()(const engine::JudgeWindow& e) const {
+      const Millis busy = gateway.random_.between(Millis{0}, gateway.faults.judge_max);
+      gateway.schedule_.after(busy, [&to = gateway, life = gateway.life_, window = e.window] {
+        if (life == to.life_) to.handle(engine::WindowJudged{engine::judge(*window)});
+      });
+    }
   };
   for (const engine::Effect& effect : effects) {
     if (on_effect) on_effect(effect);

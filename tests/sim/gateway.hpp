@@ -19,6 +19,7 @@ namespace covey::sim {
 
 struct GatewayFaults {
   Millis commit_max{40};
+  Millis judge_max{1500};    // until the statistics of a window are back
   double crash_between = 0;  // between commit and publish, per commit
   // Deliberately broken: messages leave before their transaction is durable.
   bool speak_before_persist = false;

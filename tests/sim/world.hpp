@@ -59,6 +59,7 @@ class World {
   void check_rollouts();
   void check_counts();
   void check_reload();
+  void check_history();
   void check_effect(const engine::Effect& effect);
   void check_end();
 

@@ -92,11 +92,10 @@ void fill_gates(v1::Stage& to, const engine::State& state, const RolloutName& ro
 }
 
 uint32_t outstanding_rollbacks(const engine::State& state, const RolloutName& rollout) {
-  const auto index = state.rollout_index.find(rollout);
-  if (index == state.rollout_index.end()) return 0;
   uint32_t outstanding = 0;
-  for (const auto& [device, number] : index->second.rollback) {
-    if (!has_ended(state.deployments.at(number).state)) ++outstanding;
+  for (const auto& [name, devices] : engine::count_rollbacks(state, rollout)) {
+    const std::optional<DeploymentState> at = parse_deployment_state(name);
+    if (at && !has_ended(*at)) outstanding += devices;
   }
   return outstanding;
 }
@@ -126,6 +125,8 @@ void fill(v1::Device& to, const engine::State& state, const Device& device) {
   }
   to.set_inferences(inferences);
   if (device.boot_id != 0) to.set_boot_id(hex64(device.boot_id));
+  to.set_report_interval_s(device.settings.report_interval_s);
+  to.set_sample_scale(device.settings.sample_scale);
 }
 
 void fill(v1::Release& to, const engine::State& state, const ReleaseRecord& release) {
@@ -285,7 +286,9 @@ void fill(v1::Window& to, const engine::State& state, const WindowRecord& window
   to.set_end_ms((window.start + window.length).count());
   to.set_devices(window.devices);
   to.set_inferences(window.counts.inferences);
-  to.set_closed(window.closed);
+  // A device's row is not written again when its window closes; only open ones stay in memory.
+  const auto open = state.windows.find({window.manifest, window.index});
+  to.set_closed(window.closed || open == state.windows.end() || open->second.closed);
   to.set_revised(window.revised);
   to.mutable_classes()->Assign(window.counts.classes.begin(), window.counts.classes.end());
   const auto quantile = [&](int32_t percent) -> uint32_t {

@@ -147,26 +147,37 @@ void list_deployments(
   if (!after) return call->finish(after.error());
   Result<RolloutName> parent = rollout_name(call->request.parent(), "parent");
   if (!parent) return call->finish(parent.error());
-  answer(call,
-         [size = *size, after = *after, parent = *parent](const engine::Engine& engine,
-                                                          auto& c) -> Status {
-           const engine::State& state = engine.state();
-           if (!state.rollouts.contains(parent)) {
-             return not_found("no rollout " + parent.str() + ": `covey rollout list` shows them");
-           }
-           uint64_t last = 0;
-           for (auto next = state.deployments.upper_bound(after); next != state.deployments.end();
-                ++next) {
-             if (next->second.rollout != parent) continue;
-             if (static_cast<size_t>(c.response.deployments_size()) == size) {
-               c.response.set_next_page_token(page_token("deployments", std::to_string(last)));
-               break;
-             }
-             fill(*c.response.add_deployments(), state, next->second);
-             last = next->first;
-           }
-           return {};
-         });
+  struct Found {
+    std::vector<Deployment> rows;
+    Status status;
+  };
+  const auto found = std::make_shared<Found>();
+  // Most are history that the engine does not hold.
+  call->context->engine.history(
+      [found, size = *size, after = *after, parent = *parent](Reader& reader) {
+        Result<std::vector<Deployment>> rows = reader.deployments(parent, after, size + 1);
+        if (rows) {
+          found->rows = *std::move(rows);
+        } else {
+          found->status = rows.error();
+        }
+      },
+      [call, found, size = *size, parent = *parent] {
+        if (!found->status) return call->finish(found->status);
+        answer(call, [found, size, parent](const engine::Engine& engine, auto& c) -> Status {
+          if (!engine.state().rollouts.contains(parent)) {
+            return not_found("no rollout " + parent.str() + ": `covey rollout list` shows them");
+          }
+          for (size_t i = 0; i < std::min(size, found->rows.size()); ++i) {
+            fill(*c.response.add_deployments(), engine.state(), found->rows[i]);
+          }
+          if (found->rows.size() > size) {
+            c.response.set_next_page_token(
+                page_token("deployments", std::to_string(found->rows[size - 1].number)));
+          }
+          return {};
+        });
+      });
 }
 
 void list_rollout_events(

@@ -65,6 +65,7 @@ class LocalEngine final : public runtime::EnginePort {
   struct Log final : Reader {
     std::vector<EventRecord> event_rows;
     std::vector<AuditRecord> audit_rows;
+    std::map<uint64_t, Deployment> deployment_rows;
 
     template <typename Row>
     static std::vector<Row> page_of(const std::vector<Row>& rows, Page page, const auto& wanted) {
@@ -88,6 +89,15 @@ class LocalEngine final : public runtime::EnginePort {
     }
     Result<std::vector<AuditRecord>> audit(Page page) override {
       return page_of(audit_rows, page, [](const auto&) { return true; });
+    }
+    Result<std::vector<Deployment>> deployments(const RolloutName& rollout, uint64_t after,
+                                                size_t limit) override {
+      std::vector<Deployment> rows;
+      for (auto next = deployment_rows.upper_bound(after);
+           next != deployment_rows.end() && rows.size() < limit; ++next) {
+        if (next->second.rollout == rollout) rows.push_back(next->second);
+      }
+      return rows;
     }
     Result<std::vector<WindowRecord>> windows(std::span<const Digest>, const DeviceId&,
                                               Page) override {
@@ -132,6 +142,9 @@ class LocalEngine final : public runtime::EnginePort {
     for (const Write& write : output.writes) {
       if (const auto* event = std::get_if<AppendEvent>(&write)) {
         log_.event_rows.push_back(event->event);
+      }
+      if (const auto* put = std::get_if<PutDeployment>(&write)) {
+        log_.deployment_rows.insert_or_assign(put->deployment.number, put->deployment);
       }
       if (const auto* entry = std::get_if<AppendAudit>(&write)) {
         log_.audit_rows.push_back(entry->entry);

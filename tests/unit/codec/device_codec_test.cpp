@@ -358,6 +358,23 @@ TEST(DeviceCodec, AGoalHasAtMost256Bytes) {
   EXPECT_LT(fits, 8);
 }
 
+TEST(DeviceCodec, SettingsAreInAGoalOnlyWhereSomebodySetThem) {
+  engine::GoalMessage message = goal(1);
+  wire::Goal sent;
+  const Result<Bytes> without = codec::encode(message, digest(1));
+  ASSERT_TRUE(without.ok());
+  ASSERT_TRUE(sent.ParseFromArray(without->data(), static_cast<int>(without->size())));
+  EXPECT_FALSE(sent.has_settings()) << "released firmware sees the bytes that it knows";
+  message.settings = {86'400, 1};
+  const Result<Bytes> with = codec::encode(message, digest(1));
+  ASSERT_TRUE(with.ok());
+  ASSERT_TRUE(sent.ParseFromArray(with->data(), static_cast<int>(with->size())));
+  EXPECT_EQ(sent.settings().report_interval_s(), 86'400U);
+  EXPECT_EQ(sent.settings().sample_scale(), 1U);
+  EXPECT_LE(with->size() - without->size(), 10U);
+  EXPECT_EQ(with->at(with->size() - 18), 0x7a) << "the mac stays the last field";
+}
+
 TEST(DeviceCodec, AcksGrantsChunksAndSite) {
   const Bytes ack_bytes =
       codec::encode(engine::AckMessage{.boot_id = 1,

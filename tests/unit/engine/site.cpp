@@ -120,6 +120,7 @@ Site::Site(const engine::EngineConfig& config)
 
 void Site::load() {
   Snapshot snapshot = need(store_.load({}), "load");
+  verdicts_.clear();
   ++config_.start_id;
   engine_ = std::make_unique<engine::Engine>(
       need(engine::Engine::load(std::move(snapshot), config_, now_), "engine"));
@@ -139,7 +140,18 @@ std::vector<engine::Effect> Site::handle(engine::Event event) {
     }
     if (on_said) on_said(effect);
   }
+  for (const engine::Effect& effect : output.after_commit) {
+    const auto* asked = std::get_if<engine::JudgeWindow>(&effect);
+    if (asked != nullptr) verdicts_.push_back(engine::judge(*asked->window));
+  }
+  if (!hold_verdicts) give_verdicts();
   return std::move(output.after_commit);
+}
+
+void Site::give_verdicts() {
+  for (engine::WindowVerdict& verdict : std::exchange(verdicts_, {})) {
+    handle(engine::WindowJudged{std::move(verdict)});
+  }
 }
 
 void Site::pass(Millis duration, Millis tick) {
@@ -163,6 +175,13 @@ void Site::disconnect_broker() {
 void Site::power_off(Millis duration) {
   now_.wall += duration;
   now_.mono = 10s;
+  restart();
+}
+
+void Site::restart(const engine::EngineConfig& config) {
+  const uint64_t start_id = config_.start_id;
+  config_ = config;
+  config_.start_id = start_id;
   restart();
 }
 
@@ -444,7 +463,7 @@ const Deployment& Site::newest(const std::string& id) const {
 
 size_t Site::attempts(const std::string& id) const {
   size_t count = 0;
-  for (const auto& [number, d] : state().deployments) count += d.device.str() == id ? 1 : 0;
+  for (const Deployment& d : store_.deployments()) count += d.device.str() == id ? 1 : 0;
   return count;
 }
 

@@ -51,6 +51,7 @@ class Site {
   void disconnect_broker();
   // kill -9 and start: the store's state only. The broker is connected again.
   void restart();
+  void restart(const engine::EngineConfig& config);  // that somebody has edited meanwhile
   // The power goes for `duration`, by the wall; the machine's own time begins anew.
   void power_off(Millis duration);
   void step_wall(Millis by) { now_.wall += by; }
@@ -114,6 +115,9 @@ class Site {
   uint64_t drops(engine::Drop reason) const;
   std::vector<EventRecord> events(const std::string& rollout);
   std::vector<AuditRecord> audit();
+  // The statistics of windows are ready at once, or wait for give_verdicts().
+  bool hold_verdicts = false;
+  void give_verdicts();
   // Told of all that leaves, in order.
   std::function<void(const engine::Effect&)> on_said;
   // The store's content and the engine's memory are the same.
@@ -130,6 +134,7 @@ class Site {
   bool crash_next_ = false;
   std::map<std::string, Played> devices_;
   std::map<DeviceId, engine::GoalMessage> goals_;
+  std::vector<engine::WindowVerdict> verdicts_;
 };
 
 // The first effect of a kind, or nullptr.

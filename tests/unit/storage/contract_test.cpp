@@ -152,6 +152,38 @@ TYPED_TEST(StoreContract, LoadLeavesOutOldTelemetry) {
   EXPECT_EQ(loaded(this->store()).samples.size(), 5U);
 }
 
+TYPED_TEST(StoreContract, AnArchivedDeploymentIsReadAndNotLoaded) {
+  const RolloutName rollout("r1");
+  std::vector<Write> writes;
+  for (uint64_t number = 1; number <= 6; ++number) {
+    Deployment deployment;
+    deployment.number = number;
+    deployment.device = DeviceId("dev-" + std::to_string(number));
+    deployment.release = {ModelName("keyword"), Version{1, 0, 0}};
+    if (number != 3) deployment.rollout = rollout;
+    deployment.state = DeploymentState::kConfirmed;
+    writes.push_back(PutDeployment{deployment});
+  }
+  commit(this->store(), writes);
+  const Snapshot before = loaded(this->store());
+  commit(this->store(), {ArchiveDeployment{2}, ArchiveDeployment{5}, ArchiveDeployment{77}});
+  this->case_.reopen();
+  const Snapshot after = loaded(this->store());
+  ASSERT_EQ(after.deployments.size(), 4U);
+  EXPECT_EQ(after.deployments[1].number, 3U);
+  Result<std::unique_ptr<Reader>> reader = this->store().reader();
+  ASSERT_TRUE(reader) << reader.error().message;
+  const auto numbers = [&](uint64_t from, size_t limit) {
+    std::vector<uint64_t> found;
+    const std::vector<Deployment> rows = *(*reader)->deployments(rollout, from, limit);
+    for (const Deployment& row : rows) found.push_back(row.number);
+    return found;
+  };
+  EXPECT_EQ(numbers(0, 10), (std::vector<uint64_t>{1, 2, 4, 5, 6}));
+  EXPECT_EQ(numbers(2, 2), (std::vector<uint64_t>{4, 5}));
+  EXPECT_EQ((*reader)->deployments(rollout, 1, 1)->at(0), before.deployments[1]) << "as it was";
+}
+
 TYPED_TEST(StoreContract, ReadsHistoryByPage) {
   const RolloutName rollout("r1");
   std::vector<Write> writes;
@@ -262,6 +294,8 @@ TEST(Stores, GiveTheSameSnapshot) {
       const RolloutName rollout("r" + std::to_string(random.below(5)));
       EXPECT_EQ(*(*a)->events(rollout, page), *(*b)->events(rollout, page));
       EXPECT_EQ(*(*a)->audit(page), *(*b)->audit(page));
+      EXPECT_EQ(*(*a)->deployments(rollout, page.after % 30, page.limit),
+                *(*b)->deployments(rollout, page.after % 30, page.limit));
       Digest zero;
       const std::vector<Digest> manifests = {zero};
       const Page walls{page.limit, page.before * 250, page.after * 250};

@@ -54,6 +54,36 @@ TEST(Migrations, RefuseAFileOfAnotherProgram) {
   EXPECT_EQ(migrate(database).error().reason, "STORE_CORRUPT");
 }
 
+// A site from before the counters: each device of a rollout counts once, by its newest attempt, and
+// once more where it was sent back.
+TEST(Migrations, CountTheDeploymentsThatAreThere) {
+  Database database = memory();
+  for (size_t i = 0; i < 2; ++i) ASSERT_TRUE(database.run(std::string(migrations()[i].sql)));
+  const auto add = [&](const std::string& number, const std::string& device,
+                       const std::string& rollout, const std::string& cause,
+                       const std::string& state) {
+    const std::string values = number + ", '" + device + "', 'm', 1, 0, 0, x'00', NULL, " +
+                               rollout + ", 0, '" + cause + "', '" + state +
+                               "', 1, 1, '', 0, 0, 1, 0, 0, 0, 0, 0";
+    ASSERT_TRUE(database.run("INSERT INTO deployments VALUES (" + values + ")")) << values;
+  };
+  add("1", "a", "'r'", "ROLLOUT", "FAILED");
+  add("2", "a", "'r'", "ROLLOUT", "CONFIRMED");
+  add("3", "b", "'r'", "ROLLOUT", "CONFIRMED");
+  add("4", "a", "'r'", "ROLLBACK", "QUEUED");
+  add("5", "c", "NULL", "ASSIGNMENT", "CONFIRMED");
+  for (size_t i = 2; i < migrations().size(); ++i) {
+    ASSERT_TRUE(database.run(std::string(migrations()[i].sql)));
+  }
+  EXPECT_EQ(*database.number("SELECT count(*) FROM rollout_counts"), 2);
+  EXPECT_EQ(*database.number("SELECT devices FROM rollout_counts WHERE rollout = 'r' "
+                             "AND rollback = 0 AND state = 'CONFIRMED'"),
+            2);
+  EXPECT_EQ(*database.number("SELECT devices FROM rollout_counts WHERE rollback = 1 "
+                             "AND state = 'QUEUED'"),
+            1);
+}
+
 template <typename Record>
 void expect_table_agrees(Database& database) {
   const Table& table = RowOf<Record>::table();
@@ -78,6 +108,7 @@ TEST(Migrations, EveryColumnIsBound) {
   expect_table_agrees<RolloutOrder>(database);
   expect_table_agrees<GateRecord>(database);
   expect_table_agrees<Deployment>(database);
+  expect_table_agrees<CountRecord>(database);
   expect_table_agrees<AssignmentRecord>(database);
   expect_table_agrees<RequestRecord>(database);
   expect_table_agrees<StreamRecord>(database);

@@ -100,6 +100,7 @@ Device RandomWrites::device() {
   d.goal_counter_seen = below(1000);
   d.goal_nonce = any64();
   d.goal_dirty = any_flag();
+  d.settings = {any32(), any32()};
   d.status_number = any32();
   d.last_seen_wall = any_wall();
   for (uint64_t i = below(3); i > 0; --i) {
@@ -168,6 +169,7 @@ Rollout RandomWrites::rollout() {
   r.end_wall = any_wall();
   r.end_observed = any_wall();
   r.revision = below(1000);
+  r.settled = any_flag();
   return r;
 }
 
@@ -320,6 +322,11 @@ Write RandomWrites::make(size_t kind) {
                     Millis{static_cast<int64_t>(below(20)) * 1000}};
     case 21:
       return RemoveAssignment{below(4)};
+    case 22:
+      return ArchiveDeployment{1 + below(30)};
+    case 23:
+      return PutCount{{any_rollout(), static_cast<uint32_t>(below(3)), any_flag(),
+                       any_flag() ? "CONFIRMED" : "FAILED", any32()}};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};
@@ -340,6 +347,7 @@ void expect_same(const Snapshot& a, const Snapshot& b) {
   EXPECT_TRUE(a.rollouts == b.rollouts);
   EXPECT_TRUE(a.gates == b.gates);
   EXPECT_TRUE(a.deployments == b.deployments);
+  EXPECT_TRUE(a.counts == b.counts);
   EXPECT_TRUE(a.assignments == b.assignments);
   EXPECT_TRUE(a.requests == b.requests);
   EXPECT_TRUE(a.streams == b.streams);
