@@ -229,6 +229,7 @@ int covey_chunks_receive(covey_agent_t* a, covey_bytes_t message) {
   if (error != 0) return covey_job_fail(a, error);
   ++a->counters.chunks_fetched;
   a->timers[COVEY_TIMER_JOB].tries = 0;
+  a->timers[COVEY_TIMER_JOB].left_ms = covey_backoff(a, 0); /* the rest is on its way */
   job->fetch_bitmap &= ~(1U << bit);
   if (job->fetch_bitmap == 0) { /* the next ones at once */
     job->asked = false;

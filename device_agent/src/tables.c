@@ -109,6 +109,7 @@ static const covey_member_t tables_members[] = {
 
 int covey_tables_parse(covey_bytes_t message, covey_tables_t* out) {
   covey_bytes_t feature;
+  covey_bytes_t r = message;
   tables_t tables;
   unsigned features;
   if (out != NULL) memset(out, 0, sizeof *out);
@@ -116,7 +117,7 @@ int covey_tables_parse(covey_bytes_t message, covey_tables_t* out) {
       !parse_probabilities(tables.probabilities, out)) {
     return COVEY_ERROR_TABLES_INVALID;
   }
-  for (features = 0; covey_read_next(&message, 1, &feature); ++features) {
+  for (features = 0; covey_read_next(&r, 1, &feature); ++features) {
     if (features == COVEY_FEATURES_MAX || !parse_feature(feature, out, features)) {
       return COVEY_ERROR_TABLES_INVALID;
     }

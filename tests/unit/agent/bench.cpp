@@ -219,6 +219,9 @@ bool Bench::run(uint64_t ms, uint64_t infer_ms) {
     bool received = false;
     while (!device.inbox.empty()) {
       const Message message = device.inbox.front();
+      const bool chunk = message.topic.find("/down/chunk") != std::string::npos;
+      if (chunk && device.now_ms < next_chunk_ms) break;
+      if (chunk) next_chunk_ms = device.now_ms + chunk_ms;
       device.inbox.pop_front();
       if (!device.connected || device.subscriptions.count(message.topic) == 0) continue;
       received = true;
@@ -235,6 +238,7 @@ bool Bench::run(uint64_t ms, uint64_t infer_ms) {
     if (wait == 0) continue;
     uint64_t until = std::min<uint64_t>(end, device.now_ms + wait);
     if (infer_ms != 0) until = std::min(until, next_infer);
+    if (!device.inbox.empty()) until = std::min(until, next_chunk_ms);
     device.now_ms = std::max(until, device.now_ms);
   }
 }

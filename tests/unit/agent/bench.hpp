@@ -198,6 +198,8 @@ struct Bench {
   Gateway gateway;
   bool cable = true;        // false: the network carries nothing
   uint32_t lose_every = 0;  // every n-th message is lost
+  uint32_t chunk_ms = 0;    // a slow link: so long from one chunk to the next
+  uint64_t next_chunk_ms = 0;
   uint64_t carried = 0;
 };
 

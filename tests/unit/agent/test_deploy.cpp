@@ -130,6 +130,19 @@ TEST(Deploy, ChunksOfTheConfirmedModelAreCopied) {
   EXPECT_GE(bench.device.counters().chunks_copied, 11U);
 }
 
+// A request is late only when nothing of it comes any more, however long all of it takes.
+TEST(Deploy, SlowLinkBringsEachChunkOnce) {
+  Bench bench;
+  bench.bring_up();
+  const Release release = make_release({.model_bytes = 8000});
+  bench.chunk_ms = 1500;  // a window of eight takes six times the first repetition
+  bench.gateway.add(release);
+  bench.gateway.want({.candidate = &release});
+  bench.run(1);
+  ASSERT_TRUE(bench.run_until(COVEY_PHASE_CONFIRMED));
+  EXPECT_EQ(bench.gateway.chunks_sent, (release.manifest.image_size_bytes() + 511) / 512);
+}
+
 TEST(Deploy, BusyIsWaitedForAndNotFoundEnds) {
   Bench bench;
   bench.bring_up();
