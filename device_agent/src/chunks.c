@@ -249,11 +249,11 @@ int covey_verify_step(covey_agent_t* a, const covey_slot_view_t* view) {
   covey_section_t section;
   uint8_t digest[COVEY_DIGEST_BYTES];
   int error;
-  if (job->cursor == 0) crypto->hash_begin(crypto->ctx, &a->job_hash);
-  error = covey_flash_hash(a, &a->job_hash, view->image + job->cursor, size);
+  if (job->cursor == 0) crypto->hash_begin(crypto->ctx, &a->job_work.hash);
+  error = covey_flash_hash(a, &a->job_work.hash, view->image + job->cursor, size);
   job->cursor += size;
   if (error != 0 || size < left) return error;
-  crypto->hash_finish(crypto->ctx, &a->job_hash, digest);
+  crypto->hash_finish(crypto->ctx, &a->job_work.hash, digest);
   section.at = view->image + covey_align(m->model_size, 16);
   section.size = m->preprocessing_size;
   section.digest = m->preprocessing_digest;

@@ -219,11 +219,11 @@ int covey_job_table(covey_agent_t* a, const uint8_t* piece, size_t size, size_t 
     /* After an interruption the message comes again from its beginning: what is in flash already
      * is not written twice. */
     if (offset != job->received) continue;
-    a->job_row[in_row] = *piece;
+    a->job_work.row[in_row] = *piece;
     ++job->received;
     if (in_row == COVEY_ROW_BYTES - 1 || job->received == total) {
-      error = covey_flash_write(a, view.tables[table].at + job->received - in_row - 1, a->job_row,
-                                in_row + 1);
+      error = covey_flash_write(a, view.tables[table].at + job->received - in_row - 1,
+                                a->job_work.row, in_row + 1);
     }
   }
   if (error == 0 && job->received == total) error = table_complete(a, &view, table, bad);

@@ -170,9 +170,11 @@ typedef struct covey_agent {
   covey_model_t models[COVEY_MODELS_MAX];
 
   covey_counters_t counters;
-  covey_hash_t job_hash;                        /* of the image that is being verified */
+  union {
+    covey_hash_t hash; /* of the image that is being verified */
+    uint8_t row[64];   /* of a streamed table, being filled */
+  } job_work;
   uint8_t job_have[(COVEY_CHUNKS_MAX + 7) / 8]; /* bit: the chunk is in flash */
-  uint8_t job_row[64];                          /* of a streamed table, being filled */
 } covey_agent_t;
 
 #endif
