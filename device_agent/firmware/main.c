@@ -34,9 +34,6 @@ COVEY_STATIC_ASSERT(FLASH_SLOTS + 2 * MODELS * SLOT_BYTES <= FLASH_BYTES);
 #define RECEIVE_BYTES (4096U + COVEY_CHUNK_OVERHEAD_BYTES)
 #define INFERENCE_INTERVAL_MS 1000U
 #define WAIT_MS_MAX 5000U
-/* A window of chunks is 8 KB, which an emulator on a busy machine takes seconds for: to ask again
- * while they arrive would only have them sent twice. */
-#define RETRY_MS_MIN 8000U
 
 static covey_agent_t agent;
 static covey_telemetry_t telemetry[MODELS];
@@ -127,7 +124,6 @@ static uint32_t configure(const provisioning_t* unit, covey_start_cause_t cause)
   config.port = &port;
   config.retained = covey_cortex_m_retained();
   config.times.report_interval_ms = unit->report_interval_ms;
-  config.times.retry_min_ms = RETRY_MS_MIN;
   config.times.probation_inferences = unit->probation_inferences;
   config.event = on_event;
   log_line("firmware: %s, class %s, boot %u, start cause %u", unit->device_id, unit->device_class,
