@@ -21,7 +21,6 @@ typedef uint32_t (*record_t)(covey_agent_t*, size_t, const covey_inference_t*);
 static covey_agent_t agent;
 static covey_telemetry_t telemetry;
 static covey_port_t port;
-static uint32_t lock_mask;
 static covey_agent_config_t config;
 static covey_model_config_t model;
 
@@ -32,9 +31,6 @@ static void begin(uint8_t features, uint32_t sample_probability) {
   uint8_t k;
   memset(&agent, 0, sizeof agent);
   memset(&telemetry, 0, sizeof telemetry);
-  port.lock_ctx = &lock_mask;
-  port.lock = covey_cortex_m_lock;
-  port.unlock = covey_cortex_m_unlock;
   model.telemetry = &telemetry;
   config.port = &port;
   config.models = &model;
@@ -44,14 +40,17 @@ static void begin(uint8_t features, uint32_t sample_probability) {
   agent.models[0].active = 0;
   agent.random = 1;
   telemetry.stream = 0;
+  telemetry.counting = true;
   tables->class_count = CLASSES;
   tables->feature_count = features;
   for (i = 0; i < COVEY_CONFIDENCE_BINS; ++i) tables->sample_probability[i] = sample_probability;
   for (i = 0; i < features; ++i) {
     tables->edge_counts[i] = BINS - 1;
-    tables->training_min[i] = -120;
-    tables->training_max[i] = 120;
-    for (k = 0; k < BINS - 1; ++k) tables->edges[i][k] = (int16_t)(-100 + 25 * k);
+    tables->features[i].training_min = -120;
+    tables->features[i].training_max = 120;
+    for (k = 0; k < COVEY_BINS_MAX; ++k) {
+      tables->features[i].edges[k] = (int16_t)(k < BINS - 1 ? -100 + 25 * k : INT16_MAX);
+    }
   }
 }
 

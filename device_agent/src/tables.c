@@ -39,18 +39,19 @@ static bool parse_feature(covey_bytes_t message, covey_tables_t* out, unsigned i
   int i;
   if (!covey_read_members(message, feature_members, &feature)) return false;
   count = unpack(feature.edges, edges, COVEY_BINS_MAX - 1);
-  for (i = 0; i < count; ++i) {
-    const int32_t edge = covey_unzigzag(edges[i]);
-    if (i != 0 && edge <= last) return false;
+  if (count < 0) return false;
+  for (i = 0; i < COVEY_BINS_MAX; ++i) {
+    const int32_t edge = i < count ? covey_unzigzag(edges[i]) : INT32_MAX;
+    if (i != 0 && i < count && edge <= last) return false;
     last = edge;
-    if (out != NULL) out->edges[index][i] = narrow(edge);
+    if (out != NULL) out->features[index].edges[i] = narrow(edge);
   }
   if (out != NULL) {
     out->edge_counts[index] = (uint8_t)count;
-    out->training_min[index] = narrow(covey_unzigzag(feature.training_min));
-    out->training_max[index] = narrow(covey_unzigzag(feature.training_max));
+    out->features[index].training_min = narrow(covey_unzigzag(feature.training_min));
+    out->features[index].training_max = narrow(covey_unzigzag(feature.training_max));
   }
-  return count >= 0;
+  return true;
 }
 
 #if COVEY_JOINT_LEAVES_MAX > 0

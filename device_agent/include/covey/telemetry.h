@@ -155,11 +155,15 @@ typedef struct covey_node {
   bool above;
 } covey_node_t;
 
+typedef struct covey_feature_table {
+  int16_t training_min;
+  int16_t training_max;
+  int16_t edges[COVEY_BINS_MAX]; /* the rest is INT16_MAX, at least one is: see record.c */
+} covey_feature_table_t;
+
 /* The telemetry tables of the active model. */
 typedef struct covey_tables {
-  int16_t edges[COVEY_FEATURE_ROOM][COVEY_BINS_MAX - 1];
-  int16_t training_min[COVEY_FEATURE_ROOM];
-  int16_t training_max[COVEY_FEATURE_ROOM];
+  covey_feature_table_t features[COVEY_FEATURE_ROOM];
   uint32_t sample_probability[COVEY_CONFIDENCE_BINS];
   uint8_t edge_counts[COVEY_FEATURE_ROOM];
   uint8_t feature_count;
