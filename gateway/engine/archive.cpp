@@ -34,7 +34,11 @@ void count(Turn& turn, const Deployment& newest, bool more) {
                      std::string(to_string(newest.state))};
   uint32_t& devices = turn.state.counts[key];
   COVEY_ASSERT(more || devices > 0);
-  devices += more ? 1 : -1;
+  if (more) {
+    ++devices;
+  } else {
+    --devices;
+  }
   turn.dirty_counts.insert(key);
 }
 
