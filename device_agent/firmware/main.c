@@ -14,7 +14,7 @@
 #include "status_log.h"
 
 /* Flash, in erase units of 1 KB: the provisioning page, two stores of two units each, the journal's
- * two halves, the slots. */
+ * two halves, the slots, the outbox. */
 #define FLASH_IDENTITY 0x400U
 #define FLASH_BOOTS 0xc00U
 #define FLASH_JOURNAL 0x2000U
@@ -28,7 +28,14 @@
 #define ARENA_BYTES (48U * 1024U)
 static const char* const models[] = {"bearing-vibration", "keyword-spotting"};
 #define MODELS (sizeof models / sizeof models[0])
-COVEY_STATIC_ASSERT(FLASH_SLOTS + 2 * MODELS * SLOT_BYTES <= FLASH_BYTES);
+
+/* What every model counted in one boot of an outage. */
+#define FLASH_OUTBOX (FLASH_SLOTS + 2U * MODELS * SLOT_BYTES)
+#define OUTBOX_PLACES (MODELS * (COVEY_WINDOWS_IN_FLIGHT + 1U))
+#define OUTBOX_BYTES 0x1000U
+COVEY_STATIC_ASSERT(OUTBOX_BYTES >=
+                    COVEY_OUTBOX_BYTES_MAX + 64); /* covey_flash_store_record_bytes */
+COVEY_STATIC_ASSERT(FLASH_OUTBOX + OUTBOX_PLACES * 2 * OUTBOX_BYTES <= FLASH_BYTES);
 
 #define CRYPTO_HEAP_BYTES (6U * 1024U)
 #define RECEIVE_BYTES (4096U + COVEY_CHUNK_OVERHEAD_BYTES)
@@ -43,6 +50,8 @@ static covey_model_config_t model_configs[MODELS];
 static covey_public_key_t trusted_key;
 static covey_flash_store_t identity;
 static covey_flash_store_t boots;
+static covey_flash_store_t waiting[OUTBOX_PLACES];
+static covey_store_t outbox[OUTBOX_PLACES];
 static link_t link;
 static uint8_t send_buffer[COVEY_SEND_BYTES_MIN];
 static uint8_t receive_buffer[RECEIVE_BYTES];
@@ -78,9 +87,15 @@ void crypto_heap_corrupt(int code) {
 static uint32_t configure(const provisioning_t* unit, covey_start_cause_t cause) {
   uint32_t boot = 0;
   uint32_t slot = FLASH_SLOTS;
+  const uint32_t page = port.flash.erase_unit_bytes;
   unsigned i;
-  int error = covey_flash_store_open(&identity, &port.flash, FLASH_IDENTITY);
-  if (error == 0) error = covey_flash_store_open(&boots, &port.flash, FLASH_BOOTS);
+  int error = covey_flash_store_open(&identity, &port.flash, FLASH_IDENTITY, page);
+  if (error == 0) error = covey_flash_store_open(&boots, &port.flash, FLASH_BOOTS, page);
+  for (i = 0; i < OUTBOX_PLACES && error == 0; ++i) {
+    error = covey_flash_store_open(&waiting[i], &port.flash, FLASH_OUTBOX + i * 2 * OUTBOX_BYTES,
+                                   OUTBOX_BYTES);
+    outbox[i] = covey_flash_store_port(&waiting[i]);
+  }
   if (error == 0) error = entropy_init(unit->seed, &boots, &boot);
   if (error != 0) give_up("flash", error);
   mbedtls_memory_buffer_alloc_init(crypto_heap, sizeof crypto_heap);
@@ -88,6 +103,8 @@ static uint32_t configure(const provisioning_t* unit, covey_start_cause_t cause)
   if (error != 0) give_up("crypto", error);
   covey_psa_public_key(unit->trusted_key, sizeof unit->trusted_key, &trusted_key);
   port.store = covey_flash_store_port(&identity);
+  port.outbox = outbox;
+  port.outbox_places = OUTBOX_PLACES;
   port.link = link_port(&link);
 
   for (i = 0; i < MODELS; ++i) {

@@ -3,7 +3,7 @@
 
 #include "internal.h"
 
-static const covey_times_t defaults = {60000, 20, 600000, 900000, 2000, 300000, 5000};
+static const covey_times_t defaults = {60000, 20, 600000, 900000, 2000, 300000, 5000, 3600000};
 
 /* Of covey_times_t, all of whose members are numbers of one size; 0 stands for the default. */
 static void set_times(void* times, const void* configured, const void* fallback) {
@@ -30,8 +30,9 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
   int error;
   if (a == NULL || config == NULL) return COVEY_ERROR_ARGUMENT;
   memset(a, 0, sizeof *a);
-  if (config->model_count > COVEY_MODELS_MAX || config->send_bytes < COVEY_SEND_BYTES_MIN ||
+  if (config->model_count - 1U >= COVEY_MODELS_MAX || config->send_bytes < COVEY_SEND_BYTES_MIN ||
       config->receive_bytes < COVEY_RECEIVE_BYTES_MIN ||
+      config->port->outbox_places > COVEY_OUTBOX_PLACES_MAX ||
       strlen(config->device_id) > COVEY_DEVICE_ID_BYTES_MAX) {
     return COVEY_ERROR_CONFIG; /* memory depends on it; for all the rest see covey_config_check */
   }
@@ -61,6 +62,7 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
   if (error != 0) return error;
   a->random = (uint32_t)(a->boot_id >> 32) | 1;
   covey_journal_replay(a);
+  covey_outbox_open(a);
   return COVEY_OK;
 }
 
@@ -125,6 +127,7 @@ void covey_agent_connected(covey_agent_t* a, uint64_t now_ms) {
   memset(&a->timers[COVEY_TIMER_ENROLL], 0, sizeof a->timers[0]);
   memset(&a->timers[COVEY_TIMER_STATUS], 0, sizeof a->timers[0]);
   ++a->connection;
+  covey_outbox_connected(a);
   covey_telemetry_connected(a);
 }
 
@@ -218,5 +221,5 @@ const covey_counters_t* covey_agent_counters(const covey_agent_t* a) { return &a
 bool covey_agent_quiet(const covey_agent_t* a) {
   return !a->hello_due && !a->status_dirty && !a->progress_dirty &&
          a->status_acked == a->status_number && a->job.state == COVEY_JOB_NONE &&
-         covey_telemetry_drained(a);
+         covey_outbox_drained(a) && covey_telemetry_drained(a);
 }

@@ -72,21 +72,32 @@ static bool port_complete(const covey_port_t* p) {
          (p->lock == NULL) == (p->unlock == NULL);
 }
 
+static bool outbox_complete(const covey_port_t* p) {
+  uint32_t place;
+  if (p->outbox_places > COVEY_OUTBOX_PLACES_MAX || (p->outbox_places != 0 && p->outbox == NULL)) {
+    return false;
+  }
+  for (place = 0; place < p->outbox_places; ++place) {
+    if (p->outbox[place].read == NULL || p->outbox[place].write == NULL) return false;
+  }
+  return true;
+}
+
 int covey_config_check(const covey_agent_config_t* c) {
   const covey_times_t* t;
   size_t k;
   int error;
   if (c == NULL) return COVEY_ERROR_ARGUMENT;
   t = &c->times;
-  if (c->port == NULL || !port_complete(c->port) || c->device_id == NULL ||
-      !covey_device_id_valid(c->device_id) || c->device_class == NULL ||
+  if (c->port == NULL || !port_complete(c->port) || !outbox_complete(c->port) ||
+      c->device_id == NULL || !covey_device_id_valid(c->device_id) || c->device_class == NULL ||
       strlen(c->device_class) > COVEY_DEVICE_CLASS_BYTES_MAX || c->firmware == NULL ||
       strlen(c->firmware) > COVEY_FIRMWARE_BYTES_MAX || c->model_count == 0 ||
       c->model_count > COVEY_MODELS_MAX || c->models == NULL ||
       (c->keys == NULL && c->key_count != 0) || c->send_buffer == NULL ||
       c->send_bytes < COVEY_SEND_BYTES_MIN || c->receive_buffer == NULL ||
       c->receive_bytes < COVEY_RECEIVE_BYTES_MIN || t->retry_max_ms > UINT32_MAX / 4 ||
-      t->report_interval_ms > UINT32_MAX / 4 ||
+      t->report_interval_ms > UINT32_MAX / 4 || t->keep_ms == COVEY_NEVER ||
       (t->retry_max_ms != 0 && t->retry_min_ms > t->retry_max_ms)) {
     return COVEY_ERROR_CONFIG;
   }

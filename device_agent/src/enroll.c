@@ -52,6 +52,7 @@ int covey_agent_forget_identity(covey_agent_t* a) {
   identity_t id;
   int error;
   memset(&id, 0, sizeof id);
+  covey_outbox_clear(a);
   error = covey_draw(a, &id.nonce);
   return error == 0 ? keep(a, &id) : error;
 }

@@ -30,7 +30,13 @@ static inline bool covey_digest_equal(const uint8_t* x, const uint8_t* y) {
 /* A state that cannot be: counted, then the harmless way on. */
 static inline void covey_bug(covey_agent_t* a) { ++a->counters.bugs; }
 
-static inline covey_model_t* covey_models_end(const covey_agent_t* a) { return a->models_end; }
+static inline covey_model_t* covey_models_end(const covey_agent_t* a) {
+#if COVEY_MODELS_MAX == 1
+  return (covey_model_t*)a->models + 1;
+#else
+  return a->models_end;
+#endif
+}
 /* NULL: there is no such model. */
 covey_model_t* covey_model_at(const covey_agent_t* a, size_t index);
 void covey_model_status_of(const covey_model_t* m, covey_model_status_t* status);
@@ -269,12 +275,30 @@ int covey_guarded_invoke(const covey_model_t* m, const covey_runtime_t* runtime,
 uint32_t covey_retained_take(covey_agent_t* a);
 
 /* ---- shadow.c: the candidate beside the active model */
+#if COVEY_SHADOW
 void covey_shadow_unload(covey_model_t* m);
 /* By chance: true when the candidate ran. */
 bool covey_shadow_invoke(covey_model_t* m, const int8_t* input, size_t input_size,
                          covey_inference_t* shadow);
 void covey_shadow_compare(const covey_model_t* m, const covey_inference_t* shadow,
                           const int8_t* output, size_t output_size);
+#else
+static inline void covey_shadow_unload(covey_model_t* m) { (void)m; }
+static inline bool covey_shadow_invoke(covey_model_t* m, const int8_t* input, size_t input_size,
+                                       covey_inference_t* shadow) {
+  (void)input;
+  (void)input_size;
+  (void)shadow;
+  return m == NULL;
+}
+static inline void covey_shadow_compare(const covey_model_t* m, const covey_inference_t* shadow,
+                                        const int8_t* output, size_t output_size) {
+  (void)m;
+  (void)shadow;
+  (void)output;
+  (void)output_size;
+}
+#endif
 
 /* ---- goal.c */
 int covey_goal_receive(covey_agent_t* a, covey_bytes_t message);
@@ -346,11 +370,59 @@ typedef struct covey_stream_ack {
   uint32_t cumulative;
 } covey_stream_ack_t;
 void covey_telemetry_ack(covey_agent_t* a, const covey_stream_ack_t* ack);
+/* Whether it covers the window with this number. */
+bool covey_acknowledges(const covey_stream_ack_t* ack, uint32_t sequence);
 bool covey_telemetry_drained(const covey_agent_t* a);
+/* The number that the cell has when it is frozen next, and what goes with it. */
+void covey_telemetry_number(const covey_telemetry_t* t, covey_window_t* cell);
 void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_telemetry_t* t,
                          const covey_window_t* frozen);
 /* Checks only when `out` is NULL. Errors: TABLES_INVALID. */
 int covey_tables_parse(covey_bytes_t message, covey_tables_t* out);
+
+/* ---- outbox.c: what waits, where a loss of power does not reach it; all use the send buffer */
+#if COVEY_OUTBOX
+/* Finds what earlier boots left. */
+void covey_outbox_open(covey_agent_t* a);
+/* Empties all places: what they hold is another identity's. */
+void covey_outbox_clear(covey_agent_t* a);
+/* Keeps the windows whose acknowledgement is late, and what could not be sent. */
+void covey_outbox_step(covey_agent_t* a);
+/* Keeps every window. */
+void covey_outbox_keep_all(covey_agent_t* a);
+void covey_outbox_connected(covey_agent_t* a);
+/* Nothing is left of an earlier boot. */
+bool covey_outbox_drained(const covey_agent_t* a);
+/* The window is not any more what its record says. */
+void covey_outbox_changed(covey_window_t* window);
+/* The window was acknowledged. */
+void covey_outbox_release(covey_agent_t* a, covey_window_t* window);
+/* Sends what earlier boots left; true: this boot's windows may go. */
+bool covey_outbox_send(covey_agent_t* a);
+/* An acknowledgement for an earlier boot. */
+void covey_outbox_ack(covey_agent_t* a, uint64_t boot_id, const covey_stream_ack_t* ack);
+/* Requests for the acknowledgement of an earlier boot's window, after which others go as well. */
+#define COVEY_OUTBOX_TRIES 16U
+#else
+static inline void covey_outbox_open(covey_agent_t* a) { (void)a; }
+static inline void covey_outbox_clear(covey_agent_t* a) { (void)a; }
+static inline void covey_outbox_step(covey_agent_t* a) { (void)a; }
+static inline void covey_outbox_keep_all(covey_agent_t* a) { (void)a; }
+static inline void covey_outbox_connected(covey_agent_t* a) { (void)a; }
+static inline bool covey_outbox_drained(const covey_agent_t* a) { return a != NULL; }
+static inline void covey_outbox_changed(covey_window_t* window) { (void)window; }
+static inline void covey_outbox_release(covey_agent_t* a, covey_window_t* window) {
+  (void)a;
+  (void)window;
+}
+static inline bool covey_outbox_send(covey_agent_t* a) { return a != NULL; }
+static inline void covey_outbox_ack(covey_agent_t* a, uint64_t boot_id,
+                                    const covey_stream_ack_t* ack) {
+  (void)a;
+  (void)boot_id;
+  (void)ack;
+}
+#endif
 
 #ifdef __cplusplus
 }

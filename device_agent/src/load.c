@@ -30,6 +30,7 @@ void covey_unload(covey_model_t* m) {
   memset(&m->view, 0, sizeof m->view);
 }
 
+#if COVEY_SHADOW
 /* A shadow gets the same input as the active model: made by the same preprocessing, and of the same
  * size. */
 static int shadow_fits(const covey_model_t* m, const covey_manifest_t* manifest) {
@@ -42,6 +43,7 @@ static int shadow_fits(const covey_model_t* m, const covey_manifest_t* manifest)
              ? COVEY_OK
              : COVEY_ERROR_UNSUPPORTED;
 }
+#endif
 
 /* Loads into the arena's rest from `arena_used` on, of which it takes what it requires. */
 static int load(covey_model_t* m, const covey_runtime_t* runtime, const covey_manifest_t* manifest,
@@ -73,11 +75,16 @@ int covey_load(covey_model_t* m, uint8_t slot, bool shadow) {
   covey_agent_t* a = m->agent;
   const covey_runtime_t* runtime = m->config->runtime;
   covey_slot_view_t held;
-  covey_model_view_t of_shadow;
   covey_model_view_t* view = &m->view;
   uint8_t* holder = &m->loaded;
   int error;
+#if COVEY_SHADOW
+  covey_model_view_t of_shadow;
+#else
+  shadow = false;
+#endif
   m->selftest_next = 0;
+#if COVEY_SHADOW
   if (shadow) {
     covey_shadow_unload(m);
     m->shadow_error = 0;
@@ -85,14 +92,18 @@ int covey_load(covey_model_t* m, uint8_t slot, bool shadow) {
     if (runtime == NULL || m->active == COVEY_NO_SLOT) return COVEY_ERROR_UNSUPPORTED;
     view = &of_shadow;
     holder = &m->shadow;
-  } else {
+  }
+#endif
+  if (!shadow) {
     covey_unload(m);
     m->invoke_errors = 0;
     m->arena_used = 0;
   }
   error = covey_slot_view(m, slot, &held);
   if (error == 0) error = covey_manifest_fits(a->config, &held.manifest); /* of a new firmware */
+#if COVEY_SHADOW
   if (error == 0 && shadow) error = shadow_fits(m, &held.manifest);
+#endif
   if (error != 0) return error;
   if (!shadow) {
     m->preprocessing_digest = held.manifest.preprocessing_digest;

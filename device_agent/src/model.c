@@ -141,7 +141,9 @@ static bool lease_expired(covey_model_t* m) {
 
 /* ---- A candidate that is tried: on probation, or as a shadow */
 
-static bool shadowing(const covey_model_t* m) { return m->record.phase == COVEY_PHASE_SHADOWING; }
+static bool shadowing(const covey_model_t* m) {
+  return COVEY_SHADOW && m->record.phase == COVEY_PHASE_SHADOWING;
+}
 
 static void load_candidate(covey_model_t* m) {
   const int error = covey_load(m, m->record.candidate, shadowing(m));
@@ -238,7 +240,7 @@ static void tried_step(covey_model_t* m) {
 
 /* Why no work begins on the goal's candidate: an error, 0 to go on. */
 static int objection(const covey_model_t* m) {
-  if (m->goal.mode == COVEY_MODE_SHADOW ? m->config->shadow_runtime == NULL
+  if (m->goal.mode == COVEY_MODE_SHADOW ? !COVEY_SHADOW || m->config->shadow_runtime == NULL
                                         : m->goal.mode > COVEY_MODE_ACTIVE) {
     return COVEY_ERROR_UNSUPPORTED;
   }
@@ -287,9 +289,15 @@ static void idle_step(covey_model_t* m) {
 }
 
 static void staged_step(covey_model_t* m) {
-  const bool shadow = m->goal.mode == COVEY_MODE_SHADOW;
+  const bool shadow = COVEY_SHADOW && m->goal.mode == COVEY_MODE_SHADOW;
   /* Mode 0 here: power failed when a cancel was half in the journal. The gateway says it again. */
-  if ((!shadow && m->goal.mode != COVEY_MODE_ACTIVE) || lease_expired(m)) return;
+  if ((!shadow && m->goal.mode != COVEY_MODE_ACTIVE) || lease_expired(m)) {
+    /* From a firmware that had shadow mode. */
+    if (!COVEY_SHADOW && m->goal.mode == COVEY_MODE_SHADOW) {
+      covey_model_fail(m, COVEY_ERROR_UNSUPPORTED);
+    }
+    return;
+  }
   if (shadow || covey_telemetry_room(m->agent, m, m->goal.candidate)) try_candidate(m, shadow);
 }
 

@@ -123,6 +123,28 @@ static int store_step(const covey_agent_config_t* config) {
   return error;
 }
 
+static uint8_t pattern_byte(size_t i) { return (uint8_t)(i * 7 + i / 251 + 1); }
+
+/* Each place takes the longest record, and is empty in the end. */
+static int outbox_step(const covey_agent_config_t* config) {
+  static const size_t sizes[] = {COVEY_OUTBOX_BYTES_MAX, 100, 0};
+  uint8_t* bytes = config->send_buffer;
+  size_t i;
+  size_t k;
+  for (i = 0; i < config->port->outbox_places * (sizeof sizes / sizeof sizes[0]); ++i) {
+    const covey_store_t* store = &config->port->outbox[i / (sizeof sizes / sizeof sizes[0])];
+    const size_t size = sizes[i % (sizeof sizes / sizeof sizes[0])];
+    for (k = 0; k < size; ++k) bytes[k] = pattern_byte(k);
+    if (store->write(store->ctx, bytes, size) != 0) return COVEY_ERROR_STORE;
+    memset(bytes, 0, COVEY_OUTBOX_BYTES_MAX);
+    if (store->read(store->ctx, bytes, config->send_bytes) != (int)size) return COVEY_ERROR_STORE;
+    for (k = 0; k < size; ++k) {
+      if (bytes[k] != pattern_byte(k)) return COVEY_ERROR_STORE;
+    }
+  }
+  return COVEY_OK;
+}
+
 /* Whether `size` bytes read as `expected` (NULL: erased), by read and where the processor sees
  * them. */
 static bool reads_as(const covey_flash_t* flash, uint32_t offset, const uint8_t* expected,
@@ -180,7 +202,7 @@ int covey_port_selftest(const covey_agent_config_t* config, const char** what) {
     step_t run;
   } steps[] = {{"config", covey_config_check}, {"hash", hash_step},     {"mac", mac_step},
                {"verify", verify_step},        {"random", random_step}, {"store", store_step},
-               {"flash", flash_step}};
+               {"outbox", outbox_step},        {"flash", flash_step}};
   size_t i;
   for (i = 0; i < sizeof steps / sizeof steps[0]; ++i) {
     const int error = steps[i].run(config);

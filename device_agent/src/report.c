@@ -34,6 +34,7 @@ static void write_feature(covey_writer_t* w, const covey_window_t* window, unsig
   covey_write_end(w, begun);
 }
 
+#if COVEY_SHADOW
 static void write_shadow(covey_writer_t* w, const covey_window_t* window) {
   const uint32_t* difference = &window->counts[COVEY_COUNTS_DIFFERENCE];
   uint32_t inferences = 0;
@@ -51,6 +52,7 @@ static void write_shadow(covey_writer_t* w, const covey_window_t* window) {
   covey_write_packed(w, 6, difference, COVEY_CONFIDENCE_BINS);
   covey_write_end(w, begun);
 }
+#endif
 
 #if COVEY_SAMPLES_MAX > 0
 /* The chance to be a hit, and then to be kept; 1 of 65,536 is the least that can be said. */
@@ -122,7 +124,9 @@ void covey_encode_report(covey_writer_t* w, uint64_t boot_id, const covey_teleme
   covey_write_packed(w, 11, &window->counts[COVEY_COUNTS_CONFIDENCE], COVEY_CONFIDENCE_BINS);
   write_cut(w, 12, &window->counts[COVEY_COUNTS_LATENCY], COVEY_LATENCY_BUCKETS);
   for (i = 0; i < window->feature_count; ++i) write_feature(w, window, i);
+#if COVEY_SHADOW
   write_shadow(w, window);
+#endif
 #if COVEY_SAMPLES_MAX > 0
   for (i = 0; i < samples->count; ++i) write_sample(w, samples, &samples->at[i]);
   covey_write_uint(w, 19, samples->hits - samples->count);

@@ -120,14 +120,18 @@ int covey_ack_receive(covey_agent_t* a, covey_bytes_t message) {
   if (!covey_read_members(message, ack_members, &ack)) {
     return COVEY_ERROR_MESSAGE_MALFORMED;
   }
-  if (ack.boot_id != a->boot_id) return COVEY_OK; /* late, for an earlier boot */
   while (covey_read_next(&message, 2, &item)) {
     covey_stream_ack_t stream;
     if (!covey_read_members(item, stream_members, &stream) || stream.manifest == NULL) {
       return COVEY_ERROR_MESSAGE_MALFORMED;
     }
-    covey_telemetry_ack(a, &stream);
+    if (ack.boot_id == a->boot_id) {
+      covey_telemetry_ack(a, &stream);
+    } else {
+      covey_outbox_ack(a, ack.boot_id, &stream);
+    }
   }
+  if (ack.boot_id != a->boot_id) return COVEY_OK; /* the rest is about this boot */
   covey_answered(a);
   if (ack.status_number <= a->status_number && ack.status_number > a->status_acked) {
     a->status_acked = ack.status_number;

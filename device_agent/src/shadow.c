@@ -2,6 +2,8 @@
  * would have said is compared. Its counts travel in the active model's windows. */
 #include "internal.h"
 
+#if COVEY_SHADOW
+
 #define ONE_IN_DEFAULT 10U
 
 void covey_shadow_unload(covey_model_t* m) {
@@ -68,3 +70,5 @@ void covey_shadow_compare(const covey_model_t* m, const covey_inference_t* shado
     count(t, COVEY_COUNTS_DIFFERENCE + difference);
   }
 }
+
+#endif

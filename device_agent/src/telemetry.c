@@ -158,6 +158,7 @@ static void take_health(covey_window_t* cell, covey_telemetry_t* t) {
 }
 #endif
 
+#if COVEY_SHADOW
 /* Shadow counts are about one candidate: those of an older one make way. */
 static void merge_shadow(covey_window_t* cell, covey_shadow_counts_t* shadow) {
   uint32_t* counts = &cell->counts[COVEY_COUNTS_OPEN];
@@ -169,6 +170,7 @@ static void merge_shadow(covey_window_t* cell, covey_shadow_counts_t* shadow) {
   for (i = 0; i < COVEY_COUNTS - COVEY_COUNTS_OPEN; ++i) counts[i] += shadow->counts[i];
   memset(shadow->counts, 0, sizeof shadow->counts);
 }
+#endif
 
 /* What was closed goes into its stream's cell, if the recorder has left it. */
 static void merge_closed(covey_agent_t* a, covey_telemetry_t* t) {
@@ -187,7 +189,9 @@ static void merge_closed(covey_agent_t* a, covey_telemetry_t* t) {
     return;
   }
   into = &cell->tally;
+#if COVEY_SHADOW
   merge_shadow(cell, &t->shadow);
+#endif
   for (i = 0; i < COVEY_COUNTS_OPEN; ++i) cell->counts[i] += from->counts[i];
   for (i = 0; i < COVEY_SUMS; ++i) into->sums[i] += from->tally.sums[i];
   for (i = 0; i < 2 * COVEY_FEATURE_ROOM; ++i) {
@@ -205,6 +209,7 @@ static void merge_closed(covey_agent_t* a, covey_telemetry_t* t) {
 #if COVEY_HEALTH
   take_health(cell, t);
 #endif
+  covey_outbox_changed(cell);
   ++cell->merged;
   cell->t1_ms = a->now_ms;
   t->streams[t->stream].inferences_total += from->tally.inferences;
@@ -228,15 +233,20 @@ void covey_telemetry_close(covey_agent_t* a, covey_telemetry_t* t) {
   }
 }
 
-void covey_agent_flush(covey_agent_t* a, uint64_t now_ms) {
+static void close_all(covey_agent_t* a) {
   const covey_model_t* m;
-  covey_clock(a, now_ms);
   covey_lock(a);
   for (m = a->models; m != covey_models_end(a); ++m) {
     covey_telemetry_t* t = m->config->telemetry;
     if (t != NULL && t->stream != COVEY_NO_STREAM) covey_telemetry_close(a, t);
   }
   covey_unlock(a);
+}
+
+void covey_agent_flush(covey_agent_t* a, uint64_t now_ms) {
+  covey_clock(a, now_ms);
+  close_all(a);
+  covey_outbox_keep_all(a);
 }
 
 static void load_tables(covey_agent_t* a, const covey_model_t* m, covey_tables_t* tables) {
@@ -296,18 +306,17 @@ void covey_telemetry_switch(covey_agent_t* a, const covey_model_t* m) {
 
 /* ---- Sending */
 
-/* From now on this window has a number and never changes. */
-static void freeze(covey_telemetry_t* t, covey_window_t* cell) {
-  covey_stream_t* stream = &t->streams[cell->stream];
+void covey_telemetry_number(const covey_telemetry_t* t, covey_window_t* cell) {
+  const covey_stream_t* stream = &t->streams[cell->stream];
   const covey_window_t* w;
   cell->inferences_total = stream->inferences_total;
-  cell->base_sequence = ++stream->sequence;
+  cell->base_sequence = stream->sequence + 1;
   for (w = t->windows; w != &t->windows[COVEY_WINDOWS]; ++w) {
     if (w->sequence != 0 && w->stream == cell->stream && w->sequence < cell->base_sequence) {
       cell->base_sequence = w->sequence;
     }
   }
-  cell->sequence = stream->sequence;
+  cell->sequence = stream->sequence + 1;
 }
 
 static void freeze_next(covey_agent_t* a, covey_telemetry_t* t) {
@@ -317,7 +326,9 @@ static void freeze_next(covey_agent_t* a, covey_telemetry_t* t) {
     covey_window_t* cell = &t->windows[i % COVEY_WINDOWS];
     if (t->in_flight == COVEY_WINDOWS_IN_FLIGHT || a->in_flight >= a->credit) return;
     if (!is_cell(cell) || (cell->stream == t->stream && i < COVEY_WINDOWS)) continue;
-    freeze(t, cell);
+    /* From now on this window has a number and never changes. */
+    covey_telemetry_number(t, cell);
+    ++t->streams[cell->stream].sequence;
     ++t->in_flight;
     ++a->in_flight;
   }
@@ -368,13 +379,15 @@ void covey_telemetry_step(covey_agent_t* a) {
   covey_timer_t* window = &a->timers[COVEY_TIMER_WINDOW];
   const covey_model_t* m;
   bool send;
+  covey_outbox_step(a); /* before windows close: what is there now waited for more than a moment */
   if (covey_due(a, window)) {
-    covey_agent_flush(a, a->now_ms);
+    close_all(a);
     window->left_ms = a->times.report_interval_ms;
     (void)covey_due(a, window);
   }
   /* Connected, and not asked to wait? */
   send = a->hello_sent && covey_due(a, &a->timers[COVEY_TIMER_REPORT]);
+  send = send && covey_outbox_send(a);
   for (m = a->models; m != covey_models_end(a); ++m) {
     if (m->config->telemetry == NULL) continue;
     catch_up(a, m, m->config->telemetry);
@@ -395,6 +408,11 @@ void covey_telemetry_connected(covey_agent_t* a) {
   }
 }
 
+bool covey_acknowledges(const covey_stream_ack_t* ack, uint32_t sequence) {
+  const uint32_t ahead = sequence - ack->cumulative - 1;
+  return sequence <= ack->cumulative || (ahead < 64 && (ack->bitmap >> ahead & 1) != 0);
+}
+
 void covey_telemetry_ack(covey_agent_t* a, const covey_stream_ack_t* ack) {
   const covey_model_t* m;
   for (m = a->models; m != covey_models_end(a); ++m) {
@@ -402,12 +420,12 @@ void covey_telemetry_ack(covey_agent_t* a, const covey_stream_ack_t* ack) {
     unsigned i;
     for (i = 0; t != NULL && i < COVEY_WINDOWS; ++i) {
       covey_window_t* frozen = &t->windows[i];
-      const uint32_t ahead = frozen->sequence - ack->cumulative - 1;
       if (frozen->sequence == 0 ||
           memcmp(t->streams[frozen->stream].manifest, ack->manifest, COVEY_PREFIX_BYTES) != 0) {
         continue;
       }
-      if (frozen->sequence <= ack->cumulative || (ahead < 64 && (ack->bitmap >> ahead & 1) != 0)) {
+      if (covey_acknowledges(ack, frozen->sequence)) {
+        covey_outbox_release(a, frozen);
         frozen->sequence = 0;
         frozen->merged = 0;
         --t->in_flight;

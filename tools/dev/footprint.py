@@ -31,17 +31,21 @@ TARGETS = {"cortex-m4": "Cortex-M4", "cortex-m0plus": "Cortex-M0+"}
 SMALL = {"COVEY_MODELS_MAX": 1, "COVEY_FEATURES_MAX": 8, "COVEY_BINS_MAX": 10,
          "COVEY_CLASSES_MAX": 4, "COVEY_SHADOW_CLASSES_MAX": 4, "COVEY_LATENCY_BUCKETS": 40, "COVEY_SAMPLES_MAX": 2,
          "COVEY_WINDOWS_IN_FLIGHT": 1}
+# Flash that has a budget.
+ROWS = ("core", "core with mqtt", "core, small", "core, least")
 # Asked on the bench, not in the field: a firmware that doesn't call them doesn't hold them.
 BENCH_ONLY = {"covey_config_check", "covey_port_selftest"}
 # What a part of the agent costs. A file that is named nowhere belongs to the session.
 PARTS = {"update": ["chunks", "flash", "goal", "job", "journal", "load", "manifest", "model", "slot"],
          "telemetry": ["record", "report", "tables", "telemetry"],
+         "outbox": ["outbox"],
          "shadow": ["shadow"],
          "enrolment": ["enroll"],
          "bench only": ["check", "port_selftest"]}
 # What others take for the like, in KB of Cortex-M4 flash at -Os: measured once, when the agent was
 # designed, not by this command. Beside each the row or file of ours that does it.
-OTHERS = [("mender-mcu, core and cJSON, without HTTP and TLS", "20.4", "core"),
+OTHERS = [("mender-mcu, core and cJSON, without HTTP and TLS (updates only)", "20.4", "core, least"),
+          ("the same", "20.4", "core"),
           ("AWS OTA, coreMQTT 2 and Jobs, without crypto", "24.5", "core with mqtt"),
           ("Memfault, telemetry alone, 8 metrics", "8.2, and 3.9 of libc", "telemetry"),
           ("coreMQTT v2 / v5 alone", "6.9 / 19.4", "mqtt"),
@@ -118,7 +122,7 @@ def core_alone(cpu, folder, defines):
 
 
 def measure_switches(switches):
-    """What one limit at its least saves of the core, and all of them together."""
+    """What one switch saves of the core, and all of them together."""
     cpu = "cortex-m4"
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -174,7 +178,8 @@ def measure_ram(cpu, folder, defines):
     return sizes
 
 
-def measure():
+def measure(budgets):
+    least = {**SMALL, **budgets["switches"]}
     result = {}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -182,20 +187,23 @@ def measure():
             place = folder / cpu
             place.mkdir()
             result[cpu] = measure_flash(cpu, place)
+            result[cpu]["core, small"] = core_alone(cpu, place / "small", SMALL)
+            result[cpu]["core, least"] = core_alone(cpu, place / "least", least)
             result[cpu]["ram"] = measure_ram(cpu, place, {})
             result[cpu]["small ram"] = measure_ram(cpu, place, SMALL)
     return result
 
 
 def beside_others(of_m4):
-    ours = {"core": of_m4["core"], "core with mqtt": of_m4["core with mqtt"],
+    ours = {**{row: of_m4[row] for row in ROWS},
             "telemetry": of_m4["parts"]["telemetry"],
             "mqtt": of_m4["core with mqtt"] - of_m4["core"],
             "wire.c": of_m4["files"]["device_agent-wire.o"]}
     return ["| beside others, Cortex-M4 | KB | ours | KB |", "| --- | ---: | --- | ---: |",
-            *[f"| {what} | {size} | {row} | {ours[row] / 1000:.1f} |"
+            *[f"| {what} | {size} | {row} | {ours[row] / 1024:.1f} |"
               for what, size, row in OTHERS],
-            "", "The others were measured once, by us, when the agent was designed.", ""]
+            "", "The others were measured once, by us, when the agent was designed; 1 KB = 1,024 bytes.",
+            ""]
 
 
 def report(result, budgets, switches):
@@ -206,15 +214,20 @@ def report(result, budgets, switches):
         " (`footprint.json`).", f"`{version}`, `-Os`, every public function linked, in bytes.", "",
         "| flash | " + " | ".join(TARGETS.values()) + " | budget | target |",
         "| --- |" + " ---: |" * (len(TARGETS) + 2)]
-    for row in ("core", "core with mqtt"):
+    rows = {}
+    for row in ROWS:
         cells = [f"{result[cpu][row]:,}" for cpu in TARGETS]
         budget = " / ".join(f"{budgets[row][cpu]:,}" for cpu in TARGETS)
-        lines.append(f"| {row} | {' | '.join(cells)} | {budget} | {budgets[row]['target']:,} |")
+        target = budgets[row].get("target")
+        rows[row] = (f"| {row} | {' | '.join(cells)} | {budget} |"
+                     f" {f'{target:,}' if target else ''} |")
+    lines += [rows["core"], rows["core with mqtt"]]
     for part in result["cortex-m4"]["parts"]:
         if part == "bench only":
             continue
         cells = [f"{result[cpu]['parts'][part]:,}" for cpu in TARGETS]
         lines.append(f"| of it: {part} | {' | '.join(cells)} | | |")
+    lines += [rows["core, small"], rows["core, least"]]
     for row, label in (("library", "libc and libgcc that the core needs (memcpy, ...)"),
                        ("bench only", "not in the core unless called: checks for the bench")):
         cells = [f"{result[cpu][row]:,}" for cpu in TARGETS]
@@ -228,7 +241,7 @@ def report(result, budgets, switches):
         limits = f"{budget['small']:,} | {budget.get('target', '')}" if budget else " | "
         lines.append(f"| {row} | {result['cortex-m4']['ram'][row]:,} |"
                      f" {result['cortex-m4']['small ram'][row]:,} | {limits} |")
-    lines += ["", f"Small: {small}.", "",
+    lines += ["", f"Small: {small}. Least: small, and without all that a switch below leaves out.", "",
               "The send buffer is scratch inside a call and may be shared with anything that is; the"
               " receive buffer is one flash page or chunk.", "",
               "Largest stack frames (Cortex-M4, callees not included): "
@@ -241,7 +254,7 @@ def report(result, budgets, switches):
               *[f"| instructions to record an inference: {what} | {limit['budget']:,} |"
                 f" {limit.get('target', '')} |" for what, limit in budgets["instructions"].items()],
               "", *beside_others(result["cortex-m4"]),
-              "| core with a limit at its least, Cortex-M4 | bytes | saves |",
+              "| core with a switch off or a limit at its least, Cortex-M4 | bytes | saves |",
               "| --- | ---: | ---: |",
               *[f"| {what} | {size:,} | {result['cortex-m4']['core'] - size:,} |"
                 for what, size in switches.items()],
@@ -259,7 +272,7 @@ def report(result, budgets, switches):
 
 def over_budget(result, budgets):
     found = []
-    for row in ("core", "core with mqtt"):
+    for row in ROWS:
         for cpu in TARGETS:
             if result[cpu][row] > budgets[row][cpu]:
                 found.append(f"{row} on {TARGETS[cpu]}: {result[cpu][row]} bytes of flash,"
@@ -281,7 +294,7 @@ def main():
         print(f"footprint: no {COMPILER} (Debian: gcc-arm-none-eabi, libnewlib-arm-none-eabi)")
         return 77
     budgets = json.loads(BUDGETS.read_text())
-    result = measure()
+    result = measure(budgets)
     if options.sizes:
         functions = result["cortex-m4"]["functions"].items()
         for name, size in sorted(functions, key=lambda item: -item[1]):
@@ -289,7 +302,7 @@ def main():
     if options.write:
         REPORT.write_text(report(result, budgets, measure_switches(budgets["switches"])))
     for cpu, label in TARGETS.items():
-        print(f"{label}: core {result[cpu]['core']}, with MQTT {result[cpu]['core with mqtt']},"
+        print(f"{label}: {', '.join(f'{row} {result[cpu][row]}' for row in ROWS)},"
               f" library {result[cpu]['library']}; agent {result[cpu]['small ram']}")
     found = over_budget(result, budgets)
     for line in found:

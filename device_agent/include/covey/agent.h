@@ -16,7 +16,9 @@
  * Time: now_ms is uptime, 64-bit, monotonic, sleep included, 0 at boot. The agent's clock is what
  * the last call told it.
  * Blocking: poll does at most one erase, one chunk's hash, copy or write, or one self-test
- * inference per call; receive at most one signature check, two erases and one chunk's write.
+ * inference per call; receive at most one signature check, two erases and one chunk's write. Where
+ * there is an outbox, poll also writes what waits (every keep_ms at most), and receive removes what
+ * was acknowledged: one write of a store for each window.
  * Errors: 0 or a negative number of covey/error.h. */
 #ifndef COVEY_AGENT_H
 #define COVEY_AGENT_H
@@ -100,6 +102,7 @@ typedef struct covey_times {
   uint32_t retry_min_ms;         /* 2,000: first repetition of what was not answered ... */
   uint32_t retry_max_ms;         /* ... doubling up to this: 300,000 */
   uint32_t progress_ms;          /* 5,000: least time between two reports of chunks_have */
+  uint32_t keep_ms;              /* 3,600,000: least time between two writes of the outbox */
 } covey_times_t;
 
 typedef enum covey_event {
@@ -165,9 +168,9 @@ typedef struct covey_model_view {
 int covey_config_check(const covey_agent_config_t* config);
 
 /* Proves a port on the bench: covey_config_check, then crypto with known answers, random, store and
- * flash. Overwrites the last slot of the last model; the store is put back. Some seconds, on flash
- * that is slow to erase. `what` (may be NULL) names the step that failed: "config", "hash", "mac",
- * "verify", "random", "store", "flash". Errors: of that step. */
+ * flash. Overwrites the last slot of the last model and the outbox; the store is put back. Some
+ * seconds, on flash that is slow to erase. `what` (may be NULL) names the step that failed:
+ * "config", "hash", "mac", "verify", "random", "store", "outbox", "flash". Errors: of that step. */
 int covey_port_selftest(const covey_agent_config_t* config, const char** what);
 
 /* Reads identity and journal. No network, no model loaded. Of the configuration only the bounds
@@ -302,11 +305,13 @@ uint32_t covey_agent_journal_generation(const covey_agent_t* agent);
 /* What was refused and why, since boot. */
 const covey_counters_t* covey_agent_counters(const covey_agent_t* agent);
 /* Nothing is on its way: every count, status and hello was acknowledged. For tests and for
- * firmware that wants to sleep. */
+ * firmware that wants to sleep. What is in the outbox counts, too. */
 bool covey_agent_quiet(const covey_agent_t* agent);
-/* Inferences of the active window and the backlog that no acknowledgement covers yet. */
+/* Inferences of this boot, in the active window and the backlog, that no acknowledgement covers
+ * yet. */
 uint64_t covey_agent_unacknowledged(const covey_agent_t* agent, size_t model);
-/* Closes the open window of every model now, e.g. before a planned reset. */
+/* Closes the open window of every model now, and puts all that is not acknowledged into the port's
+ * outbox, if it has one: call it before a planned reset and when the battery goes low. */
 void covey_agent_flush(covey_agent_t* agent, uint64_t now_ms);
 
 #ifdef __cplusplus

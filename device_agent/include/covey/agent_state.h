@@ -15,8 +15,9 @@ typedef struct covey_counters {
   uint32_t chunks_fetched; /* received and written */
   uint32_t chunks_copied;  /* taken from the active slot */
   uint32_t journal_errors;
-  uint32_t tables_bad; /* telemetry tables that rotted in flash: counted without features */
-  uint32_t bugs;       /* states that cannot be; see src/internal.h */
+  uint32_t outbox_errors; /* records that could not be written or removed */
+  uint32_t tables_bad;    /* telemetry tables that rotted in flash: counted without features */
+  uint32_t bugs;          /* states that cannot be; see src/internal.h */
 } covey_counters_t;
 
 #define COVEY_NEVER UINT32_MAX
@@ -31,6 +32,10 @@ enum covey_timer_name {
   COVEY_TIMER_SILENT,   /* a sign of life is due */
   COVEY_TIMER_REPORT,   /* not before: back-off that the gateway asked for */
   COVEY_TIMER_WINDOW,   /* the open windows close */
+#if COVEY_OUTBOX
+  COVEY_TIMER_OUTBOX, /* repetition of what an earlier boot left */
+  COVEY_TIMER_KEEP,   /* not before: what waits is kept in the outbox */
+#endif
   COVEY_TIMERS
 };
 
@@ -139,6 +144,10 @@ typedef struct covey_agent {
   bool progress_dirty;
   uint8_t subscribed; /* how many of the fixed topics */
   uint8_t in_flight;  /* frozen windows of all models */
+#if COVEY_OUTBOX
+  uint8_t outbox_earlier; /* bit: the place holds what an earlier boot left */
+  uint8_t outbox_taken;   /* bit: it is a window's of this boot */
+#endif
   covey_job_t job;
   covey_timer_t timers[COVEY_TIMERS];
   covey_inbox_t inbox;

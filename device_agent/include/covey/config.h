@@ -57,6 +57,10 @@
 #ifndef COVEY_HEALTH
 #define COVEY_HEALTH 1
 #endif
+/* Shadow mode. 0: orders for it are declined (UNSUPPORTED), and the code is left out. */
+#ifndef COVEY_SHADOW
+#define COVEY_SHADOW 1
+#endif
 /* Side of the agreement matrix of shadow mode; the last class takes what is beyond. 2 at least. */
 #ifndef COVEY_SHADOW_CLASSES_MAX
 #define COVEY_SHADOW_CLASSES_MAX 4
@@ -72,6 +76,11 @@
 /* Streams (different models that ran) per boot; when full, a new boot id starts afresh. */
 #ifndef COVEY_STREAMS_MAX
 #define COVEY_STREAMS_MAX 6
+#endif
+
+/* Reports wait over a reboot, too, where the port has an outbox. 0: the code is left out. */
+#ifndef COVEY_OUTBOX
+#define COVEY_OUTBOX 1
 #endif
 
 /* Starts of a model on probation without success before it is rejected, and abnormal starts inside
@@ -110,14 +119,13 @@
 #endif
 #endif
 
-#define COVEY_STATIC_ASSERT_NAME2(line) covey_static_assert_##line
-#define COVEY_STATIC_ASSERT_NAME(line) COVEY_STATIC_ASSERT_NAME2(line)
 #ifdef __cplusplus
 #define COVEY_STATIC_ASSERT(condition) static_assert(condition, #condition)
 #elif defined(__GNUC__)
-#define COVEY_STATIC_ASSERT(condition) \
-  typedef char COVEY_STATIC_ASSERT_NAME(__LINE__)[(condition) ? 1 : -1] __attribute__((unused))
+#define COVEY_STATIC_ASSERT(condition) _Static_assert(condition, #condition)
 #else
+#define COVEY_STATIC_ASSERT_NAME2(line) covey_static_assert_##line
+#define COVEY_STATIC_ASSERT_NAME(line) COVEY_STATIC_ASSERT_NAME2(line)
 #define COVEY_STATIC_ASSERT(condition) \
   typedef char COVEY_STATIC_ASSERT_NAME(__LINE__)[(condition) ? 1 : -1]
 #endif

@@ -54,8 +54,10 @@
 #define COVEY_BYE_BYTES_MAX 16
 #define COVEY_FEATURE_WINDOW_BYTES_MAX (2 + 5 * COVEY_BINS_MAX + 3 * 6 + 2 * 6 + 2 * 11)
 #define COVEY_SAMPLE_BYTES_MAX (11 + 3 * 6 + 11)
-#define COVEY_SHADOW_BYTES_MAX \
-  (3 + 10 + 3 * 6 + 3 + 5 * COVEY_SHADOW_CLASSES_MAX * COVEY_SHADOW_CLASSES_MAX + 2 + 5 * 16)
+#define COVEY_SHADOW_BYTES_MAX                                                                     \
+  (COVEY_SHADOW                                                                                    \
+       ? 3 + 10 + 3 * 6 + 3 + 5 * COVEY_SHADOW_CLASSES_MAX * COVEY_SHADOW_CLASSES_MAX + 2 + 5 * 16 \
+       : 0)
 #define COVEY_JOINT_BYTES_MAX (COVEY_JOINT_LEAVES_MAX > 0 ? 3 + 5 * COVEY_JOINT_LEAVES_MAX : 0)
 #define COVEY_ENERGY_BYTES_MAX \
   (COVEY_ENERGY_BUCKETS > 0 ? 3 + 2 + 5 * COVEY_ENERGY_BUCKETS + 11 : 0)
@@ -67,6 +69,10 @@
    COVEY_SAMPLES_MAX * (3 + COVEY_SAMPLE_BYTES_MAX) + 3 * 7 + COVEY_SHADOW_BYTES_MAX + \
    COVEY_JOINT_BYTES_MAX + COVEY_ENERGY_BYTES_MAX + COVEY_HEALTH_BYTES_MAX +           \
    COVEY_MAC_FIELD_BYTES)
+
+/* Records of the outbox at most, and each: a report without its seal, and 4 bytes. */
+#define COVEY_OUTBOX_PLACES_MAX (COVEY_OUTBOX ? 8U : 0U)
+#define COVEY_OUTBOX_BYTES_MAX (COVEY_REPORT_BYTES_MAX - COVEY_MAC_FIELD_BYTES + 4)
 
 /* The buffer that the config passes for sending: the longest of all. */
 #define COVEY_SEND_BYTES_MIN \

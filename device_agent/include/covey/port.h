@@ -83,13 +83,14 @@ typedef struct covey_crypto {
   int (*random)(void* ctx, void* into, size_t size);
 } covey_crypto_t;
 
-/* ---- Store: one small record that survives everything and is replaced as a whole (a key-value
- * store, an EEPROM, a file): the identity that enrolment gave. Written only at enrolment. */
+/* ---- Store: one record that survives everything and is replaced as a whole (a key-value store, an
+ * EEPROM, a file, ports/flash_store): after a power cut it is the old one or the new one.
+ * `store` holds the identity that enrolment gave, is small, and written only at enrolment. */
 #define COVEY_STORE_BYTES_MAX 224
 
 typedef struct covey_store {
   void* ctx;
-  /* Returns the size of the record, 0 if there is none, or a negative number. */
+  /* Returns the size of the record, 0 if there is none or it is empty, or a negative number. */
   int (*read)(void* ctx, uint8_t* into, size_t capacity);
   int (*write)(void* ctx, const uint8_t* from, size_t size);
 } covey_store_t;
@@ -110,6 +111,13 @@ typedef struct covey_port {
   covey_crypto_t crypto;
   covey_store_t store;
   covey_link_t link;
+  /* The outbox: so many more records, of COVEY_OUTBOX_BYTES_MAX at most, for telemetry that is not
+   * acknowledged when the power goes, COVEY_OUTBOX_PLACES_MAX at most. One boot of an outage takes
+   * up to COVEY_WINDOWS_IN_FLIGHT + 1 for each model until it is delivered; what finds no place
+   * dies with the RAM. Written when an acknowledgement is late, at most every keep_ms, and by
+   * covey_agent_flush. Memory that a reset leaves alone will do, too: what is torn is noticed. */
+  const covey_store_t* outbox;
+  uint32_t outbox_places;
   /* Only where covey_agent_record_inference is called from several threads or ISRs, or on another
    * core than poll: e.g. a mutex or a spin lock. Held for the time of copying one window. NULL: not
    * needed; one ISR, or one thread on poll's core, records without. */

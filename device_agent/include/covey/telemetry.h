@@ -4,7 +4,8 @@
  *     record -> open window (16-bit counts) -> backlog cell of the stream (32-bit) -> frozen window
  * A frozen window has a number and is sent again, byte for byte the same, until the gateway
  * acknowledges it; what was never sent merges in its cell, for as long as it takes. So an outage
- * costs time resolution, never a count.
+ * costs time resolution, never a count. Where the port has an outbox, windows that wait are kept
+ * there too, and sent after a reboot.
  *
  * There are two open windows, so that counting needs no lock on one core. One context records (an
  * ISR, or one thread), another one polls, and either may interrupt the other anywhere:
@@ -72,6 +73,7 @@ enum {
   COVEY_COUNT_ABOVE, /* of training_max */
   COVEY_FEATURE_COUNTS,
   COVEY_COUNTS_OPEN = COVEY_COUNTS_FEATURES + COVEY_FEATURE_ROOM * COVEY_FEATURE_COUNTS,
+#if COVEY_SHADOW
   /* shadow, which the agent's thread counts: agreement[candidate's class][acting class], difference
    * of confidences, errors */
   COVEY_COUNTS_AGREEMENT = COVEY_COUNTS_OPEN,
@@ -79,6 +81,9 @@ enum {
       COVEY_COUNTS_AGREEMENT + COVEY_SHADOW_CLASSES_MAX * COVEY_SHADOW_CLASSES_MAX,
   COVEY_COUNTS_SHADOW_ERRORS = COVEY_COUNTS_DIFFERENCE + COVEY_CONFIDENCE_BINS,
   COVEY_COUNTS
+#else
+  COVEY_COUNTS = COVEY_COUNTS_OPEN
+#endif
 };
 
 /* So are sums, exact. Those of features are of values that are not missing. */
@@ -131,11 +136,16 @@ typedef struct covey_window {
   covey_timer_t resend;
   covey_tally_t tally;
   uint32_t counts[COVEY_COUNTS];
+#if COVEY_SHADOW
   uint8_t shadow[COVEY_PREFIX_BYTES]; /* candidate of the shadow counts */
-  uint8_t stream;                     /* index */
+#endif
+  uint8_t stream; /* index */
   uint8_t class_count;
   uint8_t feature_count;
   uint8_t leaf_count;
+#if COVEY_OUTBOX
+  uint8_t place; /* in the outbox, from 1, and a mark (outbox.c); 0: none */
+#endif
   uint8_t bin_counts[COVEY_FEATURE_ROOM];
 #if COVEY_HEALTH
   covey_health_t health;
@@ -174,11 +184,13 @@ typedef struct covey_tables {
 #endif
 } covey_tables_t;
 
+#if COVEY_SHADOW
 /* What the shadow's invocations gave since the last window closed; the agent's thread only. */
 typedef struct covey_shadow_counts {
   uint16_t counts[COVEY_COUNTS - COVEY_COUNTS_OPEN];
   uint8_t candidate[COVEY_PREFIX_BYTES];
 } covey_shadow_counts_t;
+#endif
 
 #define COVEY_NO_STREAM 0xff
 #define COVEY_WINDOWS (COVEY_BACKLOG_CELLS + COVEY_WINDOWS_IN_FLIGHT)
@@ -199,7 +211,9 @@ typedef struct covey_telemetry {
   uint32_t inside;   /* `recording` right after a window was closed */
   uint64_t opened_ms;
   covey_tables_t tables;
+#if COVEY_SHADOW
   covey_shadow_counts_t shadow;
+#endif
 #if COVEY_HEALTH
   covey_health_t health; /* since the last window closed */
   uint32_t drops_told;   /* of `drops` */

@@ -193,7 +193,8 @@ int covey_esp_idf_open(covey_esp_idf_t* esp, const char* partition,
   esp->client = client;
   esp->lock = unlocked;
   error = open_flash(esp, partition);
-  if (error == 0) error = covey_flash_store_open(&esp->identity, &port->flash, 0);
+  if (error == 0)
+    error = covey_flash_store_open(&esp->identity, &port->flash, 0, port->flash.erase_unit_bytes);
   if (error == 0) error = covey_psa_crypto(&port->crypto);
   if (error != 0) return error;
   esp->queue = xMessageBufferCreate(QUEUE_PIECES * sizeof esp->incoming);

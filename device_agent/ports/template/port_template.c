@@ -63,7 +63,7 @@ int port_open(covey_port_t* port) {
   port->flash.read = flash_read;
   port->flash.write = flash_write;
   port->flash.erase = flash_erase;
-  error = covey_flash_store_open(&identity, &port->flash, 0);
+  error = covey_flash_store_open(&identity, &port->flash, 0, port->flash.erase_unit_bytes);
   if (error == 0) error = covey_psa_crypto(&port->crypto);
   if (error != 0) return error;
   port->crypto.random = random_bytes;

@@ -169,7 +169,9 @@ int covey_zephyr_open(covey_zephyr_t* zephyr, uint8_t partition, struct mqtt_cli
   memset(zephyr, 0, sizeof *zephyr);
   zephyr->client = client;
   error = open_flash(zephyr, partition);
-  if (error == 0) error = covey_flash_store_open(&zephyr->identity, &port->flash, 0);
+  if (error == 0)
+    error =
+        covey_flash_store_open(&zephyr->identity, &port->flash, 0, port->flash.erase_unit_bytes);
   if (error == 0) error = covey_psa_crypto(&port->crypto);
   if (error != 0) return error;
   port->store = covey_flash_store_port(&zephyr->identity);

@@ -44,6 +44,13 @@ Device::Device(const DeviceOptions& device_options) : options(device_options) {
   port.flash = covey_host_flash_port(&flash);
   port.crypto = covey_openssl_crypto();
   port.store = covey_host_store_port(&store);
+  places.resize(options.outbox_places);
+  for (covey_host_store_t& place : places) {
+    covey_host_store_memory(&place);
+    place_ports.push_back(covey_host_store_port(&place));
+  }
+  port.outbox = place_ports.data();
+  port.outbox_places = options.outbox_places;
   port.link = {this, publish, subscribe, unsubscribe};
 
   keys = options.keys;

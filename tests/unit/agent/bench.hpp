@@ -33,6 +33,7 @@ struct DeviceOptions {
   bool shadow = false;                   // a second runtime for candidates
   uint32_t arena_bytes = 1024;
   size_t piece_bytes = 0;  // deliver messages in pieces; 0: whole
+  uint32_t outbox_places = 0;
   covey_times_t times{};
 };
 
@@ -61,6 +62,8 @@ class Device {
   DeviceOptions options;
   covey_host_flash_t flash{};
   covey_host_store_t store{};
+  std::vector<covey_host_store_t> places;  // of the port's outbox
+  std::vector<covey_store_t> place_ports;
   covey_port_t port{};
   covey_retained_t retained{};
   std::vector<FakeRuntime> runtimes;

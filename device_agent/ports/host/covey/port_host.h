@@ -71,7 +71,7 @@ void covey_host_flash_power_on(covey_host_flash_t* flash);
 covey_flash_t covey_host_flash_port(covey_host_flash_t* flash);
 
 typedef struct covey_host_store {
-  uint8_t bytes[COVEY_STORE_BYTES_MAX];
+  uint8_t bytes[COVEY_SEND_BYTES_MIN]; /* room for a place of the outbox */
   size_t size;
   char path[512]; /* empty: memory */
   bool dead;
