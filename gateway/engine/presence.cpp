@@ -6,7 +6,7 @@ namespace covey::engine {
 namespace {
 
 constexpr uint32_t kBootFlapsMax = 3;
-constexpr size_t kAckStreamsMax = 6;  // 256 bytes
+constexpr size_t kAckStreamsMax = 6;  // of one message: 256 bytes
 
 void heard(Turn& turn, Device& device, uint64_t boot_id, uint64_t uptime_ms) {
   Session& session = turn.session(device.id);
@@ -36,6 +36,52 @@ void note_counter(Turn& turn, Device& device, uint64_t goal_counter) {
   if (goal_counter == device.goal_counter_seen && !device.goal_dirty) return;
   turn.change(device).goal_counter_seen = goal_counter;
   if (goal_counter >= device.goal_counter) device.goal_dirty = false;
+}
+
+std::set<StreamKey> take_heard(State& state, const DeviceId& device) {
+  std::set<StreamKey> heard;
+  auto it = state.heard.lower_bound({device, 0, Digest{}});
+  while (it != state.heard.end() && std::get<0>(*it) == device) {
+    heard.insert(state.heard.extract(it++));
+  }
+  return heard;
+}
+
+// One boot of a device: the streams that were heard, then its newest ones as far as there is room.
+// More than one message where the limit on the wire is below what was heard; at least one.
+void acknowledge(Turn& turn, const Device& device, uint64_t boot_id,
+                 const std::set<StreamKey>& heard) {
+  struct Entry {
+    bool heard = false;
+    uint64_t order = 0;
+    const StreamRecord* record = nullptr;
+    auto operator<=>(const Entry&) const = default;
+  };
+  State& state = turn.state;
+  std::vector<Entry> streams;
+  for (auto it = state.streams.lower_bound({device.id, boot_id, Digest{}});
+       it != state.streams.end() && std::get<0>(it->first) == device.id &&
+       std::get<1>(it->first) == boot_id;
+       ++it) {
+    streams.push_back({heard.contains(it->first), it->second.order, &it->second});
+  }
+  std::sort(streams.begin(), streams.end(), std::greater<>());
+  const auto reported = static_cast<size_t>(std::count_if(
+      streams.begin(), streams.end(), [](const Entry& entry) { return entry.heard; }));
+  if (streams.size() > kAckStreamsMax) streams.resize(std::max(reported, kAckStreamsMax));
+  auto next = streams.begin();
+  do {
+    // The number of the last status is of the boot that runs.
+    AckMessage ack{.boot_id = boot_id,
+                   .status_number = boot_id == device.boot_id ? device.status_number : 0,
+                   .credit = turn.config.report_credit};
+    for (; next != streams.end() && ack.streams.size() < kAckStreamsMax; ++next) {
+      const monitoring::StreamAck mark = monitoring::ack(next->record->mark);
+      ack.streams.push_back(
+          {prefix_of(next->record->manifest), static_cast<uint32_t>(mark.cumulative), mark.bitmap});
+    }
+    turn.emit(PublishAck{device.id, device.shard, std::move(ack), order_key(state, device)});
+  } while (next != streams.end());
 }
 
 }  // namespace
@@ -140,6 +186,7 @@ void flush_acks(Turn& turn) {
   for (auto due = state.ack_due.begin(); due != state.ack_due.end();) {
     const auto found = state.devices.find(*due);
     if (found == state.devices.end()) {
+      take_heard(state, *due);
       due = state.ack_due.erase(due);
       continue;
     }
@@ -151,27 +198,11 @@ void flush_acks(Turn& turn) {
       continue;
     }
     session.last_ack = turn.now.mono;
-    AckMessage ack{.boot_id = device.boot_id,
-                   .status_number = device.status_number,
-                   .credit = turn.config.report_credit};
-    // The newest streams of this boot: an acknowledgement has its limit on the wire.
-    std::vector<const StreamRecord*> streams;
-    const StreamKey first{device.id, device.boot_id, Digest{}};
-    for (auto it = state.streams.lower_bound(first);
-         it != state.streams.end() && std::get<0>(it->first) == device.id &&
-         std::get<1>(it->first) == device.boot_id;
-         ++it) {
-      streams.push_back(&it->second);
-    }
-    std::sort(streams.begin(), streams.end(),
-              [](const auto* a, const auto* b) { return a->order > b->order; });
-    if (streams.size() > kAckStreamsMax) streams.resize(kAckStreamsMax);
-    for (const StreamRecord* record : streams) {
-      const monitoring::StreamAck mark = monitoring::ack(record->mark);
-      ack.streams.push_back(
-          {prefix_of(record->manifest), static_cast<uint32_t>(mark.cumulative), mark.bitmap});
-    }
-    turn.emit(PublishAck{device.id, device.shard, std::move(ack), order_key(state, device)});
+    // Reports may be of earlier boots: devices keep over a reboot what was not acknowledged.
+    const std::set<StreamKey> heard = take_heard(state, device.id);
+    std::set<uint64_t> boots{device.boot_id};
+    for (const StreamKey& key : heard) boots.insert(std::get<1>(key));
+    for (const uint64_t boot_id : boots) acknowledge(turn, device, boot_id, heard);
     due = state.ack_due.erase(due);
   }
 }

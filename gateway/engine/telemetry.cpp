@@ -20,12 +20,14 @@ StreamRecord& stream(Turn& turn, const Device& device, uint64_t boot_id, const D
   const StreamKey key{device.id, boot_id, manifest};
   const auto found = state.streams.find(key);
   if (found != state.streams.end()) return found->second;
-  // Keep the last boots only: the one that was first heard of longest ago is forgotten.
+  // Keep the last boots only: the one that was first heard of longest ago is forgotten. The boot
+  // that runs stays, however many earlier ones still have something to say.
   std::map<uint64_t, uint64_t> boots;  // boot -> newest order
   const auto begin = state.streams.lower_bound({device.id, 0, Digest{}});
   for (auto it = begin; it != state.streams.end() && std::get<0>(it->first) == device.id; ++it) {
+    const bool runs = std::get<1>(it->first) == device.boot_id;
     uint64_t& order = boots[std::get<1>(it->first)];
-    order = std::max(order, it->second.order);
+    order = runs ? ~uint64_t{0} : std::max(order, it->second.order);
   }
   if (!boots.contains(boot_id) && boots.size() >= kBootsPerDeviceMax) {
     const auto oldest =
@@ -36,6 +38,7 @@ StreamRecord& stream(Turn& turn, const Device& device, uint64_t boot_id, const D
          std::get<1>(it->first) == oldest->first;) {
       turn.write(RemoveStream{device.id, oldest->first, it->second.manifest});
       turn.dirty_streams.erase(it->first);
+      state.heard.erase(it->first);
       it = state.streams.erase(it);
     }
   }
@@ -96,7 +99,10 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   const Digest manifest = manifest_of(state, report.manifest);
   const auto known = state.artifacts.find(manifest);
   const std::string cohort = cohort_of(state, device, manifest);
+  const StreamKey key{device.id, report.boot_id, manifest};
   StreamRecord& record = stream(turn, device, report.boot_id, manifest);
+  // Acknowledged whatever comes of it, or the device would repeat it for ever.
+  state.heard.insert(key);
   const monitoring::WindowNumber number{
       .seq = report.sequence,
       .base_seq = report.base_sequence,
@@ -116,7 +122,6 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
     admission = monitoring::accept(record.mark, number);
     quarantined = admission == monitoring::Admission::kContradiction;
   }
-  const StreamKey key{device.id, report.boot_id, manifest};
   if (!(record.mark == mark_before)) turn.dirty_streams.insert(key);
   const uint64_t lost_now = record.mark.lost_windows;
   if (lost_now != lost_before) {

@@ -1,0 +1,204 @@
+// Devices keep over a reboot what was not acknowledged, and then say it as it was: with the boot id
+// of the earlier boot, after the hello of the one that runs.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "gateway/engine/queries.hpp"
+#include "gateway/engine/turn.hpp"
+#include "tests/unit/engine/site.hpp"
+
+namespace covey::test {
+namespace {
+
+using engine::Drop;
+const ModelName kBearing("bearing");
+
+class EarlierBoot : public testing::Test {
+ protected:
+  EarlierBoot() {
+    site.push({1, 0, 0});
+    site.join("d");
+    site.run("d", {1, 0, 0});
+    site.pass(1s);
+    site.on_said = [this](const engine::Effect& effect) {
+      if (const auto* ack = std::get_if<engine::PublishAck>(&effect)) acks.push_back(ack->ack);
+    };
+  }
+  uint64_t boot() { return site.device("d").boot_id; }
+  uint64_t counted() const { return engine::count_inferences(site.state(), kBearing).inferences; }
+  void reboot() {
+    site.reboot("d");
+    site.hello("d");
+    site.pass(1s);
+    acks.clear();
+  }
+  size_t acks_of(uint64_t boot_id) const {
+    return static_cast<size_t>(std::count_if(
+        acks.begin(), acks.end(), [&](const auto& ack) { return ack.boot_id == boot_id; }));
+  }
+  // What the last acknowledgement of a boot says of a stream; nullptr: nothing.
+  const engine::StreamAckMessage* said(uint64_t boot_id, const engine::Prefix& manifest) const {
+    const auto last = std::find_if(acks.rbegin(), acks.rend(),
+                                   [&](const auto& ack) { return ack.boot_id == boot_id; });
+    if (last == acks.rend()) return nullptr;
+    const auto stream = std::find_if(last->streams.begin(), last->streams.end(),
+                                     [&](const auto& entry) { return entry.manifest == manifest; });
+    return stream == last->streams.end() ? nullptr : &*stream;
+  }
+  void expect_acknowledged(const engine::ReportMessage& report) {
+    site.report("d", report);
+    site.pass(1s);
+    const engine::StreamAckMessage* stream = said(report.boot_id, report.manifest);
+    ASSERT_NE(stream, nullptr);
+    const bool covered = report.sequence <= stream->cumulative ||
+                         (stream->bitmap >> (report.sequence - stream->cumulative - 1) & 1) != 0;
+    EXPECT_TRUE(covered) << "window " << report.sequence;
+    EXPECT_TRUE(site.state().heard.empty());
+    acks.clear();
+  }
+  Site site;
+  std::vector<engine::AckMessage> acks;
+};
+
+TEST_F(EarlierBoot, ItsReportsAreAcknowledgedApartFromThoseOfThisOne) {
+  site.status("d");
+  const auto first = site.window("d", 10);
+  const auto second = site.window("d", 20);
+  const uint64_t earlier = boot();
+  reboot();
+  site.status("d");
+  site.report("d", second);
+  site.report("d", first);
+  site.report("d", site.window("d", 5));
+  site.pass(1s);
+  EXPECT_EQ(counted(), 35U);
+  ASSERT_NE(said(earlier, first.manifest), nullptr);
+  EXPECT_EQ(said(earlier, first.manifest)->cumulative, 2U);
+  ASSERT_NE(said(boot(), first.manifest), nullptr);
+  EXPECT_EQ(said(boot(), first.manifest)->cumulative, 1U);
+  for (const engine::AckMessage& ack : acks) {
+    EXPECT_EQ(ack.status_number, ack.boot_id == boot() ? 1U : 0U);
+    EXPECT_GT(ack.credit, 0U);
+  }
+  site.check_reload();
+}
+
+TEST_F(EarlierBoot, IsAcknowledgedOncePerIntervalAndOnlyWhenItWasHeard) {
+  std::vector<engine::ReportMessage> stored;
+  for (int i = 0; i < 5; ++i) stored.push_back(site.window("d", 10));
+  const uint64_t earlier = boot();
+  reboot();
+  for (const auto& report : stored) site.report("d", report);
+  EXPECT_EQ(acks_of(earlier), 1U) << "the first at once, the rest wait for the interval";
+  site.pass(site.engine().config().ack_interval);
+  EXPECT_EQ(acks_of(earlier), 2U);
+  site.report("d", site.window("d", 5));
+  site.pass(1s);
+  EXPECT_EQ(acks_of(earlier), 2U);
+}
+
+TEST_F(EarlierBoot, WhatIsNotCountedIsAcknowledgedToo) {
+  const auto good = site.window("d", 10);
+  auto wrong = site.window("d", 10);
+  wrong.counts.classes = {10, 10};
+  auto unknown = site.window("d", 10);
+  unknown.manifest = {9, 9, 9, 9, 9, 9, 9, 9};
+  reboot();
+  expect_acknowledged(good);
+  expect_acknowledged(good);
+  EXPECT_EQ(site.drops(Drop::kReportDuplicate), 1U);
+  expect_acknowledged(wrong);
+  expect_acknowledged(wrong);
+  EXPECT_EQ(site.drops(Drop::kReportQuarantined), 1U);
+  expect_acknowledged(unknown);
+  EXPECT_EQ(site.drops(Drop::kUnknownManifest), 1U);
+  EXPECT_EQ(counted(), 10U);
+  site.check_reload();
+}
+
+TEST_F(EarlierBoot, TooOldIsAcknowledged) {
+  // More gaps than a mark remembers: whether the first window was lost can't be told any more.
+  const auto first = site.window("d", 1);
+  std::vector<engine::ReportMessage> later;
+  for (size_t i = 0; i < 2 * monitoring::kGapsMax + 4; ++i) later.push_back(site.window("d", 1));
+  reboot();
+  for (size_t i = 0; i < later.size(); i += 2) {
+    later[i].base_sequence = later[i].sequence;
+    site.report("d", later[i]);
+  }
+  site.pass(1s);
+  const uint64_t before = counted();
+  expect_acknowledged(first);
+  EXPECT_EQ(counted(), before);
+  EXPECT_EQ(site.drops(Drop::kReportDuplicate), 1U);
+  EXPECT_EQ(engine::count_inferences(site.state(), kBearing).duplicates, 0U) << "not told apart";
+}
+
+TEST_F(EarlierBoot, ImplausibleIsDroppedWithoutAWord) {
+  auto zero = site.window("d", 10);
+  zero.sequence = 0;
+  reboot();
+  site.report("d", zero);
+  site.pass(1s);
+  EXPECT_EQ(site.drops(Drop::kReportInvalid), 1U);
+  EXPECT_EQ(acks_of(zero.boot_id), 0U);
+  EXPECT_FALSE(acks.empty()) << "the boot that runs";
+}
+
+TEST_F(EarlierBoot, ARestartOfTheGatewayForgetsNeitherMarksNorAcknowledgements) {
+  const auto first = site.window("d", 10);
+  const auto second = site.window("d", 10);
+  reboot();
+  expect_acknowledged(first);
+  site.restart();
+  site.pass(1s);
+  acks.clear();
+  expect_acknowledged(first);  // no hello since: its acknowledgement was lost
+  expect_acknowledged(second);
+  EXPECT_EQ(counted(), 20U);
+  site.check_reload();
+}
+
+TEST_F(EarlierBoot, MoreStreamsThanOneMessageHoldsAreAllAcknowledged) {
+  std::vector<engine::ReportMessage> stored;
+  for (uint8_t i = 0; i < 15; ++i) {
+    stored.push_back(site.window("d", 1));
+    stored.back().manifest = {9, 9, 9, 9, 9, 9, 9, i};
+    stored.back().sequence = 1;
+  }
+  const uint64_t earlier = boot();
+  reboot();
+  for (const auto& report : stored) site.report("d", report);
+  site.pass(1s);
+  std::set<engine::Prefix> told;
+  for (const engine::AckMessage& ack : acks) {
+    EXPECT_LE(ack.streams.size(), 6U);
+    if (ack.boot_id != earlier) continue;
+    for (const auto& stream : ack.streams) told.insert(stream.manifest);
+  }
+  EXPECT_EQ(told.size(), stored.size());
+  // An old one alone, not among the newest.
+  expect_acknowledged(stored.front());
+}
+
+TEST_F(EarlierBoot, ManyOfThemDoNotPushOutTheOneThatRuns) {
+  std::vector<engine::ReportMessage> stored;
+  for (size_t i = 0; i < 2 * engine::kBootsPerDeviceMax; ++i) {
+    stored.push_back(site.window("d", 10));
+    reboot();
+  }
+  const auto running = site.window("d", 10);
+  site.report("d", running);
+  for (const auto& report : stored) {
+    expect_acknowledged(report);
+    EXPECT_LE(site.state().streams.size(), engine::kBootsPerDeviceMax);
+  }
+  const uint64_t before = counted();
+  site.report("d", running);
+  EXPECT_EQ(counted(), before);
+  site.check_reload();
+}
+
+}  // namespace
+}  // namespace covey::test
