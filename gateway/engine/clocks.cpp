@@ -35,7 +35,8 @@ void notice_wall_clock(Turn& turn) {
               text_of(moved) + ": schedules and retention wait for a day");
   for (auto& [id, session] : state.sessions) {
     // Where a device's uptime lies on the wall is not known any more.
-    session.offset_known = false;
+    session.offset.reset();
+    session.offset_before.reset();
     session.reported_until = Millis{0};
   }
   abandon_windows(turn);

@@ -17,11 +17,10 @@ void heard(Turn& turn, Device& device, uint64_t boot_id, uint64_t uptime_ms) {
     turn.state.reconcile_due.insert(device.id);
   }
   const Millis offset = turn.now.wall - Millis{uptime_ms};
-  if (!session.offset_known || session.offset_boot != boot_id || offset < session.offset) {
-    session.offset = offset;
-    session.offset_boot = boot_id;
-    session.offset_known = true;
-  }
+  const bool other_boot = session.offset && session.offset->boot_id != boot_id;
+  if (other_boot) std::swap(session.offset, session.offset_before);
+  const bool known = session.offset && session.offset->boot_id == boot_id;
+  if (!known || offset < session.offset->offset) session.offset = {boot_id, offset};
 }
 
 void take_reports(Turn& turn, Device& device, const std::vector<ModelReport>& reports) {

@@ -35,16 +35,21 @@ struct KnownArtifact {
   monitoring::Shape shape;
 };
 
+// Where the uptime of a boot lies: wall = uptime + offset, the smallest that was seen.
+struct BootOffset {
+  uint64_t boot_id = 0;
+  Millis offset{0};
+};
+
 // Soft state: expires, is not stored.
 struct Session {
   bool online = false;
   bool said_hello = false;  // since coveyd started, or since a restore was noticed
   uint32_t connection = 0;
-  Millis last_heard{0};       // mono
-  Millis last_heard_wall{0};  // of any message; a device's row keeps hello and status only
-  Millis offset{0};           // wall = uptime + offset: the smallest seen in this boot
-  bool offset_known = false;
-  uint64_t offset_boot = 0;
+  Millis last_heard{0};              // mono
+  Millis last_heard_wall{0};         // of any message; a device's row keeps hello and status only
+  std::optional<BootOffset> offset;  // of the newest boot that was heard
+  std::optional<BootOffset> offset_before;  // of the one before it
   Millis last_report_observed{0};
   Millis reported_until{0};  // wall time up to which windows have come in
   Millis last_ack{0};        // mono

@@ -68,6 +68,13 @@ bool plausible(const ReportMessage& report) {
          report.merged > 0 && report.inferences_total >= report.counts.inferences;
 }
 
+std::optional<Millis> offset_of(const Session& session, uint64_t boot_id) {
+  for (const auto* boot : {&session.offset, &session.offset_before}) {
+    if (*boot && (*boot)->boot_id == boot_id) return (*boot)->offset;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string canary_cohort(const RolloutName& rollout) { return rollout.str() + "/canary"; }
@@ -157,17 +164,22 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   sums.inferences += report.counts.inferences;
   sums.errors += report.counts.errors;
 
-  const Millis offset =
-      session.offset_known ? session.offset : turn.now.wall - Millis{report.t1_ms};
-  const Millis end = offset + Millis{report.t1_ms};
-  session.reported_until = std::max(session.reported_until, end);
+  const std::optional<Millis> known_offset = offset_of(session, report.boot_id);
+  // The latest that it can be.
+  const Millis offset = known_offset.value_or(turn.now.wall - Millis{report.t1_ms});
+  // With a boot's offset known, another boot's report is of some earlier time.
+  const bool placed = known_offset || !session.offset;
+  if (placed) {
+    session.reported_until = std::max(session.reported_until, offset + Millis{report.t1_ms});
+  }
   const auto window_at = [&](uint64_t uptime_ms) {
     return (offset + Millis{uptime_ms}) / turn.config.window;
   };
-  // What was merged over more than two regular windows has lost its time: cumulative views only.
+  // What was merged over more than two regular windows has lost its time, as has a report of a boot
+  // that the gateway did not meet: cumulative views only.
   const int64_t index = window_at(report.t0_ms + (report.t1_ms - report.t0_ms) / 2);
   const int64_t oldest = turn.now.wall / turn.config.window - turn.config.windows_kept;
-  if (report.merged <= 2 && index >= oldest && report.counts.inferences > 0) {
+  if (placed && report.merged <= 2 && index >= oldest && report.counts.inferences > 0) {
     OpenWindow& window = state.windows[{manifest, index}];
     if (window.closed) ++state.counters.windows_late;
     window.add(device.id, cohort, report.counts);

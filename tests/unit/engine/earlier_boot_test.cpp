@@ -200,5 +200,108 @@ TEST_F(EarlierBoot, ManyOfThemDoNotPushOutTheOneThatRuns) {
   site.check_reload();
 }
 
+// Where in time reports of earlier boots belong. Uptime begins anew with each boot.
+class EarlierBootTime : public EarlierBoot {
+ protected:
+  EarlierBootTime() { site.pass(10min, 1s); }
+  void boot_now() {
+    site.reboot("d");
+    engine::HelloMessage hello = site.hello_of("d");
+    hello.uptime_ms = 100;
+    site.send("d", hello);
+  }
+  int64_t index_now() const { return site.now().wall / site.engine().config().window; }
+  const engine::Session& session() const { return site.state().sessions.at(DeviceId("d")); }
+  // Of the inferences that are in windows: per index.
+  std::map<int64_t, uint64_t> windows() const {
+    std::map<int64_t, uint64_t> counts;
+    for (const auto& [id, window] : site.state().windows) {
+      for (const auto& [key, sums] : window.devices) counts[id.second] += sums.inferences;
+    }
+    return counts;
+  }
+  int64_t index_of_sample(const engine::ReportMessage& report) const {
+    return site.state()
+        .inferences.at(DeviceId("d"))
+        .samples.at({report.boot_id, report.samples.at(0).inference})
+        .window;
+  }
+};
+
+TEST_F(EarlierBootTime, OfTheBootBeforeIsPlacedByItsOwnUptime) {
+  const auto report = site.window("d", 10, -1, 1);
+  const int64_t made = index_now();
+  const Millis end = site.now().wall;
+  site.pass(2min, 1s);
+  boot_now();
+  site.report("d", report);
+  EXPECT_EQ(windows(), (std::map<int64_t, uint64_t>{{made, 10}}));
+  EXPECT_EQ(index_of_sample(report), made);
+  EXPECT_LE(session().reported_until, end);
+  site.check_reload();
+}
+
+TEST_F(EarlierBootTime, OfABootThatWasNeverMetCountsInTotalsOnly) {
+  const auto report = site.window("d", 10, -1, 1);
+  site.reboot("d");  // and nobody hears of it
+  const auto unheard = site.window("d", 7);
+  site.pass(2min, 1s);
+  boot_now();
+  boot_now();
+  for (const auto& stored : {report, unheard}) site.report("d", stored);
+  EXPECT_EQ(counted(), 17U);
+  EXPECT_TRUE(windows().empty());
+  EXPECT_EQ(session().reported_until, Millis{0});
+  EXPECT_EQ(site.state().counters.windows_late, 2U);
+  EXPECT_EQ(index_of_sample(report), index_now()) << "not later than now";
+  site.check_reload();
+}
+
+TEST_F(EarlierBootTime, AStartOfTheGatewayForgetsWhereBootsLie) {
+  const auto first = site.window("d", 10);
+  const auto second = site.window("d", 20);
+  site.pass(2min, 1s);
+  site.reboot("d");
+  site.restart();
+  // No hello since: as if it came just in time.
+  site.report("d", first);
+  EXPECT_EQ(windows(), (std::map<int64_t, uint64_t>{{index_now(), 10}}));
+  const Millis until = session().reported_until;
+  site.pass(1s);
+  site.hello("d");
+  site.report("d", second);
+  EXPECT_EQ(counted(), 30U);
+  EXPECT_EQ(windows(), (std::map<int64_t, uint64_t>{{index_now(), 10}}));
+  EXPECT_EQ(session().reported_until, until);
+  site.check_reload();
+}
+
+TEST_F(EarlierBootTime, AHelloThatComesAgainKeepsBothBootsInPlace) {
+  const auto report = site.window("d", 10);
+  const int64_t made = index_now();
+  engine::HelloMessage late = site.hello_of("d");
+  site.pass(2min, 1s);
+  boot_now();
+  const auto newer = site.window("d", 20);
+  site.send("d", late);  // two minutes on its way: no reason to move its boot
+  site.hello("d");
+  site.report("d", report);
+  EXPECT_EQ(windows(), (std::map<int64_t, uint64_t>{{made, 10}}));
+  EXPECT_EQ(session().offset->boot_id, newer.boot_id);
+  EXPECT_EQ(session().offset_before->boot_id, report.boot_id);
+}
+
+TEST_F(EarlierBootTime, AStepOfTheWallClockForgetsBoth) {
+  const auto report = site.window("d", 10);
+  boot_now();
+  site.step_wall(1h);
+  site.pass(1s);
+  EXPECT_FALSE(session().offset || session().offset_before);
+  site.status("d");
+  site.report("d", report);
+  EXPECT_EQ(counted(), 10U);
+  EXPECT_TRUE(windows().empty());
+}
+
 }  // namespace
 }  // namespace covey::test
