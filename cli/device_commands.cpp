@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.hpp"
+#include "cli/device_view.hpp"
 #include "covey/v1/devices.pb.h"
 
 namespace covey::cli {
@@ -128,7 +129,9 @@ void add_device_commands(CLI::App& app, Invocation& invocation) {
     v1::GetDeviceRequest request;
     request.set_name("devices/" + options->words.front());
     return call_and_print<v1::GetDeviceResponse>(invocation, request, [&](const auto& response) {
-      return device_page(invocation, response.device());
+      std::string page = device_page(invocation, response.device());
+      for (const v1::InferenceTotal& total : response.totals()) page += "\n" + device_total(total);
+      return page;
     });
   });
 

@@ -81,6 +81,25 @@ struct Shape {
 // An empty WindowCounts{} is the neutral element.
 void merge(WindowCounts& target, const WindowCounts& from);
 
+// Energy and health of many windows, without what belongs to a span of time.
+struct Health {
+  uint64_t energy_inferences = 0;  // whose energy was measured
+  uint64_t energy_sum_uj = 0;      // of these
+  // As in WindowCounts; 0 of a size: nobody said.
+  uint64_t rejects = 0;
+  uint64_t drops = 0;
+  uint64_t saturated = 0;
+  uint64_t watchdog_resets = 0;
+  uint64_t heap_free_min_bytes = 0;
+  uint64_t arena_used_max_bytes = 0;
+  uint64_t stack_used_max_bytes = 0;
+
+  bool operator==(const Health&) const = default;
+};
+// Counts are added (saturating), sizes merge as extremes; Health{} is the neutral element.
+void merge(Health& target, const WindowCounts& from);
+void merge(Health& target, const Health& from);
+
 // Quarantines what cannot be true. Errors: WINDOW_SHAPE (other vectors than the shape promises),
 // WINDOW_CONTRADICTION (counts that no run of the device can produce); the message names the field.
 Status check(const WindowCounts& window, const Shape& shape);

@@ -146,6 +146,7 @@ struct TotalRecord {
   uint64_t errors = 0;
   uint64_t duplicates = 0;
   uint64_t quarantined = 0;
+  monitoring::Health health;
 
   bool operator==(const TotalRecord&) const = default;
 };

@@ -50,6 +50,8 @@ struct Totals {
   uint64_t quarantined = 0;
 };
 Totals count_inferences(const State& state, const ModelName& model);
+// Of one device, per release that the gateway knows.
+std::map<ReleaseId, TotalRecord> count_inferences(const State& state, const DeviceId& device);
 
 struct HistogramView {
   std::string name;  // feature, or "classes"

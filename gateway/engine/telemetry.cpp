@@ -163,6 +163,7 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   ++sums.windows;
   sums.inferences += report.counts.inferences;
   sums.errors += report.counts.errors;
+  monitoring::merge(sums.health, report.counts);
 
   const std::optional<Millis> known_offset = offset_of(session, report.boot_id);
   // The latest that it can be.

@@ -18,6 +18,7 @@ void add(TotalRecord& to, const TotalRecord& from) {
   to.errors += from.errors;
   to.duplicates += from.duplicates;
   to.quarantined += from.quarantined;
+  monitoring::merge(to.health, from.health);
 }
 
 std::optional<ReleaseId> most_used(const State& state, const ModelName& model) {
@@ -64,6 +65,20 @@ Totals count_inferences(const State& state, const ModelName& model) {
     totals.quarantined += record.quarantined;
   }
   return totals;
+}
+
+std::map<ReleaseId, TotalRecord> count_inferences(const State& state, const DeviceId& device) {
+  std::map<ReleaseId, TotalRecord> releases;
+  for (auto total = state.totals.lower_bound({device, Digest{}, ""});
+       total != state.totals.end() && std::get<0>(total->first) == device; ++total) {
+    const auto known = state.artifacts.find(total->second.manifest);
+    if (known == state.artifacts.end()) continue;
+    TotalRecord& sums = releases[known->second.release];
+    sums.device = device;
+    sums.manifest = total->second.manifest;
+    add(sums, total->second);
+  }
+  return releases;
 }
 
 Result<DriftView> view_drift(const State& state, const EngineConfig& config, const ModelName& model,

@@ -47,7 +47,9 @@ const Table& RowOf<TotalRecord>::table() {
   static const Table table{
       "totals",
       {"device", "manifest", "cohort"},
-      {"inferences", "windows", "windows_lost", "errors", "duplicates", "quarantined"}};
+      {"inferences", "windows", "windows_lost", "errors", "duplicates", "quarantined",
+       "energy_inferences", "energy_sum_uj", "rejects", "drops", "saturated", "watchdog_resets",
+       "heap_free_min_bytes", "arena_used_max_bytes", "stack_used_max_bytes"}};
   return table;
 }
 void RowOf<TotalRecord>::bind(Statement& to, const TotalRecord& r) {
@@ -59,7 +61,16 @@ void RowOf<TotalRecord>::bind(Statement& to, const TotalRecord& r) {
       .number(r.windows_lost)
       .number(r.errors)
       .number(r.duplicates)
-      .number(r.quarantined);
+      .number(r.quarantined)
+      .number(r.health.energy_inferences)
+      .number(r.health.energy_sum_uj)
+      .number(r.health.rejects)
+      .number(r.health.drops)
+      .number(r.health.saturated)
+      .number(r.health.watchdog_resets)
+      .number(r.health.heap_free_min_bytes)
+      .number(r.health.arena_used_max_bytes)
+      .number(r.health.stack_used_max_bytes);
 }
 TotalRecord RowOf<TotalRecord>::read(Row& row) {
   TotalRecord r;
@@ -72,6 +83,15 @@ TotalRecord RowOf<TotalRecord>::read(Row& row) {
   r.errors = row.number<uint64_t>();
   r.duplicates = row.number<uint64_t>();
   r.quarantined = row.number<uint64_t>();
+  r.health.energy_inferences = row.number<uint64_t>();
+  r.health.energy_sum_uj = row.number<uint64_t>();
+  r.health.rejects = row.number<uint64_t>();
+  r.health.drops = row.number<uint64_t>();
+  r.health.saturated = row.number<uint64_t>();
+  r.health.watchdog_resets = row.number<uint64_t>();
+  r.health.heap_free_min_bytes = row.number<uint64_t>();
+  r.health.arena_used_max_bytes = row.number<uint64_t>();
+  r.health.stack_used_max_bytes = row.number<uint64_t>();
   return r;
 }
 

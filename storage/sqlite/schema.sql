@@ -271,7 +271,7 @@ CREATE TABLE totals (
   windows_lost INTEGER NOT NULL,
   errors INTEGER NOT NULL,
   duplicates INTEGER NOT NULL,
-  quarantined INTEGER NOT NULL,
+  quarantined INTEGER NOT NULL, energy_inferences INTEGER NOT NULL DEFAULT 0, energy_sum_uj INTEGER NOT NULL DEFAULT 0, rejects INTEGER NOT NULL DEFAULT 0, drops INTEGER NOT NULL DEFAULT 0, saturated INTEGER NOT NULL DEFAULT 0, watchdog_resets INTEGER NOT NULL DEFAULT 0, heap_free_min_bytes INTEGER NOT NULL DEFAULT 0, arena_used_max_bytes INTEGER NOT NULL DEFAULT 0, stack_used_max_bytes INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (device, manifest, cohort)
 ) STRICT, WITHOUT ROWID;
 

@@ -81,8 +81,16 @@ void list_devices(const CallPtr<v1::ListDevicesRequest, v1::ListDevicesResponse>
 void get_device(const CallPtr<v1::GetDeviceRequest, v1::GetDeviceResponse>& call) {
   Result<DeviceId> id = device_name(call->request.name(), "name");
   if (!id) return call->finish(id.error());
-  answer(call,
-         [id = *id](const engine::Engine& engine, auto& c) { return show_device(engine, id, c); });
+  answer(call, [id = *id](const engine::Engine& engine, auto& c) -> Status {
+    if (Status shown = show_device(engine, id, c); !shown) return shown;
+    for (const auto& [release, record] : engine::count_inferences(engine.state(), id)) {
+      v1::InferenceTotal& total = *c.response.add_totals();
+      total.set_device(id.str());
+      total.set_release(to_string(release));
+      fill(total, record);
+    }
+    return {};
+  });
 }
 
 void accept_devices(const CallPtr<v1::AcceptDevicesRequest, v1::AcceptDevicesResponse>& call) {

@@ -129,6 +129,23 @@ void fill(v1::Device& to, const engine::State& state, const Device& device) {
   to.set_sample_scale(device.settings.sample_scale);
 }
 
+void fill(v1::InferenceTotal& to, const TotalRecord& record) {
+  to.set_inferences(record.inferences);
+  to.set_windows(record.windows);
+  to.set_windows_lost(record.windows_lost);
+  to.set_errors(record.errors);
+  const monitoring::Health& health = record.health;
+  to.set_energy_inferences(health.energy_inferences);
+  to.set_energy_sum_uj(health.energy_sum_uj);
+  if (health.heap_free_min_bytes != 0) to.set_heap_free_min_bytes(health.heap_free_min_bytes);
+  if (health.arena_used_max_bytes != 0) to.set_arena_used_max_bytes(health.arena_used_max_bytes);
+  if (health.stack_used_max_bytes != 0) to.set_stack_used_max_bytes(health.stack_used_max_bytes);
+  to.set_drops(health.drops);
+  to.set_rejects(health.rejects);
+  to.set_watchdog_resets(health.watchdog_resets);
+  to.set_saturated(health.saturated);
+}
+
 void fill(v1::Release& to, const engine::State& state, const ReleaseRecord& release) {
   to.set_name(name_of(release.id));
   to.set_model(release.id.model.str());

@@ -19,6 +19,8 @@ void fill(v1::Deployment& to, const engine::State& state, const Deployment& depl
 void fill(v1::Alert& to, const monitoring::Alert& alert);
 void fill(v1::Histogram& to, const engine::HistogramView& view);
 void fill(v1::TrustedKey& to, const TrustedKeyRecord& key);
+// Counts only: whose they are is the caller's.
+void fill(v1::InferenceTotal& to, const TotalRecord& record);
 void fill(v1::Window& to, const engine::State& state, const WindowRecord& window);
 
 }  // namespace covey::api

@@ -68,23 +68,17 @@ void get_inference_totals(
   if (!model) return call->finish(model.error());
   answer(call, [model = *model](const engine::Engine& engine, auto& c) -> Status {
     const engine::Totals totals = engine::count_inferences(engine.state(), model);
-    const auto put = [](v1::InferenceTotal& to, const TotalRecord& record) {
-      to.set_inferences(record.inferences);
-      to.set_windows(record.windows);
-      to.set_windows_lost(record.windows_lost);
-      to.set_errors(record.errors);
-    };
     for (const auto& [key, record] : totals.devices) {
       v1::InferenceTotal& row = *c.response.add_devices();
       row.set_device(key.first.str());
       row.set_release(to_string(key.second));
-      put(row, record);
+      fill(row, record);
     }
     for (const auto& [key, record] : totals.cohorts) {
       v1::InferenceTotal& row = *c.response.add_cohorts();
       row.set_release(key.first);
       row.set_cohort(key.second);
-      put(row, record);
+      fill(row, record);
     }
     c.response.set_inferences(totals.inferences);
     c.response.set_windows_lost(totals.windows_lost);

@@ -94,8 +94,11 @@ class Settings(unittest.TestCase):
         self.assertEqual(int(self.devices()[0]["sample_scale"]), 32768)
         site_process.until(lambda: self.site.metric("covey_reports_total") >= 3 * DEVICES,
                            "agents report each second")
+        site_process.until(lambda: int(self.devices()[0].get("inferences", 0)) > 0,
+                           "what it counted is here")
         page = self.covey("device", "get", self.devices()[0]["name"].split("/")[-1])
         self.assertIn("reports every 1 s, 50 % of the samples", page)
+        self.assertRegex(page, r"\nbearing-vibration@1\.0\.0\n  inferences  [1-9]")
         self.assertEqual(self.site.stop(), 0)
 
         self.site.config = self.config("report_interval: 20m")

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "covey/v1/monitoring.pb.h"
+#include "gateway/adapters/grpc/messages.hpp"
 #include "tests/integration/grpc/api_fixture.hpp"
 
 namespace covey {
@@ -69,6 +70,36 @@ TEST_F(Api, labels_devices_only_while_the_etag_holds) {
   const passwd* self = getpwuid(geteuid());
   ASSERT_NE(self, nullptr);
   EXPECT_EQ(audit->entries(0).actor(), std::string("unix:") + self->pw_name);
+}
+
+TEST(ApiMessages, a_size_that_was_never_told_is_absent) {
+  TotalRecord record;
+  record.inferences = 20;
+  v1::InferenceTotal silent;
+  api::fill(silent, record);
+  EXPECT_EQ(silent.inferences(), 20U);
+  EXPECT_FALSE(silent.has_heap_free_min_bytes() || silent.has_arena_used_max_bytes() ||
+               silent.has_stack_used_max_bytes());
+  record.health = {.energy_inferences = 1,
+                   .energy_sum_uj = 2,
+                   .rejects = 3,
+                   .drops = 4,
+                   .saturated = 5,
+                   .watchdog_resets = 6,
+                   .heap_free_min_bytes = 7,
+                   .arena_used_max_bytes = 8,
+                   .stack_used_max_bytes = 9};
+  v1::InferenceTotal told;
+  api::fill(told, record);
+  EXPECT_EQ(told.energy_inferences(), 1U);
+  EXPECT_EQ(told.energy_sum_uj(), 2U);
+  EXPECT_EQ(told.rejects(), 3U);
+  EXPECT_EQ(told.drops(), 4U);
+  EXPECT_EQ(told.saturated(), 5U);
+  EXPECT_EQ(told.watchdog_resets(), 6U);
+  EXPECT_EQ(told.heap_free_min_bytes(), 7U);
+  EXPECT_EQ(told.arena_used_max_bytes(), 8U);
+  EXPECT_EQ(told.stack_used_max_bytes(), 9U);
 }
 
 TEST_F(Api, takes_a_signed_release_once_and_for_all) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/device_view.hpp"
 #include "cli/plot.hpp"
 #include "cli/rollout_view.hpp"
 
@@ -48,6 +49,40 @@ TEST(Plot, shows_shares_on_one_scale) {
   EXPECT_NE(plot.find("50.0 %"), std::string::npos);
   EXPECT_NE(plot.find("100.0 %"), std::string::npos);
   EXPECT_FALSE(plot_bins({{"a", 0, 0}}, {}).empty());
+}
+
+TEST(DeviceView, shows_what_a_device_told_and_nothing_else) {
+  v1::InferenceTotal total;
+  total.set_release("bearing@1.0.0");
+  total.set_inferences(12'345);
+  EXPECT_EQ(device_total(total),
+            "bearing@1.0.0\n"
+            "  inferences  12,345\n"
+            "  errors      0\n");
+  EXPECT_EQ(to_json(total).find("heap_free_min_bytes"), std::string::npos) << "0 would be a size";
+  total.set_errors(2);
+  total.set_energy_inferences(1'000);
+  total.set_energy_sum_uj(812'500);
+  total.set_heap_free_min_bytes(5'000);
+  total.set_arena_used_max_bytes(20'480);
+  total.set_stack_used_max_bytes(1'200);
+  total.set_drops(3);
+  total.set_rejects(4);
+  total.set_watchdog_resets(1);
+  total.set_saturated(5);
+  EXPECT_EQ(device_total(total),
+            "bearing@1.0.0\n"
+            "  inferences  12,345\n"
+            "  errors      2\n"
+            "  energy      812.5 uJ per inference, mean of 1,000 measured\n"
+            "  heap        5,000 bytes free at least\n"
+            "  arena       20,480 bytes used at most\n"
+            "  stack       1,200 bytes used at most\n"
+            "  drops       3 inferences not made or not counted\n"
+            "  rejects     4 inputs refused\n"
+            "  resets      1 by the watchdog\n"
+            "  saturated   5 counts that had no room left\n");
+  EXPECT_NE(to_json(total).find("\"heap_free_min_bytes\": \"5000\""), std::string::npos);
 }
 
 TEST(RolloutView, exit_codes_follow_the_end) {

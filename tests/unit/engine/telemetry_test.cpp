@@ -109,6 +109,56 @@ TEST_F(Telemetry, LeavesWithoutATreeAndImpossibleEnergyAreQuarantined) {
   EXPECT_EQ(merged.heap_free_min_bytes, 700U);
 }
 
+TEST_F(Telemetry, EnergyAndHealthOfADeviceAreInItsTotals) {
+  make(2);
+  engine::ReportMessage first = site.window("d0", 10);
+  first.counts.energy = {4, 5};
+  first.counts.energy_sum_uj = 300;
+  first.counts.heap_free_min_bytes = 700;
+  first.counts.arena_used_max_bytes = 2'000;
+  first.counts.drops = 2;
+  first.counts.watchdog_resets = 1;
+  engine::ReportMessage second = site.window("d0", 10);
+  second.counts.energy = {1};
+  second.counts.energy_sum_uj = 7;
+  second.counts.heap_free_min_bytes = 900;
+  second.counts.arena_used_max_bytes = 1'500;
+  second.counts.stack_used_max_bytes = 400;
+  second.counts.rejects = 3;
+  second.counts.saturated = 4;
+  engine::ReportMessage wrong = site.window("d0", 10);
+  wrong.counts.classes = {10, 10};
+  wrong.counts.heap_free_min_bytes = 1;
+  site.report("d0", first);
+  site.report("d0", first);
+  site.report("d0", second);
+  site.report("d0", wrong);
+  site.report("d1", site.window("d1", 5));
+  const monitoring::Health expected{.energy_inferences = 10,
+                                    .energy_sum_uj = 307,
+                                    .rejects = 3,
+                                    .drops = 2,
+                                    .saturated = 4,
+                                    .watchdog_resets = 1,
+                                    .heap_free_min_bytes = 700,
+                                    .arena_used_max_bytes = 2'000,
+                                    .stack_used_max_bytes = 400};
+  const ReleaseId release{kBearing, {1, 0, 0}};
+  const auto of_d0 = engine::count_inferences(site.state(), DeviceId("d0"));
+  ASSERT_EQ(of_d0.size(), 1U);
+  EXPECT_EQ(of_d0.at(release).health, expected);
+  EXPECT_EQ(of_d0.at(release).inferences, 20U);
+  EXPECT_EQ(engine::count_inferences(site.state(), DeviceId("d1")).at(release).health,
+            monitoring::Health{});
+  EXPECT_EQ(engine::count_inferences(site.state(), kBearing)
+                .cohorts.at({"bearing@1.0.0", "fleet"})
+                .health,
+            expected);
+  site.check_reload();
+  site.restart();
+  EXPECT_EQ(engine::count_inferences(site.state(), DeviceId("d0")).at(release).health, expected);
+}
+
 TEST_F(Telemetry, AnUnknownManifestIsKeptApartAndDoesNotWedgeTheDevice) {
   make(1);
   engine::ReportMessage unknown = site.window("d0", 10);

@@ -181,6 +181,34 @@ TEST(Window, sizes_merge_as_extremes_of_those_that_were_told) {
   EXPECT_EQ(w.stack_used_max_bytes, 10U);
 }
 
+TEST(Window, health_of_many_windows_does_not_depend_on_their_grouping) {
+  Random random(11);
+  Health one_by_one;
+  Health halves[2];
+  WindowCounts together;
+  uint64_t measured = 0;
+  for (int i = 0; i < 40; ++i) {
+    const WindowCounts w = honest_window(random, 20, {{4}, 2, 0});
+    measured += total(w.energy);
+    merge(one_by_one, w);
+    merge(halves[i % 2], w);
+    merge(together, w);
+  }
+  merge(halves[0], halves[1]);
+  EXPECT_EQ(halves[0], one_by_one);
+  Health of_the_sum;
+  merge(of_the_sum, together);
+  EXPECT_EQ(of_the_sum, one_by_one);
+  EXPECT_EQ(one_by_one.energy_inferences, measured);
+  EXPECT_EQ(one_by_one.heap_free_min_bytes, 1000U) << "0 is no size";
+  merge(one_by_one, Health{});
+  EXPECT_EQ(of_the_sum, one_by_one);
+  Health full{.energy_sum_uj = ~uint64_t{0}, .drops = ~uint64_t{0}};
+  merge(full, full);
+  EXPECT_EQ(full.energy_sum_uj, ~uint64_t{0});
+  EXPECT_EQ(full.drops, ~uint64_t{0});
+}
+
 TEST(Window, an_agent_that_does_not_know_trees_is_honest_too) {
   Random random(6);
   WindowCounts w = honest_window(random, 20);

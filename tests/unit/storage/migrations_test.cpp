@@ -84,6 +84,22 @@ TEST(Migrations, CountTheDeploymentsThatAreThere) {
             1);
 }
 
+// Totals from before energy and health go on: as of a device that never told anything.
+TEST(Migrations, KeepTheTotalsThatAreThere) {
+  Database database = memory();
+  for (size_t i = 0; i < 4; ++i) ASSERT_TRUE(database.run(std::string(migrations()[i].sql)));
+  ASSERT_TRUE(database.run("INSERT INTO totals VALUES ('a', x'00', 'fleet', 100, 10, 1, 2, 3, 4)"));
+  for (size_t i = 4; i < migrations().size(); ++i) {
+    ASSERT_TRUE(database.run(std::string(migrations()[i].sql)));
+  }
+  EXPECT_EQ(*database.number("SELECT inferences FROM totals"), 100);
+  EXPECT_EQ(*database.number("SELECT quarantined FROM totals"), 4);
+  EXPECT_EQ(*database.number("SELECT energy_inferences + energy_sum_uj + rejects + drops + "
+                             "saturated + watchdog_resets + heap_free_min_bytes + "
+                             "arena_used_max_bytes + stack_used_max_bytes FROM totals"),
+            0);
+}
+
 template <typename Record>
 void expect_table_agrees(Database& database) {
   const Table& table = RowOf<Record>::table();

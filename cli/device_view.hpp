@@ -1,0 +1,13 @@
+// What a device said about a release that it runs or ran, for people. Pure text.
+#pragma once
+
+#include <string>
+
+#include "covey/v1/monitoring.pb.h"
+
+namespace covey::cli {
+
+// One block; without what the device never told.
+std::string device_total(const v1::InferenceTotal& total);
+
+}  // namespace covey::cli
