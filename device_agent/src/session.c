@@ -98,13 +98,16 @@ typedef struct ack {
   uint32_t status_number;
   uint32_t backoff_ms;
   uint32_t credit;
+  uint32_t reports_only;
 } ack_t;
 
 static const covey_member_t ack_members[] = {
     COVEY_MEMBER(1, COVEY_MEMBER_F64, ack_t, boot_id),
     COVEY_MEMBER(3, COVEY_MEMBER_U32, ack_t, status_number),
     COVEY_MEMBER(4, COVEY_MEMBER_U32, ack_t, credit),
-    COVEY_MEMBER(5, COVEY_MEMBER_U32, ack_t, backoff_ms), COVEY_MEMBERS_END(ack_t)};
+    COVEY_MEMBER(5, COVEY_MEMBER_U32, ack_t, backoff_ms),
+    COVEY_MEMBER(6, COVEY_MEMBER_U32, ack_t, reports_only),
+    COVEY_MEMBERS_END(ack_t)};
 
 static const covey_member_t stream_members[] = {
     COVEY_MEMBER(1, COVEY_MEMBER_PREFIX, covey_stream_ack_t, manifest),
@@ -131,7 +134,7 @@ int covey_ack_receive(covey_agent_t* a, covey_bytes_t message) {
       covey_outbox_ack(a, ack.boot_id, &stream);
     }
   }
-  if (ack.boot_id != a->boot_id) return COVEY_OK; /* the rest is about this boot */
+  if (ack.boot_id != a->boot_id || ack.reports_only != 0) return COVEY_OK;
   covey_answered(a);
   if (ack.status_number <= a->status_number && ack.status_number > a->status_acked) {
     a->status_acked = ack.status_number;

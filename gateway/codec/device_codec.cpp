@@ -363,6 +363,7 @@ Bytes encode(const engine::AckMessage& ack, const DeviceId& device, const Digest
   message.set_status_number(ack.status_number);
   message.set_credit(ack.credit);
   message.set_backoff_ms(ack.backoff_ms);
+  message.set_reports_only(ack.reports_only);
   Bytes payload = serialize(message);
   append_mac(payload, "ack", device, order_key);
   return payload;

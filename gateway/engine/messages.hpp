@@ -135,6 +135,7 @@ struct AckMessage {
   uint32_t status_number = 0;
   uint32_t credit = 0;
   uint32_t backoff_ms = 0;
+  bool reports_only = false;  // no answer to a hello
 };
 
 enum class ChunkResult : uint8_t { kOk = 0, kBusy = 1, kSuperseded = 2, kNotFound = 3 };

@@ -70,10 +70,12 @@ void acknowledge(Turn& turn, const Device& device, uint64_t boot_id,
   if (streams.size() > kAckStreamsMax) streams.resize(std::max(reported, kAckStreamsMax));
   auto next = streams.begin();
   do {
-    // The number of the last status is of the boot that runs.
+    // The number of the last status is of the boot that said hello last.
+    const bool known = boot_id == device.boot_id;
     AckMessage ack{.boot_id = boot_id,
-                   .status_number = boot_id == device.boot_id ? device.status_number : 0,
-                   .credit = turn.config.report_credit};
+                   .status_number = known ? device.status_number : 0,
+                   .credit = turn.config.report_credit,
+                   .reports_only = !known};
     for (; next != streams.end() && ack.streams.size() < kAckStreamsMax; ++next) {
       const monitoring::StreamAck mark = monitoring::ack(next->record->mark);
       ack.streams.push_back(

@@ -96,6 +96,7 @@ void Gateway::send_ack(uint64_t boot_id, std::deque<Message>& to) {
     ack.set_status_number(status->number());
   }
   ack.set_credit(4);
+  ack.set_reports_only(!hello || hello->boot_id() != boot_id);
   for (const auto& [key, stream] : streams) {
     if (key.first != boot_id || !ack_reports) continue;
     wire::StreamAck* one = ack.add_streams();
@@ -207,8 +208,9 @@ void Gateway::handle(const Message& message, std::deque<Message>& to) {
   }
   if (kind == "hello") {
     ++hellos;
+    if (!answer_hello) return;  // it got lost
     hello.emplace();
-    if (!hello->ParseFromString(message.payload) || !answer_hello) return;
+    if (!hello->ParseFromString(message.payload)) std::abort();
     counter = std::max(counter, hello->goal_counter());
     if (!wants_.empty()) goal_due_ = true;  // with the nonce of this boot
     on_states(hello->models(), to);

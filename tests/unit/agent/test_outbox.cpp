@@ -217,6 +217,23 @@ TEST_F(Outbox, AcknowledgementsOfOthersRemoveNothing) {
   EXPECT_EQ(held(), 0U);
 }
 
+// The gateway heard a report of this boot, and its hello got lost.
+TEST_F(Outbox, AnAcknowledgementOfReportsIsNoAnswerToAHello) {
+  ASSERT_TRUE(bench.reboot());
+  bench.gateway.answer_hello = false;
+  bench.run(1000);
+  count(3);
+  flush();
+  bench.run(1000);
+  EXPECT_EQ(covey_agent_unacknowledged(&bench.device.agent, 0), 0U);
+  const uint64_t hellos = bench.gateway.hellos;
+  bench.run(60'000);
+  EXPECT_GT(bench.gateway.hellos, hellos);  // still asking
+  bench.gateway.answer_hello = true;
+  drain();
+  expect_all_counted();
+}
+
 TEST(OutboxOfTwo, ModelsAndReleasesShareIt) {
   DeviceOptions options = with_places(4);
   Bench bench(options);

@@ -381,10 +381,12 @@ TEST(DeviceCodec, AcksGrantsChunksAndSite) {
                                        .streams = {{engine::prefix_of(digest(9)), 12, 0b1010}},
                                        .status_number = 3,
                                        .credit = 4,
-                                       .backoff_ms = 50},
+                                       .backoff_ms = 50,
+                                       .reports_only = true},
                     DeviceId("a"), digest(1));
   wire::Ack ack;
   ASSERT_TRUE(ack.ParseFromArray(ack_bytes.data(), static_cast<int>(ack_bytes.size())));
+  EXPECT_TRUE(ack.reports_only());
   EXPECT_EQ(ack.streams(0).cumulative(), 12U);
   EXPECT_EQ(ack.streams(0).bitmap(), 0b1010U);
   EXPECT_EQ(ack.mac().size(), 16U);

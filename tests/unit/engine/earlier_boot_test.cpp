@@ -174,6 +174,7 @@ TEST_F(EarlierBoot, MoreStreamsThanOneMessageHoldsAreAllAcknowledged) {
   std::set<engine::Prefix> told;
   for (const engine::AckMessage& ack : acks) {
     EXPECT_LE(ack.streams.size(), 6U);
+    EXPECT_EQ(ack.reports_only, ack.boot_id == earlier);
     if (ack.boot_id != earlier) continue;
     for (const auto& stream : ack.streams) told.insert(stream.manifest);
   }
