@@ -123,6 +123,10 @@ Device::Device(Schedule& schedule, Random& random, Network& network, DeviceSetup
                                        .erased_value = 0xff};
   COVEY_ASSERT(covey_host_flash_memory(&flash_, &geometry, true) == 0);
   covey_host_store_memory(&store_);
+  for (size_t i = 0; i < places_.size(); ++i) {
+    covey_host_store_memory(&places_[i]);
+    outbox_[i] = covey_host_store_port(&places_[i]);
+  }
   for (const PublicKey& key : setup_.trusted) {
     keys_.push_back(covey_openssl_public_key(static_cast<uint32_t>(key.algorithm()),
                                              key.raw().data(), key.raw().size()));
@@ -139,6 +143,7 @@ void Device::power_on() {
   if (powered_) return;
   covey_host_flash_power_on(&flash_);
   store_.dead = false;
+  for (covey_host_store_t& place : places_) place.dead = false;
   powered_ = true;
   connected_ = false;
   credentials_changed_ = false;
@@ -160,6 +165,8 @@ void Device::power_on() {
   m.port.crypto.ctx = this;
   m.port.crypto.random = DeviceCallbacks::random;
   m.port.store = covey_host_store_port(&store_);
+  m.port.outbox = outbox_.data();
+  m.port.outbox_places = static_cast<uint32_t>(outbox_.size());
   m.port.link = {.ctx = this,
                  .publish = DeviceCallbacks::publish,
                  .subscribe = DeviceCallbacks::subscribe,
@@ -195,7 +202,8 @@ void Device::power_on() {
                     .grant_ms = 120'000,
                     .retry_min_ms = 1'000,
                     .retry_max_ms = 20'000,
-                    .progress_ms = 2'000};
+                    .progress_ms = 2'000,
+                    .keep_ms = 30'000};
   m.config.app = this;
   m.config.event = DeviceCallbacks::event;
   const uint64_t life = life_;
@@ -213,18 +221,48 @@ void Device::power_on() {
 
 void Device::power_off() {
   if (!powered_) return;
+  ++truth_.power_cuts;
+  forget(false);
+  stop();
+}
+
+void Device::reset(Millis downtime) {
+  if (!powered_) return;
+  covey_agent_flush(&memory_->agent, uptime_ms());
+  after_call();
+  if (!powered_) return;
+  ++truth_.resets;
+  forget(true);
+  stop();
+  schedule_.after(downtime, [this] { power_on(); });
+}
+
+void Device::stop() {
   powered_ = false;
   ++life_;
-  ++truth_.power_cuts;
-  if (memory_ != nullptr) {
-    // What the gateway did not acknowledge is gone with the memory; the checker allows for it.
-    for (auto& [manifest, count] : truth_.inferences) {
-      truth_.forgotten[manifest] = count;
-    }
-  }
   network_.disconnect(id().str(), false);
   connected_ = false;
   memory_.reset();
+}
+
+void Device::forget(bool kept) {
+  const covey_telemetry_t& t = memory_->telemetry;
+  const auto add = [&](uint8_t stream, uint64_t inferences) {
+    if (inferences == 0) return;
+    for (const auto& [manifest, made] : truth_.inferences) {
+      if (std::memcmp(manifest.bytes.data(), t.streams[stream].manifest, COVEY_PREFIX_BYTES) == 0) {
+        truth_.forgotten[manifest] += inferences;
+      }
+    }
+  };
+  for (const covey_open_window_t& open : t.open) {
+    if (t.stream != COVEY_NO_STREAM) add(t.stream, open.tally.inferences);
+  }
+  for (const covey_window_t& window : t.windows) {
+    if (window.merged != 0 && !(kept && window.place != 0)) {
+      add(window.stream, window.tally.inferences);
+    }
+  }
 }
 
 void Device::cut_at_flash_operation(uint64_t in) {
@@ -237,6 +275,7 @@ void Device::cut_at_flash_operation(uint64_t in) {
 void Device::after_call() {
   if (powered_ && flash_.dead) {
     store_.dead = true;
+    for (covey_host_store_t& place : places_) place.dead = true;
     power_off();
     schedule_.after(random_.between(100ms, 5s), [this] { power_on(); });
   }

@@ -26,8 +26,9 @@ inline constexpr uint32_t kArenaBytes = 64;
 
 struct DeviceTruth {
   std::map<Digest, uint64_t> inferences;  // counted ones, by manifest, while power was kept
-  std::map<Digest, uint64_t> forgotten;   // of these: lost with the memory at a power cut
+  std::map<Digest, uint64_t> forgotten;   // of these at most: lost with the memory at power cuts
   uint64_t starts = 0;
+  uint64_t resets = 0;
   uint64_t power_cuts = 0;
 };
 
@@ -48,6 +49,7 @@ class Device {
 
   void power_on();
   void power_off();                          // all at once; memory is lost
+  void reset(Millis downtime);               // the firmware's own: what waits is in the outbox
   void cut_at_flash_operation(uint64_t in);  // power fails within one of the next operations
   void disconnect(Millis downtime);
   void set_inferring(bool inferring) { inferring_ = inferring; }
@@ -71,6 +73,9 @@ class Device {
   void infer(uint64_t life);
   void connect();
   void after_call();
+  // Inferences that are in memory and not acknowledged; of these, `kept`: not those in the outbox.
+  void forget(bool kept);
+  void stop();
   uint64_t uptime_ms() const;
 
   Schedule& schedule_;
@@ -79,6 +84,8 @@ class Device {
   const DeviceSetup setup_;
   covey_host_flash_t flash_{};
   covey_host_store_t store_{};
+  std::array<covey_host_store_t, COVEY_OUTBOX_PLACES_MAX> places_{};
+  std::array<covey_store_t, COVEY_OUTBOX_PLACES_MAX> outbox_{};
   std::unique_ptr<Memory> memory_;
   std::vector<covey_public_key_t> keys_;
   bool powered_ = false;

@@ -54,11 +54,12 @@ int main(int argc, char** argv) {
     } else if (!quiet) {
       std::printf(
           "seed %llu: ok: %llu rollouts (%llu succeeded, %llu rolled back), %llu power cuts, %llu "
-          "gateway crashes, %llu inferences, %llu messages\n",
+          "resets, %llu gateway crashes, %llu inferences, %llu messages\n",
           static_cast<unsigned long long>(s), static_cast<unsigned long long>(result.rollouts),
           static_cast<unsigned long long>(result.rollouts_succeeded),
           static_cast<unsigned long long>(result.rollouts_rolled_back),
           static_cast<unsigned long long>(result.power_cuts),
+          static_cast<unsigned long long>(result.resets),
           static_cast<unsigned long long>(result.gateway_crashes),
           static_cast<unsigned long long>(result.inferences),
           static_cast<unsigned long long>(result.messages));

@@ -40,6 +40,7 @@ TEST(Simulation, SameSeedSameRun) {
   EXPECT_EQ(first.messages, second.messages);
   EXPECT_EQ(first.inferences, second.inferences);
   EXPECT_EQ(first.power_cuts, second.power_cuts);
+  EXPECT_EQ(first.resets, second.resets);
 }
 
 TEST(Broken, SpeakingBeforePersistingIsFound) {

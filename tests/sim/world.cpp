@@ -257,6 +257,16 @@ void World::disturb() {
     case 8:
       forge_goal();
       break;
+    case 9:
+      device.reset(random_.between(100ms, 60s));
+      break;
+    case 10: {  // just when what waited goes out
+      const Millis outage = random_.between(30s, 90s);
+      device.disconnect(outage);
+      schedule_.after(outage + random_.between(0ms, 4s),
+                      [&device, this] { device.reset(random_.between(100ms, 5s)); });
+      break;
+    }
     default:
       break;
   }
@@ -344,7 +354,10 @@ WorldResult World::run() {
     }
   }
   if (!result_.violation) check_end();
-  for (const auto& device : devices_) result_.power_cuts += device->truth().power_cuts;
+  for (const auto& device : devices_) {
+    result_.power_cuts += device->truth().power_cuts;
+    result_.resets += device->truth().resets;
+  }
   result_.gateway_crashes = gateway_->crashes;
   result_.messages = network_.published;
   if (gateway_->running()) {

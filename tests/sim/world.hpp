@@ -29,6 +29,7 @@ struct WorldResult {
   uint64_t rollouts_succeeded = 0;
   uint64_t rollouts_rolled_back = 0;
   uint64_t power_cuts = 0;
+  uint64_t resets = 0;
   uint64_t gateway_crashes = 0;
   uint64_t inferences = 0;
   uint64_t messages = 0;

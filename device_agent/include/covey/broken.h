@@ -8,6 +8,7 @@
 #define COVEY_BROKEN_RECOUNT 2        /* merges a frozen window that was sent once more */
 #define COVEY_BROKEN_FORGET_CONFIRM 3 /* says CONFIRMED without journaling it */
 #define COVEY_BROKEN_NO_MAC 4         /* accepts goals with a bad MAC */
+#define COVEY_BROKEN_FORGET_OUTBOX 5  /* a new boot does not look into the outbox */
 
 #ifdef COVEY_BROKEN
 #define COVEY_BREAKS(what) (COVEY_BROKEN == COVEY_BROKEN_##what)
