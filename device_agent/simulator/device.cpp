@@ -46,6 +46,8 @@ void Device::configure() {
   port_.flash = covey_host_flash_port(&hardware_->flash);
   port_.crypto = covey_openssl_crypto();
   port_.store = covey_host_store_port(&hardware_->store);
+  port_.outbox = hardware_->outbox.data();
+  port_.outbox_places = static_cast<uint32_t>(hardware_->outbox.size());
   port_.link.ctx = this;
   port_.link.publish = [](void* self, const char* topic, const uint8_t* payload, size_t size,
                           uint8_t qos) {
@@ -87,6 +89,7 @@ void Device::configure() {
   config_.times.retry_min_ms = scaled(Millis(2'000), speed_up, 500);
   config_.times.retry_max_ms = scaled(Millis(300'000), speed_up, 5'000);
   config_.times.progress_ms = scaled(Millis(5'000), speed_up, 250);
+  config_.times.keep_ms = scaled(Millis(3'600'000), speed_up, 5'000);
   config_.app = this;
   config_.event = [](void* self, covey_event_t event, size_t) {
     static_cast<Device*>(self)->on_event(event);
@@ -131,7 +134,7 @@ Status Device::power_on(covey_start_cause_t cause, milliseconds connect_after) {
 
 void Device::power_off(bool booked, bool power_lost, covey_start_cause_t next_cause) {
   if (!powered_) return;
-  const uint64_t lost = unacknowledged();
+  const uint64_t lost = at_risk();
   if (booked && lost > 0) {
     const Status written =
         environment_.truth.add_lost(wall_ms(), spec_.id, covey_agent_boot_id(&agent_), lost);
@@ -152,6 +155,7 @@ void Device::power_off(bool booked, bool power_lost, covey_start_cause_t next_ca
 void Device::reboot() {
   if (!powered_) return;
   environment_.counters.reboots++;
+  covey_agent_flush(&agent_, uptime_ms());
   power_off(true, false, COVEY_START_SOFTWARE);
 }
 
@@ -167,6 +171,7 @@ void Device::plan_power_cut() {
 
 void Device::shut_down() {
   ended_ = true;
+  if (powered_) covey_agent_flush(&agent_, uptime_ms());
   power_off(true, true, COVEY_START_POWER_ON);
   timer_.cancel();
 }

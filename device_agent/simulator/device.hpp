@@ -40,10 +40,10 @@ class Device final : private ConnectionListener {
   // `connect_after`: the share of the jitter that this device waits.
   Status power_on(covey_start_cause_t cause, std::chrono::milliseconds connect_after);
   void apply(const Action& action);
-  void disconnect();  // a lost link; it comes back by itself
-  void reboot();
+  void disconnect();      // a lost link; it comes back by itself
+  void reboot();          // as firmware does it: what waits goes to the outbox
   void plan_power_cut();  // in one of the next flash operations, or soon without one
-  // Ends it for good: books what RAM still held.
+  // Ends it for good: books what RAM alone still held.
   void shut_down();
 
   void inference_changed();  // Environment::inference_paused did
@@ -67,6 +67,7 @@ class Device final : private ConnectionListener {
   using TimePoint = Clock::time_point;
 
   void configure();
+  uint64_t at_risk() const;  // inferences neither acknowledged nor in the outbox
   void on_connected() override;
   void on_message(const char* topic, std::span<const uint8_t> piece, size_t offset,
                   size_t total) override;

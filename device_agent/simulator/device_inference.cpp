@@ -111,6 +111,14 @@ uint64_t Device::unacknowledged() const {
   return powered_ ? covey_agent_unacknowledged(&agent_, 0) : 0;
 }
 
+uint64_t Device::at_risk() const {
+  uint64_t inferences = unacknowledged();
+  for (const covey_window_t& window : hardware_->telemetry.windows) {
+    if (window.merged != 0 && window.kept) inferences -= window.tally.inferences;
+  }
+  return inferences;
+}
+
 bool Device::has_model() const {
   covey_model_view_t view{};
   return powered_ && covey_agent_model(&agent_, 0, &view) == COVEY_OK && view.model != nullptr;

@@ -37,6 +37,13 @@ Result<std::unique_ptr<Hardware>> Hardware::build(const DeviceSpec& spec,
       return failed("flash");
     }
     if (covey_host_store_file(&hardware->store, store_path.c_str()) != 0) return failed("identity");
+    hardware->places.resize(kOutboxPlaces);
+    for (size_t i = 0; i < hardware->places.size(); ++i) {
+      covey_host_store_t& place = hardware->places[i];
+      const std::string path = fmt::format("{}/{}.outbox-{}", directory, spec.id, i);
+      if (covey_host_store_file(&place, path.c_str()) != 0) return failed("outbox");
+      hardware->outbox.push_back(covey_host_store_port(&place));
+    }
   }
   // Not touched before a model needs it, so that large arenas cost address space only.
   hardware->arena_.reset(static_cast<uint8_t*>(

@@ -21,6 +21,9 @@ namespace covey::simulator {
 constexpr uint32_t kEraseUnitBytes = 4096;
 constexpr uint32_t kJournalBytes = 2 * kEraseUnitBytes;
 
+// What one boot of an outage takes.
+constexpr uint32_t kOutboxPlaces = COVEY_WINDOWS_IN_FLIGHT + 1;
+
 class Hardware {
  public:
   // An empty directory: in memory. Errors: DEVICE_STATE when files cannot be opened or are of a
@@ -43,6 +46,9 @@ class Hardware {
 
   covey_host_flash_t flash{};
   covey_host_store_t store{};
+  // The port's outbox: none in memory, which dies with the process as RAM does.
+  std::vector<covey_host_store_t> places;
+  std::vector<covey_store_t> outbox;
   covey_reference_t reference{};
   covey_runtime_t runtime{};
   covey_retained_t retained{};

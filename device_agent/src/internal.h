@@ -393,8 +393,6 @@ void covey_outbox_keep_all(covey_agent_t* a);
 void covey_outbox_connected(covey_agent_t* a);
 /* Nothing is left of an earlier boot. */
 bool covey_outbox_drained(const covey_agent_t* a);
-/* The window is not any more what its record says. */
-void covey_outbox_changed(covey_window_t* window);
 /* The window was acknowledged. */
 void covey_outbox_release(covey_agent_t* a, covey_window_t* window);
 /* Sends what earlier boots left; true: this boot's windows may go. */
@@ -410,7 +408,6 @@ static inline void covey_outbox_step(covey_agent_t* a) { (void)a; }
 static inline void covey_outbox_keep_all(covey_agent_t* a) { (void)a; }
 static inline void covey_outbox_connected(covey_agent_t* a) { (void)a; }
 static inline bool covey_outbox_drained(const covey_agent_t* a) { return a != NULL; }
-static inline void covey_outbox_changed(covey_window_t* window) { (void)window; }
 static inline void covey_outbox_release(covey_agent_t* a, covey_window_t* window) {
   (void)a;
   (void)window;

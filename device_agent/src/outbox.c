@@ -10,7 +10,6 @@
 
 #if COVEY_OUTBOX
 
-#define STORED 0x80U /* of a window's place: the record is as the window is */
 #define CRC_BYTES 4U
 
 /* How covey.device.v1.Report begins. */
@@ -90,7 +89,8 @@ static void keep(covey_agent_t* a, const covey_telemetry_t* t, covey_window_t* w
   memcpy(&w.bytes[w.size], &crc, CRC_BYTES);
   write_place(a, place - 1, w.size + CRC_BYTES);
   a->outbox_taken |= (uint8_t)(1U << (place - 1));
-  window->place = (uint8_t)(place | STORED);
+  window->place = (uint8_t)place;
+  window->kept = true;
   a->timers[COVEY_TIMER_KEEP].left_ms = a->times.keep_ms;
 }
 
@@ -102,8 +102,7 @@ static void keep_waiting(covey_agent_t* a, bool all) {
     for (i = 0; t != NULL && i < COVEY_WINDOWS; ++i) {
       covey_window_t* window = &t->windows[i];
       const bool cell = window->sequence == 0;
-      if (window->merged == 0 || (window->place & STORED) != 0 ||
-          !(all || cell || window->resend.tries > 1)) {
+      if (window->merged == 0 || window->kept || !(all || cell || window->resend.tries > 1)) {
         continue;
       }
       if (cell) covey_telemetry_number(t, window);
@@ -119,10 +118,7 @@ void covey_outbox_step(covey_agent_t* a) {
 
 void covey_outbox_keep_all(covey_agent_t* a) { keep_waiting(a, true); }
 
-void covey_outbox_changed(covey_window_t* window) { window->place &= (uint8_t)(STORED - 1U); }
-
 void covey_outbox_release(covey_agent_t* a, covey_window_t* window) {
-  covey_outbox_changed(window);
   if (window->place == 0) return;
   write_place(a, window->place - 1U, 0);
   a->outbox_taken &= (uint8_t) ~(1U << (window->place - 1U));

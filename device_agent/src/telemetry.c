@@ -209,7 +209,9 @@ static void merge_closed(covey_agent_t* a, covey_telemetry_t* t) {
 #if COVEY_HEALTH
   take_health(cell, t);
 #endif
-  covey_outbox_changed(cell);
+#if COVEY_OUTBOX
+  cell->kept = false;
+#endif
   ++cell->merged;
   cell->t1_ms = a->now_ms;
   t->streams[t->stream].inferences_total += from->tally.inferences;

@@ -222,7 +222,7 @@ void Device::power_on() {
 void Device::power_off() {
   if (!powered_) return;
   ++truth_.power_cuts;
-  forget(false);
+  forget();
   stop();
 }
 
@@ -232,7 +232,7 @@ void Device::reset(Millis downtime) {
   after_call();
   if (!powered_) return;
   ++truth_.resets;
-  forget(true);
+  forget();
   stop();
   schedule_.after(downtime, [this] { power_on(); });
 }
@@ -245,7 +245,7 @@ void Device::stop() {
   memory_.reset();
 }
 
-void Device::forget(bool kept) {
+void Device::forget() {
   const covey_telemetry_t& t = memory_->telemetry;
   const auto add = [&](uint8_t stream, uint64_t inferences) {
     if (inferences == 0) return;
@@ -259,9 +259,7 @@ void Device::forget(bool kept) {
     if (t.stream != COVEY_NO_STREAM) add(t.stream, open.tally.inferences);
   }
   for (const covey_window_t& window : t.windows) {
-    if (window.merged != 0 && !(kept && window.place != 0)) {
-      add(window.stream, window.tally.inferences);
-    }
+    if (window.merged != 0 && !window.kept) add(window.stream, window.tally.inferences);
   }
 }
 

@@ -73,8 +73,7 @@ class Device {
   void infer(uint64_t life);
   void connect();
   void after_call();
-  // Inferences that are in memory and not acknowledged; of these, `kept`: not those in the outbox.
-  void forget(bool kept);
+  void forget();  // books what is neither acknowledged nor in the outbox
   void stop();
   uint64_t uptime_ms() const;
 

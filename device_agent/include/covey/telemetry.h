@@ -144,7 +144,8 @@ typedef struct covey_window {
   uint8_t feature_count;
   uint8_t leaf_count;
 #if COVEY_OUTBOX
-  uint8_t place; /* in the outbox, from 1, and a mark (outbox.c); 0: none */
+  uint8_t place; /* in the outbox, from 1; 0: none */
+  bool kept;     /* what is there is what the window is now */
 #endif
   uint8_t bin_counts[COVEY_FEATURE_ROOM];
 #if COVEY_HEALTH

@@ -174,6 +174,38 @@ TEST_F(CoveySim, ARestartContinuesTheFleet) {
   EXPECT_EQ(sim_->wait(), 1);
 }
 
+// What was counted in an outage is in the outbox when firmware resets, and is sent by a later boot.
+TEST_F(CoveySim, WhatWaitedSurvivesAResetAndARestart) {
+  const Release release = make_release("bearing-1.0.0", key_);
+  gateway_->offer(release);
+  const std::vector<std::string> options{"--count", "3", "--state", directory_.path() + "/state"};
+  const auto step = [&](const char* action) {
+    return control_.call({{"command", "step"}, {"devices", json::object()}, {"action", action}});
+  };
+  const auto until_made = [&](uint64_t more) {
+    const uint64_t before = call("status")["inferences"];
+    return run_until(io_, seconds(20),
+                     [&] { return call("status")["inferences"] > before + more; });
+  };
+  start(options);
+  ASSERT_TRUE(until_confirmed(release, 3)) << call("slots");
+  ASSERT_TRUE(step("offline")["ok"]);
+  ASSERT_TRUE(until_made(100));
+  ASSERT_TRUE(step("reboot")["ok"]);
+  ASSERT_TRUE(run_until(io_, seconds(20), [&] { return call("status")["reboots"] == 3; }));
+  ASSERT_TRUE(until_made(100));
+  EXPECT_LT(gateway_->counted_total() + 200, call("truth")["inferences"]);
+  sim_->signal(SIGTERM);
+  EXPECT_EQ(sim_->wait(), 0);
+  start(options);
+  ASSERT_TRUE(run_until(io_, seconds(20), [&] { return call("status")["online"] == 3; }));
+  expect_counts_equal();
+  EXPECT_EQ(call("truth")["lost_at_most"], 0);
+  EXPECT_EQ(gateway_->counted_total(), call("truth")["inferences"]);
+  EXPECT_EQ(gateway_->gaps, 0);
+  EXPECT_EQ(call("status")["agents"]["bugs"], 0);
+}
+
 TEST_F(CoveySim, FaultsLoseNothingThatTheTruthDoesNotKnowOf) {
   const Release release = make_release("bearing-1.0.0", key_);
   gateway_->offer(release);

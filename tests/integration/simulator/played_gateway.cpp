@@ -153,7 +153,7 @@ void PlayedGateway::on_hello(const std::string& id, const std::string& payload) 
   device.counter = std::max(device.counter, hello.goal_counter());
   for (const wire::ModelState& state : hello.models()) on_model_state(id, state);
   send_goal(id);
-  send_ack(id, hello.status_number(), "");
+  send_ack(id, hello.boot_id(), hello.status_number(), "");
 }
 
 void PlayedGateway::on_status(const std::string& id, const std::string& payload) {
@@ -164,7 +164,7 @@ void PlayedGateway::on_status(const std::string& id, const std::string& payload)
   }
   if (status.boot_id() != devices_[id].boot) return;
   for (const wire::ModelState& state : status.models()) on_model_state(id, state);
-  send_ack(id, status.number(), "");
+  send_ack(id, status.boot_id(), status.number(), "");
 }
 
 void PlayedGateway::on_model_state(const std::string& id, const wire::ModelState& state) {
@@ -232,14 +232,14 @@ void PlayedGateway::on_report(const std::string& id, const std::string& payload)
     expected++;
   }
   if (expected > report.sequence() && sum != report.inferences_total()) gaps++;
-  send_ack(id, 0, report.manifest());
+  send_ack(id, report.boot_id(), 0, report.manifest());
 }
 
-void PlayedGateway::send_ack(const std::string& id, uint32_t status_number,
+void PlayedGateway::send_ack(const std::string& id, uint64_t boot, uint32_t status_number,
                              const std::string& stream) {
-  const Device& device = devices_[id];
   wire::Ack ack;
-  ack.set_boot_id(device.boot);
+  ack.set_boot_id(boot);
+  ack.set_reports_only(boot != devices_[id].boot);
   ack.set_status_number(status_number);
   ack.set_credit(2);
   if (!stream.empty()) {
@@ -247,7 +247,7 @@ void PlayedGateway::send_ack(const std::string& id, uint32_t status_number,
     acked->set_manifest(stream);
     uint32_t cumulative = 0;
     uint64_t bitmap = 0;
-    for (const auto& [sequence, inferences] : windows_[{id, device.boot, stream}]) {
+    for (const auto& [sequence, inferences] : windows_[{id, boot, stream}]) {
       if (sequence == cumulative + 1) {
         cumulative = sequence;
       } else if (sequence - cumulative - 1 < 64) {

@@ -67,7 +67,8 @@ class PlayedGateway final : private simulator::ConnectionListener {
   void on_fetch(const std::string& id, const std::string& payload);
   void on_model_state(const std::string& id, const wire::ModelState& state);
   void send_goal(const std::string& id);
-  void send_ack(const std::string& id, uint32_t status_number, const std::string& stream);
+  void send_ack(const std::string& id, uint64_t boot, uint32_t status_number,
+                const std::string& stream);
   void send(const std::string& id, const std::string& kind, std::string payload, bool with_mac,
             uint8_t qos);
   void publish(const std::string& topic, std::string_view payload, uint8_t qos);
