@@ -109,9 +109,15 @@ Result<std::vector<ModelReport>> reports_of(
   return reports;
 }
 
+// No device runs that long (8,925 years): what is below can be added to any wall time.
+constexpr uint64_t kUptimeMaxMs = uint64_t{1} << 48U;
+
+Error too_long(std::string_view name) { return field(name, "at most 2^48 ms"); }
+
 Result<engine::DeviceMessage> hello_of(ByteView payload) {
   const Result<wire::Hello> hello = parse<wire::Hello>(payload);
   if (!hello) return hello.error();
+  if (hello->uptime_ms() > kUptimeMaxMs) return too_long("uptime_ms");
   engine::HelloMessage message{.boot_id = hello->boot_id(),
                                .nonce = hello->nonce(),
                                .site_epoch = hello->site_epoch(),
@@ -136,6 +142,7 @@ Result<engine::DeviceMessage> hello_of(ByteView payload) {
 Result<engine::DeviceMessage> status_of(ByteView payload) {
   const Result<wire::DeviceStatus> status = parse<wire::DeviceStatus>(payload);
   if (!status) return status.error();
+  if (status->uptime_ms() > kUptimeMaxMs) return too_long("uptime_ms");
   Result<std::vector<ModelReport>> models = reports_of(status->models());
   if (!models) return models.error();
   return engine::DeviceMessage(engine::StatusMessage{.boot_id = status->boot_id(),
@@ -177,6 +184,8 @@ Result<engine::DeviceMessage> report_of(ByteView payload) {
   if (r.manifest().size() != message.manifest.size())
     return field("manifest", "a prefix has 8 bytes");
   std::copy(r.manifest().begin(), r.manifest().end(), message.manifest.begin());
+  if (r.t0_ms() > kUptimeMaxMs) return too_long("t0_ms");
+  if (r.t1_ms() > kUptimeMaxMs) return too_long("t1_ms");
   if (r.classes_size() > static_cast<int>(monitoring::kClassesMax)) {
     return field("classes", "at most 64");
   }
@@ -232,6 +241,7 @@ Result<engine::DeviceMessage> report_of(ByteView payload) {
     counts.features.push_back(std::move(feature));
   }
   for (const wire::Sample& sample : r.samples()) {
+    if (sample.uptime_ms() > kUptimeMaxMs) return too_long("samples.uptime_ms");
     message.samples.push_back({.inference = sample.inference(),
                                .predicted = sample.class_(),
                                .confidence = sample.confidence(),

@@ -45,6 +45,7 @@ inline constexpr size_t kLabelsPerDeviceMax = 32;  // operator labels: key/value
 inline constexpr size_t kSamplesPerDeviceMax = 16'384;
 inline constexpr size_t kLabelsPerRequestMax = 10'000;
 inline constexpr size_t kBootsPerDeviceMax = 8;
+inline constexpr size_t kStreamsPerBootMax = 128;  // four models of 32, the most that an agent has
 inline constexpr size_t kRequestsMax = 10'000;
 
 // A goal that an online device has not shown yet is said again after this long, then after twice as

@@ -15,20 +15,24 @@ Digest manifest_of(const State& state, const Prefix& prefix) {
   return digest;
 }
 
-StreamRecord& stream(Turn& turn, const Device& device, uint64_t boot_id, const Digest& manifest) {
+// nullptr: a boot has not that many.
+StreamRecord* stream(Turn& turn, const Device& device, uint64_t boot_id, const Digest& manifest) {
   State& state = turn.state;
   const StreamKey key{device.id, boot_id, manifest};
   const auto found = state.streams.find(key);
-  if (found != state.streams.end()) return found->second;
+  if (found != state.streams.end()) return &found->second;
   // Keep the last boots only: the one that was first heard of longest ago is forgotten. The boot
   // that runs stays, however many earlier ones still have something to say.
   std::map<uint64_t, uint64_t> boots;  // boot -> newest order
+  size_t of_boot = 0;
   const auto begin = state.streams.lower_bound({device.id, 0, Digest{}});
   for (auto it = begin; it != state.streams.end() && std::get<0>(it->first) == device.id; ++it) {
     const bool runs = std::get<1>(it->first) == device.boot_id;
+    if (std::get<1>(it->first) == boot_id) ++of_boot;
     uint64_t& order = boots[std::get<1>(it->first)];
     order = runs ? ~uint64_t{0} : std::max(order, it->second.order);
   }
+  if (of_boot >= kStreamsPerBootMax) return nullptr;
   if (!boots.contains(boot_id) && boots.size() >= kBootsPerDeviceMax) {
     const auto oldest =
         std::min_element(boots.begin(), boots.end(),
@@ -47,7 +51,7 @@ StreamRecord& stream(Turn& turn, const Device& device, uint64_t boot_id, const D
                       .manifest = manifest,
                       .mark = {},
                       .order = ++state.stream_order};
-  return state.streams.emplace(key, std::move(record)).first->second;
+  return &state.streams.emplace(key, std::move(record)).first->second;
 }
 
 TotalRecord& total(Turn& turn, const Device& device, const Digest& manifest,
@@ -107,7 +111,9 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   const auto known = state.artifacts.find(manifest);
   const std::string cohort = cohort_of(state, device, manifest);
   const StreamKey key{device.id, report.boot_id, manifest};
-  StreamRecord& record = stream(turn, device, report.boot_id, manifest);
+  StreamRecord* const found = stream(turn, device, report.boot_id, manifest);
+  if (found == nullptr) return turn.drop(Drop::kReportInvalid);
+  StreamRecord& record = *found;
   // Acknowledged whatever comes of it, or the device would repeat it for ever.
   state.heard.insert(key);
   const monitoring::WindowNumber number{

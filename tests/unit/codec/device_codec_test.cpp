@@ -138,6 +138,9 @@ TEST(DeviceCodec, WhatIsNotAMessageIsRefusedWithItsField) {
                 h.set_device_id("a/b");
               }).starts_with("FIELD_INVALID device_id"));
   EXPECT_TRUE(changed([](wire::Hello& h) {
+                h.set_uptime_ms(~uint64_t{0});
+              }).starts_with("FIELD_INVALID uptime_ms"));
+  EXPECT_TRUE(changed([](wire::Hello& h) {
                 h.mutable_models(0)->set_model("Not A Name");
               }).starts_with("FIELD_INVALID models.model"));
   EXPECT_TRUE(changed([](wire::Hello& h) {
@@ -239,6 +242,12 @@ TEST(DeviceCodec, ReportsAreBounded) {
   EXPECT_TRUE(changed([](wire::Report& r) {
                 r.set_manifest("123");
               }).starts_with("FIELD_INVALID manifest"));
+  EXPECT_TRUE(changed([](wire::Report& r) {
+                r.set_t1_ms(uint64_t{1} << 63U);
+              }).starts_with("FIELD_INVALID t1_ms"));
+  EXPECT_TRUE(changed([](wire::Report& r) {
+                r.add_samples()->set_uptime_ms(~uint64_t{0});
+              }).starts_with("FIELD_INVALID samples.uptime_ms"));
   const auto many = [&](const std::string& field, int count, const auto& add) {
     EXPECT_TRUE(changed([&](wire::Report& r) {
                   for (int i = 0; i < count; ++i) add(r);

@@ -183,6 +183,18 @@ TEST_F(EarlierBoot, MoreStreamsThanOneMessageHoldsAreAllAcknowledged) {
   expect_acknowledged(stored.front());
 }
 
+TEST_F(EarlierBoot, ABootThatInventsManifestsIsRefused) {
+  for (size_t i = 0; i < engine::kStreamsPerBootMax + 50; ++i) {
+    engine::ReportMessage report = site.window("d", 1);
+    report.manifest = {9, 9, 9, 9, 9, 9, static_cast<uint8_t>(i / 256), static_cast<uint8_t>(i)};
+    report.sequence = report.base_sequence = 1;
+    site.report("d", report);
+  }
+  EXPECT_EQ(site.state().streams.size(), engine::kStreamsPerBootMax);
+  EXPECT_EQ(site.drops(Drop::kReportInvalid), 50U);
+  site.check_reload();
+}
+
 TEST_F(EarlierBoot, ManyOfThemDoNotPushOutTheOneThatRuns) {
   std::vector<engine::ReportMessage> stored;
   for (size_t i = 0; i < 2 * engine::kBootsPerDeviceMax; ++i) {
