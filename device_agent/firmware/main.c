@@ -41,6 +41,7 @@ COVEY_STATIC_ASSERT(FLASH_OUTBOX + OUTBOX_PLACES * 2 * OUTBOX_BYTES <= FLASH_BYT
 #define RECEIVE_BYTES (4096U + COVEY_CHUNK_OVERHEAD_BYTES)
 #define INFERENCE_INTERVAL_MS 1000U
 #define WAIT_MS_MAX 5000U
+#define REPORTS_PER_KEEP 60U
 
 static covey_agent_t agent;
 static covey_telemetry_t telemetry[MODELS];
@@ -141,11 +142,24 @@ static uint32_t configure(const provisioning_t* unit, covey_start_cause_t cause)
   config.port = &port;
   config.retained = covey_cortex_m_retained();
   config.times.report_interval_ms = unit->report_interval_ms;
+  config.times.keep_ms = REPORTS_PER_KEEP * unit->report_interval_ms;
   config.times.probation_inferences = unit->probation_inferences;
   config.event = on_event;
   log_line("firmware: %s, class %s, boot %u, start cause %u", unit->device_id, unit->device_class,
            (unsigned)boot, (unsigned)cause);
   return boot;
+}
+
+static void outbox_log(void) {
+  static uint32_t told;
+  uint32_t changes = 0;
+  unsigned i;
+  for (i = 0; i < OUTBOX_PLACES; ++i) changes += waiting[i].generation;
+  if (told != 0 && changes != told) {
+    log_line("outbox: %u changes; %u inferences of the first model wait",
+             (unsigned)(changes - told), (unsigned)covey_agent_unacknowledged(&agent, 0));
+  }
+  told = changes;
 }
 
 /* At the first start of a factory-new unit, when there is nothing yet that it could overwrite. */
@@ -201,6 +215,7 @@ int main(void) {
       board_flash.overwritten = 0;
     }
     for (i = 0; i < MODELS; ++i) status_log(&agent, i, models[i], &link);
+    outbox_log();
     if (credentials_new) {
       credentials_new = false;
       log_line("firmware: enrolled");

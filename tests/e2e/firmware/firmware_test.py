@@ -1,7 +1,7 @@
 """Two emulated boards at a real site: firmware_test.py DIR-OF-PROGRAMS DIR-OF-IMAGES [power-cuts]
 
 They enrol and take a rollout; one loses power in the middle of the download and goes on where it was;
-the site is killed and comes back; one takes a model of which only the last layer is another; one board gets models that fail their self-test there, make its
+the site is killed and comes back, and what a board counted meanwhile survives the board's own power cut; one takes a model of which only the last layer is another; one board gets models that fail their self-test there, make its
 runtime fault or loop for ever, and comes back by itself each time. What happened is read through the
 command line, as an operator would.
 
@@ -10,11 +10,13 @@ With `power-cuts`, another story: one board loses power at every step of an upda
 With COVEY_KEYWORD_MODEL=FILE.tflite the boards also run that model, in place, beside the other, and
 what its updates cost is said too."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
@@ -38,6 +40,7 @@ PREPROCESSING = ("--preprocessing", MODELS / "preprocessing.bin", "--preprocessi
 FOOTPRINT = ROOT / "device_agent" / "footprint.json"
 SKIPPED = 77
 
+OUTBOX = r"outbox: \d+ changes; (\d+) inferences"
 CHUNKS = MODEL + r": (\d+) of (\d+) chunks"
 # The processor's own words: a precise bus fault, and the address that no bus answered to.
 BUS_FAULT = r"faulted before at pc \w+, status 00008200, address 70000000"
@@ -133,6 +136,13 @@ class Test:
                 for d in self.site.totals().get("devices", [])
                 if device_of(d["device"]) == board.name}
 
+    def counted_by_boot(self, board):
+        """boot id -> inferences that the gateway has counted; only the store tells boots apart."""
+        store = f"file:{self.site.data / 'covey.db'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(store, timeout=5, uri=True)) as store:
+            return dict(store.execute("SELECT boot_id, sum(counted_inferences) FROM streams "
+                                      "WHERE device = ? GROUP BY boot_id", (board.name,)))
+
     # ---- the story
 
     def enrol(self):
@@ -220,15 +230,29 @@ class Test:
 
     def site_is_killed(self):
         before = {b: self.inferences(b).get("1.0.0", 0) for b in self.boards}
+        before_kill = len(self.good.says(OUTBOX))
         self.site.child.process.kill()
         self.site.child.process.wait()
-        self.site.configure(bandwidth=1 << 20)
-        self.site.start()
-        self.say("coveyd is killed (-9) and started again")
+        self.site.child = None  # nobody misses it
+        self.say("coveyd is killed (-9)")
         # The serial stream tells nothing: a ping without answer does.
         for board in self.boards:
             self.wait(f"{board.name} has noticed",
                       lambda b=board: b.says(r"link: lost: TIMEOUT"), 60)
+        kept = self.wait("board-1 keeps what waits in its outbox",
+                         lambda: self.good.says(OUTBOX)[before_kill:], 75)[-1]
+        self.good.cut_power()
+        self.expect(int(kept[1]) > 0, f"its power is cut (kill -9): {kept[0]}")
+        self.site.configure(bandwidth=1 << 20)
+        self.site.start()
+        counted = self.counted_by_boot(self.good)
+        self.good.power_on(self.site.endpoints)
+        # The boots that it knows are over: whatever is counted for one of them was in flash.
+        late = self.wait("board-1's next boot has sent it", lambda: sum(
+            self.counted_by_boot(self.good)[b] - counted[b] for b in counted), 30)
+        self.expect(0 < late <= int(kept[1]),
+                    f"{late} inferences of the boot before, of the {kept[1]} that waited")
+        for board in self.boards:
             self.wait(f"{board.name} is back and its inferences count on",
                       lambda b=board: self.inferences(b).get("1.0.0", 0) > before[b], 30)
 
