@@ -359,6 +359,8 @@ TEST(Wire, LargestMessagesFit) {
   covey_window_t& window = t.windows[0];
   std::memset(static_cast<void*>(&window), 0xff, sizeof window);
   window.stream = 0;
+  window.place = 0;
+  window.kept = false;
   window.class_count = COVEY_CLASSES_MAX;
   window.feature_count = COVEY_FEATURES_MAX;
   window.leaf_count = COVEY_JOINT_LEAVES_MAX;
