@@ -135,9 +135,13 @@ uint64_t least_told(uint64_t a, uint64_t b) {
   return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
 }
 
-template <typename Target, typename From>
-void merge_health(Target& target, const From& from) {
-  target.energy_sum_uj = add_saturating(target.energy_sum_uj, from.energy_sum_uj);
+}  // namespace
+
+uint64_t energy_lower_uj(size_t bucket) {
+  return bucket == 0 ? 0 : uint64_t{16} << (2 * (bucket - 1));
+}
+
+void merge(Health& target, const Health& from) {
   target.rejects = add_saturating(target.rejects, from.rejects);
   target.drops = add_saturating(target.drops, from.drops);
   target.saturated = add_saturating(target.saturated, from.saturated);
@@ -145,12 +149,6 @@ void merge_health(Target& target, const From& from) {
   target.heap_free_min_bytes = least_told(target.heap_free_min_bytes, from.heap_free_min_bytes);
   target.arena_used_max_bytes = std::max(target.arena_used_max_bytes, from.arena_used_max_bytes);
   target.stack_used_max_bytes = std::max(target.stack_used_max_bytes, from.stack_used_max_bytes);
-}
-
-}  // namespace
-
-uint64_t energy_lower_uj(size_t bucket) {
-  return bucket == 0 ? 0 : uint64_t{16} << (2 * (bucket - 1));
 }
 
 void merge(WindowCounts& target, const WindowCounts& from) {
@@ -165,17 +163,8 @@ void merge(WindowCounts& target, const WindowCounts& from) {
   target.errors = add_saturating(target.errors, from.errors);
   add(target.joint, from.joint);
   add(target.energy, from.energy);
-  merge_health(target, from);
-}
-
-void merge(Health& target, const WindowCounts& from) {
-  target.energy_inferences = add_saturating(target.energy_inferences, total(from.energy));
-  merge_health(target, from);
-}
-
-void merge(Health& target, const Health& from) {
-  target.energy_inferences = add_saturating(target.energy_inferences, from.energy_inferences);
-  merge_health(target, from);
+  target.energy_sum_uj = add_saturating(target.energy_sum_uj, from.energy_sum_uj);
+  merge(target.health, from.health);
 }
 
 Status check(const WindowCounts& window, const Shape& shape) {

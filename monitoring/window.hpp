@@ -43,6 +43,23 @@ struct FeatureCounts {
   bool operator==(const FeatureCounts&) const = default;
 };
 
+// What firmware says about itself.
+struct Health {
+  // Not among the inferences of a window.
+  uint64_t rejects = 0;    // input refused before the runtime
+  uint64_t drops = 0;      // work skipped, e.g. no time, or not counted
+  uint64_t saturated = 0;  // cells that would have overflowed
+  uint64_t watchdog_resets = 0;
+  // Extremes; 0: it did not say.
+  uint64_t heap_free_min_bytes = 0;
+  uint64_t arena_used_max_bytes = 0;
+  uint64_t stack_used_max_bytes = 0;
+
+  bool operator==(const Health&) const = default;
+};
+// Counts are added (saturating), sizes merge as extremes; Health{} is the neutral element.
+void merge(Health& target, const Health& from);
+
 struct WindowCounts {
   uint64_t inferences = 0;  // completed ones; what follows counts exactly these
   std::vector<FeatureCounts> features;
@@ -54,16 +71,8 @@ struct WindowCounts {
   Counts joint;   // by leaf of the QuantTree, where no feature of it is missing; empty: no tree
   Counts energy;  // energy_lower_uj(); of inferences that were measured
   uint64_t energy_sum_uj = 0;
-  // Not among the inferences above.
-  uint64_t errors = 0;     // the runtime failed
-  uint64_t rejects = 0;    // input refused before the runtime
-  uint64_t drops = 0;      // work skipped, e.g. no time, or not counted
-  uint64_t saturated = 0;  // cells that would have overflowed
-  uint64_t watchdog_resets = 0;
-  // Extremes of what firmware says about itself; 0: it didn't.
-  uint64_t heap_free_min_bytes = 0;
-  uint64_t arena_used_max_bytes = 0;
-  uint64_t stack_used_max_bytes = 0;
+  uint64_t errors = 0;  // the runtime failed; not among the inferences
+  Health health;
 
   bool operator==(const WindowCounts&) const = default;
 };
@@ -80,25 +89,6 @@ struct Shape {
 // target += from. Shapes should be equal (check() first); the longer vector decides the length.
 // An empty WindowCounts{} is the neutral element.
 void merge(WindowCounts& target, const WindowCounts& from);
-
-// Energy and health of many windows, without what belongs to a span of time.
-struct Health {
-  uint64_t energy_inferences = 0;  // whose energy was measured
-  uint64_t energy_sum_uj = 0;      // of these
-  // As in WindowCounts; 0 of a size: nobody said.
-  uint64_t rejects = 0;
-  uint64_t drops = 0;
-  uint64_t saturated = 0;
-  uint64_t watchdog_resets = 0;
-  uint64_t heap_free_min_bytes = 0;
-  uint64_t arena_used_max_bytes = 0;
-  uint64_t stack_used_max_bytes = 0;
-
-  bool operator==(const Health&) const = default;
-};
-// Counts are added (saturating), sizes merge as extremes; Health{} is the neutral element.
-void merge(Health& target, const WindowCounts& from);
-void merge(Health& target, const Health& from);
 
 // Quarantines what cannot be true. Errors: WINDOW_SHAPE (other vectors than the shape promises),
 // WINDOW_CONTRADICTION (counts that no run of the device can produce); the message names the field.

@@ -12,8 +12,9 @@ constexpr uint8_t kVersion = 1;
 constexpr uint8_t kVersionLater = 2;
 
 bool has_later(const WindowCounts& w) {
-  return !w.joint.empty() || !w.energy.empty() || w.energy_sum_uj != 0 || w.watchdog_resets != 0 ||
-         w.heap_free_min_bytes != 0 || w.arena_used_max_bytes != 0 || w.stack_used_max_bytes != 0;
+  return !w.joint.empty() || !w.energy.empty() || w.energy_sum_uj != 0 ||
+         w.health.watchdog_resets != 0 || w.health.heap_free_min_bytes != 0 ||
+         w.health.arena_used_max_bytes != 0 || w.health.stack_used_max_bytes != 0;
 }
 
 void put(Bytes& out, uint64_t value) {
@@ -121,17 +122,17 @@ Bytes encode(const WindowCounts& window) {
   put(out, uint64_t{window.latency_max_us});
   put(out, window.latency_sum_us);
   put(out, window.errors);
-  put(out, window.rejects);
-  put(out, window.drops);
-  put(out, window.saturated);
+  put(out, window.health.rejects);
+  put(out, window.health.drops);
+  put(out, window.health.saturated);
   if (!later) return out;
   put(out, window.joint);
   put(out, window.energy);
   put(out, window.energy_sum_uj);
-  put(out, window.watchdog_resets);
-  put(out, window.heap_free_min_bytes);
-  put(out, window.arena_used_max_bytes);
-  put(out, window.stack_used_max_bytes);
+  put(out, window.health.watchdog_resets);
+  put(out, window.health.heap_free_min_bytes);
+  put(out, window.health.arena_used_max_bytes);
+  put(out, window.health.stack_used_max_bytes);
   return out;
 }
 
@@ -151,17 +152,17 @@ Result<WindowCounts> decode_window(ByteView bytes) {
   window.latency_max_us = static_cast<uint32_t>(in.number("latency_max_us", 0xffff'ffff));
   window.latency_sum_us = in.number("latency_sum_us");
   window.errors = in.number("errors");
-  window.rejects = in.number("rejects");
-  window.drops = in.number("drops");
-  window.saturated = in.number("saturated");
+  window.health.rejects = in.number("rejects");
+  window.health.drops = in.number("drops");
+  window.health.saturated = in.number("saturated");
   if (bytes[0] == kVersionLater) {
     window.joint = in.counts("joint", kJointLeavesMax);
     window.energy = in.counts("energy", kEnergyBucketsMax);
     window.energy_sum_uj = in.number("energy_sum_uj");
-    window.watchdog_resets = in.number("watchdog_resets");
-    window.heap_free_min_bytes = in.number("heap_free_min_bytes");
-    window.arena_used_max_bytes = in.number("arena_used_max_bytes");
-    window.stack_used_max_bytes = in.number("stack_used_max_bytes");
+    window.health.watchdog_resets = in.number("watchdog_resets");
+    window.health.heap_free_min_bytes = in.number("heap_free_min_bytes");
+    window.health.arena_used_max_bytes = in.number("arena_used_max_bytes");
+    window.health.stack_used_max_bytes = in.number("stack_used_max_bytes");
     if (!has_later(window)) in.refuse("the version", "is of more than there is");
   }
   in.end();

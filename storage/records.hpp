@@ -146,6 +146,8 @@ struct TotalRecord {
   uint64_t errors = 0;
   uint64_t duplicates = 0;
   uint64_t quarantined = 0;
+  uint64_t energy_inferences = 0;  // whose energy was measured
+  uint64_t energy_sum_uj = 0;      // of these
   monitoring::Health health;
 
   bool operator==(const TotalRecord&) const = default;

@@ -169,6 +169,16 @@ monitoring::Counts counts_of(const google::protobuf::RepeatedField<uint32_t>& va
   return {values.begin(), values.end()};
 }
 
+monitoring::Health health_of(const wire::Health& health) {
+  return {.rejects = health.rejects(),
+          .drops = health.drops(),
+          .saturated = health.saturated(),
+          .watchdog_resets = health.watchdog_resets(),
+          .heap_free_min_bytes = health.heap_free_min_bytes(),
+          .arena_used_max_bytes = health.arena_used_max_bytes(),
+          .stack_used_max_bytes = health.stack_used_max_bytes()};
+}
+
 Result<engine::DeviceMessage> report_of(ByteView payload) {
   const Result<wire::Report> report = parse<wire::Report>(payload);
   if (!report) return report.error();
@@ -216,14 +226,7 @@ Result<engine::DeviceMessage> report_of(ByteView payload) {
   counts.joint = counts_of(r.joint());
   counts.energy = counts_of(r.energy().buckets());
   counts.energy_sum_uj = r.energy().sum_uj();
-  const wire::Health& health = r.health();
-  counts.heap_free_min_bytes = health.heap_free_min_bytes();
-  counts.arena_used_max_bytes = health.arena_used_max_bytes();
-  counts.stack_used_max_bytes = health.stack_used_max_bytes();
-  counts.drops = health.drops();
-  counts.rejects = health.rejects();
-  counts.watchdog_resets = health.watchdog_resets();
-  counts.saturated = health.saturated();
+  counts.health = health_of(r.health());
   for (const wire::FeatureWindow& window : r.features()) {
     if (window.bins_size() > static_cast<int>(monitoring::kBinsMax)) {
       return field("features.bins", "at most 64");

@@ -39,9 +39,9 @@ void note_counter(Turn& turn, Device& device, uint64_t goal_counter) {
 
 std::set<StreamKey> take_heard(State& state, const DeviceId& device) {
   std::set<StreamKey> heard;
-  auto it = state.heard.lower_bound({device, 0, Digest{}});
-  while (it != state.heard.end() && std::get<0>(*it) == device) {
-    heard.insert(state.heard.extract(it++));
+  auto it = state.streams_heard.lower_bound({device, 0, Digest{}});
+  while (it != state.streams_heard.end() && std::get<0>(*it) == device) {
+    heard.insert(state.streams_heard.extract(it++));
   }
   return heard;
 }

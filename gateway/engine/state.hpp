@@ -178,8 +178,8 @@ struct State {
   std::set<DeviceId> reconcile_due;
   std::set<DeviceId> settings_due;  // said hello while their goal says other settings
   std::set<DeviceId> ack_due;
-  std::set<StreamKey> heard;       // streams with reports since their last acknowledgement
-  std::set<uint64_t> archive_due;  // deployments that may have become history
+  std::set<StreamKey> streams_heard;  // with reports since their last acknowledgement
+  std::set<uint64_t> archive_due;     // deployments that may have become history
   WindowClosing closing;
   std::vector<OpenWindow::Devices> windows_leaving;  // given back to the allocator bit by bit
   bool broker_connected = false;

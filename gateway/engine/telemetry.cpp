@@ -42,7 +42,7 @@ StreamRecord* stream(Turn& turn, const Device& device, uint64_t boot_id, const D
          std::get<1>(it->first) == oldest->first;) {
       turn.write(RemoveStream{device.id, oldest->first, it->second.manifest});
       turn.dirty_streams.erase(it->first);
-      state.heard.erase(it->first);
+      state.streams_heard.erase(it->first);
       it = state.streams.erase(it);
     }
   }
@@ -115,7 +115,7 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   if (found == nullptr) return turn.drop(Drop::kReportInvalid);
   StreamRecord& record = *found;
   // Acknowledged whatever comes of it, or the device would repeat it for ever.
-  state.heard.insert(key);
+  state.streams_heard.insert(key);
   const monitoring::WindowNumber number{
       .seq = report.sequence,
       .base_seq = report.base_sequence,
@@ -169,7 +169,9 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   ++sums.windows;
   sums.inferences += report.counts.inferences;
   sums.errors += report.counts.errors;
-  monitoring::merge(sums.health, report.counts);
+  sums.energy_inferences += monitoring::total(report.counts.energy);
+  sums.energy_sum_uj = monitoring::add_saturating(sums.energy_sum_uj, report.counts.energy_sum_uj);
+  monitoring::merge(sums.health, report.counts.health);
 
   const std::optional<Millis> known_offset = offset_of(session, report.boot_id);
   // The latest that it can be.

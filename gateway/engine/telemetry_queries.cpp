@@ -18,6 +18,8 @@ void add(TotalRecord& to, const TotalRecord& from) {
   to.errors += from.errors;
   to.duplicates += from.duplicates;
   to.quarantined += from.quarantined;
+  to.energy_inferences += from.energy_inferences;
+  to.energy_sum_uj = monitoring::add_saturating(to.energy_sum_uj, from.energy_sum_uj);
   monitoring::merge(to.health, from.health);
 }
 

@@ -62,8 +62,8 @@ void RowOf<TotalRecord>::bind(Statement& to, const TotalRecord& r) {
       .number(r.errors)
       .number(r.duplicates)
       .number(r.quarantined)
-      .number(r.health.energy_inferences)
-      .number(r.health.energy_sum_uj)
+      .number(r.energy_inferences)
+      .number(r.energy_sum_uj)
       .number(r.health.rejects)
       .number(r.health.drops)
       .number(r.health.saturated)
@@ -83,8 +83,8 @@ TotalRecord RowOf<TotalRecord>::read(Row& row) {
   r.errors = row.number<uint64_t>();
   r.duplicates = row.number<uint64_t>();
   r.quarantined = row.number<uint64_t>();
-  r.health.energy_inferences = row.number<uint64_t>();
-  r.health.energy_sum_uj = row.number<uint64_t>();
+  r.energy_inferences = row.number<uint64_t>();
+  r.energy_sum_uj = row.number<uint64_t>();
   r.health.rejects = row.number<uint64_t>();
   r.health.drops = row.number<uint64_t>();
   r.health.saturated = row.number<uint64_t>();

@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   merge(left, *window);
   COVEY_ASSERT(left == *window);
   merge(left, left);
-  COVEY_ASSERT(left.heap_free_min_bytes == window->heap_free_min_bytes);
+  COVEY_ASSERT(left.health.heap_free_min_bytes == window->health.heap_free_min_bytes);
   WindowCounts right = *window;
   merge(right, *window);
   COVEY_ASSERT(left == right);

@@ -134,9 +134,9 @@ void fill(v1::InferenceTotal& to, const TotalRecord& record) {
   to.set_windows(record.windows);
   to.set_windows_lost(record.windows_lost);
   to.set_errors(record.errors);
+  to.set_energy_inferences(record.energy_inferences);
+  to.set_energy_sum_uj(record.energy_sum_uj);
   const monitoring::Health& health = record.health;
-  to.set_energy_inferences(health.energy_inferences);
-  to.set_energy_sum_uj(health.energy_sum_uj);
   if (health.heap_free_min_bytes != 0) to.set_heap_free_min_bytes(health.heap_free_min_bytes);
   if (health.arena_used_max_bytes != 0) to.set_arena_used_max_bytes(health.arena_used_max_bytes);
   if (health.stack_used_max_bytes != 0) to.set_stack_used_max_bytes(health.stack_used_max_bytes);

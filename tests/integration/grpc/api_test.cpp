@@ -80,9 +80,9 @@ TEST(ApiMessages, a_size_that_was_never_told_is_absent) {
   EXPECT_EQ(silent.inferences(), 20U);
   EXPECT_FALSE(silent.has_heap_free_min_bytes() || silent.has_arena_used_max_bytes() ||
                silent.has_stack_used_max_bytes());
-  record.health = {.energy_inferences = 1,
-                   .energy_sum_uj = 2,
-                   .rejects = 3,
+  record.energy_inferences = 1;
+  record.energy_sum_uj = 2;
+  record.health = {.rejects = 3,
                    .drops = 4,
                    .saturated = 5,
                    .watchdog_resets = 6,

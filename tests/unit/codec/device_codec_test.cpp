@@ -214,13 +214,13 @@ TEST(DeviceCodec, ReportComesThroughWhole) {
   EXPECT_EQ(r.counts.joint, (monitoring::Counts{1, 0, 2}));
   EXPECT_EQ(r.counts.energy, (monitoring::Counts{1, 2}));
   EXPECT_EQ(r.counts.energy_sum_uj, 60U);
-  EXPECT_EQ(r.counts.heap_free_min_bytes, 11U);
-  EXPECT_EQ(r.counts.arena_used_max_bytes, 12U);
-  EXPECT_EQ(r.counts.stack_used_max_bytes, 13U);
-  EXPECT_EQ(r.counts.drops, 14U);
-  EXPECT_EQ(r.counts.rejects, 15U);
-  EXPECT_EQ(r.counts.watchdog_resets, 16U);
-  EXPECT_EQ(r.counts.saturated, 17U);
+  EXPECT_EQ(r.counts.health.heap_free_min_bytes, 11U);
+  EXPECT_EQ(r.counts.health.arena_used_max_bytes, 12U);
+  EXPECT_EQ(r.counts.health.stack_used_max_bytes, 13U);
+  EXPECT_EQ(r.counts.health.drops, 14U);
+  EXPECT_EQ(r.counts.health.rejects, 15U);
+  EXPECT_EQ(r.counts.health.watchdog_resets, 16U);
+  EXPECT_EQ(r.counts.health.saturated, 17U);
 }
 
 TEST(DeviceCodec, AFeatureWithoutValuesHasNoExtremes) {

@@ -54,7 +54,7 @@ class EarlierBoot : public testing::Test {
     const bool covered = report.sequence <= stream->cumulative ||
                          (stream->bitmap >> (report.sequence - stream->cumulative - 1) & 1) != 0;
     EXPECT_TRUE(covered) << "window " << report.sequence;
-    EXPECT_TRUE(site.state().heard.empty());
+    EXPECT_TRUE(site.state().streams_heard.empty());
     acks.clear();
   }
   Site site;

@@ -99,14 +99,14 @@ TEST_F(Telemetry, LeavesWithoutATreeAndImpossibleEnergyAreQuarantined) {
   engine::ReportMessage good = site.window("d0", 10);
   good.counts.energy = {9};
   good.counts.energy_sum_uj = 50;
-  good.counts.heap_free_min_bytes = 700;
+  good.counts.health.heap_free_min_bytes = 700;
   site.report("d0", good);
   EXPECT_EQ(counted(), 10U);
   ASSERT_EQ(site.state().windows.size(), 1U);
   const monitoring::WindowCounts& merged =
       site.state().windows.begin()->second.devices.begin()->second;
   EXPECT_EQ(merged.energy_sum_uj, 50U);
-  EXPECT_EQ(merged.heap_free_min_bytes, 700U);
+  EXPECT_EQ(merged.health.heap_free_min_bytes, 700U);
 }
 
 TEST_F(Telemetry, EnergyAndHealthOfADeviceAreInItsTotals) {
@@ -114,29 +114,27 @@ TEST_F(Telemetry, EnergyAndHealthOfADeviceAreInItsTotals) {
   engine::ReportMessage first = site.window("d0", 10);
   first.counts.energy = {4, 5};
   first.counts.energy_sum_uj = 300;
-  first.counts.heap_free_min_bytes = 700;
-  first.counts.arena_used_max_bytes = 2'000;
-  first.counts.drops = 2;
-  first.counts.watchdog_resets = 1;
+  first.counts.health.heap_free_min_bytes = 700;
+  first.counts.health.arena_used_max_bytes = 2'000;
+  first.counts.health.drops = 2;
+  first.counts.health.watchdog_resets = 1;
   engine::ReportMessage second = site.window("d0", 10);
   second.counts.energy = {1};
   second.counts.energy_sum_uj = 7;
-  second.counts.heap_free_min_bytes = 900;
-  second.counts.arena_used_max_bytes = 1'500;
-  second.counts.stack_used_max_bytes = 400;
-  second.counts.rejects = 3;
-  second.counts.saturated = 4;
+  second.counts.health.heap_free_min_bytes = 900;
+  second.counts.health.arena_used_max_bytes = 1'500;
+  second.counts.health.stack_used_max_bytes = 400;
+  second.counts.health.rejects = 3;
+  second.counts.health.saturated = 4;
   engine::ReportMessage wrong = site.window("d0", 10);
   wrong.counts.classes = {10, 10};
-  wrong.counts.heap_free_min_bytes = 1;
+  wrong.counts.health.heap_free_min_bytes = 1;
   site.report("d0", first);
   site.report("d0", first);
   site.report("d0", second);
   site.report("d0", wrong);
   site.report("d1", site.window("d1", 5));
-  const monitoring::Health expected{.energy_inferences = 10,
-                                    .energy_sum_uj = 307,
-                                    .rejects = 3,
+  const monitoring::Health expected{.rejects = 3,
                                     .drops = 2,
                                     .saturated = 4,
                                     .watchdog_resets = 1,
@@ -148,6 +146,8 @@ TEST_F(Telemetry, EnergyAndHealthOfADeviceAreInItsTotals) {
   ASSERT_EQ(of_d0.size(), 1U);
   EXPECT_EQ(of_d0.at(release).health, expected);
   EXPECT_EQ(of_d0.at(release).inferences, 20U);
+  EXPECT_EQ(of_d0.at(release).energy_inferences, 10U);
+  EXPECT_EQ(of_d0.at(release).energy_sum_uj, 307U);
   EXPECT_EQ(engine::count_inferences(site.state(), DeviceId("d1")).at(release).health,
             monitoring::Health{});
   EXPECT_EQ(engine::count_inferences(site.state(), kBearing)
@@ -156,7 +156,7 @@ TEST_F(Telemetry, EnergyAndHealthOfADeviceAreInItsTotals) {
             expected);
   site.check_reload();
   site.restart();
-  EXPECT_EQ(engine::count_inferences(site.state(), DeviceId("d0")).at(release).health, expected);
+  EXPECT_EQ(engine::count_inferences(site.state(), DeviceId("d0")), of_d0);
 }
 
 TEST_F(Telemetry, AnUnknownManifestIsKeptApartAndDoesNotWedgeTheDevice) {

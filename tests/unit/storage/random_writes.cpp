@@ -297,17 +297,18 @@ Write RandomWrites::make(size_t kind) {
     case 11:
       return RemoveStream{any_device(), any_boot(), any_digest()};
     case 12:
-      return PutTotal{
-          {any_device(),
-           any_digest(),
-           any_text(),
-           any64(),
-           below(99),
-           below(9),
-           below(9),
-           below(9),
-           below(9),
-           {any64(), any64(), below(9), below(9), below(9), below(9), any64(), any64(), any64()}}};
+      return PutTotal{{any_device(),
+                       any_digest(),
+                       any_text(),
+                       any64(),
+                       below(99),
+                       below(9),
+                       below(9),
+                       below(9),
+                       below(9),
+                       any64(),
+                       any64(),
+                       {below(9), below(9), below(9), below(9), any64(), any64(), any64()}}};
     case 13:
       return PutWindow{window()};
     case 14:
