@@ -1,6 +1,7 @@
 /* The agent's sizes in this firmware (device_agent/include/covey/config.h): two models, up
- * to twelve classes and eight features. */
+ * to twelve classes and eight features, and an outbox. */
 #define COVEY_MODELS_MAX 2
 #define COVEY_FEATURES_MAX 8
 #define COVEY_CLASSES_MAX 12
 #define COVEY_SAMPLES_MAX 2
+#define COVEY_OUTBOX 1

@@ -150,16 +150,20 @@ static uint32_t configure(const provisioning_t* unit, covey_start_cause_t cause)
   return boot;
 }
 
-static void outbox_log(void) {
-  static uint32_t told;
+static uint32_t outbox_changes(void) {
   uint32_t changes = 0;
   unsigned i;
   for (i = 0; i < OUTBOX_PLACES; ++i) changes += waiting[i].generation;
-  if (told != 0 && changes != told) {
-    log_line("outbox: %u changes; %u inferences of the first model wait",
-             (unsigned)(changes - told), (unsigned)covey_agent_unacknowledged(&agent, 0));
-  }
-  told = changes;
+  return changes;
+}
+
+/* `told`: the changes that were logged. */
+static void outbox_log(uint32_t* told) {
+  const uint32_t changes = outbox_changes();
+  if (changes == *told) return;
+  log_line("outbox: %u changes; %u inferences of the first model wait", (unsigned)(changes - *told),
+           (unsigned)covey_agent_unacknowledged(&agent, 0));
+  *told = changes;
 }
 
 /* At the first start of a factory-new unit, when there is nothing yet that it could overwrite. */
@@ -176,6 +180,7 @@ int main(void) {
   const covey_start_cause_t cause = covey_cortex_m_start_cause(&fault);
   const provisioning_t* unit;
   uint64_t infer_at_ms = 0;
+  uint32_t outbox_told;
   uint32_t interval_ms;
   unsigned i;
   int error;
@@ -192,6 +197,7 @@ int main(void) {
       unit->inference_interval_ms != 0 ? unit->inference_interval_ms : INFERENCE_INTERVAL_MS;
   sensor_init(unit->device_id);
   firmware_watch(&port.crypto);
+  outbox_told = outbox_changes();
   error = covey_agent_init(&agent, &config);
   if (error != 0) give_up("agent", error);
   link_init(&link, &agent, unit->device_id, unit->enroll_token, cause == COVEY_START_POWER_ON);
@@ -215,7 +221,7 @@ int main(void) {
       board_flash.overwritten = 0;
     }
     for (i = 0; i < MODELS; ++i) status_log(&agent, i, models[i], &link);
-    outbox_log();
+    outbox_log(&outbox_told);
     if (credentials_new) {
       credentials_new = false;
       log_line("firmware: enrolled");

@@ -127,7 +127,7 @@ void covey_agent_connected(covey_agent_t* a, uint64_t now_ms) {
   memset(&a->timers[COVEY_TIMER_ENROLL], 0, sizeof a->timers[0]);
   memset(&a->timers[COVEY_TIMER_STATUS], 0, sizeof a->timers[0]);
   ++a->connection;
-  covey_outbox_connected(a);
+  covey_outbox_restart(a);
   covey_telemetry_connected(a);
 }
 

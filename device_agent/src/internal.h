@@ -390,7 +390,8 @@ void covey_outbox_clear(covey_agent_t* a);
 void covey_outbox_step(covey_agent_t* a);
 /* Keeps every window. */
 void covey_outbox_keep_all(covey_agent_t* a);
-void covey_outbox_connected(covey_agent_t* a);
+/* What an earlier boot left is sent at once, not when its repetition is due. */
+void covey_outbox_restart(covey_agent_t* a);
 /* Nothing is left of an earlier boot. */
 bool covey_outbox_drained(const covey_agent_t* a);
 /* The window was acknowledged. */
@@ -406,7 +407,7 @@ static inline void covey_outbox_open(covey_agent_t* a) { (void)a; }
 static inline void covey_outbox_clear(covey_agent_t* a) { (void)a; }
 static inline void covey_outbox_step(covey_agent_t* a) { (void)a; }
 static inline void covey_outbox_keep_all(covey_agent_t* a) { (void)a; }
-static inline void covey_outbox_connected(covey_agent_t* a) { (void)a; }
+static inline void covey_outbox_restart(covey_agent_t* a) { (void)a; }
 static inline bool covey_outbox_drained(const covey_agent_t* a) { return a != NULL; }
 static inline void covey_outbox_release(covey_agent_t* a, covey_window_t* window) {
   (void)a;

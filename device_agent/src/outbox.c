@@ -42,14 +42,19 @@ static bool read_place(const covey_agent_t* a, unsigned place, covey_writer_t* w
          head->manifest != NULL;
 }
 
-static void write_place(covey_agent_t* a, unsigned place, size_t size) {
+/* What the send buffer holds; 0 bytes: nothing any more. */
+static bool write_place(covey_agent_t* a, unsigned place, size_t size) {
   const covey_store_t* store = &covey_port(a)->outbox[place];
-  if (store->write(store->ctx, a->config->send_buffer, size) != 0) ++a->counters.outbox_errors;
+  if (store->write(store->ctx, a->config->send_buffer, size) == 0) return true;
+  ++a->counters.outbox_errors;
+  return false;
 }
 
 void covey_outbox_clear(covey_agent_t* a) {
   unsigned place;
-  for (place = 0; place < covey_port(a)->outbox_places; ++place) write_place(a, place, 0);
+  for (place = 0; place < covey_port(a)->outbox_places; ++place) {
+    (void)write_place(a, place, 0);
+  }
   a->outbox_earlier = 0;
 }
 
@@ -87,10 +92,9 @@ static void keep(covey_agent_t* a, const covey_telemetry_t* t, covey_window_t* w
   }
   crc = covey_crc32(w.bytes, w.size);
   memcpy(&w.bytes[w.size], &crc, CRC_BYTES);
-  write_place(a, place - 1, w.size + CRC_BYTES);
-  a->outbox_taken |= (uint8_t)(1U << (place - 1));
+  window->kept = write_place(a, place - 1, w.size + CRC_BYTES);
   window->place = (uint8_t)place;
-  window->kept = true;
+  a->outbox_taken |= (uint8_t)(1U << (place - 1));
   a->timers[COVEY_TIMER_KEEP].left_ms = a->times.keep_ms;
 }
 
@@ -120,7 +124,7 @@ void covey_outbox_keep_all(covey_agent_t* a) { keep_waiting(a, true); }
 
 void covey_outbox_release(covey_agent_t* a, covey_window_t* window) {
   if (window->place == 0) return;
-  write_place(a, window->place - 1U, 0);
+  (void)write_place(a, window->place - 1U, 0);
   a->outbox_taken &= (uint8_t) ~(1U << (window->place - 1U));
   window->place = 0;
 }
@@ -134,13 +138,13 @@ static unsigned first_earlier(const covey_agent_t* a) {
 }
 
 static void earlier_done(covey_agent_t* a, unsigned place) {
-  write_place(a, place, 0);
+  (void)write_place(a, place, 0);
   a->outbox_earlier &= (uint8_t) ~(1U << place);
-  memset(&a->timers[COVEY_TIMER_OUTBOX], 0, sizeof a->timers[0]);
+  covey_outbox_restart(a);
   covey_soon(a);
 }
 
-void covey_outbox_connected(covey_agent_t* a) {
+void covey_outbox_restart(covey_agent_t* a) {
   memset(&a->timers[COVEY_TIMER_OUTBOX], 0, sizeof a->timers[0]);
 }
 

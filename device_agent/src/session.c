@@ -134,6 +134,7 @@ int covey_ack_receive(covey_agent_t* a, covey_bytes_t message) {
       covey_outbox_ack(a, ack.boot_id, &stream);
     }
   }
+  /* The rest is an answer to this boot's hello. */
   if (ack.boot_id != a->boot_id || ack.reports_only != 0) return COVEY_OK;
   covey_answered(a);
   if (ack.status_number <= a->status_number && ack.status_number > a->status_acked) {

@@ -78,9 +78,9 @@
 #define COVEY_STREAMS_MAX 6
 #endif
 
-/* Reports wait over a reboot, too, where the port has an outbox. 0: the code is left out. */
+/* 1: reports wait over a reboot, too, in the outbox that the port must have then; 1 KB of flash. */
 #ifndef COVEY_OUTBOX
-#define COVEY_OUTBOX 1
+#define COVEY_OUTBOX 0
 #endif
 
 /* Starts of a model on probation without success before it is rejected, and abnormal starts inside

@@ -111,11 +111,12 @@ typedef struct covey_port {
   covey_crypto_t crypto;
   covey_store_t store;
   covey_link_t link;
-  /* The outbox: so many more records, of COVEY_OUTBOX_BYTES_MAX at most, for telemetry that is not
-   * acknowledged when the power goes, COVEY_OUTBOX_PLACES_MAX at most. One boot of an outage takes
-   * up to COVEY_WINDOWS_IN_FLIGHT + 1 for each model until it is delivered; what finds no place
-   * dies with the RAM. Written when an acknowledgement is late, at most every keep_ms, and by
-   * covey_agent_flush. Memory that a reset leaves alone will do, too: what is torn is noticed. */
+  /* The outbox, with COVEY_OUTBOX 1: so many more records, of COVEY_OUTBOX_BYTES_MAX at most, for
+   * telemetry that is not acknowledged when the power goes; COVEY_OUTBOX_PLACES_MAX at most. One
+   * boot of an outage takes up to COVEY_WINDOWS_IN_FLIGHT + 1 for each model until it is delivered;
+   * what finds no place dies with the RAM. Written when an acknowledgement is late, at most every
+   * keep_ms, and by covey_agent_flush. Memory that a reset leaves alone will do, too: what is torn
+   * is noticed. */
   const covey_store_t* outbox;
   uint32_t outbox_places;
   /* Only where covey_agent_record_inference is called from several threads or ISRs, or on another

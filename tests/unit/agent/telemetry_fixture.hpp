@@ -16,6 +16,7 @@ inline wire::Report last_report(const Bench& bench) {
 
 class Telemetry : public ::testing::Test {
  protected:
+  explicit Telemetry(const DeviceOptions& options = {}) : bench(options) {}
   void SetUp() override {
     bench.bring_up();
     ASSERT_TRUE(bench.deploy(release));
@@ -26,6 +27,7 @@ class Telemetry : public ::testing::Test {
     covey_agent_flush(&bench.device.agent, bench.device.now_ms);
     for (int i = 0; i < 1000 && !covey_agent_quiet(&bench.device.agent); ++i) bench.run(1000);
     ASSERT_TRUE(covey_agent_quiet(&bench.device.agent));
+    EXPECT_EQ(bench.device.counters().bugs, 0U);
   }
   uint32_t record(int16_t first, int16_t second, uint32_t class_index = 0, uint8_t confidence = 200,
                   uint32_t latency_us = 100) {

@@ -15,19 +15,9 @@ DeviceOptions with_places(uint32_t places) {
   return options;
 }
 
-class Outbox : public ::testing::Test {
+class Outbox : public Telemetry {
  protected:
-  void SetUp() override {
-    bench.bring_up();
-    ASSERT_TRUE(bench.deploy(release));
-    drain();
-  }
-  void drain() {
-    covey_agent_flush(&bench.device.agent, bench.device.now_ms);
-    for (int i = 0; i < 1000 && !covey_agent_quiet(&bench.device.agent); ++i) bench.run(1000);
-    ASSERT_TRUE(covey_agent_quiet(&bench.device.agent));
-    EXPECT_EQ(bench.device.counters().bugs, 0U);
-  }
+  Outbox() : Telemetry(with_places(2)) {}
   void count(int inferences) {
     for (int i = 0; i < inferences; ++i) ASSERT_TRUE(bench.device.infer());
   }
@@ -40,9 +30,6 @@ class Outbox : public ::testing::Test {
     EXPECT_EQ(bench.gateway.inferences(), bench.device.inferred);
     EXPECT_EQ(held(), 0U);
   }
-
-  const Release release = make_release({});
-  Bench bench{with_places(2)};
 };
 
 TEST_F(Outbox, WhatWasFlushedSurvivesAReset) {
@@ -88,6 +75,22 @@ TEST_F(Outbox, WhatWaitsIsKeptWithoutBeingToldAtMostEveryHour) {
   bench.run(600'000);
   EXPECT_EQ(bench.gateway.inferences(), also_kept);
   EXPECT_EQ(held(), 0U);
+}
+
+TEST_F(Outbox, WhatCouldNotBeWrittenIsTriedAgain) {
+  bench.cable = false;
+  count(100);
+  bench.device.places[0].dead = true;
+  flush();
+  EXPECT_EQ(held(), 0U);
+  EXPECT_EQ(bench.device.counters().outbox_errors, 1U);
+  bench.device.places[0].dead = false;
+  flush();
+  EXPECT_EQ(held(), 1U);
+  ASSERT_TRUE(bench.reboot());
+  bench.cable = true;
+  drain();
+  expect_all_counted();
 }
 
 // The gateway has a window, the device could not remove its record, which is older than that.
