@@ -167,11 +167,6 @@ static int read_quantization(const covey_tflite_t* model, const covey_fb_table_t
       (zero_points.count != 0 && zero_points.count != tensor->scales.count)) {
     return COVEY_RUNTIME_TENSOR_QUANTIZATION;
   }
-  if (tensor->scales.count > 1 &&
-      (tensor->quantized_dimension >= tensor->rank ||
-       tensor->scales.count != tensor->dims[tensor->quantized_dimension])) {
-    return COVEY_RUNTIME_TENSOR_QUANTIZATION;
-  }
   for (uint32_t i = 0; i < zero_points.count; i++) {
     const int32_t low = covey_fb_i32(&model->fb, zero_points.at + 8 * i);
     const int32_t high = covey_fb_i32(&model->fb, zero_points.at + 8 * i + 4);

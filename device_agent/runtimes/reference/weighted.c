@@ -21,8 +21,9 @@ static int check_weights(covey_prepare_t* p, uint32_t rank, uint32_t channel_dim
     return COVEY_RUNTIME_TENSOR_SHAPE;
   }
   const bool per_channel = !covey_tensor_is_per_tensor(weights);
-  if (weights->scales.count == 0 || weights->zero_point != 0 ||
-      (per_channel && weights->quantized_dimension != channel_dimension)) {
+  if (weights->zero_point != 0 ||
+      (per_channel && (weights->quantized_dimension != channel_dimension ||
+                       weights->scales.count != weights->dims[channel_dimension]))) {
     return COVEY_RUNTIME_TENSOR_QUANTIZATION;
   }
   return 0;

@@ -316,6 +316,14 @@ TEST(Refusals, Windows) {
               op.others[0].zero_points = {0, 0, 0};
               op.others[0].quantized_dimension = 1;
             }));
+  EXPECT_EQ(COVEY_RUNTIME_TENSOR_QUANTIZATION, with([](OneOperator& op, Window&) {
+              op.others[0].scales = {1.0F, 1.0F};  // for two channels; there is one
+              op.others[0].zero_points = {0, 0};
+            }));
+  EXPECT_EQ(COVEY_RUNTIME_TENSOR_QUANTIZATION, with([](OneOperator& op, Window&) {
+              op.others[0].scales = {};
+              op.others[0].zero_points = {};
+            }));
   OneOperator without = good;
   without.options = {};
   EXPECT_EQ(COVEY_RUNTIME_OPERATOR_MALFORMED, without.error());

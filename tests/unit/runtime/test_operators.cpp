@@ -126,6 +126,22 @@ TEST(FullyConnectedOperator, ByHand) {
   EXPECT_EQ(std::vector<int8_t>{-128}, model.run({-128}));
 }
 
+// Old converters name a dimension that a bias does not have (TensorFlow Lite Micro's person
+// detection is such a file). A bias has the scale of the sums, whatever it says.
+TEST(FullyConnectedOperator, TheScalesOfABiasDoNotMatter) {
+  TfliteBuilder b;
+  const int32_t in = b.tensor(activation({1, 1}, 1.0F, 1));
+  const int32_t w = b.tensor(weights({2, 1}, {0.5F, 1.0F}, {4, 1}));
+  TensorSpec spec = bias({6, 2}, {0.5F, 1.0F});
+  spec.quantized_dimension = 3;
+  const int32_t c = b.tensor(std::move(spec));
+  const int32_t out = b.tensor(activation({1, 2}, 1.0F, 0));
+  b.op(kBuiltinFullyConnected, {in, w, c}, {out}, FullyConnected{});
+  LoadedModel model(b.finish({in}, {out}));
+  ASSERT_EQ(0, model.error()) << covey_runtime_error_name(model.error());
+  EXPECT_EQ((std::vector<int8_t>{21, 11}), model.run({10}));
+}
+
 TEST(FullyConnectedOperator, ExtremeBiasSaturates) {
   TfliteBuilder b;
   const int32_t in = b.tensor(activation({1, 1}, 1.0F, 0));
