@@ -216,7 +216,8 @@ bool Bench::run(uint64_t ms, uint64_t infer_ms) {
     std::deque<Message> answers;
     if (cable && device.connected) gateway.tick(answers);
     for (const Message& message : sent) {
-      const bool lost = lose_every != 0 && ++carried % lose_every == 0;
+      const bool lost = (lose_every != 0 && ++carried % lose_every == 0) ||
+                        (passes != nullptr && !passes(message));
       if (cable && !lost) gateway.handle(message, answers);
     }
     for (Message& answer : answers) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -204,6 +205,7 @@ struct Bench {
   uint32_t chunk_ms = 0;    // a slow link: so long from one chunk to the next
   uint64_t next_chunk_ms = 0;
   uint64_t carried = 0;
+  std::function<bool(const Message&)> passes;  // false: this message to the gateway is lost
 };
 
 }  // namespace covey::agent_test
