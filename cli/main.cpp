@@ -1,10 +1,41 @@
 // covey: the command line for operators and CI. Exit codes: commands.hpp.
+#include <algorithm>
 #include <iostream>
 
 #include "cli/commands.hpp"
 
 namespace covey::cli {
 namespace {
+
+// The commands as they were typed.
+std::string commands_of(const CLI::App& app) {
+  std::string commands = "covey";
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    commands += ' ' + at->get_name();
+  }
+  return commands;
+}
+
+// CLI11 counts words and misses required ones before it looks at words that it does not know, which
+// say more about what was meant.
+int refuse(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return app.exit(error);  // --help
+  const std::vector<std::string> unknown = app.remaining(true);
+  const auto option = std::find_if(unknown.begin(), unknown.end(),
+                                   [](const std::string& word) { return word.starts_with("--"); });
+  const std::string commands = commands_of(app);
+  if (option != unknown.end()) {
+    std::cerr << commands << ": unknown option '" << *option << "'\nRun " << commands
+              << " --help for the options.\n";
+  } else if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !unknown.empty()) {
+    std::cerr << commands << ": unknown command '" << unknown.front() << "'\nRun " << commands
+              << " --help for the list of commands.\n";
+  } else {
+    std::cerr << commands << ": " << error.what() << "\nRun " << commands << " --help.\n";
+  }
+  return kUsage;
+}
 
 int run(int argc, char** argv) {
   Invocation invocation;
@@ -36,9 +67,6 @@ int run(int argc, char** argv) {
          },
          "table, wide, json or yaml")
       ->option_text("FORMAT");
-  app.failure_message([](const CLI::App*, const CLI::Error& error) {
-    return "covey: " + std::string(error.what()) + "\nRun covey --help, or COMMAND --help.\n";
-  });
   app.footer(
       "The site is found by --address, --data, COVEY_ADDRESS, COVEY_DATA, the context in use,\n"
       "or a covey.sock in the current folder, in this order.\n\n"
@@ -62,20 +90,8 @@ int run(int argc, char** argv) {
   add_completion_command(app, invocation);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::RequiredError& error) {
-    // CLI11 misses the command before it looks at the word that stands in its place.
-    const std::vector<std::string> unknown = app.remaining(true);
-    if (unknown.empty()) return app.exit(error) == 0 ? kDone : kUsage;
-    std::string group = "covey";
-    for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
-      at = at->get_subcommands().front();
-      group += ' ' + at->get_name();
-    }
-    std::cerr << group << ": unknown command '" << unknown.front() << "'\nRun " << group
-              << " --help for the list of commands.\n";
-    return kUsage;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kUsage;
+    return refuse(app, error);
   }
   return invocation.exit_code;
 }

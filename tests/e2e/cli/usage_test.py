@@ -50,7 +50,11 @@ class Usage(unittest.TestCase):
     def test_a_missing_command_and_an_unknown_option_are_wrong_usage(self):
         for words, _ in self.all:
             with self.subTest(words=words):
-                self.assertEqual(covey(*words, "--no-such-option").returncode, USAGE)
+                done = covey(*words, "--no-such-option", "value")
+                self.assertEqual(done.returncode, USAGE)
+                command = " ".join(["covey", *words])
+                self.assertEqual(done.stderr, f"{command}: unknown option '--no-such-option'\n"
+                                              f"Run {command} --help for the options.\n")
         for words in self.groups:
             with self.subTest(words=words):
                 self.assertEqual(covey(*words).returncode, USAGE)
