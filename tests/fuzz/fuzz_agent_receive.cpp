@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/fuzz/same_random.hpp"
 #include "tests/unit/agent/bench.hpp"
 
 namespace {
@@ -11,12 +12,6 @@ using covey::agent_test::Bench;
 using covey::agent_test::Bytes;
 using covey::agent_test::Message;
 using covey::agent_test::Release;
-
-int same_random(void* ctx, void* into, size_t size) {
-  auto* next = static_cast<uint8_t*>(ctx);
-  for (size_t i = 0; i < size; ++i) static_cast<uint8_t*>(into)[i] = ++*next;
-  return 0;
-}
 
 const Release& release() {
   static const Release made = covey::agent_test::make_release({.model_bytes = 1000});
@@ -66,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   options.slot_bytes = 8U << 10U;
   Bench bench(options);
   uint8_t random = 1;
-  bench.device.port.crypto.random = same_random;
+  bench.device.port.crypto.random = covey::fuzz::same_random;
   bench.device.port.crypto.ctx = &random;
   bench.gateway.add(release());
   bench.bring_up();

@@ -41,7 +41,8 @@ class Abuse(unittest.TestCase):
         done = subprocess.run([PROGRAMS / "covey", "-o", "xml", "status"], text=True, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertEqual(done.returncode, 2)
-        self.assertIn("covey status: --format: 'xml' is not one of table, wide, json, yaml", done.stderr)
+        self.assertIn("covey status: --format: 'xml' is not one of table, wide, json, yaml",
+                      done.stderr)
 
     def test_every_error_of_a_configuration_is_named(self):
         done = self.coveyd("--data", self.folder / "d", config="""\
