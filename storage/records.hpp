@@ -11,10 +11,10 @@
 #include "core/id.hpp"
 #include "core/time.hpp"
 #include "deploy/artifact/artifact.hpp"
-#include "monitoring/alert.hpp"
-#include "monitoring/gates.hpp"
-#include "monitoring/stream.hpp"
-#include "monitoring/window.hpp"
+#include "monitoring/alerts/alert.hpp"
+#include "monitoring/counts/stream.hpp"
+#include "monitoring/counts/window.hpp"
+#include "monitoring/gates/gates.hpp"
 
 namespace covey {
 

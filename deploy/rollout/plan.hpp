@@ -27,7 +27,7 @@
 #include "core/ratio.hpp"
 #include "core/result.hpp"
 #include "core/time.hpp"
-#include "deploy/rollout/filter.hpp"
+#include "deploy/rollout/filter/filter.hpp"
 
 namespace covey {
 

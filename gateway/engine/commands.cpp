@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "gateway/engine/device_fields.hpp"
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/fleet/device_fields.hpp"
+#include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
 namespace {

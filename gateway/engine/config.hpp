@@ -6,9 +6,9 @@
 
 #include "core/time.hpp"
 #include "deploy/deployment/device.hpp"
-#include "monitoring/alert.hpp"
-#include "monitoring/drift.hpp"
-#include "monitoring/localise.hpp"
+#include "monitoring/alerts/alert.hpp"
+#include "monitoring/drift/drift.hpp"
+#include "monitoring/drift/localise.hpp"
 
 namespace covey::engine {
 

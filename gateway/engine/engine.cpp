@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "deploy/signing/sha256.hpp"
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
 namespace {

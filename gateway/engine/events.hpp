@@ -13,8 +13,8 @@
 #include "core/id.hpp"
 #include "core/result.hpp"
 #include "gateway/engine/commands.hpp"
-#include "gateway/engine/judgement.hpp"
 #include "gateway/engine/messages.hpp"
+#include "gateway/engine/telemetry/judgement.hpp"
 #include "storage/store.hpp"
 
 namespace covey::engine {

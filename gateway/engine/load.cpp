@@ -1,5 +1,5 @@
 #include "gateway/engine/engine.hpp"
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
 namespace {

@@ -15,7 +15,7 @@
 #include "core/time.hpp"
 #include "deploy/artifact/artifact.hpp"
 #include "deploy/deployment/device.hpp"
-#include "monitoring/window.hpp"
+#include "monitoring/counts/window.hpp"
 
 namespace covey::engine {
 

@@ -19,10 +19,10 @@
 #include "deploy/signing/keys.hpp"
 #include "gateway/engine/config.hpp"
 #include "gateway/engine/drops.hpp"
-#include "gateway/engine/judgement.hpp"
 #include "gateway/engine/messages.hpp"
-#include "monitoring/accuracy.hpp"
-#include "monitoring/baseline.hpp"
+#include "gateway/engine/telemetry/judgement.hpp"
+#include "monitoring/accuracy/accuracy.hpp"
+#include "monitoring/counts/baseline.hpp"
 #include "storage/store.hpp"
 
 namespace covey::engine {

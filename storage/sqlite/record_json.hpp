@@ -9,9 +9,9 @@
 #include "deploy/deployment/device.hpp"
 #include "deploy/rollout/plan.hpp"
 #include "deploy/rollout/rollout.hpp"
-#include "monitoring/alert.hpp"
-#include "monitoring/gates.hpp"
-#include "monitoring/stream.hpp"
+#include "monitoring/alerts/alert.hpp"
+#include "monitoring/counts/stream.hpp"
+#include "monitoring/gates/gates.hpp"
 
 namespace covey::sqlite {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "core/assert.hpp"
-#include "deploy/rollout/filter.hpp"
+#include "deploy/rollout/filter/filter.hpp"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "core/assert.hpp"
-#include "monitoring/window.hpp"
+#include "monitoring/counts/window.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace covey::monitoring;  // NOLINT(google-build-using-namespace)

@@ -29,8 +29,10 @@ DIRECTION = {
     "gateway/codec": ["core", "deploy", "monitoring", "storage", "gateway/engine", "gateway/config"],
     "gateway/runtime": ["core", "deploy", "monitoring", "storage", "gateway/engine",
                         "gateway/config"],
+    "gateway/api": ["core", "deploy", "monitoring", "storage", "gateway/engine", "gateway/runtime",
+                    "gateway/codec", "gateway/adapters/runner"],
     "gateway/adapters": ["core", "deploy", "monitoring", "storage", "gateway/engine",
-                         "gateway/runtime", "gateway/codec", "gateway/config"],
+                         "gateway/runtime", "gateway/codec", "gateway/config", "gateway/api"],
     "gateway/adapters/runner": ["core", "deploy", "monitoring", "storage", "gateway/engine",
                                 "gateway/runtime", "gateway/codec", "gateway/config",
                                 "gateway/adapters", "device_agent"],
@@ -51,7 +53,7 @@ DIRECTION = {
 OURS = sorted({name.split("/")[0] for name in DIRECTION} | {"tests", "proto"})
 
 # Who may see generated protobuf code.
-PROTOBUF = ["gateway/codec", "gateway/adapters", "cli", "tests/sim", "tests/integration", "tests/e2e",
+PROTOBUF = ["gateway/codec", "gateway/api", "gateway/adapters", "cli", "tests/sim", "tests/integration", "tests/e2e",
             "tests/unit/codec", "tests/unit/agent", "tests/unit/deploy", "tests/unit/cli", "tests/unit/adapters",
             "tests/unit/grpc", "tests/unit/wire", "tests/fuzz", "tests/bench", "tests/vectors"]
 

@@ -20,7 +20,7 @@ class Finds(unittest.TestCase):
 
     def test_includes_against_the_direction(self):
         self.finds("core/id.hpp", '#include "deploy/rollout/plan.hpp"', "core may include")
-        self.finds("deploy/a.cpp", '#include "monitoring/window.hpp"', "deploy may include")
+        self.finds("deploy/a.cpp", '#include "monitoring/counts/window.hpp"', "deploy may include")
         self.finds("monitoring/a.cpp", '#include "storage/store.hpp"', "monitoring may include")
         self.finds("storage/a.cpp", '#include "gateway/engine/engine.hpp"', "storage may include")
         self.finds("gateway/engine/a.cpp", '#include "gateway/runtime/loop.hpp"', "may include")

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "gateway/engine/device_fields.hpp"
+#include "gateway/engine/fleet/device_fields.hpp"
 
 namespace covey::test {
 namespace {

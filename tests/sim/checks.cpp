@@ -3,8 +3,8 @@
 
 #include "core/duration.hpp"
 #include "gateway/codec/device_codec.hpp"
-#include "gateway/engine/queries.hpp"
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/queries/queries.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/sim/world.hpp"
 
 namespace covey::sim {

@@ -7,8 +7,8 @@
 #include "covey/v1/models.grpc.pb.h"
 #include "covey/v1/monitoring.grpc.pb.h"
 #include "covey/v1/rollouts.grpc.pb.h"
-#include "gateway/adapters/grpc/handlers.hpp"
 #include "gateway/adapters/grpc/peer.hpp"
+#include "gateway/api/handlers.hpp"
 
 namespace covey::api {
 namespace {

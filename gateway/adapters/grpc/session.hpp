@@ -13,8 +13,8 @@
 #include <mutex>
 #include <string>
 
-#include "gateway/adapters/grpc/call.hpp"
 #include "gateway/adapters/grpc/worker.hpp"
+#include "gateway/api/call.hpp"
 
 namespace covey::api {
 

@@ -1,10 +1,10 @@
 // CreateRelease: pieces in, then verified on the worker, then one command to the engine.
 #include <mutex>
 
-#include "gateway/adapters/grpc/messages.hpp"
 #include "gateway/adapters/grpc/peer.hpp"
 #include "gateway/adapters/grpc/services.hpp"
-#include "gateway/adapters/grpc/upload_assembly.hpp"
+#include "gateway/api/messages.hpp"
+#include "gateway/api/upload_assembly.hpp"
 
 namespace covey::api {
 namespace {

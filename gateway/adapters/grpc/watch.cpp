@@ -2,9 +2,9 @@
 // the end. Nothing is buffered but the one message being written.
 #include <mutex>
 
-#include "gateway/adapters/grpc/messages.hpp"
-#include "gateway/adapters/grpc/names.hpp"
 #include "gateway/adapters/grpc/services.hpp"
+#include "gateway/api/messages.hpp"
+#include "gateway/api/names.hpp"
 
 namespace covey::api {
 namespace {

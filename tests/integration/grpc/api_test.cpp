@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "covey/v1/monitoring.pb.h"
-#include "gateway/adapters/grpc/messages.hpp"
+#include "gateway/api/messages.hpp"
 #include "tests/integration/grpc/api_fixture.hpp"
 
 namespace covey {

@@ -1,4 +1,4 @@
-#include "deploy/rollout/filter.hpp"
+#include "deploy/rollout/filter/filter.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,8 +2,8 @@
 // for is all there.
 #include <gtest/gtest.h>
 
-#include "gateway/engine/queries.hpp"
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/queries/queries.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

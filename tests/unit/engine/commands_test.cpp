@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "gateway/engine/device_fields.hpp"
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/fleet/device_fields.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

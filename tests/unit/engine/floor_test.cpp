@@ -2,7 +2,7 @@
 // for a while, and only then the floor rises.
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

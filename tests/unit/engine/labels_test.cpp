@@ -1,8 +1,8 @@
 // Labels: late, repeated, changed, without a sample, before their sample; and the accuracy gate.
 #include <gtest/gtest.h>
 
-#include "gateway/engine/queries.hpp"
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/queries/queries.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

@@ -1,7 +1,7 @@
 // Deadlines of one step, and limits that come from the configuration.
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

@@ -1,7 +1,7 @@
 // Going back: every device ever offered the release, whatever became of the attempt.
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

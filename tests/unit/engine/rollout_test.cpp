@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "gateway/engine/queries.hpp"
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/queries/queries.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

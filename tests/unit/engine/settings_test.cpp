@@ -1,7 +1,7 @@
 // What an operator sets on devices travels in their goals, a few at a time.
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

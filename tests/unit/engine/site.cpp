@@ -4,7 +4,7 @@
 #include <iostream>
 
 #include "deploy/signing/sha256.hpp"
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/turn/turn.hpp"
 
 namespace covey::test {
 namespace {

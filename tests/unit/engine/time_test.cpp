@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

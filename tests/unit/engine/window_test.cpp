@@ -2,8 +2,8 @@
 // and what happens meanwhile is neither lost nor judged twice.
 #include <gtest/gtest.h>
 
-#include "gateway/engine/queries.hpp"
-#include "gateway/engine/turn.hpp"
+#include "gateway/engine/queries/queries.hpp"
+#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

@@ -1,4 +1,4 @@
-#include "monitoring/accuracy.hpp"
+#include "monitoring/accuracy/accuracy.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "monitoring/alert.hpp"
+#include "monitoring/alerts/alert.hpp"
 
 #include <gtest/gtest.h>
 

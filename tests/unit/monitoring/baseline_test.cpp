@@ -1,4 +1,4 @@
-#include "monitoring/baseline.hpp"
+#include "monitoring/counts/baseline.hpp"
 
 #include <gtest/gtest.h>
 

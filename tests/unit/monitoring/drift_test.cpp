@@ -1,8 +1,8 @@
-#include "monitoring/drift.hpp"
+#include "monitoring/drift/drift.hpp"
 
 #include <gtest/gtest.h>
 
-#include "monitoring/distributions.hpp"
+#include "monitoring/statistics/distributions.hpp"
 #include "tests/unit/monitoring/random.hpp"
 #include "tests/unit/monitoring/simulated_fleet.hpp"
 

@@ -1,4 +1,4 @@
-#include "monitoring/gates.hpp"
+#include "monitoring/gates/gates.hpp"
 
 #include <gtest/gtest.h>
 

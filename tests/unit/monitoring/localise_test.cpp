@@ -1,4 +1,4 @@
-#include "monitoring/localise.hpp"
+#include "monitoring/drift/localise.hpp"
 
 #include <gtest/gtest.h>
 

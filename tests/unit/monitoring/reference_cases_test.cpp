@@ -9,11 +9,11 @@
 #include <set>
 #include <string>
 
-#include "monitoring/accuracy.hpp"
-#include "monitoring/distributions.hpp"
-#include "monitoring/drift.hpp"
-#include "monitoring/localise.hpp"
-#include "monitoring/window.hpp"
+#include "monitoring/accuracy/accuracy.hpp"
+#include "monitoring/counts/window.hpp"
+#include "monitoring/drift/drift.hpp"
+#include "monitoring/drift/localise.hpp"
+#include "monitoring/statistics/distributions.hpp"
 
 namespace covey::monitoring {
 namespace {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "monitoring/counts.hpp"
+#include "monitoring/counts/counts.hpp"
 #include "tests/unit/monitoring/random.hpp"
 
 namespace covey::monitoring::testing {

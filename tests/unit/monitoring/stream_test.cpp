@@ -1,4 +1,4 @@
-#include "monitoring/stream.hpp"
+#include "monitoring/counts/stream.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "monitoring/window.hpp"
+#include "monitoring/counts/window.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,130 @@
+#include "gateway/api/handlers.hpp"
+#include "gateway/api/messages.hpp"
+#include "gateway/api/names.hpp"
+
+namespace covey::api {
+namespace {
+
+void fill_site(const engine::Engine& engine, v1::GetSiteResponse& to) {
+  const engine::State& state = engine.state();
+  const engine::SiteView view = engine::view_site(state);
+  to.set_site_epoch(state.site.site_epoch);
+  to.set_reconciling(state.site.reconciling);
+  to.set_revision(engine.revision());
+  for (const auto& [name, count] : view.devices) (*to.mutable_devices())[name] = count;
+  to.set_devices_online(view.online);
+  for (const auto& [name, versions] : view.models) {
+    v1::SiteModel& model = *to.add_models();
+    model.set_model(name);
+    for (const auto& [version, count] : versions) (*model.mutable_confirmed())[version] = count;
+  }
+  for (const auto& [name, count] : view.rollouts) (*to.mutable_rollouts())[name] = count;
+  for (const RolloutName& name : view.active) to.add_rollouts_active(name.str());
+  to.set_alerts_firing(view.alerts_firing);
+  to.set_inferences(view.inferences);
+  to.set_windows_lost(view.windows_lost);
+  to.set_reports(state.counters.reports);
+  for (size_t i = 0; i < engine::kDrops; ++i) {
+    if (state.counters.drops[i] == 0) continue;
+    (*to.mutable_drops())[std::string(to_string(static_cast<engine::Drop>(i)))] =
+        state.counters.drops[i];
+  }
+}
+
+}  // namespace
+
+void get_site(const CallPtr<v1::GetSiteRequest, v1::GetSiteResponse>& call) {
+  const Context& context = *call->context;
+  v1::GetSiteResponse& to = call->response;
+  to.set_site(context.site);
+  to.set_version(context.version);
+  to.set_start_id(context.start_id);
+  to.set_uptime_ms(static_cast<uint64_t>(
+      std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - context.started)
+          .count()));
+  to.set_engine_lag_us_p99(context.engine.lag().p99_us);
+  for (const runtime::HealthCheck& check : context.engine.health()) {
+    v1::Check& row = *to.add_checks();
+    row.set_name(check.name);
+    row.set_ok(check.ok);
+    row.set_reason(check.reason);
+  }
+  for (const auto& [name, address] : context.engine.endpoints()) {
+    (*to.mutable_endpoints())[name] = address;
+  }
+  answer(call, [](const engine::Engine& engine, auto& c) -> Status {
+    fill_site(engine, c.response);
+    return {};
+  });
+}
+
+void add_trusted_key(const CallPtr<v1::AddTrustedKeyRequest, v1::AddTrustedKeyResponse>& call) {
+  if (Status pem = check_text(call->request.pem(), "pem", 4096); !pem) return call->finish(pem);
+  if (Status comment = check_text(call->request.comment(), "comment", 200); !comment) {
+    return call->finish(comment);
+  }
+  if (const Result<PublicKey> key = PublicKey::from_pem(call->request.pem()); !key) {
+    return call->finish(invalid(key.error().reason, "pem: " + key.error().message));
+  }
+  execute(call, engine::AddTrustedKey{call->request.pem(), call->request.comment()}, "",
+          [](const engine::Engine& engine, const engine::CommandReply& reply, auto& c) -> Status {
+            const auto found = engine.state().trusted_keys.find(reply.subject);
+            if (found != engine.state().trusted_keys.end()) {
+              fill(*c.response.mutable_key(), found->second);
+            }
+            return {};
+          });
+}
+
+void list_trusted_keys(
+    const CallPtr<v1::ListTrustedKeysRequest, v1::ListTrustedKeysResponse>& call) {
+  answer(call, [](const engine::Engine& engine, auto& c) -> Status {
+    for (const auto& [id, key] : engine.state().trusted_keys) fill(*c.response.add_keys(), key);
+    return {};
+  });
+}
+
+void remove_trusted_key(
+    const CallPtr<v1::RemoveTrustedKeyRequest, v1::RemoveTrustedKeyResponse>& call) {
+  const std::string& id = call->request.key_id();
+  if (id.size() != 16 || !from_hex(id)) {
+    return call->finish(
+        invalid("BAD_KEY_ID", "key_id: 16 hex digits, as `covey key list` shows them"));
+  }
+  execute_only(call, engine::RemoveTrustedKeyCommand{id},
+               [](const engine::CommandReply&, auto&) {});
+}
+
+void list_audit_entries(
+    const CallPtr<v1::ListAuditEntriesRequest, v1::ListAuditEntriesResponse>& call) {
+  const Result<size_t> size = page_size(call->request.page_size());
+  if (!size) return call->finish(size.error());
+  Result<uint64_t> before = read_page_number("audit", call->request.page_token());
+  if (!before) return call->finish(before.error());
+  const auto status = std::make_shared<Status>();
+  call->context->engine.history(
+      [call, status, size = *size, before = *before](Reader& reader) {
+        Result<std::vector<AuditRecord>> rows = reader.audit({.limit = size + 1, .before = before});
+        if (!rows) {
+          *status = rows.error();
+          return;
+        }
+        for (size_t i = 0; i < std::min(size, rows->size()); ++i) {
+          const AuditRecord& row = (*rows)[i];
+          v1::AuditEntry& entry = *call->response.add_entries();
+          entry.set_sequence(row.sequence);
+          entry.set_time_ms(row.wall.count());
+          entry.set_actor(row.actor);
+          entry.set_action(row.action);
+          entry.set_subject(row.subject);
+          entry.set_detail(row.detail);
+        }
+        if (rows->size() > size) {
+          call->response.set_next_page_token(
+              page_token("audit", std::to_string((*rows)[size - 1].sequence)));
+        }
+      },
+      [call, status] { call->finish(*status); });
+}
+
+}  // namespace covey::api

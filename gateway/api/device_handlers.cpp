@@ -1,0 +1,136 @@
+#include "gateway/api/handlers.hpp"
+#include "gateway/api/messages.hpp"
+#include "gateway/api/names.hpp"
+#include "gateway/engine/fleet/device_fields.hpp"
+
+namespace covey::api {
+namespace {
+
+Result<engine::DeviceSelection> selection_of(const auto& request, bool all) {
+  engine::DeviceSelection selection;
+  if (static_cast<size_t>(request.names_size()) > kNamesMax) {
+    return invalid("TOO_MANY_NAMES", "names: at most " + std::to_string(kNamesMax));
+  }
+  for (int i = 0; i < request.names_size(); ++i) {
+    Result<DeviceId> id = device_name(request.names(i), "names[" + std::to_string(i) + "]");
+    if (!id) return id.error();
+    selection.ids.push_back(*std::move(id));
+  }
+  const Result<Filter> filter = Filter::parse(request.filter());
+  if (!filter) return invalid(filter.error().reason, "filter: " + filter.error().message);
+  selection.filter = request.filter();
+  selection.all = all;
+  if (selection.ids.empty() && selection.filter.empty() && !all) {
+    return invalid("NO_DEVICES_NAMED", "names: name devices, or give a filter");
+  }
+  return selection;
+}
+
+template <typename C>
+Status show_device(const engine::Engine& engine, const DeviceId& id, C& call) {
+  const auto found = engine.state().devices.find(id);
+  if (found == engine.state().devices.end()) {
+    return not_found("no device " + id.str() + ": `covey device list` shows them");
+  }
+  fill(*call.response.mutable_device(), engine.state(), found->second);
+  return {};
+}
+
+template <typename Command, typename C>
+void change_device(const std::shared_ptr<C>& call) {
+  Result<DeviceId> id = device_name(call->request.name(), "name");
+  if (!id) return call->finish(id.error());
+  execute(call, Command{*id}, "",
+          [id = *id](const engine::Engine& engine, const engine::CommandReply&, C& c) {
+            return show_device(engine, id, c);
+          });
+}
+
+}  // namespace
+
+void list_devices(const CallPtr<v1::ListDevicesRequest, v1::ListDevicesResponse>& call) {
+  const Result<size_t> size = page_size(call->request.page_size());
+  if (!size) return call->finish(size.error());
+  Result<std::string> after = read_page_token("devices", call->request.page_token());
+  if (!after) return call->finish(after.error());
+  Result<Filter> filter = Filter::parse(call->request.filter());
+  if (!filter) {
+    return call->finish(invalid(filter.error().reason, "filter: " + filter.error().message));
+  }
+  answer(call,
+         [size = *size, after = *after, filter = *std::move(filter)](const engine::Engine& engine,
+                                                                     auto& c) -> Status {
+           int32_t total = 0;
+           std::string last;
+           for (const auto& [id, device] : engine.state().devices) {
+             if (!filter.matches(engine::DeviceFields(engine.state(), device))) continue;
+             ++total;
+             if (!after.empty() && id.str() <= after) continue;
+             if (static_cast<size_t>(c.response.devices_size()) < size) {
+               fill(*c.response.add_devices(), engine.state(), device);
+               last = id.str();
+             } else if (c.response.next_page_token().empty()) {
+               c.response.set_next_page_token(page_token("devices", last));
+             }
+           }
+           c.response.set_total_size(total);
+           return {};
+         });
+}
+
+void get_device(const CallPtr<v1::GetDeviceRequest, v1::GetDeviceResponse>& call) {
+  Result<DeviceId> id = device_name(call->request.name(), "name");
+  if (!id) return call->finish(id.error());
+  answer(call, [id = *id](const engine::Engine& engine, auto& c) -> Status {
+    if (Status shown = show_device(engine, id, c); !shown) return shown;
+    for (const auto& [release, record] : engine::count_inferences(engine.state(), id)) {
+      v1::InferenceTotal& total = *c.response.add_totals();
+      total.set_device(id.str());
+      total.set_release(to_string(release));
+      fill(total, record);
+    }
+    return {};
+  });
+}
+
+void accept_devices(const CallPtr<v1::AcceptDevicesRequest, v1::AcceptDevicesResponse>& call) {
+  Result<engine::DeviceSelection> selection = selection_of(call->request, call->request.all());
+  if (!selection) return call->finish(selection.error());
+  execute_only(call, engine::AcceptDevices{*std::move(selection)},
+               [](const engine::CommandReply& reply, auto& response) {
+                 response.set_accepted(static_cast<int32_t>(reply.changed));
+               });
+}
+
+void reject_device(const CallPtr<v1::RejectDeviceRequest, v1::RejectDeviceResponse>& call) {
+  change_device<engine::RejectDevice>(call);
+}
+
+void reenroll_device(const CallPtr<v1::ReenrollDeviceRequest, v1::ReenrollDeviceResponse>& call) {
+  change_device<engine::ReenrollDevice>(call);
+}
+
+void label_devices(const CallPtr<v1::LabelDevicesRequest, v1::LabelDevicesResponse>& call) {
+  const v1::LabelDevicesRequest& request = call->request;
+  Result<engine::DeviceSelection> selection = selection_of(request, false);
+  if (!selection) return call->finish(selection.error());
+  if (!request.etag().empty() && (selection->ids.size() != 1 || !selection->filter.empty())) {
+    return call->finish(invalid("BAD_FIELD", "etag: only with exactly one of names"));
+  }
+  if (request.set().empty() && request.remove().empty()) {
+    return call->finish(invalid("BAD_FIELD", "set: name labels to set or remove"));
+  }
+  engine::LabelDevices command{
+      *std::move(selection),
+      {request.set().begin(), request.set().end()},
+      {request.remove().begin(), request.remove().end()},
+  };
+  execute_only(
+      call, std::move(command),
+      [](const engine::CommandReply& reply, auto& response) {
+        response.set_changed(static_cast<int32_t>(reply.changed));
+      },
+      request.etag());
+}
+
+}  // namespace covey::api

@@ -1,0 +1,227 @@
+#include <charconv>
+#include <set>
+
+#include "gateway/api/handlers.hpp"
+#include "gateway/api/messages.hpp"
+#include "gateway/api/names.hpp"
+#include "gateway/engine/config.hpp"
+#include "monitoring/accuracy/accuracy.hpp"
+
+namespace covey::api {
+namespace {
+
+Result<engine::LabelInput> label_of(const v1::Label& label, int index) {
+  const std::string field = "labels[" + std::to_string(index) + "]";
+  Result<DeviceId> device = device_name(label.device(), field + ".device");
+  if (!device) return device.error();
+  engine::LabelInput input{.device = *std::move(device),
+                           .boot_id = 0,
+                           .inference = label.inference(),
+                           .truth = label.class_()};
+  const std::string& boot = label.boot_id();
+  const auto [end, error] =
+      std::from_chars(boot.data(), boot.data() + boot.size(), input.boot_id, 16);
+  if (boot.empty() || error != std::errc() || end != boot.data() + boot.size()) {
+    return invalid("BAD_BOOT_ID", field + ".boot_id: 16 hex digits, as `covey device get` shows");
+  }
+  return input;
+}
+
+uint64_t label_count_max() { return engine::kLabelsPerRequestMax; }
+
+// Windows of one page: the store never splits those with one start, and pages by it.
+void fill_windows(const std::vector<WindowRecord>& rows, size_t limit, const engine::State& state,
+                  v1::ListWindowsResponse& response) {
+  if (!rows.empty() && rows.size() >= limit) {
+    response.set_next_page_token(page_token("windows", std::to_string(rows.back().start.count())));
+  }
+  for (const WindowRecord& row : rows) fill(*response.add_windows(), state, row);
+}
+
+}  // namespace
+
+void submit_labels(const CallPtr<v1::SubmitLabelsRequest, v1::SubmitLabelsResponse>& call) {
+  Result<ModelName> model = model_name(call->request.model(), "model");
+  if (!model) return call->finish(model.error());
+  if (static_cast<uint64_t>(call->request.labels_size()) > label_count_max()) {
+    return call->finish(
+        invalid("TOO_MANY_LABELS",
+                "labels: at most " + std::to_string(label_count_max()) + " in one request"));
+  }
+  engine::SubmitLabels command{*std::move(model), {}};
+  command.labels.reserve(static_cast<size_t>(call->request.labels_size()));
+  for (int i = 0; i < call->request.labels_size(); ++i) {
+    Result<engine::LabelInput> label = label_of(call->request.labels(i), i);
+    if (!label) return call->finish(label.error());
+    command.labels.push_back(*std::move(label));
+  }
+  execute_only(call, std::move(command), [](const engine::CommandReply& reply, auto& response) {
+    response.set_matched(reply.labels_matched);
+    response.set_unmatched(reply.labels_unmatched);
+    response.set_unchanged(reply.labels_unchanged);
+  });
+}
+
+void get_inference_totals(
+    const CallPtr<v1::GetInferenceTotalsRequest, v1::GetInferenceTotalsResponse>& call) {
+  Result<ModelName> model = model_name(call->request.model(), "model");
+  if (!model) return call->finish(model.error());
+  answer(call, [model = *model](const engine::Engine& engine, auto& c) -> Status {
+    const engine::Totals totals = engine::count_inferences(engine.state(), model);
+    for (const auto& [key, record] : totals.devices) {
+      v1::InferenceTotal& row = *c.response.add_devices();
+      row.set_device(key.first.str());
+      row.set_release(to_string(key.second));
+      fill(row, record);
+    }
+    for (const auto& [key, record] : totals.cohorts) {
+      v1::InferenceTotal& row = *c.response.add_cohorts();
+      row.set_release(key.first);
+      row.set_cohort(key.second);
+      fill(row, record);
+    }
+    c.response.set_inferences(totals.inferences);
+    c.response.set_windows_lost(totals.windows_lost);
+    c.response.set_duplicates(totals.duplicates);
+    c.response.set_quarantined(totals.quarantined);
+    return {};
+  });
+}
+
+void list_windows(const CallPtr<v1::ListWindowsRequest, v1::ListWindowsResponse>& call) {
+  const Result<size_t> size = page_size(call->request.page_size());
+  if (!size) return call->finish(size.error());
+  Result<uint64_t> before = read_page_number("windows", call->request.page_token());
+  if (!before) return call->finish(before.error());
+  Result<ModelName> model = model_name(call->request.model(), "model");
+  if (!model) return call->finish(model.error());
+  DeviceId device;
+  if (!call->request.device().empty()) {
+    Result<DeviceId> id = device_name(call->request.device(), "device");
+    if (!id) return call->finish(id.error());
+    device = *std::move(id);
+  }
+  struct Found {
+    std::vector<Digest> manifests;
+    std::vector<WindowRecord> rows;
+    Status status;
+  };
+  const auto found = std::make_shared<Found>();
+  // What the model's manifests are, then the rows, then their words for the answer.
+  const bool taken = call->context->engine.read(
+      [found, model = *model](const engine::Engine& engine) {
+        for (const auto& [digest, known] : engine.state().artifacts) {
+          if (known.release.model == model) found->manifests.push_back(digest);
+        }
+      },
+      [call, found, device, size = *size, before = *before] {
+        call->context->engine.history(
+            [found, device, size, before](Reader& reader) {
+              Result<std::vector<WindowRecord>> rows =
+                  reader.windows(found->manifests, device, {.limit = size, .before = before});
+              if (rows) {
+                found->rows = *std::move(rows);
+              } else {
+                found->status = rows.error();
+              }
+            },
+            [call, found, size] {
+              if (!found->status) return call->finish(found->status);
+              answer(call, [found, size](const engine::Engine& engine, auto& c) -> Status {
+                fill_windows(found->rows, size, engine.state(), c.response);
+                return {};
+              });
+            });
+      });
+  if (!taken) call->finish(engine_busy());
+}
+
+void get_drift(const CallPtr<v1::GetDriftRequest, v1::GetDriftResponse>& call) {
+  const v1::GetDriftRequest& request = call->request;
+  Result<ModelName> model = model_name(request.model(), "model");
+  if (!model) return call->finish(model.error());
+  std::optional<Version> version;
+  if (!request.release().empty()) {
+    const size_t at = request.release().find('@');
+    Result<Version> parsed = Version::parse(
+        at == std::string::npos ? request.release() : request.release().substr(at + 1));
+    if (!parsed) {
+      return call->finish(invalid("BAD_VERSION", "release: " + parsed.error().message));
+    }
+    version = *parsed;
+  }
+  if (Result<Filter> filter = Filter::parse(request.filter()); !filter) {
+    return call->finish(invalid(filter.error().reason, "filter: " + filter.error().message));
+  }
+  answer(call, [model = *model, version](const engine::Engine& engine, auto& c) -> Status {
+    Result<engine::DriftView> view = engine::view_drift(
+        engine.state(), engine.config(), model, version, c.request.filter(), c.request.windows());
+    if (!view) return view.error();
+    c.response.set_release(to_string(view->release));
+    for (const engine::HistogramView& histogram : view->histograms) {
+      fill(*c.response.add_histograms(), histogram);
+    }
+    c.response.set_devices(view->devices);
+    c.response.set_inferences(view->inferences);
+    c.response.set_start_ms(view->start.count());
+    c.response.set_end_ms(view->end.count());
+    return {};
+  });
+}
+
+void get_accuracy(const CallPtr<v1::GetAccuracyRequest, v1::GetAccuracyResponse>& call) {
+  Result<ModelName> model = model_name(call->request.model(), "model");
+  if (!model) return call->finish(model.error());
+  if (Status per = check_text(call->request.per(), "per", 128); !per) return call->finish(per);
+  answer(call, [model = *model](const engine::Engine& engine, auto& c) -> Status {
+    Result<std::vector<engine::AccuracyRow>> rows =
+        engine::count_accuracy(engine.state(), model, c.request.per());
+    if (!rows) return rows.error();
+    for (const engine::AccuracyRow& row : *rows) {
+      v1::AccuracyRow& to = *c.response.add_rows();
+      to.set_release(to_string(row.release));
+      to.set_stratum(row.stratum);
+      to.set_labelled(row.labelled);
+      to.set_correct(row.correct);
+      to.set_inferences(row.inferences);
+      const monitoring::Interval interval = monitoring::wilson(row.correct, row.labelled, 0.05);
+      to.set_low(interval.low);
+      to.set_high(interval.high);
+      if (row.labelled > 0) {
+        to.set_accuracy(static_cast<double>(row.correct) / static_cast<double>(row.labelled));
+      }
+    }
+    return {};
+  });
+}
+
+void list_alerts(const CallPtr<v1::ListAlertsRequest, v1::ListAlertsResponse>& call) {
+  answer(call, [](const engine::Engine& engine, auto& c) -> Status {
+    for (const auto& [key, track] : engine.state().alerts) {
+      if (!track.newest) continue;
+      const bool resolved = track.newest->state == monitoring::AlertState::kResolved;
+      if (resolved && !c.request.include_resolved()) continue;
+      fill(*c.response.add_alerts(), *track.newest);
+    }
+    return {};
+  });
+}
+
+void acknowledge_alert(
+    const CallPtr<v1::AcknowledgeAlertRequest, v1::AcknowledgeAlertResponse>& call) {
+  std::string id = call->request.name();
+  if (id.starts_with("alerts/")) id.erase(0, 7);
+  if (id.empty()) return call->finish(invalid("BAD_NAME", "name: missing; write alerts/{id}"));
+  if (Status text = check_text(id, "name", 256); !text) return call->finish(text);
+  execute(call, engine::AcknowledgeAlert{id}, "",
+          [id](const engine::Engine& engine, const engine::CommandReply&, auto& c) -> Status {
+            for (const auto& [key, track] : engine.state().alerts) {
+              if (track.newest && monitoring::alert_id(key, track.newest->episode) == id) {
+                fill(*c.response.mutable_alert(), *track.newest);
+              }
+            }
+            return {};
+          });
+}
+
+}  // namespace covey::api

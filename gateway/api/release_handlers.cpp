@@ -1,0 +1,65 @@
+#include "gateway/api/handlers.hpp"
+#include "gateway/api/messages.hpp"
+#include "gateway/api/names.hpp"
+
+namespace covey::api {
+
+void get_release(const CallPtr<v1::GetReleaseRequest, v1::GetReleaseResponse>& call) {
+  Result<ReleaseId> id = release_name(call->request.name(), "name");
+  if (!id) return call->finish(id.error());
+  answer(call, [id = *id](const engine::Engine& engine, auto& c) -> Status {
+    const auto found = engine.state().releases.find(id);
+    if (found == engine.state().releases.end()) {
+      return not_found("no release " + to_string(id) + ": `covey model list` shows them");
+    }
+    fill(*c.response.mutable_release(), engine.state(), found->second);
+    return {};
+  });
+}
+
+void list_releases(const CallPtr<v1::ListReleasesRequest, v1::ListReleasesResponse>& call) {
+  const Result<size_t> size = page_size(call->request.page_size());
+  if (!size) return call->finish(size.error());
+  Result<std::string> after = read_page_token("releases", call->request.page_token());
+  if (!after) return call->finish(after.error());
+  std::optional<ModelName> model;
+  const std::string& parent = call->request.parent();
+  if (!parent.empty() && parent != "models/-") {
+    Result<ModelName> name = model_name(parent, "parent");
+    if (!name) return call->finish(name.error());
+    model = *std::move(name);
+  }
+  std::optional<ReleaseId> before;
+  if (!after->empty()) {
+    Result<ReleaseId> id = release_name(*after, "page_token");
+    if (!id) return call->finish(id.error());
+    before = *std::move(id);
+  }
+  answer(call, [size = *size, model, before](const engine::Engine& engine, auto& c) -> Status {
+    // Models by name, versions of each newest first.
+    std::vector<const ReleaseRecord*> releases;
+    for (const auto& [id, release] : engine.state().releases) {
+      if (!model || id.model == *model) releases.push_back(&release);
+    }
+    std::sort(releases.begin(), releases.end(), [](const auto* a, const auto* b) {
+      if (a->id.model != b->id.model) return a->id.model < b->id.model;
+      return a->id.version > b->id.version;
+    });
+    const ReleaseRecord* last = nullptr;
+    for (const ReleaseRecord* release : releases) {
+      const bool seen =
+          before && (release->id.model < before->model || (release->id.model == before->model &&
+                                                           release->id.version >= before->version));
+      if (seen) continue;
+      if (static_cast<size_t>(c.response.releases_size()) == size) {
+        c.response.set_next_page_token(page_token("releases", to_string(last->id)));
+        break;
+      }
+      fill(*c.response.add_releases(), engine.state(), *release);
+      last = release;
+    }
+    return {};
+  });
+}
+
+}  // namespace covey::api

@@ -1,0 +1,236 @@
+#include <algorithm>
+#include <set>
+
+#include "core/duration.hpp"
+#include "gateway/api/handlers.hpp"
+#include "gateway/api/messages.hpp"
+#include "gateway/api/names.hpp"
+#include "gateway/codec/plan_codec.hpp"
+
+namespace covey::api {
+namespace {
+
+template <typename C>
+Status show_rollout(const engine::Engine& engine, const RolloutName& name, C& call) {
+  const auto found = engine.state().rollouts.find(name);
+  if (found == engine.state().rollouts.end()) {
+    return not_found("no rollout " + name.str() + ": `covey rollout list` shows them");
+  }
+  fill(*call.response.mutable_rollout(), engine.state(), found->second);
+  return {};
+}
+
+// `make` gives the engine's command for the rollout's name.
+template <typename C, typename Make>
+void change_rollout(const std::shared_ptr<C>& call, Make make) {
+  Result<RolloutName> name = rollout_name(call->request.name(), "name");
+  if (!name) return call->finish(name.error());
+  execute(call, make(*name), call->request.etag(),
+          [name = *name](const engine::Engine& engine, const engine::CommandReply&, C& c) {
+            return show_rollout(engine, name, c);
+          });
+}
+
+template <typename C>
+Result<PlanDocument> document_of(const C& call) {
+  if (!call.request.has_spec()) return invalid("BAD_PLAN", "spec: missing");
+  const Result<RolloutName> name = rollout_name(call.request.rollout_id(), "rollout_id");
+  if (!name) return name.error();
+  return plan_from_proto(call.request.spec(), name->str());
+}
+
+Status preview(const engine::Engine& engine, const Plan& plan, v1::PlanRolloutResponse& response) {
+  Result<engine::RolloutPreview> preview = engine::preview_rollout(engine.state(), plan);
+  if (!preview) return preview.error();
+  for (size_t i = 0; i < plan.stages.size(); ++i) {
+    v1::PlannedStage& stage = *response.add_stages();
+    stage.set_name(plan.stages[i].name);
+    for (const DeviceId& id : preview->sets.added_by(i)) stage.add_devices(id.str());
+    stage.set_devices_total(static_cast<uint32_t>(preview->sets.ends[i]));
+    engine::StageForecast forecast = engine::forecast_stage(engine.state(), plan, *preview, i);
+    for (std::string& words : forecast.gates) stage.add_gates(std::move(words));
+    for (std::string& words : forecast.warnings) stage.add_warnings(std::move(words));
+  }
+  for (const Exclusion& exclusion : preview->excluded) fill(*response.add_excluded(), exclusion);
+  for (const DeviceId& id : preview->offline) response.add_offline(id.str());
+  for (const DeviceId& id : preview->sets.held_back()) response.add_holdback(id.str());
+  response.set_matched(preview->matched);
+  return {};
+}
+
+}  // namespace
+
+void plan_rollout(const CallPtr<v1::PlanRolloutRequest, v1::PlanRolloutResponse>& call) {
+  Result<PlanDocument> document = document_of(*call);
+  if (!document) return call->finish(document.error());
+  Result<Plan> plan = parse_plan(*document);
+  if (!plan) return call->finish(plan.error());
+  answer(call, [plan = *std::move(plan)](const engine::Engine& engine, auto& c) {
+    return preview(engine, plan, c.response);
+  });
+}
+
+void create_rollout(const CallPtr<v1::CreateRolloutRequest, v1::CreateRolloutResponse>& call) {
+  Result<PlanDocument> document = document_of(*call);
+  if (!document) return call->finish(document.error());
+  // The engine parses it again; here the pool of gRPC's threads pays for what is wrong.
+  if (Result<Plan> plan = parse_plan(*document); !plan) return call->finish(plan.error());
+  if (Status id = check_text(call->request.request_id(), "request_id", 64); !id) {
+    return call->finish(id);
+  }
+  execute(call, engine::CreateRollout{*std::move(document), call->request.request_id()}, "",
+          [](const engine::Engine& engine, const engine::CommandReply& reply, auto& c) {
+            return show_rollout(engine, RolloutName(reply.subject), c);
+          });
+}
+
+void get_rollout(const CallPtr<v1::GetRolloutRequest, v1::GetRolloutResponse>& call) {
+  Result<RolloutName> name = rollout_name(call->request.name(), "name");
+  if (!name) return call->finish(name.error());
+  answer(call, [name = *name](const engine::Engine& engine, auto& c) {
+    return show_rollout(engine, name, c);
+  });
+}
+
+void list_rollouts(const CallPtr<v1::ListRolloutsRequest, v1::ListRolloutsResponse>& call) {
+  const Result<size_t> size = page_size(call->request.page_size());
+  if (!size) return call->finish(size.error());
+  Result<std::string> after = read_page_token("rollouts", call->request.page_token());
+  if (!after) return call->finish(after.error());
+  answer(call, [size = *size, after = *after](const engine::Engine& engine, auto& c) -> Status {
+    const auto& rollouts = engine.state().rollouts;
+    auto next = after.empty() ? rollouts.begin() : rollouts.upper_bound(RolloutName(after));
+    std::string last;
+    for (; next != rollouts.end(); ++next) {
+      if (static_cast<size_t>(c.response.rollouts_size()) == size) {
+        c.response.set_next_page_token(page_token("rollouts", last));
+        break;
+      }
+      fill(*c.response.add_rollouts(), engine.state(), next->second);
+      last = next->first.str();
+    }
+    return {};
+  });
+}
+
+void pause_rollout(const CallPtr<v1::PauseRolloutRequest, v1::PauseRolloutResponse>& call) {
+  if (Status text = check_text(call->request.reason(), "reason"); !text) return call->finish(text);
+  change_rollout(call, [&](const RolloutName& name) {
+    return engine::PauseRollout{name, call->request.reason()};
+  });
+}
+void resume_rollout(const CallPtr<v1::ResumeRolloutRequest, v1::ResumeRolloutResponse>& call) {
+  change_rollout(call, [](const RolloutName& name) { return engine::ResumeRollout{name}; });
+}
+void approve_rollout(const CallPtr<v1::ApproveRolloutRequest, v1::ApproveRolloutResponse>& call) {
+  change_rollout(call, [](const RolloutName& name) { return engine::ApproveRollout{name}; });
+}
+void abort_rollout(const CallPtr<v1::AbortRolloutRequest, v1::AbortRolloutResponse>& call) {
+  if (Status text = check_text(call->request.reason(), "reason"); !text) return call->finish(text);
+  change_rollout(call, [&](const RolloutName& name) {
+    return engine::AbortRollout{name, call->request.now(), call->request.reason()};
+  });
+}
+void rollback_rollout(
+    const CallPtr<v1::RollbackRolloutRequest, v1::RollbackRolloutResponse>& call) {
+  if (Status text = check_text(call->request.reason(), "reason"); !text) return call->finish(text);
+  change_rollout(call, [&](const RolloutName& name) {
+    return engine::RollBackRollout{name, call->request.reason()};
+  });
+}
+
+void list_deployments(
+    const CallPtr<v1::ListDeploymentsRequest, v1::ListDeploymentsResponse>& call) {
+  const Result<size_t> size = page_size(call->request.page_size());
+  if (!size) return call->finish(size.error());
+  Result<uint64_t> after = read_page_number("deployments", call->request.page_token());
+  if (!after) return call->finish(after.error());
+  Result<RolloutName> parent = rollout_name(call->request.parent(), "parent");
+  if (!parent) return call->finish(parent.error());
+  struct Found {
+    std::vector<Deployment> rows;
+    Status status;
+  };
+  const auto found = std::make_shared<Found>();
+  // Most are history that the engine does not hold.
+  call->context->engine.history(
+      [found, size = *size, after = *after, parent = *parent](Reader& reader) {
+        Result<std::vector<Deployment>> rows = reader.deployments(parent, after, size + 1);
+        if (rows) {
+          found->rows = *std::move(rows);
+        } else {
+          found->status = rows.error();
+        }
+      },
+      [call, found, size = *size, parent = *parent] {
+        if (!found->status) return call->finish(found->status);
+        answer(call, [found, size, parent](const engine::Engine& engine, auto& c) -> Status {
+          if (!engine.state().rollouts.contains(parent)) {
+            return not_found("no rollout " + parent.str() + ": `covey rollout list` shows them");
+          }
+          for (size_t i = 0; i < std::min(size, found->rows.size()); ++i) {
+            fill(*c.response.add_deployments(), engine.state(), found->rows[i]);
+          }
+          if (found->rows.size() > size) {
+            c.response.set_next_page_token(
+                page_token("deployments", std::to_string(found->rows[size - 1].number)));
+          }
+          return {};
+        });
+      });
+}
+
+void list_rollout_events(
+    const CallPtr<v1::ListRolloutEventsRequest, v1::ListRolloutEventsResponse>& call) {
+  const Result<size_t> size = page_size(call->request.page_size());
+  if (!size) return call->finish(size.error());
+  Result<uint64_t> after = read_page_number("events", call->request.page_token());
+  if (!after) return call->finish(after.error());
+  Result<RolloutName> parent = rollout_name(call->request.parent(), "parent");
+  if (!parent) return call->finish(parent.error());
+  const auto status = std::make_shared<Status>();
+  call->context->engine.history(
+      [call, status, size = *size, after = *after, parent = *parent](Reader& reader) {
+        // Sequences are the site's: a rollout's own first one is unknown, so the first page walks
+        // back from the newest.
+        std::vector<EventRecord> events;
+        const auto take = [&](Page page) -> size_t {
+          Result<std::vector<EventRecord>> rows = reader.events(parent, page);
+          if (!rows) {
+            *status = rows.error();
+            return 0;
+          }
+          events.insert(events.end(), rows->begin(), rows->end());
+          return rows->size();
+        };
+        if (after > 0) {
+          (void)take({.limit = size + 1, .before = 0, .after = after});
+        } else {
+          constexpr size_t kStep = 1000;
+          constexpr size_t kStepsMax = 100;
+          for (size_t step = 0; step < kStepsMax; ++step) {
+            if (take({.limit = kStep, .before = events.empty() ? 0 : events.back().sequence}) <
+                kStep) {
+              break;
+            }
+          }
+        }
+        std::sort(events.begin(), events.end(),
+                  [](const auto& a, const auto& b) { return a.sequence < b.sequence; });
+        for (size_t i = 0; i < std::min(size, events.size()); ++i) {
+          v1::RolloutEvent& event = *call->response.add_events();
+          event.set_sequence(events[i].sequence);
+          event.set_time_ms(events[i].wall.count());
+          event.set_kind(events[i].kind);
+          event.set_subject(events[i].subject);
+          event.set_text(events[i].text);
+        }
+        if (events.size() > size) {
+          call->response.set_next_page_token(
+              page_token("events", std::to_string(events[size - 1].sequence)));
+        }
+      },
+      [call, status] { call->finish(*status); });
+}
+
+}  // namespace covey::api

@@ -1,0 +1,38 @@
+#include "deploy/signing/sha256.hpp"
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+namespace {
+
+// One secret per device, purpose and enrolment; RFC 5869's expand step with a single block.
+Digest derive(const State& state, const Device& device, std::string_view purpose) {
+  std::string input(purpose);
+  input += '\0';
+  input += device.id.str();
+  input += '\0';
+  input += std::to_string(device.enroll_generation);
+  input += '\x01';
+  return hmac_sha256(state.site.secret.bytes, as_bytes(input));
+}
+
+}  // namespace
+
+Prefix prefix_of(const Digest& digest) {
+  Prefix prefix;
+  std::copy_n(digest.bytes.begin(), prefix.size(), prefix.begin());
+  return prefix;
+}
+
+Digest order_key(const State& state, const Device& device) {
+  return derive(state, device, "order key");
+}
+
+std::string broker_password(const State& state, const Device& device) {
+  return to_hex(ByteView(derive(state, device, "broker password").bytes).first(16));
+}
+
+uint32_t shard_of(const DeviceId& device) {
+  return sha256(as_bytes(device.str())).bytes.front() & 0x3fU;
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,153 @@
+#include <algorithm>
+
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+
+namespace {
+
+uint32_t lease_of(const State& state, const Deployment& deployment) {
+  const Millis left = deployment.deadline - state.site.observed;
+  const auto lease = std::chrono::duration_cast<std::chrono::seconds>(left + 999ms).count();
+  return static_cast<uint32_t>(std::clamp<int64_t>(lease, 0, INT32_MAX));
+}
+
+ModelOrder order_of(const State& state, const Device& device, const ModelName& name,
+                    const DeviceModel& model) {
+  ModelOrder order{.confirmed = model.reported.confirmed, .security_floor = floor_of(model)};
+  const Deployment* deployment = deployment_in_progress(state, device.id, name);
+  if (deployment != nullptr && in_flight(deployment->state)) {
+    order.candidate = deployment->manifest;
+    order.may_confirm = deployment->granted;
+    order.attempt = deployment->attempt;
+    order.lease_s = lease_of(state, *deployment);
+  }
+  return order;
+}
+
+// A lease runs down by itself: only one that has lost its meaning before it was seen makes another
+// goal.
+bool says_the_same(const std::optional<ModelOrder>& said, ModelOrder now, bool seen) {
+  if (!said) return false;
+  const uint32_t left = now.lease_s;
+  now.lease_s = said->lease_s;
+  return *said == now && (seen || left >= said->lease_s / 2);
+}
+
+}  // namespace
+
+bool goal_is_outdated(const State& state, const Device& device) {
+  return std::any_of(device.models.begin(), device.models.end(), [&](const auto& entry) {
+    const auto& [name, model] = entry;
+    return !says_the_same(model.ordered, order_of(state, device, name, model),
+                          device.goal_counter_seen >= device.goal_counter);
+  });
+}
+
+void refresh_goal(Turn& turn, const DeviceId& device) { turn.dirty_goals.insert(device); }
+
+void repeat_goals(Turn& turn) {
+  size_t repeated = 0;
+  for (auto& [id, session] : turn.state.sessions) {
+    if (!session.online || session.goal_said == Millis{0} ||
+        turn.now.mono - session.goal_said < session.goal_repeat) {
+      continue;
+    }
+    const auto found = turn.state.devices.find(id);
+    if (found == turn.state.devices.end() || found->second.state != DeviceState::kAccepted ||
+        !found->second.goal_dirty) {
+      session.goal_said = Millis{0};
+      continue;
+    }
+    session.goal_repeat = std::min(2 * session.goal_repeat, kGoalRepeatMax);
+    session.goal_said = turn.now.mono;
+    if (goal_is_outdated(turn.state, found->second)) {
+      refresh_goal(turn, id);
+    } else {
+      publish_goal(turn, found->second);
+    }
+    if (++repeated == kGoalRepeatsPerTick) return;
+  }
+}
+
+void order_settings(Turn& turn) {
+  State& state = turn.state;
+  if (!state.broker_connected) return;
+  for (size_t n = 0; n < kSettingsOrderedPerTick && !state.settings_due.empty(); ++n) {
+    const DeviceId id = state.settings_due.extract(state.settings_due.begin()).value();
+    const auto device = state.devices.find(id);
+    if (device == state.devices.end() || device->second.state != DeviceState::kAccepted) continue;
+    // Whoever left says hello again; whoever was told meanwhile has them.
+    if (!is_reachable(state, id) || device->second.settings == turn.config.settings) continue;
+    refresh_goal(turn, id);
+  }
+}
+
+void renew_goal(Turn& turn, Device& device) {
+  if (const auto found = turn.state.sessions.find(device.id); found != turn.state.sessions.end()) {
+    found->second.goal_repeat = kGoalRepeatFirst;
+  }
+  ++device.goal_counter;
+  device.goal_nonce = device.nonce;
+  device.goal_dirty = true;
+  device.settings = turn.config.settings;
+  for (auto& [name, model] : device.models) {
+    model.ordered = order_of(turn.state, device, name, model);
+  }
+}
+
+void publish_goal(Turn& turn, const Device& device) {
+  if (const auto found = turn.state.sessions.find(device.id); found != turn.state.sessions.end()) {
+    found->second.goal_said = turn.now.mono;
+  }
+  GoalMessage goal{.site_epoch = turn.state.site.site_epoch,
+                   .counter = device.goal_counter,
+                   .device = device.id,
+                   .nonce = device.goal_nonce,
+                   .models = {},
+                   .settings = device.settings};
+  for (const auto& [name, model] : device.models) {
+    if (!model.ordered) continue;
+    goal.models.push_back({.model = name,
+                           .confirmed = model.ordered->confirmed,
+                           .candidate = model.ordered->candidate,
+                           .may_confirm = model.ordered->may_confirm,
+                           .attempt = model.ordered->attempt,
+                           .security_floor = model.ordered->security_floor});
+    goal.lease_s = std::max(goal.lease_s, model.ordered->lease_s);
+  }
+  ++turn.state.counters.goals;
+  turn.emit(PublishGoal{device.id, device.shard, std::move(goal), order_key(turn.state, device)});
+}
+
+void publish_release(Turn& turn, const ReleaseRecord& release) {
+  for (const ArtifactRecord& record : release.artifacts) {
+    const std::shared_ptr<const Artifact>& artifact = record.artifact;
+    turn.emit(PublishBlob{artifact->digest, artifact, artifact->signed_manifest_bytes});
+    turn.emit(PublishBlob{artifact->manifest.chunk_table_digest, artifact, artifact->chunk_table});
+    turn.emit(PublishBlob{artifact->manifest.tables_digest, artifact, artifact->tables_bytes});
+  }
+}
+
+void publish_everything_retained(Turn& turn) {
+  const State& state = turn.state;
+  for (const auto& [id, release] : state.releases) publish_release(turn, release);
+  for (const auto& [id, device] : state.devices) {
+    if (device.state != DeviceState::kAccepted || device.goal_counter == 0) continue;
+    if (goal_is_outdated(state, device)) {
+      refresh_goal(turn, id);
+    } else {
+      publish_goal(turn, device);
+    }
+  }
+  publish_site(turn);
+}
+
+void publish_site(Turn& turn) {
+  turn.emit(PublishSite{{.site_epoch = turn.state.site.site_epoch,
+                         .gateway_start_id = turn.config.start_id,
+                         .utc = turn.now.wall,
+                         .hello_jitter = turn.config.hello_jitter}});
+}
+
+}  // namespace covey::engine

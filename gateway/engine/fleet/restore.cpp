@@ -1,0 +1,166 @@
+// RECONCILING: the store is older than the world (a backup came back). What devices have seen since
+// is adopted, what was going on waits for people (DESIGN.md section 4). One device's word is about
+// that device only; it takes several to stop the site (docs/adr/0013).
+#include <algorithm>
+
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+namespace {
+
+// Distinct devices that must know better, by the size of the fleet: 1 % of it, from 2 to 10.
+constexpr size_t kWitnessesMin = 2;
+constexpr size_t kWitnessesMax = 10;
+constexpr size_t kDevicesPerWitness = 100;
+constexpr Millis kClaimLife = 1h;  // observed
+
+size_t enrolled_devices(const State& state) {
+  return static_cast<size_t>(
+      std::count_if(state.devices.begin(), state.devices.end(), [](const auto& entry) {
+        return entry.second.state == DeviceState::kAccepted && entry.second.enrolled;
+      }));
+}
+
+// A site of one device has no second opinion, and nobody else to harm.
+size_t witnesses_needed(size_t enrolled) {
+  const size_t share = std::clamp(enrolled / kDevicesPerWitness, kWitnessesMin, kWitnessesMax);
+  return std::max<size_t>(1, std::min(share, enrolled));
+}
+
+// The highest epoch that enough devices have seen; a liar's own is above it.
+uint32_t agreed_epoch(const State& state, size_t needed) {
+  std::vector<uint32_t> epochs;
+  for (const auto& [id, claim] : state.ahead) epochs.push_back(claim.site_epoch);
+  std::sort(epochs.begin(), epochs.end(), std::greater<>());
+  return std::max(state.site.site_epoch, epochs[needed - 1]);
+}
+
+void begin(Turn& turn, size_t witnesses) {
+  State& state = turn.state;
+  ++state.counters.restores;
+  state.site.reconciling = true;
+  state.reconciling_since = state.site.observed;
+  turn.change_site();
+  turn.report(Report::Level::kWarning, "site_restored", "site",
+              std::to_string(witnesses) + " devices have seen more than this store: epoch " +
+                  std::to_string(state.site.site_epoch) + ", rollouts wait");
+  for (const auto& [name, rollout] : state.rollouts) {
+    if (has_ended(rollout.state) || rollout.state == RolloutState::kRollingBack) continue;
+    (void)command_rollout(
+        turn, name,
+        rollout::Pause{"RESTORED", "the store is older than what " + std::to_string(witnesses) +
+                                       " devices have seen; look at `covey device list`, then "
+                                       "resume"},
+        "");
+  }
+}
+
+// Enough devices say so: their epoch is the site's.
+void believe_if_enough(Turn& turn) {
+  State& state = turn.state;
+  const size_t needed = witnesses_needed(enrolled_devices(state));
+  if (state.ahead.size() < needed) return;
+  const uint32_t epoch = agreed_epoch(state, needed);
+  const bool another_restore = epoch > state.site.site_epoch;
+  if (state.site.reconciling && !another_restore) return;
+  state.site.site_epoch = epoch;
+  if (another_restore) {
+    // Another epoch makes every device say hello: what they said before was compared with less.
+    for (auto& [id, session] : state.sessions) {
+      const auto claim = state.ahead.find(id);
+      session.said_hello = claim != state.ahead.end() && claim->second.site_epoch == epoch;
+    }
+    publish_site(turn);
+  }
+  const size_t witnesses = state.ahead.size();
+  for (auto claim = state.ahead.begin(); claim != state.ahead.end();) {
+    // Whoever is above even that stays in quarantine.
+    if (claim->second.site_epoch > epoch) {
+      ++claim;
+      continue;
+    }
+    resolve_ahead_of_site(turn, claim->first,
+                          "the store was older: what the device knew is adopted");
+    refresh_goal(turn, claim->first);
+    claim = state.ahead.erase(claim);
+  }
+  begin(turn, witnesses);
+}
+
+}  // namespace
+
+bool is_quarantined(const State& state, const DeviceId& device) {
+  const auto claim = state.ahead.find(device);
+  return claim != state.ahead.end() && claim->second.site_epoch > state.site.site_epoch;
+}
+
+bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter) {
+  State& state = turn.state;
+  const bool higher_epoch = site_epoch > state.site.site_epoch;
+  const bool higher_counter = goal_counter > device.goal_counter;
+  if (!higher_epoch) {
+    // Not above the site any more; that its counter was is remembered for a while.
+    if (is_quarantined(state, device.id)) forget_claim(turn, device.id, "it is not any more");
+    if (!higher_counter) return false;
+  }
+  turn.change(device).goal_counter = std::max(device.goal_counter, goal_counter);
+  // A restore is known: one more that knows newer goals is what was expected.
+  if (!higher_epoch && state.site.reconciling) return true;
+  const auto [claim, first] = state.ahead.try_emplace(device.id);
+  const bool news = first || site_epoch > claim->second.site_epoch;
+  claim->second.site_epoch = std::max(claim->second.site_epoch, site_epoch);
+  claim->second.made = state.site.observed;
+  if (news) {
+    const std::string seen =
+        "has seen goal " + std::to_string(goal_counter) + " of epoch " + std::to_string(site_epoch);
+    turn.report(Report::Level::kWarning, "device_ahead", device.id.str(), seen);
+    raise_ahead_of_site(turn, device, seen);
+    believe_if_enough(turn);
+  }
+  return higher_counter || (higher_epoch && !is_quarantined(state, device.id));
+}
+
+void forget_claim(Turn& turn, const DeviceId& device, const std::string& why) {
+  turn.state.ahead.erase(device);
+  resolve_ahead_of_site(turn, device, why);
+}
+
+void expire_claims(Turn& turn) {
+  std::vector<DeviceId> old;
+  for (const auto& [id, claim] : turn.state.ahead) {
+    if (turn.state.site.observed - claim.made > kClaimLife) old.push_back(id);
+  }
+  for (const DeviceId& id : old) forget_claim(turn, id, "it has not said so for an hour");
+}
+
+void adopt_reported(Turn& turn, Device& device) {
+  for (auto& [name, model] : turn.change(device).models) {
+    if (!model.reported.confirmed || model.desired == model.reported.confirmed) continue;
+    // It was told so by the site that the backup forgot: the old store's wish must not undo that.
+    model.desired = model.reported.confirmed;
+    model.assignment_failures = 0;
+    model.retry_not_before = Millis{0};
+  }
+}
+
+void end_reconciling(Turn& turn) {
+  State& state = turn.state;
+  if (!state.site.reconciling) return;
+  size_t unheard = 0;
+  for (const auto& [id, device] : state.devices) {
+    if (device.state != DeviceState::kAccepted || !device.enrolled) continue;
+    const auto session = state.sessions.find(id);
+    if (session == state.sessions.end() || !session->second.said_hello) ++unheard;
+  }
+  // Sleepers must not hold it for months; they are adopted all the same when they wake up.
+  const Millis since = std::max(state.reconciling_since, state.connected_observed);
+  const Millis patience = turn.config.offline_after + grace(turn.config);
+  if (unheard > 0 && state.site.observed - since < patience) return;
+  state.site.reconciling = false;
+  turn.change_site();
+  turn.report(Report::Level::kInfo, "site_reconciled", "site",
+              unheard == 0 ? std::string("every device has said hello")
+                           : std::to_string(unheard) + " devices have not said hello yet");
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,179 @@
+#include "gateway/engine/queries/queries.hpp"
+
+#include <algorithm>
+
+#include "core/duration.hpp"
+#include "gateway/engine/fleet/device_fields.hpp"
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+namespace {
+
+// What is the same for all devices of a stratum.
+std::string stratum_of(const State& state, const Plan& plan, const Device& device) {
+  std::string text;
+  for (const std::string& field : plan.strata) {
+    text += DeviceFields(state, device).find(field).value_or("") + '\x1f';
+  }
+  return text;
+}
+
+std::string in_words(const Gate& gate, size_t devices, size_t control) {
+  struct Words {
+    size_t devices;
+    size_t control;
+    std::string operator()(const FailuresGate& g) const {
+      return "failures: absolute bound, fails above " + to_string(g.max) + " of " +
+             std::string(to_string(g.of)) + "; needs " + std::to_string(g.min_sample) +
+             " device(s)";
+    }
+    std::string operator()(const SilenceGate& g) const {
+      return "silence: absolute bound, fails when more than " + to_string(g.max) + " of " +
+             std::to_string(devices) + " devices send no window";
+    }
+    std::string operator()(const AccuracyGate& g) const {
+      return "accuracy: concurrent control of " + std::to_string(control) +
+             " device(s), not worse by more than " + to_string(g.non_inferior_by) + " at alpha " +
+             to_string(g.alpha) + (g.per.empty() ? "" : " for each labels." + g.per) +
+             "; needs labels from both sides";
+    }
+    std::string operator()(const DriftGate&) const { return "drift"; }
+  };
+  return std::visit(Words{devices, control}, gate);
+}
+
+}  // namespace
+
+Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan) {
+  if (!state.releases.contains(plan.release)) {
+    return Error{Code::kNotFound, "RELEASE_NOT_FOUND",
+                 "spec.release: " + to_string(plan.release) +
+                     " was not pushed: `covey model push` does, `covey model list` shows"};
+  }
+  for (const Stage& stage : plan.stages) {
+    for (const Gate& gate : stage.gates) {
+      if (std::holds_alternative<DriftGate>(gate)) {
+        return precondition("UNSUPPORTED_GATE",
+                            "spec.stages: the drift gate is not available yet: drift alerts are; "
+                            "remove the gate");
+      }
+    }
+  }
+  RolloutPreview preview;
+  std::vector<OrderedDevice> devices;
+  for (const auto& [id, device] : state.devices) {
+    if (device.state != DeviceState::kAccepted) continue;
+    if (!plan.target.matches(DeviceFields(state, device))) continue;
+    ++preview.matched;
+    const Admission admission = admit(state, plan.release, device);
+    if (admission.artifact == nullptr) {
+      preview.excluded.push_back({id, admission.reason, admission.explanation});
+      continue;
+    }
+    const auto model = device.models.find(plan.release.model);
+    const bool runs = model != device.models.end() &&
+                      model->second.reported.confirmed == admission.artifact->artifact->digest;
+    devices.push_back({id, stratum_of(state, plan, device), runs});
+    if (!runs && !is_online(state, id)) preview.offline.push_back(id);
+  }
+  if (preview.matched == 0) {
+    return precondition("NO_DEVICES", "spec.target: '" + plan.target.text() +
+                                          "' matches no accepted device: `covey device list "
+                                          "--filter` shows what it matches");
+  }
+  std::vector<StageSize> sizes;
+  sizes.reserve(plan.stages.size());
+  for (const Stage& stage : plan.stages) sizes.push_back(stage.size);
+  preview.sets = assign_stages(devices, plan.seed, sizes, plan.holdback);
+  for (const DeviceId& id : preview.sets.already_running) {
+    preview.excluded.push_back({id, "ALREADY_RUNNING", "runs " + to_string(plan.release)});
+  }
+  std::sort(preview.excluded.begin(), preview.excluded.end(),
+            [](const Exclusion& a, const Exclusion& b) { return a.device < b.device; });
+  return preview;
+}
+
+StageForecast forecast_stage(const State& state, const Plan& plan, const RolloutPreview& preview,
+                             size_t stage) {
+  StageForecast forecast;
+  const size_t devices = preview.sets.ends[stage];
+  const size_t control = preview.sets.order.size() - devices;
+  for (const Gate& gate : plan.stages[stage].gates) {
+    forecast.gates.push_back(in_words(gate, devices, control));
+    if (std::holds_alternative<AccuracyGate>(gate) && control == 0) {
+      forecast.warnings.emplace_back(
+          "accuracy: no concurrent control is left in this stage; it is judged by the control of "
+          "the stages before it, or add a holdback");
+    }
+    if (const auto* failures = std::get_if<FailuresGate>(&gate);
+        failures != nullptr && failures->min_sample > devices) {
+      forecast.warnings.push_back("failures: min_sample " + std::to_string(failures->min_sample) +
+                                  " is more than the stage's " + std::to_string(devices) +
+                                  " device(s): all of them will do");
+    }
+  }
+  const std::set<DeviceId> offline(preview.offline.begin(), preview.offline.end());
+  const auto added = preview.sets.added_by(stage);
+  const auto absent = std::count_if(added.begin(), added.end(),
+                                    [&](const DeviceId& id) { return offline.contains(id); });
+  if (absent > 0) {
+    forecast.warnings.push_back(std::to_string(absent) + " device(s) are offline: skipped after " +
+                                covey::to_string(plan.skip_after));
+  }
+  (void)state;
+  return forecast;
+}
+
+namespace {
+
+StateCounts count_attempts(const State& state, const RolloutName& rollout,
+                           std::optional<uint32_t> stage, bool rollback) {
+  StateCounts counts;
+  const uint32_t first = stage.value_or(0);
+  for (auto it = state.counts.lower_bound({rollout, first, false, ""}); it != state.counts.end();
+       ++it) {
+    const auto& [name, of_stage, of_rollback, text] = it->first;
+    if (name != rollout || (stage && of_stage != *stage)) break;
+    if (of_rollback == rollback && it->second > 0) counts[text] += it->second;
+  }
+  return counts;
+}
+
+}  // namespace
+
+StateCounts count_deployments(const State& state, const RolloutName& rollout,
+                              std::optional<uint32_t> stage) {
+  return count_attempts(state, rollout, stage, false);
+}
+
+StateCounts count_rollbacks(const State& state, const RolloutName& rollout) {
+  return count_attempts(state, rollout, std::nullopt, true);
+}
+
+SiteView view_site(const State& state) {
+  SiteView view;
+  for (const auto& [id, device] : state.devices) {
+    ++view.devices[std::string(to_string(device.state))];
+    if (is_online(state, id)) ++view.online;
+    for (const auto& [name, model] : device.models) {
+      if (!model.reported.confirmed) continue;
+      ++view.models[name.str()][version_of(state, model.reported.confirmed)];
+    }
+  }
+  for (const auto& [name, rollout] : state.rollouts) {
+    ++view.rollouts[std::string(to_string(rollout.state))];
+    if (!has_ended(rollout.state)) view.active.push_back(name);
+  }
+  for (const auto& [key, track] : state.alerts) {
+    if (track.newest && track.newest->state == monitoring::AlertState::kFiring) {
+      ++view.alerts_firing;
+    }
+  }
+  for (const auto& [key, total] : state.totals) {
+    view.inferences += total.inferences;
+    view.windows_lost += total.windows_lost;
+  }
+  return view;
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,103 @@
+// Questions about the state that need more than a look-up. Pure; engine thread.
+// Errors: NOT_FOUND, FILTER_INVALID and the plan's own.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/result.hpp"
+#include "deploy/rollout/order.hpp"
+#include "gateway/engine/state.hpp"
+#include "monitoring/drift/localise.hpp"
+
+namespace covey::engine {
+
+// ---- rollouts
+
+struct RolloutPreview {
+  StageSets sets;
+  std::vector<Exclusion> excluded;  // sorted by device
+  uint32_t matched = 0;             // accepted devices of the target
+  std::vector<DeviceId> offline;    // in the order, but offline now
+};
+// Errors: RELEASE_NOT_FOUND, NO_DEVICES (the target matches none that can take it).
+Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan);
+// How each gate of a stage will judge, in words; and what will make it hard.
+struct StageForecast {
+  std::vector<std::string> gates;
+  std::vector<std::string> warnings;
+};
+StageForecast forecast_stage(const State& state, const Plan& plan, const RolloutPreview& preview,
+                             size_t stage);
+
+using StateCounts = std::map<std::string, uint32_t>;
+// Newest attempt per device; nullopt: all stages.
+StateCounts count_deployments(const State& state, const RolloutName& rollout,
+                              std::optional<uint32_t> stage);
+StateCounts count_rollbacks(const State& state, const RolloutName& rollout);
+
+// ---- telemetry
+
+struct Totals {
+  std::map<std::pair<DeviceId, ReleaseId>, TotalRecord> devices;
+  std::map<std::pair<std::string, std::string>, TotalRecord> cohorts;  // (release, cohort)
+  uint64_t inferences = 0;
+  uint64_t windows_lost = 0;
+  uint64_t duplicates = 0;
+  uint64_t quarantined = 0;
+};
+Totals count_inferences(const State& state, const ModelName& model);
+// Of one device, per release that the gateway knows.
+std::map<ReleaseId, TotalRecord> count_inferences(const State& state, const DeviceId& device);
+
+struct HistogramView {
+  std::string name;  // feature, or "classes"
+  std::vector<int32_t> edges;
+  std::vector<std::string> bin_names;
+  monitoring::Counts baseline;
+  monitoring::Counts now;
+  monitoring::FeatureJudgement judgement;
+  std::vector<DeviceId> devices;  // that stand out
+};
+struct DriftView {
+  ReleaseId release;
+  std::vector<HistogramView> histograms;
+  uint32_t devices = 0;
+  uint64_t inferences = 0;
+  Millis start{0};
+  Millis end{0};
+};
+// The last `windows` closed windows of a release; nullopt: the one that most devices run.
+Result<DriftView> view_drift(const State& state, const EngineConfig& config, const ModelName& model,
+                             std::optional<Version> version, const std::string& filter,
+                             uint32_t windows);
+
+struct AccuracyRow {
+  ReleaseId release;
+  std::string stratum;
+  uint64_t labelled = 0;
+  uint64_t correct = 0;
+  uint64_t inferences = 0;
+};
+// Per release and value of the label `per` ("labels.KEY" or "": one row per release).
+Result<std::vector<AccuracyRow>> count_accuracy(const State& state, const ModelName& model,
+                                                const std::string& per);
+
+// ---- site
+
+struct SiteView {
+  std::map<std::string, uint32_t> devices;  // by state
+  uint32_t online = 0;
+  std::map<std::string, std::map<std::string, uint32_t>> models;  // model -> version -> devices
+  std::map<std::string, uint32_t> rollouts;                       // by state
+  std::vector<RolloutName> active;
+  uint32_t alerts_firing = 0;
+  uint64_t inferences = 0;
+  uint64_t windows_lost = 0;
+};
+SiteView view_site(const State& state);
+
+}  // namespace covey::engine

@@ -1,0 +1,150 @@
+#include <algorithm>
+
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+namespace {
+
+void advance(Turn& turn, const monitoring::AlertKey& key, const monitoring::AlertEvent& event,
+             const monitoring::AlertPolicy& policy) {
+  monitoring::AlertTrack& track =
+      turn.state.alerts.try_emplace(key, monitoring::AlertTrack{key, {}}).first->second;
+  Result<monitoring::AlertStep> step = monitoring::step(track, event, policy, turn.now);
+  if (!step) return;
+  if (!(step->track == track)) {
+    track = std::move(step->track);
+    if (track.newest) turn.write(PutAlert{*track.newest});
+  }
+  if (step->change != monitoring::AlertChange::kNothing && track.newest) {
+    std::string names;
+    for (const DeviceId& device : monitoring::devices_of(*track.newest)) {
+      names += (names.empty() ? "" : " ") + device.str();
+    }
+    turn.report(track.newest->state == monitoring::AlertState::kFiring ? Report::Level::kWarning
+                                                                       : Report::Level::kInfo,
+                "alert", monitoring::alert_id(key, track.newest->episode),
+                std::string(monitoring::to_string(step->change)) + ": " +
+                    track.newest->explanation + (names.empty() ? "" : " [" + names + "]"));
+  }
+}
+
+monitoring::AlertEvent as_event(const SubjectVerdict& verdict) {
+  const auto abnormal = [&](monitoring::Severity severity) {
+    return monitoring::WindowAbnormal{
+        .severity = severity, .devices = verdict.devices, .explanation = verdict.explanation};
+  };
+  switch (verdict.outcome) {
+    case monitoring::DriftOutcome::kOk:
+      return monitoring::WindowNormal{};
+    case monitoring::DriftOutcome::kWarn:
+      return abnormal(monitoring::Severity::kWarn);
+    case monitoring::DriftOutcome::kPage:
+      return abnormal(monitoring::Severity::kPage);
+    case monitoring::DriftOutcome::kInsufficientData:
+    case monitoring::DriftOutcome::kInsufficientDevices:
+      return monitoring::WindowUnknown{};
+  }
+  return monitoring::WindowUnknown{};
+}
+
+// What one event proves, or ends.
+constexpr monitoring::AlertPolicy kAtOnce{.fire_windows = 1, .of_windows = 1, .quiet_windows = 1};
+
+monitoring::AlertKey ahead_of_site(const DeviceId& device) {
+  return {"", "AHEAD_OF_SITE", device.str(), ""};
+}
+
+monitoring::AlertKey duplicate_identity(const Device& device) {
+  return {"", "DUPLICATE_IDENTITY", device.id.str(), ""};
+}
+
+}  // namespace
+
+void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verdict) {
+  const KnownArtifact& known = turn.state.artifacts.at(manifest);
+  for (const SubjectVerdict& subject : verdict.subjects) {
+    advance(turn,
+            {known.release.model.str(), subject.kind, subject.subject, to_string(known.release)},
+            as_event(subject), turn.config.alert_policy);
+  }
+}
+
+void resolve_alerts_of_the_past(Turn& turn) {
+  const State& state = turn.state;
+  std::vector<monitoring::AlertKey> open;
+  for (const auto& [key, track] : state.alerts) {
+    if (!key.scope.empty() && track.newest &&
+        track.newest->state != monitoring::AlertState::kResolved) {
+      open.push_back(key);
+    }
+  }
+  if (open.empty()) return;
+  std::set<std::string> running;
+  const auto add = [&](const std::optional<Digest>& manifest) {
+    if (!manifest) return;
+    const auto known = state.artifacts.find(*manifest);
+    if (known != state.artifacts.end()) running.insert(to_string(known->second.release));
+  };
+  for (const auto& [id, device] : state.devices) {
+    if (device.state != DeviceState::kAccepted) continue;
+    for (const auto& [name, model] : device.models) {
+      add(model.reported.active);
+      add(model.reported.confirmed);
+    }
+  }
+  for (const monitoring::AlertKey& key : open) {
+    if (running.contains(key.scope)) continue;
+    advance(turn, key, monitoring::ScopeGone{"no device runs " + key.scope + " any more"},
+            turn.config.alert_policy);
+  }
+}
+
+void resolve_duplicate_identity(Turn& turn, const Device& device) {
+  if (!turn.state.alerts.contains(duplicate_identity(device))) return;
+  advance(turn, duplicate_identity(device), monitoring::ScopeGone{"the device has new keys since"},
+          turn.config.alert_policy);
+}
+
+void raise_duplicate_identity(Turn& turn, const Device& device) {
+  advance(turn, duplicate_identity(device),
+          monitoring::WindowAbnormal{
+              .severity = monitoring::Severity::kPage,
+              .devices = {device.id},
+              .explanation = "two boots alternate under this id: a cloned device or a stolen key; "
+                             "find the second one, then `covey device reenroll`"},
+          kAtOnce);
+}
+
+void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why) {
+  if (!turn.state.alerts.contains(ahead_of_site(device))) return;
+  advance(turn, ahead_of_site(device), monitoring::ScopeGone{why}, turn.config.alert_policy);
+}
+
+void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen) {
+  advance(turn, ahead_of_site(device.id),
+          monitoring::WindowAbnormal{
+              .severity = monitoring::Severity::kPage,
+              .devices = {device.id},
+              .explanation = "the device " + seen +
+                             ", above what this site ever said to it: a restored backup, if others "
+                             "say the same, else a device that lies; then `covey device reenroll`"},
+          kAtOnce);
+}
+
+Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
+                                       const std::string& actor) {
+  for (auto& [key, track] : turn.state.alerts) {
+    if (!track.newest || monitoring::alert_id(key, track.newest->episode) != command.alert)
+      continue;
+    Result<monitoring::AlertStep> step =
+        monitoring::step(track, monitoring::AcknowledgeAlert{track.newest->episode, actor, ""},
+                         turn.config.alert_policy, turn.now);
+    if (!step) return step.error();
+    track = std::move(step->track);
+    turn.write(PutAlert{*track.newest});
+    return CommandReply{.subject = command.alert, .changed = 1};
+  }
+  return not_found("no alert " + command.alert + ": `covey alert list` shows them");
+}
+
+}  // namespace covey::engine

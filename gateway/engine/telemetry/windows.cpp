@@ -1,0 +1,224 @@
+// Windows of a fleet: when one closes, and what is written about it. Everything that grows with the
+// fleet happens in pieces of a bounded size, one per tick; the statistics happen elsewhere.
+#include <algorithm>
+
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+namespace {
+
+constexpr Ratio kReportedEnough = Ratio::percent(90);
+
+Millis end_of(const Turn& turn, const WindowId& id) { return (id.second + 1) * turn.config.window; }
+
+bool runs(const Device& device, const Digest& manifest) {
+  return std::any_of(device.models.begin(), device.models.end(),
+                     [&](const auto& entry) { return entry.second.reported.active == manifest; });
+}
+
+// The first open window after `after` whose time is over, then from the start again.
+std::optional<WindowId> next_due(const Turn& turn, const std::optional<WindowId>& after) {
+  const auto& windows = turn.state.windows;
+  const auto is_due = [&](const auto& entry) {
+    return !entry.second.closed && turn.now.wall >= end_of(turn, entry.first);
+  };
+  const auto from = after ? windows.upper_bound(*after) : windows.begin();
+  if (const auto found = std::find_if(from, windows.end(), is_due); found != windows.end()) {
+    return found->first;
+  }
+  const auto found = std::find_if(windows.begin(), from, is_due);
+  return found == from ? std::nullopt : std::optional(found->first);
+}
+
+// A window closes when 90 % of the devices that are online have reported past its end, or after two
+// report intervals (MONITORING.md section 3). Asks a part of the sessions; true: it closes.
+bool ask_sessions(Turn& turn) {
+  State& state = turn.state;
+  WindowClosing& closing = state.closing;
+  const auto open = closing.asked ? state.windows.find(*closing.asked) : state.windows.end();
+  if (open == state.windows.end() || open->second.closed) {
+    closing.asked = next_due(turn, closing.asked);
+    closing.asked_until = DeviceId();
+    closing.expected = 0;
+    closing.reported = 0;
+    if (!closing.asked) return false;
+  }
+  const WindowId id = *closing.asked;
+  const Millis end = end_of(turn, id);
+  if (turn.now.wall >= end + 2 * turn.config.report_interval) return true;
+  auto session = state.sessions.upper_bound(closing.asked_until);
+  for (size_t n = 0; n < kSessionsAskedPerTick && session != state.sessions.end(); ++n, ++session) {
+    closing.asked_until = session->first;
+    if (!session->second.online) continue;
+    const auto device = state.devices.find(session->first);
+    if (device == state.devices.end() || !runs(device->second, id.first)) continue;
+    ++closing.expected;
+    if (session->second.reported_until >= end) ++closing.reported;
+  }
+  if (session != state.sessions.end()) return false;
+  const bool enough =
+      closing.expected > 0 && !exceeds(closing.expected - closing.reported, closing.expected,
+                                       Ratio{1'000'000 - kReportedEnough.ppm});
+  if (enough) return true;
+  // The next one's turn; this one's comes again.
+  closing.asked = next_due(turn, id);
+  closing.asked_until = DeviceId();
+  closing.expected = 0;
+  closing.reported = 0;
+  return false;
+}
+
+void close(Turn& turn, const WindowId& id) {
+  OpenWindow& window = turn.state.windows.at(id);
+  window.closed = true;
+  write_cohorts(turn, id, window, false);
+}
+
+void begin_copy(Turn& turn, const WindowId& id) {
+  WindowClosing& closing = turn.state.closing;
+  const monitoring::Baseline& baseline = turn.state.artifacts.at(id.first).baseline;
+  closing.window = id;
+  closing.copied_until = {};
+  closing.copy = std::make_shared<WindowSnapshot>();
+  closing.copy->number = ++closing.number;
+  closing.copy->manifest = id.first;
+  closing.copy->index = id.second;
+  closing.copy->drift = turn.config.drift;
+  closing.copy->localise = turn.config.localise;
+  for (const auto& feature : baseline.features) {
+    closing.copy->subjects.push_back({"FEATURE_DRIFT", feature.name, feature.counts, {}});
+  }
+  if (!baseline.classes.empty()) {
+    closing.copy->subjects.push_back({"CLASS_MIX_DRIFT", "classes", baseline.classes, {}});
+  }
+}
+
+void copy_device(WindowSnapshot& copy, const DeviceId& device,
+                 const monitoring::WindowCounts& counts) {
+  // A device counts once, whatever cohorts it was in: they are neighbours.
+  const bool again = !copy.devices.empty() && copy.devices.back() == device;
+  if (!again) copy.devices.push_back(device);
+  for (size_t i = 0; i < copy.subjects.size(); ++i) {
+    JudgedSubject& subject = copy.subjects[i];
+    const monitoring::Counts& from =
+        i < counts.features.size() ? counts.features[i].bins : counts.classes;
+    if (again) {
+      monitoring::add(subject.devices.back(), from);
+    } else {
+      subject.devices.push_back(from);
+    }
+  }
+}
+
+// Counts that come after their device was copied are late: they revise, and do not judge again.
+void copy_some(Turn& turn) {
+  State& state = turn.state;
+  WindowClosing& closing = state.closing;
+  const OpenWindow& window = state.windows.at(*closing.window);
+  auto next = window.devices.upper_bound(closing.copied_until);
+  for (size_t n = 0; n < kDevicesCopiedPerTick && next != window.devices.end(); ++n, ++next) {
+    copy_device(*closing.copy, next->first.first, next->second);
+    closing.copied_until = next->first;
+  }
+  if (next == window.devices.end()) turn.emit(JudgeWindow{std::exchange(closing.copy, nullptr)});
+}
+
+void forget_windows(Turn& turn) {
+  State& state = turn.state;
+  const int64_t newest = turn.now.wall / turn.config.window;
+  const int64_t oldest = newest - turn.config.windows_kept;
+  for (auto it = state.windows.begin(); it != state.windows.end();) {
+    const auto& [manifest, index] = it->first;
+    // Behind the windows that late counts may revise, or of a time that a stepped clock took back.
+    const bool past = it->second.closed && (index < oldest || index > newest + 1);
+    // Still to be written in this turn: keep it for one more.
+    const bool noted = std::any_of(turn.dirty_windows.begin(), turn.dirty_windows.end(),
+                                   [&id = it->first](const Turn::WindowKey& key) {
+                                     return key.manifest == id.first && key.index == id.second;
+                                   });
+    if (past && !noted) {
+      state.windows_leaving.push_back(std::move(it->second.devices));
+      it = state.windows.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  for (size_t n = 0; n < kDevicesForgottenPerTick && !state.windows_leaving.empty(); ++n) {
+    OpenWindow::Devices& leaving = state.windows_leaving.back();
+    if (!leaving.empty()) leaving.erase(leaving.begin());
+    if (leaving.empty()) state.windows_leaving.pop_back();
+  }
+}
+
+}  // namespace
+
+void OpenWindow::add(const DeviceId& device, const std::string& cohort,
+                     const monitoring::WindowCounts& counts) {
+  const auto [entry, first] = devices.try_emplace({device, cohort});
+  monitoring::merge(entry->second, counts);
+  Cohort& sums = cohorts[cohort];
+  if (first) ++sums.devices;
+  monitoring::merge(sums.counts, counts);
+}
+
+void write_cohorts(Turn& turn, const WindowId& id, const OpenWindow& window, bool revised) {
+  for (const auto& [name, cohort] : window.cohorts) {
+    turn.write(PutWindow{{.manifest = id.first,
+                          .cohort = name,
+                          .device = DeviceId(),
+                          .index = id.second,
+                          .start = id.second * turn.config.window,
+                          .length = turn.config.window,
+                          .devices = cohort.devices,
+                          .closed = true,
+                          .revised = revised,
+                          .counts = cohort.counts}});
+  }
+}
+
+void abandon_windows(Turn& turn) {
+  for (const auto& [id, window] : turn.state.windows) {
+    if (!window.closed) close(turn, id);
+  }
+  turn.state.closing.window.reset();
+  turn.state.closing.copy.reset();
+  turn.state.closing.asked.reset();
+}
+
+void close_windows(Turn& turn) {
+  WindowClosing& closing = turn.state.closing;
+  if (closing.copy) {
+    copy_some(turn);
+  } else if (!closing.window && ask_sessions(turn)) {
+    const WindowId id = *closing.asked;
+    if (turn.config.drift_enabled) {
+      begin_copy(turn, id);
+      copy_some(turn);
+    } else {
+      close(turn, id);
+    }
+  }
+  forget_windows(turn);
+}
+
+void on_window_judged(Turn& turn, const WindowVerdict& verdict) {
+  WindowClosing& closing = turn.state.closing;
+  // Of a window that was closed without a judgement since.
+  if (!closing.window || closing.copy || verdict.number != closing.number) {
+    return turn.drop(Drop::kVerdictStale);
+  }
+  const WindowId id = *std::exchange(closing.window, std::nullopt);
+  close(turn, id);
+  apply_verdict(turn, id.first, verdict);
+}
+
+void forget_old(Turn& turn) {
+  if (schedules_held(turn.state)) return;
+  const Millis before = turn.now.wall - turn.config.retention;
+  turn.write(Forget{.windows_before = before, .reports_before = before});
+  for (auto& [key, windows] : turn.state.tally) {
+    windows.erase(windows.begin(), windows.lower_bound(before / turn.config.window));
+  }
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,47 @@
+// What the two clocks may decide. Observed time runs only while coveyd hears its devices; the wall
+// clock may step by years at the first NTP answer, and then nothing may be deleted or judged by it.
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+namespace {
+
+constexpr int kGraceIntervals = 2;
+constexpr Millis kWallJump = 5min;
+// Long enough for somebody to look, before retention deletes by the new time.
+constexpr Millis kHoldAfterJump = 24h;
+
+std::string text_of(Millis moved) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(moved).count();
+  return (seconds > 0 ? "+" : "") + std::to_string(seconds) + " s";
+}
+
+}  // namespace
+
+Millis grace(const EngineConfig& config) { return kGraceIntervals * config.report_interval; }
+
+bool in_grace(const Turn& turn) {
+  const State& state = turn.state;
+  return state.site.observed - state.connected_observed < grace(turn.config);
+}
+
+void notice_wall_clock(Turn& turn) {
+  State& state = turn.state;
+  const Now before = std::exchange(state.last_now, turn.now);
+  const Millis moved = (turn.now.wall - before.wall) - (turn.now.mono - before.mono);
+  if (moved <= kWallJump && moved >= -kWallJump) return;
+  ++state.counters.wall_jumps;
+  state.hold_until = state.site.observed + kHoldAfterJump;
+  turn.report(Report::Level::kWarning, "wall_clock_jumped", "site",
+              text_of(moved) + ": schedules and retention wait for a day");
+  for (auto& [id, session] : state.sessions) {
+    // Where a device's uptime lies on the wall is not known any more.
+    session.offset.reset();
+    session.offset_before.reset();
+    session.reported_until = Millis{0};
+  }
+  abandon_windows(turn);
+}
+
+bool schedules_held(const State& state) { return state.site.observed < state.hold_until; }
+
+}  // namespace covey::engine

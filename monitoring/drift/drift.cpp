@@ -1,0 +1,260 @@
+#include "monitoring/drift/drift.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "monitoring/counts/shares.hpp"
+#include "monitoring/statistics/distributions.hpp"
+#include "monitoring/statistics/text.hpp"
+
+namespace covey::monitoring {
+namespace {
+
+struct Pooled {
+  Counts counts;
+  uint32_t devices = 0;
+  bool same_bins = true;
+};
+
+Pooled pool(size_t bins, std::span<const Counts> per_device) {
+  Pooled pooled;
+  pooled.counts.resize(bins);
+  for (const Counts& device : per_device) {
+    if (total(device) == 0) continue;
+    if (device.size() != bins) {
+      pooled.same_bins = false;
+      continue;
+    }
+    ++pooled.devices;
+    add(pooled.counts, device);
+  }
+  return pooled;
+}
+
+DriftVerdict insufficient(DriftVerdict verdict, DriftOutcome outcome, std::string explanation) {
+  verdict.outcome = outcome;
+  verdict.explanation = std::move(explanation);
+  return verdict;
+}
+
+// The true PSI that the observed one is compatible with: n* PSI is noncentral chi-square.
+void set_interval(DriftVerdict& verdict, double alpha) {
+  const double statistic = verdict.n_effective * verdict.psi;
+  const double df = verdict.bins - 1;
+  verdict.psi_low = noncentrality(statistic, df, 1 - alpha / 2) / verdict.n_effective;
+  verdict.psi_high = noncentrality(statistic, df, alpha / 2) / verdict.n_effective;
+}
+
+std::string explain(const DriftVerdict& v, const DriftOptions& options) {
+  return printed(
+      "PSI %.3f (%.3f to %.3f, bias removed %.3f) against a tolerance of %.2f warn, %.2f page; "
+      "p = %.2g; %llu values of %u devices, design effect %.1f",
+      v.psi, v.psi_low, v.psi_high, v.psi_corrected, options.warn_psi.as_double(),
+      options.page_psi.as_double(), v.p_value, static_cast<unsigned long long>(v.n), v.devices,
+      v.deff);
+}
+
+}  // namespace
+
+std::string_view to_string(DriftOutcome outcome) {
+  switch (outcome) {
+    case DriftOutcome::kOk:
+      return "OK";
+    case DriftOutcome::kWarn:
+      return "WARN";
+    case DriftOutcome::kPage:
+      return "PAGE";
+    case DriftOutcome::kInsufficientData:
+      return "INSUFFICIENT_DATA";
+    case DriftOutcome::kInsufficientDevices:
+      return "INSUFFICIENT_DEVICES";
+  }
+  return "INSUFFICIENT_DATA";
+}
+
+std::optional<DriftOutcome> parse_drift_outcome(std::string_view text) {
+  for (const auto outcome : {DriftOutcome::kOk, DriftOutcome::kWarn, DriftOutcome::kPage,
+                             DriftOutcome::kInsufficientData, DriftOutcome::kInsufficientDevices}) {
+    if (to_string(outcome) == text) return outcome;
+  }
+  return std::nullopt;
+}
+
+double psi_bias(size_t bins, uint64_t n, uint64_t baseline_n, double deff) {
+  if (bins < 2 || n == 0 || baseline_n == 0) return 0;
+  return static_cast<double>(bins - 1) *
+         (deff / static_cast<double>(n) + 1.0 / static_cast<double>(baseline_n));
+}
+
+double psi_threshold(size_t bins, double n_effective, double delta, double alpha) {
+  return noncentral_chi_squared_quantile(1 - alpha, static_cast<double>(bins - 1),
+                                         n_effective * delta) /
+         n_effective;
+}
+
+double pearson_x2(CountsView baseline, CountsView window) {
+  if (baseline.size() != window.size()) return 0;
+  const std::vector<double> q = positive_shares(baseline);
+  const double n = static_cast<double>(total(window));
+  double sum = 0;
+  for (size_t i = 0; i < window.size() && n > 0; ++i) {
+    const double expected = n * q[i];
+    const double difference = static_cast<double>(window[i]) - expected;
+    sum += difference * difference / expected;
+  }
+  return sum;
+}
+
+namespace {
+
+// n_d equal within a quarter: then the plain variance of the device shares is the estimate.
+bool balanced(std::span<const Counts> per_device) {
+  uint64_t smallest = ~uint64_t{0};
+  uint64_t largest = 0;
+  for (const Counts& device : per_device) {
+    const uint64_t n = total(device);
+    if (n == 0) continue;
+    smallest = std::min(smallest, n);
+    largest = std::max(largest, n);
+  }
+  return largest <= smallest + smallest / 4;
+}
+
+// Variance of the pooled share of one bin with devices as clusters. Balanced: the variance of the
+// device shares over D. Else weighted by n_d: the linearised ratio estimator (Rao and Scott 1992).
+double clustered_variance(std::span<const Counts> per_device, const Pooled& pooled, size_t bin,
+                          bool equal_weights) {
+  const double devices = pooled.devices;
+  const double n = static_cast<double>(total(pooled.counts));
+  const double share = static_cast<double>(pooled.counts[bin]) / n;
+  double sum = 0;
+  double squares = 0;
+  for (const Counts& device : per_device) {
+    const double n_device = static_cast<double>(total(device));
+    if (n_device == 0) continue;
+    const double residual = static_cast<double>(device[bin]) / n_device - share;
+    const double weighted = equal_weights ? residual : residual * n_device * devices / n;
+    sum += weighted;
+    squares += weighted * weighted;
+  }
+  // The weighted residuals sum to zero by construction, the plain ones need not.
+  const double centred = squares - sum * sum / devices;
+  return std::max(0.0, centred) / (devices * (devices - 1));
+}
+
+}  // namespace
+
+double design_effect(std::span<const Counts> per_device) {
+  const auto first = std::find_if(per_device.begin(), per_device.end(),
+                                  [](const Counts& device) { return total(device) > 0; });
+  if (first == per_device.end()) return 1;
+  const size_t bins = first->size();
+  const Pooled pooled = pool(bins, per_device);
+  if (bins < 2 || pooled.devices < 2 || !pooled.same_bins) return 1;
+  const bool equal_weights = balanced(per_device);
+  const double n = static_cast<double>(total(pooled.counts));
+  double sum = 0;
+  for (size_t b = 0; b < bins; ++b) {
+    if (pooled.counts[b] == 0) continue;
+    const double share = static_cast<double>(pooled.counts[b]) / n;
+    // (1 - q) V / V0 with V0 = q (1 - q) / n
+    sum += n * clustered_variance(per_device, pooled, b, equal_weights) / share;
+  }
+  return std::max(1.0, sum / static_cast<double>(bins - 1));
+}
+
+DriftVerdict judge_histogram(CountsView baseline, std::span<const Counts> per_device,
+                             const DriftOptions& options) {
+  const Pooled pooled = pool(baseline.size(), per_device);
+  DriftVerdict v;
+  v.bins = static_cast<uint32_t>(baseline.size());
+  v.n = total(pooled.counts);
+  v.baseline_n = total(baseline);
+  v.devices = pooled.devices;
+  if (!pooled.same_bins) {
+    return insufficient(v, DriftOutcome::kInsufficientData,
+                        "a device's histogram has other bins than the baseline");
+  }
+  if (v.bins < 2 || v.baseline_n == 0) {
+    return insufficient(v, DriftOutcome::kInsufficientData,
+                        "the baseline needs at least two bins and one sample");
+  }
+  if (v.n < std::max<uint64_t>(options.samples_min, 1)) {
+    return insufficient(
+        v, DriftOutcome::kInsufficientData,
+        printed("%llu values, at least %llu are needed", static_cast<unsigned long long>(v.n),
+                static_cast<unsigned long long>(options.samples_min)));
+  }
+  v.psi = psi(baseline, pooled.counts);
+  v.effects = effect_sizes(baseline, pooled.counts);
+  if (v.devices < std::max<uint32_t>(options.devices_min, 2)) {
+    return insufficient(v, DriftOutcome::kInsufficientDevices,
+                        printed("values of %u devices, at least %u are needed to tell drift from "
+                                "one device's habits",
+                                v.devices, options.devices_min));
+  }
+
+  const double n = static_cast<double>(v.n);
+  const double df = v.bins - 1;
+  const double alpha = options.alpha.as_double();
+  v.deff = design_effect(per_device);
+  const double scale = v.deff + n / static_cast<double>(v.baseline_n);
+  v.n_effective = n / scale;
+  v.psi_corrected = v.psi - psi_bias(v.bins, v.n, v.baseline_n, v.deff);
+  v.psi_warn_above = psi_threshold(v.bins, v.n_effective, options.warn_psi.as_double(), alpha);
+  v.psi_page_above = psi_threshold(v.bins, v.n_effective, options.page_psi.as_double(), alpha);
+  set_interval(v, options.interval_alpha.as_double());
+  v.x2 = pearson_x2(baseline, pooled.counts) / scale;
+  v.p_value = fisher_f_upper(v.x2 / df, df, df * (v.devices - 1));
+  v.p_adjusted = v.p_value;
+
+  const bool significant = v.p_value <= alpha;
+  v.outcome = DriftOutcome::kOk;
+  if (significant && v.psi > v.psi_warn_above) v.outcome = DriftOutcome::kWarn;
+  if (significant && v.psi > v.psi_page_above) v.outcome = DriftOutcome::kPage;
+  v.explanation = explain(v, options);
+  return v;
+}
+
+std::vector<double> benjamini_hochberg(std::span<const double> p_values) {
+  std::vector<size_t> order(p_values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
+  std::vector<double> adjusted(p_values.size(), 1.0);
+  const double m = static_cast<double>(p_values.size());
+  double smallest = 1.0;
+  for (size_t rank = order.size(); rank > 0; --rank) {
+    const size_t i = order[rank - 1];
+    smallest = std::min(smallest, p_values[i] * m / static_cast<double>(rank));
+    adjusted[i] = smallest;
+  }
+  return adjusted;
+}
+
+void adjust(std::span<DriftVerdict> verdicts, const DriftOptions& options) {
+  std::vector<size_t> tested;
+  std::vector<double> p_values;
+  for (size_t i = 0; i < verdicts.size(); ++i) {
+    switch (verdicts[i].outcome) {
+      case DriftOutcome::kOk:
+      case DriftOutcome::kWarn:
+      case DriftOutcome::kPage:
+        tested.push_back(i);
+        p_values.push_back(verdicts[i].p_value);
+        break;
+      case DriftOutcome::kInsufficientData:
+      case DriftOutcome::kInsufficientDevices:
+        break;
+    }
+  }
+  const std::vector<double> adjusted = benjamini_hochberg(p_values);
+  for (size_t i = 0; i < tested.size(); ++i) {
+    DriftVerdict& verdict = verdicts[tested[i]];
+    verdict.p_adjusted = adjusted[i];
+    if (adjusted[i] > options.alpha.as_double()) verdict.outcome = DriftOutcome::kOk;
+  }
+}
+
+}  // namespace covey::monitoring

@@ -1,0 +1,90 @@
+// Effect sizes between two histograms (MONITORING.md section 4): arithmetic only, no test.
+#include <algorithm>
+#include <cmath>
+
+#include "monitoring/drift/drift.hpp"
+
+namespace covey::monitoring {
+namespace {
+
+std::vector<double> shares(CountsView counts) {
+  const double n = static_cast<double>(total(counts));
+  std::vector<double> out(counts.size(), 0.0);
+  if (n == 0) return out;
+  for (size_t i = 0; i < counts.size(); ++i) out[i] = static_cast<double>(counts[i]) / n;
+  return out;
+}
+
+bool comparable(CountsView a, CountsView b) {
+  return a.size() == b.size() && total(a) > 0 && total(b) > 0;
+}
+
+double x_log_ratio(double x, double y) { return x > 0 ? x * std::log(x / y) : 0.0; }
+
+// Integral of |linear| over a unit step from the difference d0 at its start to d1 at its end.
+double mean_absolute(double d0, double d1) {
+  if (d0 * d1 >= 0) return 0.5 * (std::abs(d0) + std::abs(d1));
+  return 0.5 * (d0 * d0 + d1 * d1) / (std::abs(d0) + std::abs(d1));
+}
+
+}  // namespace
+
+double psi(CountsView baseline, CountsView window) {
+  if (baseline.size() != window.size() || baseline.empty()) return 0;
+  const double half = 0.5 * static_cast<double>(baseline.size());
+  const double n_base = static_cast<double>(total(baseline)) + half;
+  const double n_window = static_cast<double>(total(window)) + half;
+  double sum = 0;
+  for (size_t i = 0; i < baseline.size(); ++i) {
+    const double p = (static_cast<double>(window[i]) + 0.5) / n_window;
+    const double q = (static_cast<double>(baseline[i]) + 0.5) / n_base;
+    sum += (p - q) * std::log(p / q);
+  }
+  return sum;
+}
+
+EffectSizes effect_sizes(CountsView baseline, CountsView window) {
+  EffectSizes e;
+  if (!comparable(baseline, window)) return e;
+  const std::vector<double> q = shares(baseline);
+  const std::vector<double> p = shares(window);
+  double squares = 0;
+  double cumulative = 0;
+  for (size_t i = 0; i < p.size(); ++i) {
+    const double middle = 0.5 * (p[i] + q[i]);
+    e.js += 0.5 * (x_log_ratio(p[i], middle) + x_log_ratio(q[i], middle));
+    const double root = std::sqrt(p[i]) - std::sqrt(q[i]);
+    squares += root * root;
+    const double difference = std::abs(p[i] - q[i]);
+    e.l_infinity = std::max(e.l_infinity, difference);
+    e.total_variation += 0.5 * difference;
+    cumulative += p[i] - q[i];
+    e.ks_lower_bound = std::max(e.ks_lower_bound, std::abs(cumulative));
+  }
+  e.hellinger = std::sqrt(0.5 * squares);
+  return e;
+}
+
+BinnedShift binned_shift(std::span<const int32_t> edges, int32_t min, int32_t max,
+                         CountsView baseline, CountsView window) {
+  BinnedShift shift;
+  if (!comparable(baseline, window) || edges.size() + 1 != baseline.size()) return shift;
+  // Limits must ascend even where the training range is narrower than the edges.
+  std::vector<double> limits;
+  limits.push_back(edges.empty() ? min : std::min(min, edges.front()));
+  for (const int32_t edge : edges) limits.push_back(edge);
+  limits.push_back(edges.empty() ? max : std::max(max, edges.back()));
+  const std::vector<double> q = shares(baseline);
+  const std::vector<double> p = shares(window);
+  double before = 0;  // difference of the distribution functions at the bin's lower limit
+  for (size_t i = 0; i < p.size(); ++i) {
+    const double after = before + p[i] - q[i];
+    const double width = limits[i + 1] - limits[i];
+    shift.wasserstein += width * mean_absolute(before, after);
+    shift.mean_shift += (p[i] - q[i]) * 0.5 * (limits[i] + limits[i + 1]);
+    before = after;
+  }
+  return shift;
+}
+
+}  // namespace covey::monitoring
