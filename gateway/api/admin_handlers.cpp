@@ -68,8 +68,8 @@ void add_trusted_key(const CallPtr<v1::AddTrustedKeyRequest, v1::AddTrustedKeyRe
   }
   execute(call, engine::AddTrustedKey{call->request.pem(), call->request.comment()}, "",
           [](const engine::Engine& engine, const engine::CommandReply& reply, auto& c) -> Status {
-            const auto found = engine.state().trusted_keys.find(reply.subject);
-            if (found != engine.state().trusted_keys.end()) {
+            const auto found = engine.state().catalogue.trusted_keys.find(reply.subject);
+            if (found != engine.state().catalogue.trusted_keys.end()) {
               fill(*c.response.mutable_key(), found->second);
             }
             return {};
@@ -79,7 +79,7 @@ void add_trusted_key(const CallPtr<v1::AddTrustedKeyRequest, v1::AddTrustedKeyRe
 void list_trusted_keys(
     const CallPtr<v1::ListTrustedKeysRequest, v1::ListTrustedKeysResponse>& call) {
   answer(call, [](const engine::Engine& engine, auto& c) -> Status {
-    for (const auto& [id, key] : engine.state().trusted_keys) fill(*c.response.add_keys(), key);
+    for (const auto& [id, key] : engine.state().catalogue.trusted_keys) fill(*c.response.add_keys(), key);
     return {};
   });
 }

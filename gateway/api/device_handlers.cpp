@@ -28,8 +28,8 @@ Result<engine::DeviceSelection> selection_of(const auto& request, bool all) {
 
 template <typename C>
 Status show_device(const engine::Engine& engine, const DeviceId& id, C& call) {
-  const auto found = engine.state().devices.find(id);
-  if (found == engine.state().devices.end()) {
+  const auto found = engine.state().fleet.devices.find(id);
+  if (found == engine.state().fleet.devices.end()) {
     return not_found("no device " + id.str() + ": `covey device list` shows them");
   }
   fill(*call.response.mutable_device(), engine.state(), found->second);
@@ -62,7 +62,7 @@ void list_devices(const CallPtr<v1::ListDevicesRequest, v1::ListDevicesResponse>
                                                                      auto& c) -> Status {
            int32_t total = 0;
            std::string last;
-           for (const auto& [id, device] : engine.state().devices) {
+           for (const auto& [id, device] : engine.state().fleet.devices) {
              if (!filter.matches(engine::DeviceFields(engine.state(), device))) continue;
              ++total;
              if (!after.empty() && id.str() <= after) continue;

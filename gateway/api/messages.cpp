@@ -6,7 +6,8 @@
 #include "gateway/api/names.hpp"
 #include "gateway/codec/plan_codec.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
-#include "gateway/engine/turn/turn.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 
 namespace covey::api {
 namespace {
@@ -32,8 +33,9 @@ Enum by_name(Parse parse, std::string_view prefix, std::string_view text, Enum u
 
 std::string release_of(const engine::State& state, const std::optional<Digest>& manifest) {
   if (!manifest) return "";
-  const auto known = state.artifacts.find(*manifest);
-  return known == state.artifacts.end() ? to_hex(*manifest) : to_string(known->second.release);
+  const auto known = state.catalogue.artifacts.find(*manifest);
+  return known == state.catalogue.artifacts.end() ? to_hex(*manifest)
+                                                  : to_string(known->second.release);
 }
 
 std::string hex64(uint64_t value) {
@@ -72,8 +74,8 @@ void fill_model(v1::DeviceModel& to, const engine::State& state, const Device& d
 
 void fill_gates(v1::Stage& to, const engine::State& state, const RolloutName& rollout,
                 uint32_t stage) {
-  const auto gates = state.gates.find({rollout, stage});
-  if (gates == state.gates.end()) return;
+  const auto gates = state.rollouts.gates.find({rollout, stage});
+  if (gates == state.rollouts.gates.end()) return;
   for (const monitoring::GateResult& result : gates->second.results) {
     v1::GateResult& gate = *to.add_gates();
     gate.set_gate(result.gate);
@@ -119,8 +121,8 @@ void fill(v1::Device& to, const engine::State& state, const Device& device) {
   }
   to.set_etag(engine::etag_of(device));
   uint64_t inferences = 0;
-  for (auto total = state.totals.lower_bound({device.id, Digest{}, ""});
-       total != state.totals.end() && std::get<0>(total->first) == device.id; ++total) {
+  for (auto total = state.telemetry.totals.lower_bound({device.id, Digest{}, ""});
+       total != state.telemetry.totals.end() && std::get<0>(total->first) == device.id; ++total) {
     inferences += total->second.inferences;
   }
   to.set_inferences(inferences);
@@ -167,11 +169,12 @@ void fill(v1::Release& to, const engine::State& state, const ReleaseRecord& rele
     }
   }
   uint32_t confirmed = 0;
-  for (const auto& [id, device] : state.devices) {
+  for (const auto& [id, device] : state.fleet.devices) {
     const auto model = device.models.find(release.id.model);
     if (model == device.models.end() || !model->second.reported.confirmed) continue;
-    const auto known = state.artifacts.find(*model->second.reported.confirmed);
-    if (known != state.artifacts.end() && known->second.release == release.id) ++confirmed;
+    const auto known = state.catalogue.artifacts.find(*model->second.reported.confirmed);
+    if (known != state.catalogue.artifacts.end() && known->second.release == release.id)
+      ++confirmed;
   }
   to.set_devices_confirmed(confirmed);
 }
@@ -234,8 +237,9 @@ void fill(v1::Deployment& to, const engine::State& state, const Deployment& depl
               std::to_string(deployment.attempt_in_rollout));
   to.set_device(deployment.device.str());
   if (deployment.rollout) {
-    const auto rollout = state.rollouts.find(*deployment.rollout);
-    if (rollout != state.rollouts.end() && deployment.stage < rollout->second.plan.stages.size()) {
+    const auto rollout = state.rollouts.by_name.find(*deployment.rollout);
+    if (rollout != state.rollouts.by_name.end() &&
+        deployment.stage < rollout->second.plan.stages.size()) {
       to.set_stage(rollout->second.plan.stages[deployment.stage].name);
     }
   }
@@ -304,8 +308,8 @@ void fill(v1::Window& to, const engine::State& state, const WindowRecord& window
   to.set_devices(window.devices);
   to.set_inferences(window.counts.inferences);
   // A device's row is not written again when its window closes; only open ones stay in memory.
-  const auto open = state.windows.find({window.manifest, window.index});
-  to.set_closed(window.closed || open == state.windows.end() || open->second.closed);
+  const auto open = state.telemetry.windows.find({window.manifest, window.index});
+  to.set_closed(window.closed || open == state.telemetry.windows.end() || open->second.closed);
   to.set_revised(window.revised);
   to.mutable_classes()->Assign(window.counts.classes.begin(), window.counts.classes.end());
   const auto quantile = [&](int32_t percent) -> uint32_t {

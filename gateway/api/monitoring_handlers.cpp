@@ -110,7 +110,7 @@ void list_windows(const CallPtr<v1::ListWindowsRequest, v1::ListWindowsResponse>
   // What the model's manifests are, then the rows, then their words for the answer.
   const bool taken = call->context->engine.read(
       [found, model = *model](const engine::Engine& engine) {
-        for (const auto& [digest, known] : engine.state().artifacts) {
+        for (const auto& [digest, known] : engine.state().catalogue.artifacts) {
           if (known.release.model == model) found->manifests.push_back(digest);
         }
       },
@@ -197,7 +197,7 @@ void get_accuracy(const CallPtr<v1::GetAccuracyRequest, v1::GetAccuracyResponse>
 
 void list_alerts(const CallPtr<v1::ListAlertsRequest, v1::ListAlertsResponse>& call) {
   answer(call, [](const engine::Engine& engine, auto& c) -> Status {
-    for (const auto& [key, track] : engine.state().alerts) {
+    for (const auto& [key, track] : engine.state().telemetry.alerts) {
       if (!track.newest) continue;
       const bool resolved = track.newest->state == monitoring::AlertState::kResolved;
       if (resolved && !c.request.include_resolved()) continue;
@@ -215,7 +215,7 @@ void acknowledge_alert(
   if (Status text = check_text(id, "name", 256); !text) return call->finish(text);
   execute(call, engine::AcknowledgeAlert{id}, "",
           [id](const engine::Engine& engine, const engine::CommandReply&, auto& c) -> Status {
-            for (const auto& [key, track] : engine.state().alerts) {
+            for (const auto& [key, track] : engine.state().telemetry.alerts) {
               if (track.newest && monitoring::alert_id(key, track.newest->episode) == id) {
                 fill(*c.response.mutable_alert(), *track.newest);
               }

@@ -8,8 +8,8 @@ void get_release(const CallPtr<v1::GetReleaseRequest, v1::GetReleaseResponse>& c
   Result<ReleaseId> id = release_name(call->request.name(), "name");
   if (!id) return call->finish(id.error());
   answer(call, [id = *id](const engine::Engine& engine, auto& c) -> Status {
-    const auto found = engine.state().releases.find(id);
-    if (found == engine.state().releases.end()) {
+    const auto found = engine.state().catalogue.releases.find(id);
+    if (found == engine.state().catalogue.releases.end()) {
       return not_found("no release " + to_string(id) + ": `covey model list` shows them");
     }
     fill(*c.response.mutable_release(), engine.state(), found->second);
@@ -38,7 +38,7 @@ void list_releases(const CallPtr<v1::ListReleasesRequest, v1::ListReleasesRespon
   answer(call, [size = *size, model, before](const engine::Engine& engine, auto& c) -> Status {
     // Models by name, versions of each newest first.
     std::vector<const ReleaseRecord*> releases;
-    for (const auto& [id, release] : engine.state().releases) {
+    for (const auto& [id, release] : engine.state().catalogue.releases) {
       if (!model || id.model == *model) releases.push_back(&release);
     }
     std::sort(releases.begin(), releases.end(), [](const auto* a, const auto* b) {

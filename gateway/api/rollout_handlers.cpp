@@ -12,8 +12,8 @@ namespace {
 
 template <typename C>
 Status show_rollout(const engine::Engine& engine, const RolloutName& name, C& call) {
-  const auto found = engine.state().rollouts.find(name);
-  if (found == engine.state().rollouts.end()) {
+  const auto found = engine.state().rollouts.by_name.find(name);
+  if (found == engine.state().rollouts.by_name.end()) {
     return not_found("no rollout " + name.str() + ": `covey rollout list` shows them");
   }
   fill(*call.response.mutable_rollout(), engine.state(), found->second);
@@ -98,7 +98,7 @@ void list_rollouts(const CallPtr<v1::ListRolloutsRequest, v1::ListRolloutsRespon
   Result<std::string> after = read_page_token("rollouts", call->request.page_token());
   if (!after) return call->finish(after.error());
   answer(call, [size = *size, after = *after](const engine::Engine& engine, auto& c) -> Status {
-    const auto& rollouts = engine.state().rollouts;
+    const auto& rollouts = engine.state().rollouts.by_name;
     auto next = after.empty() ? rollouts.begin() : rollouts.upper_bound(RolloutName(after));
     std::string last;
     for (; next != rollouts.end(); ++next) {
@@ -165,7 +165,7 @@ void list_deployments(
       [call, found, size = *size, parent = *parent] {
         if (!found->status) return call->finish(found->status);
         answer(call, [found, size, parent](const engine::Engine& engine, auto& c) -> Status {
-          if (!engine.state().rollouts.contains(parent)) {
+          if (!engine.state().rollouts.by_name.contains(parent)) {
             return not_found("no rollout " + parent.str() + ": `covey rollout list` shows them");
           }
           for (size_t i = 0; i < std::min(size, found->rows.size()); ++i) {

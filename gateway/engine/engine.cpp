@@ -3,6 +3,10 @@
 #include <algorithm>
 
 #include "deploy/signing/sha256.hpp"
+#include "gateway/engine/execute.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -48,57 +52,59 @@ class Dispatch {
 
   void operator()(const Tick& tick) {
     State& state = turn_.state;
-    const Millis passed = turn_.now.mono - state.last_tick;
-    state.last_tick = turn_.now.mono;
-    const bool counts = tick.broker_connected && state.broker_connected && passed <= kTickMax;
+    const Millis passed = turn_.now.mono - state.clocks.last_tick;
+    state.clocks.last_tick = turn_.now.mono;
+    const bool counts =
+        tick.broker_connected && state.clocks.broker_connected && passed <= kTickMax;
     const Millis observed = counts ? passed : Millis{0};
     state.site.observed += observed;
     const double earned = static_cast<double>(passed.count()) / 1000.0 *
                           static_cast<double>(turn_.config.bandwidth_bytes_per_s);
-    state.bandwidth_tokens = std::min(state.bandwidth_tokens + earned,
-                                      static_cast<double>(turn_.config.bandwidth_bytes_per_s));
+    state.rollouts.bandwidth_tokens =
+        std::min(state.rollouts.bandwidth_tokens + earned,
+                 static_cast<double>(turn_.config.bandwidth_bytes_per_s));
     expire_sessions(turn_);
     repeat_goals(turn_);
     order_settings(turn_);
     expire_deployments(turn_);
     advance_rollouts(turn_, observed);
-    if (turn_.now.mono - state.last_sweep >= kSweepInterval) {
-      state.last_sweep = turn_.now.mono;
-      for (const auto& [id, device] : state.devices) state.reconcile_due.insert(id);
+    if (turn_.now.mono - state.clocks.last_sweep >= kSweepInterval) {
+      state.clocks.last_sweep = turn_.now.mono;
+      for (const auto& [id, device] : state.fleet.devices) state.rollouts.reconcile_due.insert(id);
       settle_rollouts(turn_);
       raise_floors(turn_);
       expire_claims(turn_);
       end_reconciling(turn_);
       resolve_alerts_of_the_past(turn_);
-      if (state.broker_connected) publish_site(turn_);  // whoever missed it, and the time
+      if (state.clocks.broker_connected) publish_site(turn_);  // whoever missed it, and the time
     }
     reconcile(turn_);
     archive_deployments(turn_);
     close_windows(turn_);
-    if (turn_.now.mono - state.last_forget >= kForgetInterval) {
-      state.last_forget = turn_.now.mono;
+    if (turn_.now.mono - state.telemetry.last_forget >= kForgetInterval) {
+      state.telemetry.last_forget = turn_.now.mono;
       forget_old(turn_);
     }
   }
 
   void operator()(const BrokerConnected&) {
     State& state = turn_.state;
-    state.broker_connected = true;
-    state.connected_observed = state.site.observed;
+    state.clocks.broker_connected = true;
+    state.clocks.connected_observed = state.site.observed;
     grant_all_credentials(turn_);
     publish_everything_retained(turn_);
   }
 
   void operator()(const BrokerDisconnected&) {
-    turn_.state.broker_connected = false;
+    turn_.state.clocks.broker_connected = false;
     // Nobody can be heard: what they are is not known any more.
-    for (auto& [id, session] : turn_.state.sessions) session.online = false;
+    for (auto& [id, session] : turn_.state.fleet.sessions) session.online = false;
   }
 
   void operator()(const FromDevice& event) {
     State& state = turn_.state;
-    const auto found = state.devices.find(event.device);
-    if (found == state.devices.end()) return turn_.drop(Drop::kUnknownDevice);
+    const auto found = state.fleet.devices.find(event.device);
+    if (found == state.fleet.devices.end()) return turn_.drop(Drop::kUnknownDevice);
     Device& device = found->second;
     if (device.state != DeviceState::kAccepted) return turn_.drop(Drop::kNotAccepted);
     if (event.shard != device.shard) return turn_.drop(Drop::kWrongShard);

@@ -137,7 +137,7 @@ class Load {
                  .on_message = [this](std::string_view topic, ByteView payload, bool) {
                    on_ack(topic, payload);
                  }}) {
-    for (const auto& [id, device] : site.state().devices) {
+    for (const auto& [id, device] : site.state().fleet.devices) {
       Sender sender{.id = id,
                     .shard = static_cast<uint8_t>(device.shard),
                     .key = engine::order_key(site.state(), device)};

@@ -90,7 +90,7 @@ int run(const Settings& settings) {
                                 {"load_ms", load_ms},
                                 {"total_ms", ms_since(begin)}}}};
   std::printf("%s\n", result.dump(2).c_str());
-  return engine.state().deployments.size() == loaded ? 0 : 1;
+  return engine.state().rollouts.deployments.size() == loaded ? 0 : 1;
 }
 
 }  // namespace

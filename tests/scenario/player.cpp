@@ -162,7 +162,7 @@ void Player::show_changes() {
     shown_[key] = text;
     out_ += key + ": " + text + "\n";
   };
-  for (const auto& [name, rollout] : site_.state().rollouts) {
+  for (const auto& [name, rollout] : site_.state().rollouts.by_name) {
     std::vector<EventRecord> events = site_.events(name.str());
     std::sort(events.begin(), events.end(),
               [](const auto& a, const auto& b) { return a.sequence < b.sequence; });
@@ -173,7 +173,7 @@ void Player::show_changes() {
     }
   }
   event_ = site_.state().site.event_sequence;
-  for (const auto& [number, d] : site_.state().deployments) {
+  for (const auto& [number, d] : site_.state().rollouts.deployments) {
     std::string text(to_string(d.state));
     if (!d.reason.empty()) text += "(" + d.reason + ")";
     text += " " + engine::version_of(site_.state(), d.manifest) + ", " +
@@ -181,7 +181,7 @@ void Player::show_changes() {
     if (d.late_confirmed) text += ", late confirmed";
     show(d.device.str() + " deployment " + std::to_string(number), text);
   }
-  for (const auto& [name, rollout] : site_.state().rollouts) {
+  for (const auto& [name, rollout] : site_.state().rollouts.by_name) {
     show("rollout " + name.str(), site_.rollout_text(name.str()));
   }
 }

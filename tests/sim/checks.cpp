@@ -4,7 +4,7 @@
 #include "core/duration.hpp"
 #include "gateway/codec/device_codec.hpp"
 #include "gateway/engine/queries/queries.hpp"
-#include "gateway/engine/turn/turn.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "tests/sim/world.hpp"
 
 namespace covey::sim {
@@ -45,12 +45,12 @@ void World::check_devices() {
 void World::check_deployments() {
   const engine::State& state = gateway_->engine().state();
   std::set<std::pair<DeviceId, ModelName>> busy;
-  for (const uint64_t number : state.in_progress) {
-    const Deployment& deployment = state.deployments.at(number);
+  for (const uint64_t number : state.rollouts.in_progress) {
+    const Deployment& deployment = state.rollouts.deployments.at(number);
     const DeviceModel& model =
-        state.devices.at(deployment.device).models.at(deployment.release.model);
-    const auto known = state.artifacts.find(deployment.manifest);
-    if (deployment.cause == Cause::kAssignment && known != state.artifacts.end() &&
+        state.fleet.devices.at(deployment.device).models.at(deployment.release.model);
+    const auto known = state.catalogue.artifacts.find(deployment.manifest);
+    if (deployment.cause == Cause::kAssignment && known != state.catalogue.artifacts.end() &&
         known->second.artifact->manifest.security_version < model.security_floor) {
       fail(deployment.device.str() + " is to have what is below its security floor");
     }
@@ -60,7 +60,7 @@ void World::check_deployments() {
   }
   // What was durable before a crash must be final after it too.
   if (!gateway_->idle()) return;
-  for (const auto& [number, deployment] : state.deployments) {
+  for (const auto& [number, deployment] : state.rollouts.deployments) {
     if (!has_ended(deployment.state)) {
       if (ended_.contains(number)) fail("deployment " + std::to_string(number) + " came back");
       continue;
@@ -76,15 +76,15 @@ void World::check_deployments() {
 
 void World::check_rollouts() {
   const engine::State& state = gateway_->engine().state();
-  for (const auto& [name, rollout] : state.rollouts) {
-    const auto index = state.rollout_index.find(name);
-    if (index == state.rollout_index.end()) continue;
+  for (const auto& [name, rollout] : state.rollouts.by_name) {
+    const auto index = state.rollouts.attempts.find(name);
+    if (index == state.rollouts.attempts.end()) continue;
     const std::set<DeviceId> held(
         rollout.order.end() - static_cast<std::ptrdiff_t>(rollout.holdback), rollout.order.end());
     uint32_t in_flight_now = 0;
     std::vector<uint32_t> per_stage(rollout.plan.stages.size());
     for (const auto& [device, number] : index->second.rollout) {
-      const Deployment& deployment = state.deployments.at(number);
+      const Deployment& deployment = state.rollouts.deployments.at(number);
       ++per_stage[deployment.stage];
       if (in_flight(deployment.state)) ++in_flight_now;
       if (held.contains(device)) fail(name.str() + " offered to its holdback");
@@ -124,7 +124,7 @@ void World::check_history() {
   std::map<std::tuple<RolloutName, DeviceId, bool>, engine::CountKey> newest;
   const engine::State& state = gateway_->engine().state();
   for (const Deployment& row : gateway_->store().deployments()) {
-    if (!state.deployments.contains(row.number) && !has_ended(row.state)) {
+    if (!state.rollouts.deployments.contains(row.number) && !has_ended(row.state)) {
       fail("deployment " + std::to_string(row.number) + " became history in progress");
     }
     if (!row.rollout) continue;
@@ -133,7 +133,7 @@ void World::check_history() {
                                                     std::string(to_string(row.state))};
   }
   for (const auto& [key, at] : newest) ++counted[at];
-  for (const auto& [key, devices] : state.counts) {
+  for (const auto& [key, devices] : state.rollouts.counts) {
     const auto found = counted.find(key);
     if (devices != (found == counted.end() ? 0 : found->second)) {
       fail(std::get<0>(key).str() + ": " + std::to_string(devices) + " devices counted as " +
@@ -147,7 +147,7 @@ void World::check_history() {
 void World::check_counts() {
   const engine::State& state = gateway_->engine().state();
   std::map<std::pair<DeviceId, Digest>, uint64_t> counted;
-  for (const auto& [key, total] : state.totals) {
+  for (const auto& [key, total] : state.telemetry.totals) {
     counted[{total.device, total.manifest}] += total.inferences;
   }
   for (const auto& device : devices_) {
@@ -182,7 +182,7 @@ void World::check_reload() {
   if (memory.alerts != stored->alerts) fail("memory and store differ: alerts");
   engine::State derived;
   for (const Rollout& rollout : stored->rollouts) engine::index_open(derived, rollout);
-  if (derived.open_rollouts != gateway_->engine().state().open_rollouts) {
+  if (derived.open_rollouts != gateway_->engine().state().rollouts.open_rollouts) {
     fail("memory and store differ: devices of rollouts that have not ended");
   }
 }
@@ -229,8 +229,8 @@ void World::check_end() {
   if (!settled()) {
     std::string who;
     for (const auto& device : devices_) {
-      const auto known = state.devices.find(device->id());
-      if (known == state.devices.end()) {
+      const auto known = state.fleet.devices.find(device->id());
+      if (known == state.fleet.devices.end()) {
         who += " " + device->id().str() + "(unknown)";
         continue;
       }
@@ -246,13 +246,13 @@ void World::check_end() {
         }
       }
     }
-    for (const uint64_t number : state.in_progress) {
-      const Deployment& d = state.deployments.at(number);
+    for (const uint64_t number : state.rollouts.in_progress) {
+      const Deployment& d = state.rollouts.deployments.at(number);
       if (parked(d.device)) continue;
       who += " deployment " + std::to_string(number) + " of " + d.device.str() + " " +
              std::string(to_string(d.state));
     }
-    for (const auto& [name, rollout] : state.rollouts) {
+    for (const auto& [name, rollout] : state.rollouts.by_name) {
       if (rollout.state == RolloutState::kRunning || rollout.state == RolloutState::kRollingBack) {
         who += " rollout " + name.str() + " " + std::string(to_string(rollout.state));
       }
@@ -265,7 +265,7 @@ void World::check_end() {
     return fail("does not converge when faults stop:" + who);
   }
   for (const auto& device : devices_) {
-    const ::covey::Device& known = state.devices.at(device->id());
+    const ::covey::Device& known = state.fleet.devices.at(device->id());
     for (const auto& [name, model] : known.models) {
       if (model.reported.confirmed != device->confirmed()) {
         fail(device->id().str() + ": what it runs is not what the gateway believes");
@@ -273,7 +273,7 @@ void World::check_end() {
     }
     for (const auto& [manifest, made] : device->truth().inferences) {
       uint64_t counted = 0;
-      for (const auto& [key, total] : state.totals) {
+      for (const auto& [key, total] : state.telemetry.totals) {
         if (total.device == device->id() && total.manifest == manifest) counted += total.inferences;
       }
       const auto lost = device->truth().forgotten.find(manifest);

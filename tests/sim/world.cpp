@@ -171,10 +171,10 @@ void World::operate() {
   if (calm_ || !gateway_->running()) return;
   gateway_->submit(engine::AcceptDevices{.devices = {.ids = {}, .filter = "", .all = true}});
   std::vector<RolloutName> open;
-  for (const auto& [name, rollout] : gateway_->engine().state().rollouts) {
+  for (const auto& [name, rollout] : gateway_->engine().state().rollouts.by_name) {
     if (!has_ended(rollout.state)) open.push_back(name);
   }
-  const auto& all = gateway_->engine().state().rollouts;
+  const auto& all = gateway_->engine().state().rollouts.by_name;
   if (!all.empty() && random_.chance(0.03)) {
     // Perhaps one that has ended: within its window it goes back.
     const auto any = std::next(all.begin(), static_cast<std::ptrdiff_t>(random_.below(all.size())));
@@ -207,8 +207,8 @@ void World::forge_goal() {
   if (evil_.empty() || !gateway_->running()) return;
   const auto& state = gateway_->engine().state();
   Device& target = *devices_[random_.below(devices_.size())];
-  const auto known = state.devices.find(target.id());
-  if (known == state.devices.end()) return;
+  const auto known = state.fleet.devices.find(target.id());
+  if (known == state.fleet.devices.end()) return;
   engine::GoalMessage goal{.site_epoch = 1,
                            .counter = known->second.goal_counter + 1000,
                            .device = target.id(),
@@ -280,28 +280,28 @@ void World::calm() {
 
 bool World::parked(const DeviceId& device) const {
   const engine::State& state = gateway_->engine().state();
-  const auto newest = state.newest_deployment.find({device, ModelName("sim-model")});
-  if (newest == state.newest_deployment.end()) return false;
-  const Deployment& deployment = state.deployments.at(newest->second);
+  const auto newest = state.rollouts.newest_deployment.find({device, ModelName("sim-model")});
+  if (newest == state.rollouts.newest_deployment.end()) return false;
+  const Deployment& deployment = state.rollouts.deployments.at(newest->second);
   return deployment.state == DeploymentState::kQueued && deployment.rollout &&
-         state.rollouts.at(*deployment.rollout).state != RolloutState::kRunning &&
-         state.rollouts.at(*deployment.rollout).state != RolloutState::kRollingBack;
+         state.rollouts.by_name.at(*deployment.rollout).state != RolloutState::kRunning &&
+         state.rollouts.by_name.at(*deployment.rollout).state != RolloutState::kRollingBack;
 }
 
 bool World::settled() {
   if (!gateway_->running() || !gateway_->idle()) return false;
   const engine::State& state = gateway_->engine().state();
-  for (const auto& [name, rollout] : state.rollouts) {
+  for (const auto& [name, rollout] : state.rollouts.by_name) {
     if (rollout.state == RolloutState::kRunning || rollout.state == RolloutState::kRollingBack) {
       return false;
     }
   }
-  for (const uint64_t number : state.in_progress) {
-    if (!parked(state.deployments.at(number).device)) return false;
+  for (const uint64_t number : state.rollouts.in_progress) {
+    if (!parked(state.rollouts.deployments.at(number).device)) return false;
   }
   for (const auto& device : devices_) {
-    const auto known = state.devices.find(device->id());
-    if (known == state.devices.end()) return false;
+    const auto known = state.fleet.devices.find(device->id());
+    if (known == state.fleet.devices.end()) return false;
     if (known->second.state != DeviceState::kAccepted) continue;
     if (!device->quiet()) return false;
     if (parked(device->id())) continue;
@@ -361,11 +361,11 @@ WorldResult World::run() {
   result_.gateway_crashes = gateway_->crashes;
   result_.messages = network_.published;
   if (gateway_->running()) {
-    for (const auto& [name, rollout] : gateway_->engine().state().rollouts) {
+    for (const auto& [name, rollout] : gateway_->engine().state().rollouts.by_name) {
       if (rollout.state == RolloutState::kSucceeded) ++result_.rollouts_succeeded;
       if (rollout.state == RolloutState::kRolledBack) ++result_.rollouts_rolled_back;
     }
-    for (const auto& [key, total] : gateway_->engine().state().totals) {
+    for (const auto& [key, total] : gateway_->engine().state().telemetry.totals) {
       result_.inferences += total.inferences;
     }
   }

@@ -55,7 +55,7 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
     const auto self = shared_from_this();
     const auto trusted = std::make_shared<TrustStore>();
     const bool taken = session_->context->engine.read(
-        [trusted](const engine::Engine& engine) { *trusted = engine.state().trust; },
+        [trusted](const engine::Engine& engine) { *trusted = engine.state().catalogue.trust; },
         [self, trusted] {
           const bool posted =
               self->session_->worker.post([self, trusted] { self->verify(*trusted); });
@@ -81,8 +81,8 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
     const auto self = shared_from_this();
     const bool taken = session_->context->engine.read(
         [self](const engine::Engine& engine) {
-          const auto found = engine.state().releases.find(self->assembly_.release());
-          if (found == engine.state().releases.end()) return;
+          const auto found = engine.state().catalogue.releases.find(self->assembly_.release());
+          if (found == engine.state().catalogue.releases.end()) return;
           fill(*self->answer_.mutable_release(), engine.state(), found->second);
         },
         [self] { self->end({}); });

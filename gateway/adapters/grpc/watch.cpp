@@ -77,8 +77,8 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
   }
 
   Status read(const engine::Engine& engine) {
-    const auto found = engine.state().rollouts.find(name_);
-    if (found == engine.state().rollouts.end()) {
+    const auto found = engine.state().rollouts.by_name.find(name_);
+    if (found == engine.state().rollouts.by_name.end()) {
       return not_found("no rollout " + name_.str() + ": `covey rollout list` shows them");
     }
     next_.Clear();

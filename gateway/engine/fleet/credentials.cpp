@@ -1,4 +1,5 @@
 #include "deploy/signing/sha256.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {

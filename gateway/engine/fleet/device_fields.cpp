@@ -12,9 +12,9 @@ std::string etag_of(const Device& device) {
 
 std::string version_of(const State& state, const std::optional<Digest>& manifest) {
   if (!manifest) return "";
-  const auto found = state.artifacts.find(*manifest);
-  return found == state.artifacts.end() ? short_hex(*manifest)
-                                        : to_string(found->second.release.version);
+  const auto found = state.catalogue.artifacts.find(*manifest);
+  return found == state.catalogue.artifacts.end() ? short_hex(*manifest)
+                                                  : to_string(found->second.release.version);
 }
 
 std::optional<std::string> DeviceFields::find(std::string_view field) const {
@@ -22,8 +22,8 @@ std::optional<std::string> DeviceFields::find(std::string_view field) const {
   if (field == "class") return device_.facts.device_class.str();
   if (field == "state") return std::string(to_string(device_.state));
   if (field == "online") {
-    const auto session = state_.sessions.find(device_.id);
-    return session != state_.sessions.end() && session->second.online ? "true" : "false";
+    const auto session = state_.fleet.sessions.find(device_.id);
+    return session != state_.fleet.sessions.end() && session->second.online ? "true" : "false";
   }
   if (field == "firmware") return device_.facts.firmware;
   if (field == "agent") return device_.facts.agent;

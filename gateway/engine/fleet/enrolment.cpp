@@ -1,5 +1,8 @@
 #include <algorithm>
 
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -38,12 +41,12 @@ void add_models(Device& device, const std::vector<ModelName>& models) {
 void accept(Turn& turn, const std::vector<DeviceId>& ids) {
   // All credentials first: the broker takes them in one go, before anybody is told.
   for (const DeviceId& id : ids) {
-    Device& device = turn.change(turn.state.devices.at(id));
+    Device& device = turn.change(turn.state.fleet.devices.at(id));
     device.state = DeviceState::kAccepted;
     turn.emit(SetCredential{id, broker_password(turn.state, device)});
   }
   for (const DeviceId& id : ids) {
-    Device& device = turn.state.devices.at(id);
+    Device& device = turn.state.fleet.devices.at(id);
     if (device.enroll_nonce != 0) answer(turn, device, device.enroll_nonce);
     assign_device(turn, device);
   }
@@ -56,12 +59,12 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
   State& state = turn.state;
   const EnrollMessage& message = event.message;
   if (message.device != event.device) return turn.drop(Drop::kDeviceIdMismatch);
-  auto found = state.devices.find(event.device);
-  if (found == state.devices.end()) {
+  auto found = state.fleet.devices.find(event.device);
+  if (found == state.fleet.devices.end()) {
     const auto pending = std::count_if(
-        state.devices.begin(), state.devices.end(),
+        state.fleet.devices.begin(), state.fleet.devices.end(),
         [](const auto& entry) { return entry.second.state != DeviceState::kAccepted; });
-    if (state.devices.size() >= kDevicesMax ||
+    if (state.fleet.devices.size() >= kDevicesMax ||
         static_cast<size_t>(pending) >= turn.config.pending_max) {
       return turn.drop(Drop::kEnrollLimit);
     }
@@ -72,7 +75,7 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     device.enroll_nonce = message.nonce;
     device.last_seen_wall = turn.now.wall;
     add_models(device, message.models);
-    found = state.devices.emplace(event.device, std::move(device)).first;
+    found = state.fleet.devices.emplace(event.device, std::move(device)).first;
     turn.change(found->second);
     turn.urgent();
     turn.report(Report::Level::kInfo, "device_pending", event.device.str(),
@@ -106,7 +109,7 @@ Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command) {
   if (!ids) return ids.error();
   std::vector<DeviceId> chosen;
   for (const DeviceId& id : *ids) {
-    const Device& device = turn.state.devices.at(id);
+    const Device& device = turn.state.fleet.devices.at(id);
     if (device.state == DeviceState::kAccepted) continue;
     // A filter or `all` means those that wait; a rejected one is accepted by name only.
     const bool named =
@@ -119,8 +122,9 @@ Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command) {
 }
 
 Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command) {
-  const auto found = turn.state.devices.find(command.device);
-  if (found == turn.state.devices.end()) return not_found("no device " + command.device.str());
+  const auto found = turn.state.fleet.devices.find(command.device);
+  if (found == turn.state.fleet.devices.end())
+    return not_found("no device " + command.device.str());
   Device& device = found->second;
   if (device.state == DeviceState::kAccepted) {
     return precondition("DEVICE_ACCEPTED", device.id.str() + " is accepted already");
@@ -131,8 +135,9 @@ Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command) {
 }
 
 Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command) {
-  const auto found = turn.state.devices.find(command.device);
-  if (found == turn.state.devices.end()) return not_found("no device " + command.device.str());
+  const auto found = turn.state.fleet.devices.find(command.device);
+  if (found == turn.state.fleet.devices.end())
+    return not_found("no device " + command.device.str());
   Device& device = turn.change(found->second);
   // New keys; the old ones stop working with this transaction.
   ++device.enroll_generation;
@@ -149,7 +154,7 @@ Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command) 
 }
 
 void grant_all_credentials(Turn& turn) {
-  for (const auto& [id, device] : turn.state.devices) {
+  for (const auto& [id, device] : turn.state.fleet.devices) {
     if (device.state == DeviceState::kAccepted) {
       turn.emit(SetCredential{id, broker_password(turn.state, device)});
     }

@@ -1,5 +1,6 @@
 // The security floor of a device's model: what it accepts anew is not older than that. It rises
 // only when nothing can ask the device to go back any more (DESIGN.md section 4).
+#include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -9,7 +10,7 @@ namespace {
 std::set<ReleaseId> settled_releases(const Turn& turn) {
   std::set<ReleaseId> settled;
   std::set<ReleaseId> open;
-  for (const auto& [name, rollout] : turn.state.rollouts) {
+  for (const auto& [name, rollout] : turn.state.rollouts.by_name) {
     if (!has_ended(rollout.state) || may_roll_back(turn, rollout)) {
       open.insert(rollout.plan.release);
     } else if (rollout.state == RolloutState::kSucceeded) {
@@ -37,13 +38,14 @@ void raise_floors(Turn& turn) {
   if (settled.empty()) return;
   // Each is a new goal: a large fleet is told over several sweeps.
   uint32_t budget = turn.config.offers_per_tick;
-  for (auto& [id, device] : turn.state.devices) {
+  for (auto& [id, device] : turn.state.fleet.devices) {
     if (device.state != DeviceState::kAccepted) continue;
     for (auto& [name, model] : device.models) {
       // Only what the device has proven: a floor above what it runs would leave it without a way.
       if (!model.desired || model.reported.confirmed != model.desired) continue;
-      const auto known = turn.state.artifacts.find(*model.desired);
-      if (known == turn.state.artifacts.end() || !settled.contains(known->second.release)) continue;
+      const auto known = turn.state.catalogue.artifacts.find(*model.desired);
+      if (known == turn.state.catalogue.artifacts.end() || !settled.contains(known->second.release))
+        continue;
       const uint32_t version = known->second.artifact->manifest.security_version;
       if (version <= model.security_floor) continue;
       if (budget-- == 0) return;

@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -44,17 +46,17 @@ bool goal_is_outdated(const State& state, const Device& device) {
   });
 }
 
-void refresh_goal(Turn& turn, const DeviceId& device) { turn.dirty_goals.insert(device); }
+void refresh_goal(Turn& turn, const DeviceId& device) { turn.fleet_rows.goals.insert(device); }
 
 void repeat_goals(Turn& turn) {
   size_t repeated = 0;
-  for (auto& [id, session] : turn.state.sessions) {
+  for (auto& [id, session] : turn.state.fleet.sessions) {
     if (!session.online || session.goal_said == Millis{0} ||
         turn.now.mono - session.goal_said < session.goal_repeat) {
       continue;
     }
-    const auto found = turn.state.devices.find(id);
-    if (found == turn.state.devices.end() || found->second.state != DeviceState::kAccepted ||
+    const auto found = turn.state.fleet.devices.find(id);
+    if (found == turn.state.fleet.devices.end() || found->second.state != DeviceState::kAccepted ||
         !found->second.goal_dirty) {
       session.goal_said = Millis{0};
       continue;
@@ -72,11 +74,12 @@ void repeat_goals(Turn& turn) {
 
 void order_settings(Turn& turn) {
   State& state = turn.state;
-  if (!state.broker_connected) return;
-  for (size_t n = 0; n < kSettingsOrderedPerTick && !state.settings_due.empty(); ++n) {
-    const DeviceId id = state.settings_due.extract(state.settings_due.begin()).value();
-    const auto device = state.devices.find(id);
-    if (device == state.devices.end() || device->second.state != DeviceState::kAccepted) continue;
+  if (!state.clocks.broker_connected) return;
+  for (size_t n = 0; n < kSettingsOrderedPerTick && !state.fleet.settings_due.empty(); ++n) {
+    const DeviceId id = state.fleet.settings_due.extract(state.fleet.settings_due.begin()).value();
+    const auto device = state.fleet.devices.find(id);
+    if (device == state.fleet.devices.end() || device->second.state != DeviceState::kAccepted)
+      continue;
     // Whoever left says hello again; whoever was told meanwhile has them.
     if (!is_reachable(state, id) || device->second.settings == turn.config.settings) continue;
     refresh_goal(turn, id);
@@ -84,7 +87,8 @@ void order_settings(Turn& turn) {
 }
 
 void renew_goal(Turn& turn, Device& device) {
-  if (const auto found = turn.state.sessions.find(device.id); found != turn.state.sessions.end()) {
+  if (const auto found = turn.state.fleet.sessions.find(device.id);
+      found != turn.state.fleet.sessions.end()) {
     found->second.goal_repeat = kGoalRepeatFirst;
   }
   ++device.goal_counter;
@@ -97,7 +101,8 @@ void renew_goal(Turn& turn, Device& device) {
 }
 
 void publish_goal(Turn& turn, const Device& device) {
-  if (const auto found = turn.state.sessions.find(device.id); found != turn.state.sessions.end()) {
+  if (const auto found = turn.state.fleet.sessions.find(device.id);
+      found != turn.state.fleet.sessions.end()) {
     found->second.goal_said = turn.now.mono;
   }
   GoalMessage goal{.site_epoch = turn.state.site.site_epoch,
@@ -131,8 +136,8 @@ void publish_release(Turn& turn, const ReleaseRecord& release) {
 
 void publish_everything_retained(Turn& turn) {
   const State& state = turn.state;
-  for (const auto& [id, release] : state.releases) publish_release(turn, release);
-  for (const auto& [id, device] : state.devices) {
+  for (const auto& [id, release] : state.catalogue.releases) publish_release(turn, release);
+  for (const auto& [id, device] : state.fleet.devices) {
     if (device.state != DeviceState::kAccepted || device.goal_counter == 0) continue;
     if (goal_is_outdated(state, device)) {
       refresh_goal(turn, id);
@@ -148,6 +153,32 @@ void publish_site(Turn& turn) {
                          .gateway_start_id = turn.config.start_id,
                          .utc = turn.now.wall,
                          .hello_jitter = turn.config.hello_jitter}});
+}
+
+void renew_goals(Turn& turn) {
+  State& state = turn.state;
+  for (const DeviceId& id : turn.fleet_rows.devices) {
+    const Device& device = state.fleet.devices.at(id);
+    if (device.state == DeviceState::kAccepted && device.goal_counter > 0 &&
+        goal_is_outdated(state, device)) {
+      turn.fleet_rows.goals.insert(id);
+    }
+  }
+  for (const DeviceId& id : turn.fleet_rows.goals) {
+    Device& device = turn.change(state.fleet.devices.at(id));
+    renew_goal(turn, device);
+    publish_goal(turn, device);
+    turn.urgent();
+  }
+}
+
+void write_fleet(Turn& turn) {
+  for (const DeviceId& id : turn.fleet_rows.devices) {
+    if (const auto found = turn.state.fleet.devices.find(id);
+        found != turn.state.fleet.devices.end()) {
+      turn.write(PutDevice{found->second});
+    }
+  }
 }
 
 }  // namespace covey::engine

@@ -1,5 +1,8 @@
 #include <algorithm>
 
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -14,7 +17,7 @@ void heard(Turn& turn, Device& device, uint64_t boot_id, uint64_t uptime_ms) {
   session.last_heard_wall = turn.now.wall;
   if (!session.online) {
     session.online = true;
-    turn.state.reconcile_due.insert(device.id);
+    turn.state.rollouts.reconcile_due.insert(device.id);
   }
   const Millis offset = turn.now.wall - Millis{uptime_ms};
   const bool other_boot = session.offset && session.offset->boot_id != boot_id;
@@ -39,9 +42,9 @@ void note_counter(Turn& turn, Device& device, uint64_t goal_counter) {
 
 std::set<StreamKey> take_heard(State& state, const DeviceId& device) {
   std::set<StreamKey> heard;
-  auto it = state.streams_heard.lower_bound({device, 0, Digest{}});
-  while (it != state.streams_heard.end() && std::get<0>(*it) == device) {
-    heard.insert(state.streams_heard.extract(it++));
+  auto it = state.telemetry.streams_heard.lower_bound({device, 0, Digest{}});
+  while (it != state.telemetry.streams_heard.end() && std::get<0>(*it) == device) {
+    heard.insert(state.telemetry.streams_heard.extract(it++));
   }
   return heard;
 }
@@ -58,8 +61,8 @@ void acknowledge(Turn& turn, const Device& device, uint64_t boot_id,
   };
   State& state = turn.state;
   std::vector<Entry> streams;
-  for (auto it = state.streams.lower_bound({device.id, boot_id, Digest{}});
-       it != state.streams.end() && std::get<0>(it->first) == device.id &&
+  for (auto it = state.telemetry.streams.lower_bound({device.id, boot_id, Digest{}});
+       it != state.telemetry.streams.end() && std::get<0>(it->first) == device.id &&
        std::get<1>(it->first) == boot_id;
        ++it) {
     streams.push_back({heard.contains(it->first), it->second.order, &it->second});
@@ -108,7 +111,7 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   device.last_seen_wall = turn.now.wall;
   if (device.facts != hello.facts) {
     device.facts = hello.facts;
-    turn.state.reconcile_due.insert(device.id);
+    turn.state.rollouts.reconcile_due.insert(device.id);
   }
   device.boot_id = hello.boot_id;
   device.nonce = hello.nonce;
@@ -123,8 +126,8 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   if (device.goal_counter > hello.goal_counter || ahead || of_old_epoch) {
     refresh_goal(turn, device.id);
   }
-  if (device.settings != turn.config.settings) turn.state.settings_due.insert(device.id);
-  turn.state.ack_due.insert(device.id);
+  if (device.settings != turn.config.settings) turn.state.fleet.settings_due.insert(device.id);
+  turn.state.fleet.ack_due.insert(device.id);
   session.last_ack = Millis{0};
   turn.urgent();
 }
@@ -132,7 +135,7 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
 void on_status(Turn& turn, Device& device, const StatusMessage& status) {
   if (status.boot_id != device.boot_id) return turn.drop(Drop::kStatusStale);
   heard(turn, device, status.boot_id, status.uptime_ms);
-  turn.state.ack_due.insert(device.id);
+  turn.state.fleet.ack_due.insert(device.id);
   if (status.number < device.status_number) return turn.drop(Drop::kStatusStale);
   const bool ahead = adopt_newer(turn, device, status.site_epoch, status.goal_counter);
   turn.change(device).status_number = status.number;
@@ -160,7 +163,7 @@ void on_bye(Turn& turn, Device& device, const ByeMessage& bye) {
 }
 
 void expire_sessions(Turn& turn) {
-  for (auto& [id, session] : turn.state.sessions) {
+  for (auto& [id, session] : turn.state.fleet.sessions) {
     if (session.online && turn.now.mono - session.last_heard > turn.config.offline_after) {
       session.online = false;
     }
@@ -168,8 +171,8 @@ void expire_sessions(Turn& turn) {
 }
 
 bool is_online(const State& state, const DeviceId& device) {
-  const auto found = state.sessions.find(device);
-  return found != state.sessions.end() && found->second.online;
+  const auto found = state.fleet.sessions.find(device);
+  return found != state.fleet.sessions.end() && found->second.online;
 }
 
 bool is_reachable(const State& state, const DeviceId& device) {
@@ -177,18 +180,18 @@ bool is_reachable(const State& state, const DeviceId& device) {
 }
 
 Millis last_heard(const State& state, const Device& device) {
-  const auto found = state.sessions.find(device.id);
-  if (found == state.sessions.end()) return device.last_seen_wall;
+  const auto found = state.fleet.sessions.find(device.id);
+  if (found == state.fleet.sessions.end()) return device.last_seen_wall;
   return std::max(device.last_seen_wall, found->second.last_heard_wall);
 }
 
 void flush_acks(Turn& turn) {
   State& state = turn.state;
-  for (auto due = state.ack_due.begin(); due != state.ack_due.end();) {
-    const auto found = state.devices.find(*due);
-    if (found == state.devices.end()) {
+  for (auto due = state.fleet.ack_due.begin(); due != state.fleet.ack_due.end();) {
+    const auto found = state.fleet.devices.find(*due);
+    if (found == state.fleet.devices.end()) {
       take_heard(state, *due);
-      due = state.ack_due.erase(due);
+      due = state.fleet.ack_due.erase(due);
       continue;
     }
     const Device& device = found->second;
@@ -204,7 +207,7 @@ void flush_acks(Turn& turn) {
     std::set<uint64_t> boots{device.boot_id};
     for (const StreamKey& key : heard) boots.insert(std::get<1>(key));
     for (const uint64_t boot_id : boots) acknowledge(turn, device, boot_id, heard);
-    due = state.ack_due.erase(due);
+    due = state.fleet.ack_due.erase(due);
   }
 }
 

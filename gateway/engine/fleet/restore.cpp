@@ -3,6 +3,9 @@
 // that device only; it takes several to stop the site (docs/adr/0013).
 #include <algorithm>
 
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -16,7 +19,7 @@ constexpr Millis kClaimLife = 1h;  // observed
 
 size_t enrolled_devices(const State& state) {
   return static_cast<size_t>(
-      std::count_if(state.devices.begin(), state.devices.end(), [](const auto& entry) {
+      std::count_if(state.fleet.devices.begin(), state.fleet.devices.end(), [](const auto& entry) {
         return entry.second.state == DeviceState::kAccepted && entry.second.enrolled;
       }));
 }
@@ -30,7 +33,7 @@ size_t witnesses_needed(size_t enrolled) {
 // The highest epoch that enough devices have seen; a liar's own is above it.
 uint32_t agreed_epoch(const State& state, size_t needed) {
   std::vector<uint32_t> epochs;
-  for (const auto& [id, claim] : state.ahead) epochs.push_back(claim.site_epoch);
+  for (const auto& [id, claim] : state.fleet.ahead) epochs.push_back(claim.site_epoch);
   std::sort(epochs.begin(), epochs.end(), std::greater<>());
   return std::max(state.site.site_epoch, epochs[needed - 1]);
 }
@@ -39,12 +42,12 @@ void begin(Turn& turn, size_t witnesses) {
   State& state = turn.state;
   ++state.counters.restores;
   state.site.reconciling = true;
-  state.reconciling_since = state.site.observed;
+  state.fleet.reconciling_since = state.site.observed;
   turn.change_site();
   turn.report(Report::Level::kWarning, "site_restored", "site",
               std::to_string(witnesses) + " devices have seen more than this store: epoch " +
                   std::to_string(state.site.site_epoch) + ", rollouts wait");
-  for (const auto& [name, rollout] : state.rollouts) {
+  for (const auto& [name, rollout] : state.rollouts.by_name) {
     if (has_ended(rollout.state) || rollout.state == RolloutState::kRollingBack) continue;
     (void)command_rollout(
         turn, name,
@@ -59,21 +62,21 @@ void begin(Turn& turn, size_t witnesses) {
 void believe_if_enough(Turn& turn) {
   State& state = turn.state;
   const size_t needed = witnesses_needed(enrolled_devices(state));
-  if (state.ahead.size() < needed) return;
+  if (state.fleet.ahead.size() < needed) return;
   const uint32_t epoch = agreed_epoch(state, needed);
   const bool another_restore = epoch > state.site.site_epoch;
   if (state.site.reconciling && !another_restore) return;
   state.site.site_epoch = epoch;
   if (another_restore) {
     // Another epoch makes every device say hello: what they said before was compared with less.
-    for (auto& [id, session] : state.sessions) {
-      const auto claim = state.ahead.find(id);
-      session.said_hello = claim != state.ahead.end() && claim->second.site_epoch == epoch;
+    for (auto& [id, session] : state.fleet.sessions) {
+      const auto claim = state.fleet.ahead.find(id);
+      session.said_hello = claim != state.fleet.ahead.end() && claim->second.site_epoch == epoch;
     }
     publish_site(turn);
   }
-  const size_t witnesses = state.ahead.size();
-  for (auto claim = state.ahead.begin(); claim != state.ahead.end();) {
+  const size_t witnesses = state.fleet.ahead.size();
+  for (auto claim = state.fleet.ahead.begin(); claim != state.fleet.ahead.end();) {
     // Whoever is above even that stays in quarantine.
     if (claim->second.site_epoch > epoch) {
       ++claim;
@@ -82,7 +85,7 @@ void believe_if_enough(Turn& turn) {
     resolve_ahead_of_site(turn, claim->first,
                           "the store was older: what the device knew is adopted");
     refresh_goal(turn, claim->first);
-    claim = state.ahead.erase(claim);
+    claim = state.fleet.ahead.erase(claim);
   }
   begin(turn, witnesses);
 }
@@ -90,8 +93,8 @@ void believe_if_enough(Turn& turn) {
 }  // namespace
 
 bool is_quarantined(const State& state, const DeviceId& device) {
-  const auto claim = state.ahead.find(device);
-  return claim != state.ahead.end() && claim->second.site_epoch > state.site.site_epoch;
+  const auto claim = state.fleet.ahead.find(device);
+  return claim != state.fleet.ahead.end() && claim->second.site_epoch > state.site.site_epoch;
 }
 
 bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter) {
@@ -106,7 +109,7 @@ bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_
   turn.change(device).goal_counter = std::max(device.goal_counter, goal_counter);
   // A restore is known: one more that knows newer goals is what was expected.
   if (!higher_epoch && state.site.reconciling) return true;
-  const auto [claim, first] = state.ahead.try_emplace(device.id);
+  const auto [claim, first] = state.fleet.ahead.try_emplace(device.id);
   const bool news = first || site_epoch > claim->second.site_epoch;
   claim->second.site_epoch = std::max(claim->second.site_epoch, site_epoch);
   claim->second.made = state.site.observed;
@@ -121,13 +124,13 @@ bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_
 }
 
 void forget_claim(Turn& turn, const DeviceId& device, const std::string& why) {
-  turn.state.ahead.erase(device);
+  turn.state.fleet.ahead.erase(device);
   resolve_ahead_of_site(turn, device, why);
 }
 
 void expire_claims(Turn& turn) {
   std::vector<DeviceId> old;
-  for (const auto& [id, claim] : turn.state.ahead) {
+  for (const auto& [id, claim] : turn.state.fleet.ahead) {
     if (turn.state.site.observed - claim.made > kClaimLife) old.push_back(id);
   }
   for (const DeviceId& id : old) forget_claim(turn, id, "it has not said so for an hour");
@@ -147,13 +150,13 @@ void end_reconciling(Turn& turn) {
   State& state = turn.state;
   if (!state.site.reconciling) return;
   size_t unheard = 0;
-  for (const auto& [id, device] : state.devices) {
+  for (const auto& [id, device] : state.fleet.devices) {
     if (device.state != DeviceState::kAccepted || !device.enrolled) continue;
-    const auto session = state.sessions.find(id);
-    if (session == state.sessions.end() || !session->second.said_hello) ++unheard;
+    const auto session = state.fleet.sessions.find(id);
+    if (session == state.fleet.sessions.end() || !session->second.said_hello) ++unheard;
   }
   // Sleepers must not hold it for months; they are adopted all the same when they wake up.
-  const Millis since = std::max(state.reconciling_since, state.connected_observed);
+  const Millis since = std::max(state.fleet.reconciling_since, state.clocks.connected_observed);
   const Millis patience = turn.config.offline_after + grace(turn.config);
   if (unheard > 0 && state.site.observed - since < patience) return;
   state.site.reconciling = false;

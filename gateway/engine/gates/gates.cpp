@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "gateway/engine/fleet/device_fields.hpp"
+#include "gateway/engine/gates/gates.hpp"
+#include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 #include "monitoring/gates/gates.hpp"
 
@@ -19,7 +21,7 @@ bool retry_follows(const Rollout& rollout, const Deployment& deployment) {
 // A confirmed device that left the release by itself later counts as failed too.
 bool left_release(const State& state, const Rollout& rollout, const Deployment& deployment) {
   const DeviceModel& model =
-      state.devices.at(deployment.device).models.at(rollout.plan.release.model);
+      state.fleet.devices.at(deployment.device).models.at(rollout.plan.release.model);
   return deployment.state == DeploymentState::kConfirmed &&
          model.reported.confirmed != deployment.manifest && !model.reported.fallback_reason.empty();
 }
@@ -39,12 +41,12 @@ struct StageDevices {
 
 StageDevices devices_of(const State& state, const Rollout& rollout, size_t stage) {
   StageDevices devices;
-  const auto index = state.rollout_index.find(rollout.name);
-  if (index == state.rollout_index.end()) return devices;
+  const auto index = state.rollouts.attempts.find(rollout.name);
+  if (index == state.rollouts.attempts.end()) return devices;
   for (size_t i = 0; i < rollout.ends[stage]; ++i) {
     const auto number = index->second.rollout.find(rollout.order[i]);
     if (number != index->second.rollout.end()) {
-      devices.newest.push_back(&state.deployments.at(number->second));
+      devices.newest.push_back(&state.rollouts.deployments.at(number->second));
     }
   }
   return devices;
@@ -52,8 +54,9 @@ StageDevices devices_of(const State& state, const Rollout& rollout, size_t stage
 
 bool is_silent(const Turn& turn, const DeviceId& device) {
   const State& state = turn.state;
-  Millis since = state.connected_observed + grace(turn.config);
-  if (const auto session = state.sessions.find(device); session != state.sessions.end()) {
+  Millis since = state.clocks.connected_observed + grace(turn.config);
+  if (const auto session = state.fleet.sessions.find(device);
+      session != state.fleet.sessions.end()) {
     since = std::max(since, session->second.last_report_observed);
   }
   return state.site.observed - since > kSilentIntervals * turn.config.report_interval;
@@ -61,9 +64,9 @@ bool is_silent(const Turn& turn, const DeviceId& device) {
 
 // Whether it runs at all is not known since coveyd or its broker came back.
 bool is_unheard(const State& state, const DeviceId& device) {
-  const auto session = state.sessions.find(device);
-  return session == state.sessions.end() ||
-         session->second.last_report_observed < state.connected_observed;
+  const auto session = state.fleet.sessions.find(device);
+  return session == state.fleet.sessions.end() ||
+         session->second.last_report_observed < state.clocks.connected_observed;
 }
 
 class Judge {
@@ -126,7 +129,7 @@ class Judge {
     const auto arm = [&](const DeviceId& id) -> monitoring::StratumLabels& {
       std::string name;
       if (!gate.per.empty()) {
-        const Device& device = turn_.state.devices.at(id);
+        const Device& device = turn_.state.fleet.devices.at(id);
         name = DeviceFields(turn_.state, device).find("labels." + gate.per).value_or("(none)");
       }
       monitoring::StratumLabels& stratum = strata[name];
@@ -141,7 +144,7 @@ class Judge {
     for (size_t i = control_begin(); i < rollout_.order.size(); ++i) {
       const DeviceId& id = rollout_.order[i];
       // A device that never spoke of the model is no control for it.
-      const auto& models = turn_.state.devices.at(id).models;
+      const auto& models = turn_.state.fleet.devices.at(id).models;
       const auto model = models.find(rollout_.plan.release.model);
       if (model == models.end() || !model->second.reported.confirmed) continue;
       arm(id).control.push_back(control_labels(id, model->second, since));
@@ -188,8 +191,8 @@ class Judge {
         return d.attempted;
       case Denominator::kReported: {
         const auto total =
-            turn_.state.totals.find({d.device, d.manifest, canary_cohort(rollout_.name)});
-        return total != turn_.state.totals.end() && total->second.windows > 0;
+            turn_.state.telemetry.totals.find({d.device, d.manifest, canary_cohort(rollout_.name)});
+        return total != turn_.state.telemetry.totals.end() && total->second.windows > 0;
       }
     }
     return true;
@@ -215,8 +218,8 @@ class Judge {
   monitoring::DeviceLabels labels_of(const DeviceId& device, const Digest& manifest,
                                      int64_t since) const {
     monitoring::DeviceLabels sum;
-    const auto tally = turn_.state.tally.find({manifest, device});
-    if (tally == turn_.state.tally.end()) return sum;
+    const auto tally = turn_.state.telemetry.tally.find({manifest, device});
+    if (tally == turn_.state.telemetry.tally.end()) return sum;
     for (auto it = tally->second.lower_bound(since); it != tally->second.end(); ++it) {
       sum.labelled += it->second.labelled;
       sum.correct += it->second.correct;
@@ -226,11 +229,11 @@ class Judge {
 
   monitoring::DeviceLabels control_labels(const DeviceId& id, const DeviceModel& model,
                                           int64_t since) const {
-    const auto index = turn_.state.rollout_index.find(rollout_.name);
-    if (index != turn_.state.rollout_index.end()) {
+    const auto index = turn_.state.rollouts.attempts.find(rollout_.name);
+    if (index != turn_.state.rollouts.attempts.end()) {
       const auto number = index->second.rollout.find(id);
       if (number != index->second.rollout.end()) {
-        const Deployment& deployment = turn_.state.deployments.at(number->second);
+        const Deployment& deployment = turn_.state.rollouts.deployments.at(number->second);
         return deployment.previous ? labels_of(id, *deployment.previous, since)
                                    : monitoring::DeviceLabels{};
       }
@@ -260,11 +263,11 @@ rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage
     facts.explanation = result.gate + ": " + result.explanation;
     break;
   }
-  GateRecord& stored = turn.state.gates[{rollout.name, record.stage}];
+  GateRecord& stored = turn.state.rollouts.gates[{rollout.name, record.stage}];
   if (!(stored == record)) {
     stored = record;
     turn.write(PutGates{std::move(record)});
-    turn.dirty_rollouts.insert(rollout.name);
+    turn.rollout_rows.rollouts.insert(rollout.name);
   }
   return facts;
 }

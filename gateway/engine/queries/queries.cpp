@@ -4,6 +4,8 @@
 
 #include "core/duration.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -45,7 +47,7 @@ std::string in_words(const Gate& gate, size_t devices, size_t control) {
 }  // namespace
 
 Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan) {
-  if (!state.releases.contains(plan.release)) {
+  if (!state.catalogue.releases.contains(plan.release)) {
     return Error{Code::kNotFound, "RELEASE_NOT_FOUND",
                  "spec.release: " + to_string(plan.release) +
                      " was not pushed: `covey model push` does, `covey model list` shows"};
@@ -61,7 +63,7 @@ Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan) {
   }
   RolloutPreview preview;
   std::vector<OrderedDevice> devices;
-  for (const auto& [id, device] : state.devices) {
+  for (const auto& [id, device] : state.fleet.devices) {
     if (device.state != DeviceState::kAccepted) continue;
     if (!plan.target.matches(DeviceFields(state, device))) continue;
     ++preview.matched;
@@ -130,8 +132,8 @@ StateCounts count_attempts(const State& state, const RolloutName& rollout,
                            std::optional<uint32_t> stage, bool rollback) {
   StateCounts counts;
   const uint32_t first = stage.value_or(0);
-  for (auto it = state.counts.lower_bound({rollout, first, false, ""}); it != state.counts.end();
-       ++it) {
+  for (auto it = state.rollouts.counts.lower_bound({rollout, first, false, ""});
+       it != state.rollouts.counts.end(); ++it) {
     const auto& [name, of_stage, of_rollback, text] = it->first;
     if (name != rollout || (stage && of_stage != *stage)) break;
     if (of_rollback == rollback && it->second > 0) counts[text] += it->second;
@@ -152,7 +154,7 @@ StateCounts count_rollbacks(const State& state, const RolloutName& rollout) {
 
 SiteView view_site(const State& state) {
   SiteView view;
-  for (const auto& [id, device] : state.devices) {
+  for (const auto& [id, device] : state.fleet.devices) {
     ++view.devices[std::string(to_string(device.state))];
     if (is_online(state, id)) ++view.online;
     for (const auto& [name, model] : device.models) {
@@ -160,16 +162,16 @@ SiteView view_site(const State& state) {
       ++view.models[name.str()][version_of(state, model.reported.confirmed)];
     }
   }
-  for (const auto& [name, rollout] : state.rollouts) {
+  for (const auto& [name, rollout] : state.rollouts.by_name) {
     ++view.rollouts[std::string(to_string(rollout.state))];
     if (!has_ended(rollout.state)) view.active.push_back(name);
   }
-  for (const auto& [key, track] : state.alerts) {
+  for (const auto& [key, track] : state.telemetry.alerts) {
     if (track.newest && track.newest->state == monitoring::AlertState::kFiring) {
       ++view.alerts_firing;
     }
   }
-  for (const auto& [key, total] : state.totals) {
+  for (const auto& [key, total] : state.telemetry.totals) {
     view.inferences += total.inferences;
     view.windows_lost += total.windows_lost;
   }

@@ -7,8 +7,9 @@ namespace covey::engine {
 namespace {
 
 std::string release_text(const State& state, const Digest& manifest) {
-  const auto known = state.artifacts.find(manifest);
-  return known == state.artifacts.end() ? short_hex(manifest) : to_string(known->second.release);
+  const auto known = state.catalogue.artifacts.find(manifest);
+  return known == state.catalogue.artifacts.end() ? short_hex(manifest)
+                                                  : to_string(known->second.release);
 }
 
 void add(TotalRecord& to, const TotalRecord& from) {
@@ -25,11 +26,11 @@ void add(TotalRecord& to, const TotalRecord& from) {
 
 std::optional<ReleaseId> most_used(const State& state, const ModelName& model) {
   std::map<ReleaseId, size_t> devices;
-  for (const auto& [id, device] : state.devices) {
+  for (const auto& [id, device] : state.fleet.devices) {
     const auto found = device.models.find(model);
     if (found == device.models.end() || !found->second.reported.active) continue;
-    const auto known = state.artifacts.find(*found->second.reported.active);
-    if (known != state.artifacts.end()) ++devices[known->second.release];
+    const auto known = state.catalogue.artifacts.find(*found->second.reported.active);
+    if (known != state.catalogue.artifacts.end()) ++devices[known->second.release];
   }
   if (devices.empty()) return std::nullopt;
   return std::max_element(devices.begin(), devices.end(),
@@ -50,9 +51,9 @@ std::vector<std::string> bins_in_words(const std::vector<int32_t>& edges) {
 
 Totals count_inferences(const State& state, const ModelName& model) {
   Totals totals;
-  for (const auto& [key, record] : state.totals) {
-    const auto known = state.artifacts.find(record.manifest);
-    if (known == state.artifacts.end() || known->second.release.model != model) continue;
+  for (const auto& [key, record] : state.telemetry.totals) {
+    const auto known = state.catalogue.artifacts.find(record.manifest);
+    if (known == state.catalogue.artifacts.end() || known->second.release.model != model) continue;
     TotalRecord& device = totals.devices[{record.device, known->second.release}];
     device.device = record.device;
     device.manifest = record.manifest;
@@ -71,10 +72,10 @@ Totals count_inferences(const State& state, const ModelName& model) {
 
 std::map<ReleaseId, TotalRecord> count_inferences(const State& state, const DeviceId& device) {
   std::map<ReleaseId, TotalRecord> releases;
-  for (auto total = state.totals.lower_bound({device, Digest{}, ""});
-       total != state.totals.end() && std::get<0>(total->first) == device; ++total) {
-    const auto known = state.artifacts.find(total->second.manifest);
-    if (known == state.artifacts.end()) continue;
+  for (auto total = state.telemetry.totals.lower_bound({device, Digest{}, ""});
+       total != state.telemetry.totals.end() && std::get<0>(total->first) == device; ++total) {
+    const auto known = state.catalogue.artifacts.find(total->second.manifest);
+    if (known == state.catalogue.artifacts.end()) continue;
     TotalRecord& sums = releases[known->second.release];
     sums.device = device;
     sums.manifest = total->second.manifest;
@@ -94,17 +95,18 @@ Result<DriftView> view_drift(const State& state, const EngineConfig& config, con
     if (!used) return not_found("no device runs a release of " + model.str());
     view.release = *used;
   }
-  const auto release = state.releases.find(view.release);
-  if (release == state.releases.end()) return not_found("no release " + to_string(view.release));
+  const auto release = state.catalogue.releases.find(view.release);
+  if (release == state.catalogue.releases.end())
+    return not_found("no release " + to_string(view.release));
   const Result<Filter> devices_filter = Filter::parse(filter);
   if (!devices_filter) return devices_filter.error();
 
   // The artifacts of one release share features; the first one's baseline speaks for all.
   const KnownArtifact& known =
-      state.artifacts.at(release->second.artifacts.front().artifact->digest);
+      state.catalogue.artifacts.at(release->second.artifacts.front().artifact->digest);
   std::set<int64_t> closed;
   for (const ArtifactRecord& record : release->second.artifacts) {
-    for (const auto& [key, window] : state.windows) {
+    for (const auto& [key, window] : state.telemetry.windows) {
       if (key.first == record.artifact->digest && window.closed) closed.insert(key.second);
     }
   }
@@ -121,11 +123,11 @@ Result<DriftView> view_drift(const State& state, const EngineConfig& config, con
   std::map<DeviceId, monitoring::WindowCounts> per_device;
   for (const ArtifactRecord& record : release->second.artifacts) {
     for (const int64_t index : chosen) {
-      const auto window = state.windows.find({record.artifact->digest, index});
-      if (window == state.windows.end()) continue;
+      const auto window = state.telemetry.windows.find({record.artifact->digest, index});
+      if (window == state.telemetry.windows.end()) continue;
       for (const auto& [key, counts] : window->second.devices) {
-        const auto device = state.devices.find(key.first);
-        if (device == state.devices.end()) continue;
+        const auto device = state.fleet.devices.find(key.first);
+        if (device == state.fleet.devices.end()) continue;
         if (!devices_filter->matches(DeviceFields(state, device->second))) continue;
         monitoring::merge(per_device[key.first], counts);
       }
@@ -182,10 +184,10 @@ Result<std::vector<AccuracyRow>> count_accuracy(const State& state, const ModelN
   }
   std::map<std::pair<ReleaseId, std::string>, AccuracyRow> rows;
   const auto row = [&](const DeviceId& id, const Digest& manifest) -> AccuracyRow* {
-    const auto known = state.artifacts.find(manifest);
-    const auto device = state.devices.find(id);
-    if (known == state.artifacts.end() || known->second.release.model != model ||
-        device == state.devices.end()) {
+    const auto known = state.catalogue.artifacts.find(manifest);
+    const auto device = state.fleet.devices.find(id);
+    if (known == state.catalogue.artifacts.end() || known->second.release.model != model ||
+        device == state.fleet.devices.end()) {
       return nullptr;
     }
     std::string stratum;
@@ -197,7 +199,7 @@ Result<std::vector<AccuracyRow>> count_accuracy(const State& state, const ModelN
     found.stratum = stratum;
     return &found;
   };
-  for (const auto& [key, windows] : state.tally) {
+  for (const auto& [key, windows] : state.telemetry.tally) {
     AccuracyRow* target = row(key.second, key.first);
     if (target == nullptr) continue;
     for (const auto& [index, labels] : windows) {
@@ -205,7 +207,7 @@ Result<std::vector<AccuracyRow>> count_accuracy(const State& state, const ModelN
       target->correct += labels.correct;
     }
   }
-  for (const auto& [key, record] : state.totals) {
+  for (const auto& [key, record] : state.telemetry.totals) {
     if (AccuracyRow* target = row(record.device, record.manifest)) {
       target->inferences += record.inferences;
     }

@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "gateway/engine/fleet/device_fields.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -11,13 +13,14 @@ constexpr Millis kAttemptDeadline = 10min;
 // Whoever was away when its rollout had ended ROLLED_BACK goes back when it is here again.
 bool outlived_its_rollout(const State& state, const Deployment& deployment) {
   return deployment.state == DeploymentState::kQueued && deployment.cause == Cause::kRollback &&
-         deployment.rollout && has_ended(state.rollouts.at(*deployment.rollout).state);
+         deployment.rollout && has_ended(state.rollouts.by_name.at(*deployment.rollout).state);
 }
 
 uint32_t assignments_in_flight(const State& state) {
   return static_cast<uint32_t>(std::count_if(
-      state.in_progress.begin(), state.in_progress.end(),
-      [&](uint64_t number) { return state.deployments.at(number).cause == Cause::kAssignment; }));
+      state.rollouts.in_progress.begin(), state.rollouts.in_progress.end(), [&](uint64_t number) {
+        return state.rollouts.deployments.at(number).cause == Cause::kAssignment;
+      }));
 }
 
 void desire(Turn& turn, Device& device, const ReleaseId& release) {
@@ -31,7 +34,7 @@ void desire(Turn& turn, Device& device, const ReleaseId& release) {
   model.desired = digest;
   model.assignment_failures = 0;
   model.retry_not_before = Millis{0};
-  turn.state.reconcile_due.insert(device.id);
+  turn.state.rollouts.reconcile_due.insert(device.id);
 }
 
 }  // namespace
@@ -39,7 +42,7 @@ void desire(Turn& turn, Device& device, const ReleaseId& release) {
 void assign(Turn& turn, const Rollout& rollout) {
   State& state = turn.state;
   uint64_t number = 1;
-  for (const AssignmentRecord& record : state.assignments) {
+  for (const AssignmentRecord& record : state.rollouts.assignments) {
     number = std::max(number, record.number + 1);
   }
   AssignmentRecord record{.model = rollout.plan.release.model,
@@ -47,11 +50,11 @@ void assign(Turn& turn, const Rollout& rollout) {
                           .target = rollout.plan.target.text(),
                           .release = rollout.plan.release,
                           .number = number};
-  state.assignments.push_back(record);
+  state.rollouts.assignments.push_back(record);
   turn.write(PutAssignment{std::move(record)});
   const std::set<DeviceId> held(rollout.order.end() - static_cast<std::ptrdiff_t>(rollout.holdback),
                                 rollout.order.end());
-  for (auto& [id, device] : state.devices) {
+  for (auto& [id, device] : state.fleet.devices) {
     if (device.state != DeviceState::kAccepted || held.contains(id)) continue;
     if (rollout.plan.target.matches(DeviceFields(state, device))) {
       desire(turn, device, rollout.plan.release);
@@ -61,8 +64,8 @@ void assign(Turn& turn, const Rollout& rollout) {
 
 void assign_device(Turn& turn, Device& device) {
   if (device.state != DeviceState::kAccepted) return;
-  for (auto record = turn.state.assignments.rbegin(); record != turn.state.assignments.rend();
-       ++record) {
+  for (auto record = turn.state.rollouts.assignments.rbegin();
+       record != turn.state.rollouts.assignments.rend(); ++record) {
     const auto model = device.models.find(record->model);
     if (model == device.models.end() || model->second.desired) continue;
     const Result<Filter> target = Filter::parse(record->target);
@@ -74,23 +77,24 @@ void assign_device(Turn& turn, Device& device) {
 
 void unassign(Turn& turn, const Rollout& rollout) {
   State& state = turn.state;
-  std::erase_if(state.assignments, [&](const AssignmentRecord& record) {
+  std::erase_if(state.rollouts.assignments, [&](const AssignmentRecord& record) {
     if (record.rollout != rollout.name) return false;
     turn.write(RemoveAssignment{record.number});
     return true;
   });
   const ReleaseId& release = rollout.plan.release;
   // What the rollout offered is on its way back already; these had it from the assignment.
-  for (auto& [id, device] : state.devices) {
+  for (auto& [id, device] : state.fleet.devices) {
     const auto found = device.models.find(release.model);
     if (found == device.models.end() || !found->second.desired) continue;
     DeviceModel& model = found->second;
-    const auto known = state.artifacts.find(*model.desired);
-    if (known == state.artifacts.end() || known->second.release != release) continue;
+    const auto known = state.catalogue.artifacts.find(*model.desired);
+    if (known == state.catalogue.artifacts.end() || known->second.release != release) continue;
     if (!rollout.plan.target.matches(DeviceFields(state, device))) continue;
-    const auto newest = state.newest_deployment.find({id, release.model});
-    const Deployment* given =
-        newest == state.newest_deployment.end() ? nullptr : &state.deployments.at(newest->second);
+    const auto newest = state.rollouts.newest_deployment.find({id, release.model});
+    const Deployment* given = newest == state.rollouts.newest_deployment.end()
+                                  ? nullptr
+                                  : &state.rollouts.deployments.at(newest->second);
     if (given != nullptr && given->cause == Cause::kAssignment && given->release == release &&
         given->previous && given->previous != model.desired) {
       send_back(turn, rollout, *given);
@@ -103,13 +107,14 @@ void unassign(Turn& turn, const Rollout& rollout) {
 
 void reconcile(Turn& turn) {
   State& state = turn.state;
-  if (!state.broker_connected) return;
+  if (!state.clocks.broker_connected) return;
   uint32_t budget = turn.config.assignments_in_flight_max;
   budget -= std::min(budget, assignments_in_flight(state));
-  for (auto due = state.reconcile_due.begin(); due != state.reconcile_due.end() && budget > 0;) {
-    const auto found = state.devices.find(*due);
+  for (auto due = state.rollouts.reconcile_due.begin();
+       due != state.rollouts.reconcile_due.end() && budget > 0;) {
+    const auto found = state.fleet.devices.find(*due);
     bool later = false;
-    if (found != state.devices.end() && found->second.state == DeviceState::kAccepted &&
+    if (found != state.fleet.devices.end() && found->second.state == DeviceState::kAccepted &&
         is_reachable(state, *due)) {
       Device& device = found->second;
       for (auto& [name, model] : device.models) {
@@ -122,8 +127,8 @@ void reconcile(Turn& turn) {
           }
           continue;
         }
-        const auto known = state.artifacts.find(*model.desired);
-        if (known == state.artifacts.end()) continue;
+        const auto known = state.catalogue.artifacts.find(*model.desired);
+        if (known == state.catalogue.artifacts.end()) continue;
         if (state.site.observed < model.retry_not_before) {
           later = true;
           continue;
@@ -137,7 +142,7 @@ void reconcile(Turn& turn) {
         --budget;
       }
     }
-    due = later ? std::next(due) : state.reconcile_due.erase(due);
+    due = later ? std::next(due) : state.rollouts.reconcile_due.erase(due);
   }
 }
 

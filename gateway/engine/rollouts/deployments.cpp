@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -11,8 +13,8 @@ constexpr std::string_view kFetchTimeout = "FETCH_TIMEOUT";  // of the agent
 
 void ended(Turn& turn, const Deployment& deployment) {
   State& state = turn.state;
-  state.in_progress.erase(deployment.number);
-  Device& device = turn.change(state.devices.at(deployment.device));
+  state.rollouts.in_progress.erase(deployment.number);
+  Device& device = turn.change(state.fleet.devices.at(deployment.device));
   DeviceModel& model = device.models.at(deployment.release.model);
   if (deployment.state == DeploymentState::kConfirmed) {
     model.desired = deployment.manifest;
@@ -28,8 +30,8 @@ void ended(Turn& turn, const Deployment& deployment) {
   } else {
     model.retry_not_before = state.site.observed;
     if (deployment.rollout) {
-      const auto rollout = state.rollouts.find(*deployment.rollout);
-      if (rollout != state.rollouts.end()) {
+      const auto rollout = state.rollouts.by_name.find(*deployment.rollout);
+      if (rollout != state.rollouts.by_name.end()) {
         model.retry_not_before += rollout->second.plan.attempt.backoff;
       }
     }
@@ -37,7 +39,7 @@ void ended(Turn& turn, const Deployment& deployment) {
         std::max(model.retry_not_before,
                  state.site.observed + std::chrono::seconds(model.reported.retry_after_s));
   }
-  state.reconcile_due.insert(deployment.device);
+  state.rollouts.reconcile_due.insert(deployment.device);
   if (deployment.rollout && deployment.state != DeploymentState::kConfirmed &&
       deployment.state != DeploymentState::kCanceled) {
     turn.event(*deployment.rollout, "DEPLOYMENT_" + std::string(to_string(deployment.state)),
@@ -48,7 +50,7 @@ void ended(Turn& turn, const Deployment& deployment) {
 
 // An offer and a probation have deadlines of their own, within that of the attempt.
 void limit_step(Turn& turn, const Deployment& deployment) {
-  Device& device = turn.change(turn.state.devices.at(deployment.device));
+  Device& device = turn.change(turn.state.fleet.devices.at(deployment.device));
   Millis& deadline = device.models.at(deployment.release.model).step_deadline;
   deadline = Millis{0};
   if (deployment.state == DeploymentState::kOffered) {
@@ -75,9 +77,9 @@ struct Apply {
 
 const Deployment* deployment_in_progress(const State& state, const DeviceId& device,
                                          const ModelName& model) {
-  const auto newest = state.newest_deployment.find({device, model});
-  if (newest == state.newest_deployment.end()) return nullptr;
-  const Deployment& deployment = state.deployments.at(newest->second);
+  const auto newest = state.rollouts.newest_deployment.find({device, model});
+  if (newest == state.rollouts.newest_deployment.end()) return nullptr;
+  const Deployment& deployment = state.rollouts.deployments.at(newest->second);
   return has_ended(deployment.state) ? nullptr : &deployment;
 }
 
@@ -88,31 +90,32 @@ Deployment& create_deployment(Turn& turn, Deployment deployment) {
   deployment.number = ++state.site.deployment_number;
   deployment.create_wall = turn.now.wall;
   deployment.update_wall = turn.now.wall;
-  turn.change(state.devices.at(deployment.device))
+  turn.change(state.fleet.devices.at(deployment.device))
       .models.try_emplace(deployment.release.model)
       .first->second.reported.model = deployment.release.model;
-  uint64_t& newest = state.newest_deployment[{deployment.device, deployment.release.model}];
-  if (newest != 0) state.archive_due.insert(newest);
+  uint64_t& newest =
+      state.rollouts.newest_deployment[{deployment.device, deployment.release.model}];
+  if (newest != 0) state.rollouts.archive_due.insert(newest);
   newest = deployment.number;
-  state.in_progress.insert(deployment.number);
+  state.rollouts.in_progress.insert(deployment.number);
   if (deployment.rollout) {
-    RolloutIndex& index = state.rollout_index[*deployment.rollout];
+    RolloutIndex& index = state.rollouts.attempts[*deployment.rollout];
     auto& devices = deployment.cause == Cause::kRollback ? index.rollback : index.rollout;
     uint64_t& attempt = devices[deployment.device];
     if (attempt != 0) {
-      count(turn, state.deployments.at(attempt), false);
-      state.archive_due.insert(attempt);
+      count(turn, state.rollouts.deployments.at(attempt), false);
+      state.rollouts.archive_due.insert(attempt);
     }
     attempt = deployment.number;
     count(turn, deployment, true);
-    turn.dirty_rollouts.insert(*deployment.rollout);
+    turn.rollout_rows.rollouts.insert(*deployment.rollout);
   }
-  turn.dirty_deployments.insert(deployment.number);
-  return state.deployments.emplace(deployment.number, std::move(deployment)).first->second;
+  turn.rollout_rows.deployments.insert(deployment.number);
+  return state.rollouts.deployments.emplace(deployment.number, std::move(deployment)).first->second;
 }
 
 void advance(Turn& turn, uint64_t number, const deployment::Event& event) {
-  Deployment& stored = turn.state.deployments.at(number);
+  Deployment& stored = turn.state.rollouts.deployments.at(number);
   deployment::Step step = deployment::step(stored, event, turn.now);
   if (step.state == stored) return;
   const Deployment was = std::exchange(stored, std::move(step.state));
@@ -123,19 +126,19 @@ void advance(Turn& turn, uint64_t number, const deployment::Event& event) {
     count(turn, was, false);
     count(turn, stored, true);
   }
-  turn.dirty_deployments.insert(number);
-  if (stored.rollout) turn.dirty_rollouts.insert(*stored.rollout);
+  turn.rollout_rows.deployments.insert(number);
+  if (stored.rollout) turn.rollout_rows.rollouts.insert(*stored.rollout);
   for (const deployment::Effect& effect : step.effects) std::visit(Apply{turn, stored}, effect);
   if (stored.state != before && stored.reason == kFetchTimeout) {
     // Its radio, or the broker lacks what is retained there: lost on our way to it.
-    const auto release = turn.state.releases.find(stored.release);
-    if (release != turn.state.releases.end()) publish_release(turn, release->second);
+    const auto release = turn.state.catalogue.releases.find(stored.release);
+    if (release != turn.state.catalogue.releases.end()) publish_release(turn, release->second);
   }
 }
 
 void offer(Turn& turn, uint64_t number, Millis deadline_after) {
-  const Deployment& deployment = turn.state.deployments.at(number);
-  Device& device = turn.change(turn.state.devices.at(deployment.device));
+  const Deployment& deployment = turn.state.rollouts.deployments.at(number);
+  Device& device = turn.change(turn.state.fleet.devices.at(deployment.device));
   DeviceModel& model = device.models.at(deployment.release.model);
   ++model.attempt_last;
   advance(turn, number,
@@ -156,15 +159,15 @@ void on_model_report(Turn& turn, Device& device, const ModelReport& report) {
   if (model.reported != report) {
     model.reported = report;
     turn.change(device);
-    turn.state.reconcile_due.insert(device.id);
-    for (const auto& [name, rollout] : turn.state.rollouts) {
+    turn.state.rollouts.reconcile_due.insert(device.id);
+    for (const auto& [name, rollout] : turn.state.rollouts.by_name) {
       if (!has_ended(rollout.state) && rollout.plan.release.model == report.model) {
-        turn.dirty_rollouts.insert(name);
+        turn.rollout_rows.rollouts.insert(name);
       }
     }
   }
-  const auto newest = turn.state.newest_deployment.find({device.id, report.model});
-  if (newest != turn.state.newest_deployment.end()) {
+  const auto newest = turn.state.rollouts.newest_deployment.find({device.id, report.model});
+  if (newest != turn.state.rollouts.newest_deployment.end()) {
     advance(turn, newest->second, deployment::DeviceReported{report});
   }
 }
@@ -172,12 +175,14 @@ void on_model_report(Turn& turn, Device& device, const ModelReport& report) {
 void expire_deployments(Turn& turn) {
   if (in_grace(turn)) return;
   const deployment::Event event = deployment::ObservedTime{turn.state.site.observed};
-  const std::vector<uint64_t> numbers(turn.state.in_progress.begin(), turn.state.in_progress.end());
+  const std::vector<uint64_t> numbers(turn.state.rollouts.in_progress.begin(),
+                                      turn.state.rollouts.in_progress.end());
   for (const uint64_t number : numbers) {
-    const Deployment& deployment = turn.state.deployments.at(number);
+    const Deployment& deployment = turn.state.rollouts.deployments.at(number);
     if (!in_flight(deployment.state)) continue;
-    const Millis step =
-        turn.state.devices.at(deployment.device).models.at(deployment.release.model).step_deadline;
+    const Millis step = turn.state.fleet.devices.at(deployment.device)
+                            .models.at(deployment.release.model)
+                            .step_deadline;
     if (turn.state.site.observed >= deployment.deadline) {
       advance(turn, number, event);
     } else if (step.count() != 0 && turn.state.site.observed >= step) {
@@ -189,8 +194,8 @@ void expire_deployments(Turn& turn) {
 }
 
 Admission admit(const State& state, const ReleaseId& release, const Device& device) {
-  const auto found = state.releases.find(release);
-  if (found == state.releases.end()) {
+  const auto found = state.catalogue.releases.find(release);
+  if (found == state.catalogue.releases.end()) {
     return {nullptr, "RELEASE_NOT_FOUND", to_string(release) + " was not pushed"};
   }
   Admission refused{
@@ -203,13 +208,23 @@ Admission admit(const State& state, const ReleaseId& release, const Device& devi
   for (const ArtifactRecord& record : found->second.artifacts) {
     const auto obstacle = check_compatibility(record.artifact->manifest,
                                               record.artifact->algorithms(), device.facts, floor);
-    if (!obstacle) return {&state.artifacts.at(record.artifact->digest), "", ""};
+    if (!obstacle) return {&state.catalogue.artifacts.at(record.artifact->digest), "", ""};
     if (obstacle->reason != IncompatibilityReason::kClassMismatch) {
       refused.reason = std::string(to_string(obstacle->reason));
       refused.explanation = obstacle->explanation;
     }
   }
   return refused;
+}
+
+void write_deployments(Turn& turn) {
+  for (const uint64_t number : turn.rollout_rows.deployments) {
+    turn.write(PutDeployment{turn.state.rollouts.deployments.at(number)});
+  }
+  for (const CountKey& key : turn.rollout_rows.counts) {
+    const auto& [rollout, stage, rollback, name] = key;
+    turn.write(PutCount{{rollout, stage, rollback, name, turn.state.rollouts.counts.at(key)}});
+  }
 }
 
 }  // namespace covey::engine

@@ -1,7 +1,10 @@
 #include <algorithm>
 
 #include "deploy/signing/sha256.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/gates/gates.hpp"
 #include "gateway/engine/queries/queries.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -11,7 +14,7 @@ struct Apply {
   Turn& turn;
   RolloutName name;
 
-  const Rollout& current() const { return turn.state.rollouts.at(name); }
+  const Rollout& current() const { return turn.state.rollouts.by_name.at(name); }
 
   void operator()(const rollout::StageStarted& effect) const {
     queue_stage(turn, current(), effect.stage);
@@ -21,28 +24,28 @@ struct Apply {
     if (current().end_observed.count() != 0) unassign(turn, current());
   }
   void operator()(const rollout::CancelInProgress& effect) const {
-    const auto index = turn.state.rollout_index.find(name);
-    if (index == turn.state.rollout_index.end()) return;
+    const auto index = turn.state.rollouts.attempts.find(name);
+    if (index == turn.state.rollouts.attempts.end()) return;
     const auto devices = index->second.rollout;
     for (const auto& [device, number] : devices) {
       advance(turn, number, deployment::Cancel{effect.reason});
     }
   }
   void operator()(const rollout::RolloutEnded& effect) const {
-    turn.state.rollouts.at(name).end_observed = turn.state.site.observed;
+    turn.state.rollouts.by_name.at(name).end_observed = turn.state.site.observed;
     // What was queued and never offered ends with the rollout.
-    const auto index = turn.state.rollout_index.find(name);
-    if (index != turn.state.rollout_index.end()) {
+    const auto index = turn.state.rollouts.attempts.find(name);
+    if (index != turn.state.rollouts.attempts.end()) {
       const auto devices = index->second.rollout;
       for (const auto& [device, number] : devices) {
-        if (turn.state.deployments.at(number).state == DeploymentState::kQueued) {
+        if (turn.state.rollouts.deployments.at(number).state == DeploymentState::kQueued) {
           advance(turn, number, deployment::Cancel{"ROLLOUT_ENDED"});
         }
       }
     }
     if (effect.state == RolloutState::kSucceeded) assign(turn, current());
     // Whoever waited for the rollout to be over may be put right now.
-    for (const DeviceId& device : current().order) turn.state.reconcile_due.insert(device);
+    for (const DeviceId& device : current().order) turn.state.rollouts.reconcile_due.insert(device);
     turn.report(Report::Level::kInfo, "rollout_ended", name.str(),
                 std::string(to_string(effect.state)) + " " + current().reason);
   }
@@ -52,10 +55,10 @@ struct Apply {
 };
 
 Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
-  Rollout& stored = turn.state.rollouts.at(name);
+  Rollout& stored = turn.state.rollouts.by_name.at(name);
   Result<rollout::Step> step = rollout::step(stored, event, turn.now);
   if (!step) return step.error();
-  if (!(stored == step->state)) turn.dirty_rollouts.insert(name);
+  if (!(stored == step->state)) turn.rollout_rows.rollouts.insert(name);
   const bool ended_before = has_ended(stored.state);
   stored = std::move(step->state);
   if (has_ended(stored.state) != ended_before) index_open(turn.state, stored);
@@ -67,7 +70,7 @@ Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
 // Another rollout of the same model that wants some of the same devices.
 Status refuse_overlap(const State& state, const Rollout& rollout) {
   const std::set<DeviceId> wanted(rollout.order.begin(), rollout.order.end());
-  for (const auto& [name, other] : state.rollouts) {
+  for (const auto& [name, other] : state.rollouts.by_name) {
     if (has_ended(other.state) || other.plan.release.model != rollout.plan.release.model) continue;
     for (const DeviceId& device : other.order) {
       if (wanted.contains(device)) {
@@ -163,14 +166,14 @@ void index_open(State& state, const Rollout& rollout) {
   const ModelName& model = rollout.plan.release.model;
   for (const DeviceId& device : rollout.order) {
     if (!has_ended(rollout.state)) {
-      state.open_rollouts[device].insert_or_assign(model, rollout.name);
+      state.rollouts.open_rollouts[device].insert_or_assign(model, rollout.name);
       continue;
     }
-    const auto open = state.open_rollouts.find(device);
-    if (open == state.open_rollouts.end()) continue;
+    const auto open = state.rollouts.open_rollouts.find(device);
+    if (open == state.rollouts.open_rollouts.end()) continue;
     const auto found = open->second.find(model);
     if (found != open->second.end() && found->second == rollout.name) open->second.erase(found);
-    if (open->second.empty()) state.open_rollouts.erase(open);
+    if (open->second.empty()) state.rollouts.open_rollouts.erase(open);
   }
 }
 
@@ -179,8 +182,8 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   State& state = turn.state;
   const Digest content = content_of(command);
   if (!command.request_id.empty()) {
-    const auto repeated = state.requests.find(command.request_id);
-    if (repeated != state.requests.end()) {
+    const auto repeated = state.rollouts.requests.find(command.request_id);
+    if (repeated != state.rollouts.requests.end()) {
       if (repeated->second.content != content) {
         return precondition("REQUEST_ID_REUSED",
                             "request_id " + command.request_id + " belongs to another request");
@@ -193,7 +196,7 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   }
   Result<Plan> plan = parse_plan(command.document);
   if (!plan) return plan.error();
-  if (state.rollouts.contains(plan->name)) {
+  if (state.rollouts.by_name.contains(plan->name)) {
     return Error{Code::kAlreadyExists, "ROLLOUT_EXISTS",
                  "rollout " + plan->name.str() + " exists: choose another metadata.name"};
   }
@@ -212,13 +215,14 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   rollout.create_wall = turn.now.wall;
   if (Status clear = refuse_overlap(state, rollout); !clear) return clear.error();
   const RolloutName name = rollout.name;
-  index_open(state, state.rollouts.emplace(name, std::move(rollout)).first->second);
-  state.rollout_index.try_emplace(name);
-  turn.dirty_rollouts.insert(name);
+  index_open(state, state.rollouts.by_name.emplace(name, std::move(rollout)).first->second);
+  state.rollouts.attempts.try_emplace(name);
+  turn.rollout_rows.rollouts.insert(name);
   if (!command.request_id.empty()) {
-    if (state.requests.size() >= kRequestsMax) state.requests.erase(state.requests.begin());
+    if (state.rollouts.requests.size() >= kRequestsMax)
+      state.rollouts.requests.erase(state.rollouts.requests.begin());
     RequestRecord record{command.request_id, name.str(), content};
-    state.requests[command.request_id] = record;
+    state.rollouts.requests[command.request_id] = record;
     turn.write(PutRequest{std::move(record)});
   }
   if (Status started = apply(turn, name, rollout::Start{}); !started) return started.error();
@@ -227,8 +231,8 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
 
 Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
                                      const rollout::Event& event, const std::string& etag) {
-  const auto found = turn.state.rollouts.find(name);
-  if (found == turn.state.rollouts.end()) {
+  const auto found = turn.state.rollouts.by_name.find(name);
+  if (found == turn.state.rollouts.by_name.end()) {
     return not_found("no rollout " + name.str() + ": `covey rollout list` shows them");
   }
   if (!etag.empty() && etag != std::to_string(found->second.revision)) {
@@ -241,8 +245,8 @@ Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
 
 Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command,
                                const std::string& etag) {
-  const auto found = turn.state.rollouts.find(command.rollout);
-  const bool late = found != turn.state.rollouts.end() && has_ended(found->second.state);
+  const auto found = turn.state.rollouts.by_name.find(command.rollout);
+  const bool late = found != turn.state.rollouts.by_name.end() && has_ended(found->second.state);
   if (late) {
     if (Status clear = refuse_overlap(turn.state, found->second); !clear) return clear.error();
   }
@@ -253,15 +257,15 @@ Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command,
 
 void advance_rollouts(Turn& turn, Millis observed) {
   State& state = turn.state;
-  const bool judge = turn.now.mono - state.last_gates >= turn.config.gate_interval;
-  if (judge) state.last_gates = turn.now.mono;
+  const bool judge = turn.now.mono - state.rollouts.last_gates >= turn.config.gate_interval;
+  if (judge) state.rollouts.last_gates = turn.now.mono;
   uint32_t budget = turn.config.offers_per_tick;
   std::vector<RolloutName> names;
-  for (const auto& [name, rollout] : state.rollouts) {
+  for (const auto& [name, rollout] : state.rollouts.by_name) {
     if (!has_ended(rollout.state)) names.push_back(name);
   }
   for (const RolloutName& name : names) {
-    Rollout& rollout = state.rollouts.at(name);
+    Rollout& rollout = state.rollouts.by_name.at(name);
     if (rollout.state == RolloutState::kRollingBack) {
       offer_rollback(turn, rollout);
       (void)apply(turn, name, rollout::RollbackTick{rollback_facts(state, rollout)});
@@ -274,13 +278,21 @@ void advance_rollouts(Turn& turn, Millis observed) {
     if (progress.state == StageState::kSoaking) {
       // Observed time passes at every tick; verdicts are asked for less often.
       progress.soak_used += observed;
-      turn.dirty_rollouts.insert(name);
+      turn.rollout_rows.rollouts.insert(name);
     } else if (progress.state == StageState::kAnalyzing) {
       progress.analysis_used += observed;
-      turn.dirty_rollouts.insert(name);
+      turn.rollout_rows.rollouts.insert(name);
     }
     if (!judge) continue;
     (void)apply(turn, name, rollout::Tick{Millis{0}, judge_stage(turn, rollout, *stage)});
+  }
+}
+
+void write_rollouts(Turn& turn) {
+  for (const RolloutName& name : turn.rollout_rows.rollouts) {
+    Rollout& rollout = turn.state.rollouts.by_name.at(name);
+    rollout.revision = turn.state.site.revision;
+    turn.write(PutRollout{rollout});
   }
 }
 

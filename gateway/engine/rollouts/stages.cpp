@@ -1,16 +1,19 @@
 #include <algorithm>
 
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
 namespace {
 
 uint32_t count_in_flight(const State& state, const RolloutName& rollout) {
-  const auto index = state.rollout_index.find(rollout);
-  if (index == state.rollout_index.end()) return 0;
+  const auto index = state.rollouts.attempts.find(rollout);
+  if (index == state.rollouts.attempts.end()) return 0;
   return static_cast<uint32_t>(std::count_if(
-      index->second.rollout.begin(), index->second.rollout.end(),
-      [&](const auto& entry) { return in_flight(state.deployments.at(entry.second).state); }));
+      index->second.rollout.begin(), index->second.rollout.end(), [&](const auto& entry) {
+        return in_flight(state.rollouts.deployments.at(entry.second).state);
+      }));
 }
 
 void queue(Turn& turn, const Rollout& rollout, size_t stage, const DeviceId& device,
@@ -37,7 +40,7 @@ void queue_stage(Turn& turn, const Rollout& rollout, size_t stage) {
   const size_t begin = stage == 0 ? 0 : rollout.ends[stage - 1];
   for (size_t i = begin; i < rollout.ends[stage]; ++i) {
     const DeviceId& id = rollout.order[i];
-    Device& device = state.devices.at(id);
+    Device& device = state.fleet.devices.at(id);
     const Admission admission = admit(state, rollout.plan.release, device);
     if (admission.artifact == nullptr) {
       turn.event(rollout.name, "DEVICE_SKIPPED", id.str(), admission.explanation);
@@ -55,15 +58,15 @@ void queue_stage(Turn& turn, const Rollout& rollout, size_t stage) {
 void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget) {
   State& state = turn.state;
   const std::optional<size_t> stage = current_stage(rollout);
-  if (!offers(rollout) || !stage || !state.broker_connected) return;
+  if (!offers(rollout) || !stage || !state.clocks.broker_connected) return;
   const Stage& rules = rollout.plan.stages[*stage];
   uint32_t in_flight_now = count_in_flight(state, rollout.name);
-  const auto devices = state.rollout_index[rollout.name].rollout;
+  const auto devices = state.rollouts.attempts[rollout.name].rollout;
   for (size_t i = 0; i < rollout.ends[*stage]; ++i) {
     const DeviceId& id = rollout.order[i];
     const auto newest = devices.find(id);
     if (newest == devices.end()) continue;
-    const Deployment& deployment = state.deployments.at(newest->second);
+    const Deployment& deployment = state.rollouts.deployments.at(newest->second);
     const bool reachable = is_reachable(state, id);
     if (deployment.state == DeploymentState::kQueued) {
       if (!reachable) {
@@ -81,7 +84,7 @@ void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget) {
     } else if (has_ended(deployment.state) && worth_retrying(deployment) &&
                deployment.attempt_in_rollout <= rollout.plan.attempt.retries &&
                deployment_in_progress(state, id, rollout.plan.release.model) == nullptr) {
-      const DeviceModel& model = state.devices.at(id).models.at(rollout.plan.release.model);
+      const DeviceModel& model = state.fleet.devices.at(id).models.at(rollout.plan.release.model);
       if (state.site.observed < model.retry_not_before) continue;
       queue(turn, rollout, deployment.stage, id, deployment.manifest, &deployment);
     }
@@ -93,12 +96,12 @@ void start_rollback(Turn& turn, const Rollout& rollout) {
   const ModelName& name = rollout.plan.release.model;
   // It had ended: newer decisions about a device stand (last in, first out).
   const bool late = rollout.end_observed.count() != 0;
-  const auto devices = state.rollout_index[rollout.name].rollout;
+  const auto devices = state.rollouts.attempts[rollout.name].rollout;
   for (const auto& [id, number] : devices) {
-    const Deployment& deployment = state.deployments.at(number);
+    const Deployment& deployment = state.rollouts.deployments.at(number);
     // Only what was offered once has a previous release; a first model has none.
     if (!deployment.previous) continue;
-    DeviceModel& model = turn.change(state.devices.at(id)).models.at(name);
+    DeviceModel& model = turn.change(state.fleet.devices.at(id)).models.at(name);
     if (late && model.desired != deployment.manifest) continue;
     send_back(turn, rollout, deployment);
   }
@@ -110,7 +113,7 @@ void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment)
   const DeviceId id = deployment.device;
   const Digest previous = *deployment.previous;
   const uint32_t stage = deployment.stage;
-  DeviceModel& model = turn.change(state.devices.at(id)).models.at(name);
+  DeviceModel& model = turn.change(state.fleet.devices.at(id)).models.at(name);
   if (const Deployment* open = deployment_in_progress(state, id, name);
       open != nullptr && open->cause == Cause::kAssignment &&
       open->release == rollout.plan.release) {
@@ -120,28 +123,29 @@ void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment)
   model.assignment_failures = 0;
   model.retry_not_before = Millis{0};
   if (deployment_in_progress(state, id, name) != nullptr) return;
-  const auto known = state.artifacts.find(previous);
-  create_deployment(turn, {.device = id,
-                           .release = known != state.artifacts.end() ? known->second.release
-                                                                     : ReleaseId{name, Version{}},
-                           .manifest = previous,
-                           .rollout = rollout.name,
-                           .stage = stage,
-                           .cause = Cause::kRollback});
+  const auto known = state.catalogue.artifacts.find(previous);
+  create_deployment(
+      turn, {.device = id,
+             .release = known != state.catalogue.artifacts.end() ? known->second.release
+                                                                 : ReleaseId{name, Version{}},
+             .manifest = previous,
+             .rollout = rollout.name,
+             .stage = stage,
+             .cause = Cause::kRollback});
 }
 
 void offer_rollback(Turn& turn, const Rollout& rollout) {
   State& state = turn.state;
-  if (!state.broker_connected) return;
-  const auto devices = state.rollout_index[rollout.name].rollback;
+  if (!state.clocks.broker_connected) return;
+  const auto devices = state.rollouts.attempts[rollout.name].rollback;
   for (const auto& [id, number] : devices) {
-    const Deployment& deployment = state.deployments.at(number);
+    const Deployment& deployment = state.rollouts.deployments.at(number);
     if (!is_reachable(state, id)) continue;
     if (deployment.state == DeploymentState::kQueued) {
       offer(turn, number, rollout.plan.attempt.deadline);
     } else if (has_ended(deployment.state) && deployment.state != DeploymentState::kConfirmed &&
                deployment_in_progress(state, id, rollout.plan.release.model) == nullptr) {
-      const DeviceModel& model = state.devices.at(id).models.at(rollout.plan.release.model);
+      const DeviceModel& model = state.fleet.devices.at(id).models.at(rollout.plan.release.model);
       if (state.site.observed < model.retry_not_before) continue;
       create_deployment(turn, {.device = id,
                                .release = deployment.release,
@@ -156,10 +160,10 @@ void offer_rollback(Turn& turn, const Rollout& rollout) {
 
 rollout::RollbackFacts rollback_facts(const State& state, const Rollout& rollout) {
   rollout::RollbackFacts facts;
-  const auto index = state.rollout_index.find(rollout.name);
-  if (index == state.rollout_index.end()) return facts;
+  const auto index = state.rollouts.attempts.find(rollout.name);
+  if (index == state.rollouts.attempts.end()) return facts;
   for (const auto& [id, number] : index->second.rollback) {
-    if (state.deployments.at(number).state == DeploymentState::kConfirmed) continue;
+    if (state.rollouts.deployments.at(number).state == DeploymentState::kConfirmed) continue;
     ++facts.outstanding;
     if (is_reachable(state, id)) ++facts.reachable;
   }

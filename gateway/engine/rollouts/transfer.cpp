@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -17,7 +19,7 @@ void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch) {
   }
   if (answer.indexes.empty()) return;
 
-  const auto known = state.artifacts.find(fetch.manifest);
+  const auto known = state.catalogue.artifacts.find(fetch.manifest);
   const Deployment* wanted = nullptr;
   for (const auto& [name, model] : device.models) {
     const Deployment* deployment = deployment_in_progress(state, device.id, name);
@@ -26,7 +28,7 @@ void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch) {
       wanted = deployment;
     }
   }
-  if (known == state.artifacts.end()) {
+  if (known == state.catalogue.artifacts.end()) {
     answer.result = ChunkResult::kNotFound;
   } else if (wanted == nullptr) {
     turn.drop(Drop::kFetchSuperseded);
@@ -39,16 +41,16 @@ void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch) {
                          static_cast<double>(artifact->manifest.chunk_size_bytes);
     if (answer.indexes.empty()) {
       answer.result = ChunkResult::kNotFound;
-    } else if (state.bandwidth_tokens <= 0) {
+    } else if (state.rollouts.bandwidth_tokens <= 0) {
       // Whoever comes while something is left gets all it asked for, on credit: a link that is
       // slower than one request a second still delivers.
       turn.drop(Drop::kFetchBusy);
       answer.result = ChunkResult::kBusy;
-      const double missing_s =
-          (bytes - state.bandwidth_tokens) / static_cast<double>(turn.config.bandwidth_bytes_per_s);
+      const double missing_s = (bytes - state.rollouts.bandwidth_tokens) /
+                               static_cast<double>(turn.config.bandwidth_bytes_per_s);
       answer.retry_after_ms = static_cast<uint32_t>(std::clamp(missing_s * 2000.0, 50.0, 60'000.0));
     } else {
-      state.bandwidth_tokens -= bytes;
+      state.rollouts.bandwidth_tokens -= bytes;
       state.counters.chunks += answer.indexes.size();
       answer.artifact = artifact;
     }

@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -8,7 +10,7 @@ namespace {
 void advance(Turn& turn, const monitoring::AlertKey& key, const monitoring::AlertEvent& event,
              const monitoring::AlertPolicy& policy) {
   monitoring::AlertTrack& track =
-      turn.state.alerts.try_emplace(key, monitoring::AlertTrack{key, {}}).first->second;
+      turn.state.telemetry.alerts.try_emplace(key, monitoring::AlertTrack{key, {}}).first->second;
   Result<monitoring::AlertStep> step = monitoring::step(track, event, policy, turn.now);
   if (!step) return;
   if (!(step->track == track)) {
@@ -61,7 +63,7 @@ monitoring::AlertKey duplicate_identity(const Device& device) {
 }  // namespace
 
 void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verdict) {
-  const KnownArtifact& known = turn.state.artifacts.at(manifest);
+  const KnownArtifact& known = turn.state.catalogue.artifacts.at(manifest);
   for (const SubjectVerdict& subject : verdict.subjects) {
     advance(turn,
             {known.release.model.str(), subject.kind, subject.subject, to_string(known.release)},
@@ -72,7 +74,7 @@ void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verd
 void resolve_alerts_of_the_past(Turn& turn) {
   const State& state = turn.state;
   std::vector<monitoring::AlertKey> open;
-  for (const auto& [key, track] : state.alerts) {
+  for (const auto& [key, track] : state.telemetry.alerts) {
     if (!key.scope.empty() && track.newest &&
         track.newest->state != monitoring::AlertState::kResolved) {
       open.push_back(key);
@@ -82,10 +84,10 @@ void resolve_alerts_of_the_past(Turn& turn) {
   std::set<std::string> running;
   const auto add = [&](const std::optional<Digest>& manifest) {
     if (!manifest) return;
-    const auto known = state.artifacts.find(*manifest);
-    if (known != state.artifacts.end()) running.insert(to_string(known->second.release));
+    const auto known = state.catalogue.artifacts.find(*manifest);
+    if (known != state.catalogue.artifacts.end()) running.insert(to_string(known->second.release));
   };
-  for (const auto& [id, device] : state.devices) {
+  for (const auto& [id, device] : state.fleet.devices) {
     if (device.state != DeviceState::kAccepted) continue;
     for (const auto& [name, model] : device.models) {
       add(model.reported.active);
@@ -100,7 +102,7 @@ void resolve_alerts_of_the_past(Turn& turn) {
 }
 
 void resolve_duplicate_identity(Turn& turn, const Device& device) {
-  if (!turn.state.alerts.contains(duplicate_identity(device))) return;
+  if (!turn.state.telemetry.alerts.contains(duplicate_identity(device))) return;
   advance(turn, duplicate_identity(device), monitoring::ScopeGone{"the device has new keys since"},
           turn.config.alert_policy);
 }
@@ -116,7 +118,7 @@ void raise_duplicate_identity(Turn& turn, const Device& device) {
 }
 
 void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why) {
-  if (!turn.state.alerts.contains(ahead_of_site(device))) return;
+  if (!turn.state.telemetry.alerts.contains(ahead_of_site(device))) return;
   advance(turn, ahead_of_site(device), monitoring::ScopeGone{why}, turn.config.alert_policy);
 }
 
@@ -133,7 +135,7 @@ void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& se
 
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
                                        const std::string& actor) {
-  for (auto& [key, track] : turn.state.alerts) {
+  for (auto& [key, track] : turn.state.telemetry.alerts) {
     if (!track.newest || monitoring::alert_id(key, track.newest->episode) != command.alert)
       continue;
     Result<monitoring::AlertStep> step =

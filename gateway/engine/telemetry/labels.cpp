@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -7,7 +9,8 @@ namespace {
 
 void count(State& state, const DeviceId& device, const KnownSample& sample, uint32_t truth,
            bool add) {
-  monitoring::DeviceLabels& labels = state.tally[{sample.manifest, device}][sample.window];
+  monitoring::DeviceLabels& labels =
+      state.telemetry.tally[{sample.manifest, device}][sample.window];
   const uint64_t correct = sample.predicted == truth ? 1 : 0;
   if (add) {
     ++labels.labelled;
@@ -19,9 +22,9 @@ void count(State& state, const DeviceId& device, const KnownSample& sample, uint
 }
 
 void note_rollouts(Turn& turn, const ModelName& model) {
-  for (const auto& [name, rollout] : turn.state.rollouts) {
+  for (const auto& [name, rollout] : turn.state.rollouts.by_name) {
     if (rollout.state == RolloutState::kRunning && rollout.plan.release.model == model) {
-      turn.state.last_gates = Millis{0};  // new evidence: judge at the next tick
+      turn.state.rollouts.last_gates = Millis{0};  // new evidence: judge at the next tick
     }
   }
 }
@@ -30,7 +33,7 @@ void note_rollouts(Turn& turn, const ModelName& model) {
 
 void add_sample(Turn& turn, const SampleRecord& sample) {
   State& state = turn.state;
-  DeviceInferences& inferences = state.inferences[sample.device];
+  DeviceInferences& inferences = state.telemetry.inferences[sample.device];
   const InferenceKey key{sample.boot_id, sample.inference};
   const KnownSample known{sample.manifest, sample.cohort, sample.predicted, sample.window};
   if (!inferences.samples.emplace(key, known).second) return;
@@ -55,7 +58,7 @@ Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command) {
                    "labels: at most " + std::to_string(kLabelsPerRequestMax) + " in one request");
   }
   uint32_t classes = 0;
-  for (const auto& [digest, artifact] : state.artifacts) {
+  for (const auto& [digest, artifact] : state.catalogue.artifacts) {
     if (artifact.release.model == command.model) {
       classes = std::max(classes, static_cast<uint32_t>(artifact.shape.classes));
     }
@@ -71,13 +74,13 @@ Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command) {
       return invalid("BAD_CLASS", field + ".class: " + std::to_string(label.truth) +
                                       " but the model has " + std::to_string(classes) + " classes");
     }
-    if (!state.devices.contains(label.device)) {
+    if (!state.fleet.devices.contains(label.device)) {
       return not_found(field + ".device: no device " + label.device.str());
     }
   }
   CommandReply reply;
   for (const LabelInput& label : command.labels) {
-    DeviceInferences& inferences = state.inferences[label.device];
+    DeviceInferences& inferences = state.telemetry.inferences[label.device];
     const InferenceKey key{label.boot_id, label.inference};
     const auto sample = inferences.samples.find(key);
     const auto [known, added] = inferences.labels.try_emplace(key, KnownLabel{label.truth, false});

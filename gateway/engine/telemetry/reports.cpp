@@ -1,5 +1,8 @@
 #include <algorithm>
 
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -8,8 +11,8 @@ namespace {
 // Manifest of a prefix; unknown ones get a digest of their own, so that their streams are kept
 // apart.
 Digest manifest_of(const State& state, const Prefix& prefix) {
-  const auto known = state.prefixes.find(prefix);
-  if (known != state.prefixes.end()) return known->second;
+  const auto known = state.catalogue.prefixes.find(prefix);
+  if (known != state.catalogue.prefixes.end()) return known->second;
   Digest digest;
   std::copy(prefix.begin(), prefix.end(), digest.bytes.begin());
   return digest;
@@ -19,14 +22,15 @@ Digest manifest_of(const State& state, const Prefix& prefix) {
 StreamRecord* stream(Turn& turn, const Device& device, uint64_t boot_id, const Digest& manifest) {
   State& state = turn.state;
   const StreamKey key{device.id, boot_id, manifest};
-  const auto found = state.streams.find(key);
-  if (found != state.streams.end()) return &found->second;
+  const auto found = state.telemetry.streams.find(key);
+  if (found != state.telemetry.streams.end()) return &found->second;
   // Keep the last boots only: the one that was first heard of longest ago is forgotten. The boot
   // that runs stays, however many earlier ones still have something to say.
   std::map<uint64_t, uint64_t> boots;  // boot -> newest order
   size_t of_boot = 0;
-  const auto begin = state.streams.lower_bound({device.id, 0, Digest{}});
-  for (auto it = begin; it != state.streams.end() && std::get<0>(it->first) == device.id; ++it) {
+  const auto begin = state.telemetry.streams.lower_bound({device.id, 0, Digest{}});
+  for (auto it = begin; it != state.telemetry.streams.end() && std::get<0>(it->first) == device.id;
+       ++it) {
     const bool runs = std::get<1>(it->first) == device.boot_id;
     if (std::get<1>(it->first) == boot_id) ++of_boot;
     uint64_t& order = boots[std::get<1>(it->first)];
@@ -37,28 +41,28 @@ StreamRecord* stream(Turn& turn, const Device& device, uint64_t boot_id, const D
     const auto oldest =
         std::min_element(boots.begin(), boots.end(),
                          [](const auto& a, const auto& b) { return a.second < b.second; });
-    for (auto it = state.streams.lower_bound({device.id, oldest->first, Digest{}});
-         it != state.streams.end() && std::get<0>(it->first) == device.id &&
+    for (auto it = state.telemetry.streams.lower_bound({device.id, oldest->first, Digest{}});
+         it != state.telemetry.streams.end() && std::get<0>(it->first) == device.id &&
          std::get<1>(it->first) == oldest->first;) {
       turn.write(RemoveStream{device.id, oldest->first, it->second.manifest});
-      turn.dirty_streams.erase(it->first);
-      state.streams_heard.erase(it->first);
-      it = state.streams.erase(it);
+      turn.telemetry_rows.streams.erase(it->first);
+      state.telemetry.streams_heard.erase(it->first);
+      it = state.telemetry.streams.erase(it);
     }
   }
   StreamRecord record{.device = device.id,
                       .boot_id = boot_id,
                       .manifest = manifest,
                       .mark = {},
-                      .order = ++state.stream_order};
-  return &state.streams.emplace(key, std::move(record)).first->second;
+                      .order = ++state.telemetry.stream_order};
+  return &state.telemetry.streams.emplace(key, std::move(record)).first->second;
 }
 
 TotalRecord& total(Turn& turn, const Device& device, const Digest& manifest,
                    const std::string& cohort) {
   const TotalKey key{device.id, manifest, cohort};
-  turn.dirty_totals.insert(key);
-  TotalRecord& record = turn.state.totals[key];
+  turn.telemetry_rows.totals.insert(key);
+  TotalRecord& record = turn.state.telemetry.totals[key];
   record.device = device.id;
   record.manifest = manifest;
   record.cohort = cohort;
@@ -84,15 +88,15 @@ std::optional<Millis> offset_of(const Session& session, uint64_t boot_id) {
 std::string canary_cohort(const RolloutName& rollout) { return rollout.str() + "/canary"; }
 
 std::string cohort_of(const State& state, const Device& device, const Digest& manifest) {
-  const auto known = state.artifacts.find(manifest);
-  if (known == state.artifacts.end()) return "fleet";
-  const auto open = state.open_rollouts.find(device.id);
-  if (open == state.open_rollouts.end()) return "fleet";
+  const auto known = state.catalogue.artifacts.find(manifest);
+  if (known == state.catalogue.artifacts.end()) return "fleet";
+  const auto open = state.rollouts.open_rollouts.find(device.id);
+  if (open == state.rollouts.open_rollouts.end()) return "fleet";
   const auto found = open->second.find(known->second.release.model);
   if (found == open->second.end()) return "fleet";
   const RolloutName& name = found->second;
-  const bool offered = state.rollout_index.at(name).rollout.contains(device.id);
-  return state.rollouts.at(name).plan.release == known->second.release && offered
+  const bool offered = state.rollouts.attempts.at(name).rollout.contains(device.id);
+  return state.rollouts.by_name.at(name).plan.release == known->second.release && offered
              ? canary_cohort(name)
              : name.str() + "/control";
 }
@@ -104,18 +108,18 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   session.last_heard_wall = turn.now.wall;
   session.last_report_observed = state.site.observed;
   ++state.counters.reports;
-  state.ack_due.insert(device.id);
+  state.fleet.ack_due.insert(device.id);
   if (!plausible(report)) return turn.drop(Drop::kReportInvalid);
 
   const Digest manifest = manifest_of(state, report.manifest);
-  const auto known = state.artifacts.find(manifest);
+  const auto known = state.catalogue.artifacts.find(manifest);
   const std::string cohort = cohort_of(state, device, manifest);
   const StreamKey key{device.id, report.boot_id, manifest};
   StreamRecord* const found = stream(turn, device, report.boot_id, manifest);
   if (found == nullptr) return turn.drop(Drop::kReportInvalid);
   StreamRecord& record = *found;
   // Acknowledged whatever comes of it, or the device would repeat it for ever.
-  state.streams_heard.insert(key);
+  state.telemetry.streams_heard.insert(key);
   const monitoring::WindowNumber number{
       .seq = report.sequence,
       .base_seq = report.base_sequence,
@@ -126,7 +130,7 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
 
   monitoring::Admission admission = monitoring::Admission::kInvalid;
   bool quarantined = true;
-  if (known == state.artifacts.end()) {
+  if (known == state.catalogue.artifacts.end()) {
     turn.drop(Drop::kUnknownManifest);
     admission = monitoring::quarantine(record.mark, number);
   } else if (!monitoring::check(report.counts, known->second.shape)) {
@@ -135,7 +139,7 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
     admission = monitoring::accept(record.mark, number);
     quarantined = admission == monitoring::Admission::kContradiction;
   }
-  if (!(record.mark == mark_before)) turn.dirty_streams.insert(key);
+  if (!(record.mark == mark_before)) turn.telemetry_rows.streams.insert(key);
   const uint64_t lost_now = record.mark.lost_windows;
   if (lost_now != lost_before) {
     TotalRecord& sums = total(turn, device, manifest, cohort);
@@ -189,10 +193,10 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   const int64_t index = window_at(report.t0_ms + (report.t1_ms - report.t0_ms) / 2);
   const int64_t oldest = turn.now.wall / turn.config.window - turn.config.windows_kept;
   if (placed && report.merged <= 2 && index >= oldest && report.counts.inferences > 0) {
-    OpenWindow& window = state.windows[{manifest, index}];
+    OpenWindow& window = state.telemetry.windows[{manifest, index}];
     if (window.closed) ++state.counters.windows_late;
     window.add(device.id, cohort, report.counts);
-    turn.dirty_windows.insert({manifest, index, device.id, cohort});
+    turn.telemetry_rows.windows.insert({manifest, index, device.id, cohort});
   } else if (report.counts.inferences > 0) {
     ++state.counters.windows_late;
   }

@@ -2,6 +2,7 @@
 // fleet happens in pieces of a bounded size, one per tick; the statistics happen elsewhere.
 #include <algorithm>
 
+#include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -18,7 +19,7 @@ bool runs(const Device& device, const Digest& manifest) {
 
 // The first open window after `after` whose time is over, then from the start again.
 std::optional<WindowId> next_due(const Turn& turn, const std::optional<WindowId>& after) {
-  const auto& windows = turn.state.windows;
+  const auto& windows = turn.state.telemetry.windows;
   const auto is_due = [&](const auto& entry) {
     return !entry.second.closed && turn.now.wall >= end_of(turn, entry.first);
   };
@@ -34,9 +35,10 @@ std::optional<WindowId> next_due(const Turn& turn, const std::optional<WindowId>
 // report intervals (MONITORING.md section 3). Asks a part of the sessions; true: it closes.
 bool ask_sessions(Turn& turn) {
   State& state = turn.state;
-  WindowClosing& closing = state.closing;
-  const auto open = closing.asked ? state.windows.find(*closing.asked) : state.windows.end();
-  if (open == state.windows.end() || open->second.closed) {
+  WindowClosing& closing = state.telemetry.closing;
+  const auto open =
+      closing.asked ? state.telemetry.windows.find(*closing.asked) : state.telemetry.windows.end();
+  if (open == state.telemetry.windows.end() || open->second.closed) {
     closing.asked = next_due(turn, closing.asked);
     closing.asked_until = DeviceId();
     closing.expected = 0;
@@ -46,16 +48,17 @@ bool ask_sessions(Turn& turn) {
   const WindowId id = *closing.asked;
   const Millis end = end_of(turn, id);
   if (turn.now.wall >= end + 2 * turn.config.report_interval) return true;
-  auto session = state.sessions.upper_bound(closing.asked_until);
-  for (size_t n = 0; n < kSessionsAskedPerTick && session != state.sessions.end(); ++n, ++session) {
+  auto session = state.fleet.sessions.upper_bound(closing.asked_until);
+  for (size_t n = 0; n < kSessionsAskedPerTick && session != state.fleet.sessions.end();
+       ++n, ++session) {
     closing.asked_until = session->first;
     if (!session->second.online) continue;
-    const auto device = state.devices.find(session->first);
-    if (device == state.devices.end() || !runs(device->second, id.first)) continue;
+    const auto device = state.fleet.devices.find(session->first);
+    if (device == state.fleet.devices.end() || !runs(device->second, id.first)) continue;
     ++closing.expected;
     if (session->second.reported_until >= end) ++closing.reported;
   }
-  if (session != state.sessions.end()) return false;
+  if (session != state.fleet.sessions.end()) return false;
   const bool enough =
       closing.expected > 0 && !exceeds(closing.expected - closing.reported, closing.expected,
                                        Ratio{1'000'000 - kReportedEnough.ppm});
@@ -69,14 +72,14 @@ bool ask_sessions(Turn& turn) {
 }
 
 void close(Turn& turn, const WindowId& id) {
-  OpenWindow& window = turn.state.windows.at(id);
+  OpenWindow& window = turn.state.telemetry.windows.at(id);
   window.closed = true;
   write_cohorts(turn, id, window, false);
 }
 
 void begin_copy(Turn& turn, const WindowId& id) {
-  WindowClosing& closing = turn.state.closing;
-  const monitoring::Baseline& baseline = turn.state.artifacts.at(id.first).baseline;
+  WindowClosing& closing = turn.state.telemetry.closing;
+  const monitoring::Baseline& baseline = turn.state.catalogue.artifacts.at(id.first).baseline;
   closing.window = id;
   closing.copied_until = {};
   closing.copy = std::make_shared<WindowSnapshot>();
@@ -113,8 +116,8 @@ void copy_device(WindowSnapshot& copy, const DeviceId& device,
 // Counts that come after their device was copied are late: they revise, and do not judge again.
 void copy_some(Turn& turn) {
   State& state = turn.state;
-  WindowClosing& closing = state.closing;
-  const OpenWindow& window = state.windows.at(*closing.window);
+  WindowClosing& closing = state.telemetry.closing;
+  const OpenWindow& window = state.telemetry.windows.at(*closing.window);
   auto next = window.devices.upper_bound(closing.copied_until);
   for (size_t n = 0; n < kDevicesCopiedPerTick && next != window.devices.end(); ++n, ++next) {
     copy_device(*closing.copy, next->first.first, next->second);
@@ -127,26 +130,28 @@ void forget_windows(Turn& turn) {
   State& state = turn.state;
   const int64_t newest = turn.now.wall / turn.config.window;
   const int64_t oldest = newest - turn.config.windows_kept;
-  for (auto it = state.windows.begin(); it != state.windows.end();) {
+  for (auto it = state.telemetry.windows.begin(); it != state.telemetry.windows.end();) {
     const auto& [manifest, index] = it->first;
     // Behind the windows that late counts may revise, or of a time that a stepped clock took back.
     const bool past = it->second.closed && (index < oldest || index > newest + 1);
     // Still to be written in this turn: keep it for one more.
-    const bool noted = std::any_of(turn.dirty_windows.begin(), turn.dirty_windows.end(),
-                                   [&id = it->first](const Turn::WindowKey& key) {
-                                     return key.manifest == id.first && key.index == id.second;
-                                   });
+    const bool noted =
+        std::any_of(turn.telemetry_rows.windows.begin(), turn.telemetry_rows.windows.end(),
+                    [&id = it->first](const TelemetryRows::WindowKey& key) {
+                      return key.manifest == id.first && key.index == id.second;
+                    });
     if (past && !noted) {
-      state.windows_leaving.push_back(std::move(it->second.devices));
-      it = state.windows.erase(it);
+      state.telemetry.windows_leaving.push_back(std::move(it->second.devices));
+      it = state.telemetry.windows.erase(it);
     } else {
       ++it;
     }
   }
-  for (size_t n = 0; n < kDevicesForgottenPerTick && !state.windows_leaving.empty(); ++n) {
-    OpenWindow::Devices& leaving = state.windows_leaving.back();
+  for (size_t n = 0; n < kDevicesForgottenPerTick && !state.telemetry.windows_leaving.empty();
+       ++n) {
+    OpenWindow::Devices& leaving = state.telemetry.windows_leaving.back();
     if (!leaving.empty()) leaving.erase(leaving.begin());
-    if (leaving.empty()) state.windows_leaving.pop_back();
+    if (leaving.empty()) state.telemetry.windows_leaving.pop_back();
   }
 }
 
@@ -177,16 +182,16 @@ void write_cohorts(Turn& turn, const WindowId& id, const OpenWindow& window, boo
 }
 
 void abandon_windows(Turn& turn) {
-  for (const auto& [id, window] : turn.state.windows) {
+  for (const auto& [id, window] : turn.state.telemetry.windows) {
     if (!window.closed) close(turn, id);
   }
-  turn.state.closing.window.reset();
-  turn.state.closing.copy.reset();
-  turn.state.closing.asked.reset();
+  turn.state.telemetry.closing.window.reset();
+  turn.state.telemetry.closing.copy.reset();
+  turn.state.telemetry.closing.asked.reset();
 }
 
 void close_windows(Turn& turn) {
-  WindowClosing& closing = turn.state.closing;
+  WindowClosing& closing = turn.state.telemetry.closing;
   if (closing.copy) {
     copy_some(turn);
   } else if (!closing.window && ask_sessions(turn)) {
@@ -202,7 +207,7 @@ void close_windows(Turn& turn) {
 }
 
 void on_window_judged(Turn& turn, const WindowVerdict& verdict) {
-  WindowClosing& closing = turn.state.closing;
+  WindowClosing& closing = turn.state.telemetry.closing;
   // Of a window that was closed without a judgement since.
   if (!closing.window || closing.copy || verdict.number != closing.number) {
     return turn.drop(Drop::kVerdictStale);
@@ -216,9 +221,40 @@ void forget_old(Turn& turn) {
   if (schedules_held(turn.state)) return;
   const Millis before = turn.now.wall - turn.config.retention;
   turn.write(Forget{.windows_before = before, .reports_before = before});
-  for (auto& [key, windows] : turn.state.tally) {
+  for (auto& [key, windows] : turn.state.telemetry.tally) {
     windows.erase(windows.begin(), windows.lower_bound(before / turn.config.window));
   }
+}
+
+void write_telemetry(Turn& turn) {
+  State& state = turn.state;
+  for (const StreamKey& key : turn.telemetry_rows.streams) {
+    if (const auto found = state.telemetry.streams.find(key);
+        found != state.telemetry.streams.end()) {
+      turn.write(PutStream{found->second});
+    }
+  }
+  for (const TotalKey& key : turn.telemetry_rows.totals)
+    turn.write(PutTotal{state.telemetry.totals.at(key)});
+  std::set<WindowId> revised;
+  for (const TelemetryRows::WindowKey& key : turn.telemetry_rows.windows) {
+    const auto window = state.telemetry.windows.find({key.manifest, key.index});
+    if (window == state.telemetry.windows.end()) continue;
+    const auto counts = window->second.devices.find({key.device, key.cohort});
+    if (counts == window->second.devices.end()) continue;
+    turn.write(PutWindow{{.manifest = key.manifest,
+                          .cohort = key.cohort,
+                          .device = key.device,
+                          .index = key.index,
+                          .start = key.index * turn.config.window,
+                          .length = turn.config.window,
+                          .devices = 1,
+                          .closed = window->second.closed,
+                          .revised = window->second.closed,
+                          .counts = counts->second}});
+    if (window->second.closed) revised.insert(window->first);
+  }
+  for (const WindowId& id : revised) write_cohorts(turn, id, state.telemetry.windows.at(id), true);
 }
 
 }  // namespace covey::engine

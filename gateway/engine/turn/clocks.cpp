@@ -1,5 +1,7 @@
 // What the two clocks may decide. Observed time runs only while coveyd hears its devices; the wall
 // clock may step by years at the first NTP answer, and then nothing may be deleted or judged by it.
+#include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -21,19 +23,19 @@ Millis grace(const EngineConfig& config) { return kGraceIntervals * config.repor
 
 bool in_grace(const Turn& turn) {
   const State& state = turn.state;
-  return state.site.observed - state.connected_observed < grace(turn.config);
+  return state.site.observed - state.clocks.connected_observed < grace(turn.config);
 }
 
 void notice_wall_clock(Turn& turn) {
   State& state = turn.state;
-  const Now before = std::exchange(state.last_now, turn.now);
+  const Now before = std::exchange(state.clocks.last_now, turn.now);
   const Millis moved = (turn.now.wall - before.wall) - (turn.now.mono - before.mono);
   if (moved <= kWallJump && moved >= -kWallJump) return;
   ++state.counters.wall_jumps;
-  state.hold_until = state.site.observed + kHoldAfterJump;
+  state.clocks.hold_until = state.site.observed + kHoldAfterJump;
   turn.report(Report::Level::kWarning, "wall_clock_jumped", "site",
               text_of(moved) + ": schedules and retention wait for a day");
-  for (auto& [id, session] : state.sessions) {
+  for (auto& [id, session] : state.fleet.sessions) {
     // Where a device's uptime lies on the wall is not known any more.
     session.offset.reset();
     session.offset_before.reset();
@@ -42,6 +44,6 @@ void notice_wall_clock(Turn& turn) {
   abandon_windows(turn);
 }
 
-bool schedules_held(const State& state) { return state.site.observed < state.hold_until; }
+bool schedules_held(const State& state) { return state.site.observed < state.clocks.hold_until; }
 
 }  // namespace covey::engine

@@ -51,7 +51,7 @@ TEST_F(Archive, AStartLoadsTheNewestOfEachDeviceWhateverCameBefore) {
   }
   EXPECT_EQ(site.store().deployments().size(), 15U) << "nothing is lost";
   EXPECT_EQ(stored(), 3U);
-  EXPECT_EQ(site.state().deployments.size(), 3U);
+  EXPECT_EQ(site.state().rollouts.deployments.size(), 3U);
   for (uint16_t minor = 1; minor <= 5; ++minor) {
     EXPECT_EQ(counts("r" + std::to_string(minor)), (engine::StateCounts{{"CONFIRMED", 3}}));
   }
@@ -68,7 +68,7 @@ TEST_F(Archive, WhatCanStillBeRolledBackStays) {
   EXPECT_FALSE(site.rollout("r1").settled);
   roll_out(2);
   keep_in_touch(20s);
-  EXPECT_EQ(site.state().deployments.size(), 6U) << "r1's window is open";
+  EXPECT_EQ(site.state().rollouts.deployments.size(), 6U) << "r1's window is open";
   ASSERT_TRUE(site.command(engine::RollBackRollout{RolloutName("r2"), ""}).ok());
   site.pass(1s);
   site.obey_all();
@@ -77,7 +77,7 @@ TEST_F(Archive, WhatCanStillBeRolledBackStays) {
   EXPECT_EQ(engine::count_rollbacks(site.state(), RolloutName("r2")),
             (engine::StateCounts{{"CONFIRMED", 3}}));
   keep_in_touch(90s);
-  EXPECT_EQ(site.state().deployments.size(), 3U);
+  EXPECT_EQ(site.state().rollouts.deployments.size(), 3U);
   EXPECT_EQ(engine::count_rollbacks(site.state(), RolloutName("r2")),
             (engine::StateCounts{{"CONFIRMED", 3}}));
   site.check_reload();
@@ -106,7 +106,8 @@ TEST_F(Archive, EarlierAttemptsOfARolloutLeaveAndAreCountedOnce) {
   }
   EXPECT_EQ(site.attempts("d0"), 4U);
   size_t held = 0;
-  for (const auto& [number, d] : site.state().deployments) held += d.device.str() == "d0" ? 1 : 0;
+  for (const auto& [number, d] : site.state().rollouts.deployments)
+    held += d.device.str() == "d0" ? 1 : 0;
   EXPECT_EQ(held, 1U);
   uint32_t devices = 0;
   for (const auto& [state, count] : counts("r1")) devices += count;

@@ -1,7 +1,7 @@
 // After a success the release is the target's current one.
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn/turn.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {

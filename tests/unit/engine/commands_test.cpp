@@ -70,15 +70,15 @@ TEST_F(Commands, OverlappingRolloutsOfOneModelAreRefused) {
   const auto second = site.roll_out(simple_plan("r2", "1.1.0"));
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().reason, "ROLLOUT_OVERLAPS");
-  EXPECT_FALSE(site.state().rollouts.contains(RolloutName("r2")));
+  EXPECT_FALSE(site.state().rollouts.by_name.contains(RolloutName("r2")));
   ASSERT_TRUE(site.command(engine::AbortRollout{RolloutName("r"), true, ""}).ok());
   EXPECT_TRUE(site.roll_out(simple_plan("r2", "1.1.0")).ok());
 }
 
 TEST_F(Commands, AReleaseNeverChanges) {
-  const auto same = site.command(
-      engine::CreateRelease{{ModelName("bearing"), {1, 0, 0}},
-                            {site.state().releases.begin()->second.artifacts.front().artifact}});
+  const auto same = site.command(engine::CreateRelease{
+      {ModelName("bearing"), {1, 0, 0}},
+      {site.state().catalogue.releases.begin()->second.artifacts.front().artifact}});
   ASSERT_TRUE(same.ok());
   EXPECT_TRUE(same->already_existed);
   const auto other = site.command(
@@ -98,7 +98,7 @@ TEST_F(Commands, AReleaseNeverChanges) {
 
 TEST_F(Commands, AKeyThatIsGoneSignsNothing) {
   const auto artifact = site.open({1, 1, 0});
-  const std::string key = site.state().trusted_keys.begin()->first;
+  const std::string key = site.state().catalogue.trusted_keys.begin()->first;
   ASSERT_TRUE(site.command(engine::RemoveTrustedKeyCommand{key}).ok());
   const auto reply =
       site.command(engine::CreateRelease{{ModelName("bearing"), {1, 1, 0}}, {artifact}});
@@ -133,18 +133,18 @@ TEST_F(Commands, LabelsAreAllOrNothing) {
   const auto reply = site.command(engine::LabelDevices{
       {.ids = {DeviceId("d0"), DeviceId("d1")}, .filter = ""}, {{"x", "y"}}, {}});
   EXPECT_EQ(reply.error().reason, "TOO_MANY_LABELS");
-  EXPECT_TRUE(site.state().devices.at(DeviceId("d0")).labels.empty());
+  EXPECT_TRUE(site.state().fleet.devices.at(DeviceId("d0")).labels.empty());
 }
 
 // Two writers that read the same device: the second one must look again.
 TEST_F(Commands, LabelsAreSetOnlyWhileTheEtagHolds) {
   const engine::DeviceSelection d0{.ids = {DeviceId("d0")}, .filter = ""};
-  const std::string etag = engine::etag_of(site.state().devices.at(DeviceId("d0")));
+  const std::string etag = engine::etag_of(site.state().fleet.devices.at(DeviceId("d0")));
   ASSERT_TRUE(site.command(engine::LabelDevices{d0, {{"hall", "1"}}, {}}, etag).ok());
   const auto second = site.command(engine::LabelDevices{d0, {{"hall", "2"}}, {}}, etag);
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().reason, "ETAG_MISMATCH");
-  EXPECT_EQ(site.state().devices.at(DeviceId("d0")).labels.at("hall"), "1");
+  EXPECT_EQ(site.state().fleet.devices.at(DeviceId("d0")).labels.at("hall"), "1");
   const auto both = site.command(
       engine::LabelDevices{
           {.ids = {DeviceId("d0"), DeviceId("d1")}, .filter = ""}, {{"a", "b"}}, {}},

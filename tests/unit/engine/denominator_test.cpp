@@ -31,7 +31,7 @@ Site site_with(const PlanDocument& plan) {
 }
 
 const monitoring::GateResult& gate(const Site& site) {
-  return site.state().gates.at({RolloutName("r"), 0}).results.at(0);
+  return site.state().rollouts.gates.at({RolloutName("r"), 0}).results.at(0);
 }
 
 double measure(const Site& site, const std::string& name) {

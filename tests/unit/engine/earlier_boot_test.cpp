@@ -54,7 +54,7 @@ class EarlierBoot : public testing::Test {
     const bool covered = report.sequence <= stream->cumulative ||
                          (stream->bitmap >> (report.sequence - stream->cumulative - 1) & 1) != 0;
     EXPECT_TRUE(covered) << "window " << report.sequence;
-    EXPECT_TRUE(site.state().streams_heard.empty());
+    EXPECT_TRUE(site.state().telemetry.streams_heard.empty());
     acks.clear();
   }
   Site site;
@@ -190,7 +190,7 @@ TEST_F(EarlierBoot, ABootThatInventsManifestsIsRefused) {
     report.sequence = report.base_sequence = 1;
     site.report("d", report);
   }
-  EXPECT_EQ(site.state().streams.size(), engine::kStreamsPerBootMax);
+  EXPECT_EQ(site.state().telemetry.streams.size(), engine::kStreamsPerBootMax);
   EXPECT_EQ(site.drops(Drop::kReportInvalid), 50U);
   site.check_reload();
 }
@@ -205,7 +205,7 @@ TEST_F(EarlierBoot, ManyOfThemDoNotPushOutTheOneThatRuns) {
   site.report("d", running);
   for (const auto& report : stored) {
     expect_acknowledged(report);
-    EXPECT_LE(site.state().streams.size(), engine::kBootsPerDeviceMax);
+    EXPECT_LE(site.state().telemetry.streams.size(), engine::kBootsPerDeviceMax);
   }
   const uint64_t before = counted();
   site.report("d", running);
@@ -224,11 +224,11 @@ class EarlierBootTime : public EarlierBoot {
     site.send("d", hello);
   }
   int64_t index_now() const { return site.now().wall / site.engine().config().window; }
-  const engine::Session& session() const { return site.state().sessions.at(DeviceId("d")); }
+  const engine::Session& session() const { return site.state().fleet.sessions.at(DeviceId("d")); }
   // Of the inferences that are in windows: per index.
   std::map<int64_t, uint64_t> windows() const {
     std::map<int64_t, uint64_t> counts;
-    for (const auto& [id, window] : site.state().windows) {
+    for (const auto& [id, window] : site.state().telemetry.windows) {
       for (const auto& [key, sums] : window.devices) counts[id.second] += sums.inferences;
     }
     return counts;

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn/turn.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {
@@ -22,7 +22,7 @@ engine::EnrollReceived request(Site& site, const std::string& id, uint64_t nonce
 TEST(Enrolment, WaitsForAnOperatorAndIsAnsweredWheneverItAsks) {
   Site site;
   site.enroll("a");
-  EXPECT_EQ(site.state().devices.at(DeviceId("a")).state, DeviceState::kPending);
+  EXPECT_EQ(site.state().fleet.devices.at(DeviceId("a")).state, DeviceState::kPending);
   const auto again = site.handle(request(site, "a", 1));
   EXPECT_EQ(grant(again).grant.state, engine::EnrollState::kPending);
   EXPECT_TRUE(grant(again).grant.password.empty());
@@ -66,7 +66,8 @@ TEST(Enrolment, AnotherNonceUnderAnAcceptedIdIsRefused) {
 TEST(Enrolment, ReenrolmentRotatesTheKeys) {
   Site site;
   site.join("a");
-  const Digest old_key = engine::order_key(site.state(), site.state().devices.at(DeviceId("a")));
+  const Digest old_key =
+      engine::order_key(site.state(), site.state().fleet.devices.at(DeviceId("a")));
   const engine::FromDevice old_word = site.sealed("a", site.hello_of("a"));
   const auto effects =
       site.handle(engine::CommandReceived{1, {engine::ReenrollDevice{DeviceId("a")}, "alice", ""}});
@@ -76,13 +77,13 @@ TEST(Enrolment, ReenrolmentRotatesTheKeys) {
   EXPECT_EQ(site.drops(Drop::kNotAccepted), 1U);
 
   site.enroll("a", 99);
-  EXPECT_EQ(site.state().devices.at(DeviceId("a")).state, DeviceState::kPending);
+  EXPECT_EQ(site.state().fleet.devices.at(DeviceId("a")).state, DeviceState::kPending);
   site.accept("a");
-  EXPECT_NE(engine::order_key(site.state(), site.state().devices.at(DeviceId("a"))), old_key);
+  EXPECT_NE(engine::order_key(site.state(), site.state().fleet.devices.at(DeviceId("a"))), old_key);
   site.handle(old_word);
   EXPECT_EQ(site.drops(Drop::kMacInvalid), 1U) << "the old key still works";
   site.hello("a");
-  EXPECT_TRUE(site.state().devices.at(DeviceId("a")).enrolled);
+  EXPECT_TRUE(site.state().fleet.devices.at(DeviceId("a")).enrolled);
 }
 
 TEST(Enrolment, RejectedIsToldSoAndAcceptedByNameOnly) {
@@ -94,7 +95,7 @@ TEST(Enrolment, RejectedIsToldSoAndAcceptedByNameOnly) {
   EXPECT_EQ(grant(effects).grant.state, engine::EnrollState::kRejected);
   const auto all = site.command(engine::AcceptDevices{{.ids = {}, .filter = "", .all = true}});
   EXPECT_EQ(all->changed, 1U) << "only the one that waits";
-  EXPECT_EQ(site.state().devices.at(DeviceId("a")).state, DeviceState::kRejected);
+  EXPECT_EQ(site.state().fleet.devices.at(DeviceId("a")).state, DeviceState::kRejected);
   const auto named = site.command(engine::AcceptDevices{{.ids = {DeviceId("a")}, .filter = ""}});
   EXPECT_EQ(named->changed, 1U);
   const auto late = site.command(engine::RejectDevice{DeviceId("a")});
@@ -109,7 +110,7 @@ TEST(Enrolment, TheTopicIsTheIdentity) {
   other.device = DeviceId("z");
   EXPECT_TRUE(site.handle(other).empty());
   EXPECT_EQ(site.drops(Drop::kDeviceIdMismatch), 1U);
-  EXPECT_FALSE(site.state().devices.contains(DeviceId("z")));
+  EXPECT_FALSE(site.state().fleet.devices.contains(DeviceId("z")));
 }
 
 TEST(Enrolment, AcceptsByItselfWhereTheSiteSaysSo) {
@@ -117,7 +118,7 @@ TEST(Enrolment, AcceptsByItselfWhereTheSiteSaysSo) {
   config.auto_accept = true;
   Site site(config);
   site.enroll("a");
-  EXPECT_EQ(site.state().devices.at(DeviceId("a")).state, DeviceState::kAccepted);
+  EXPECT_EQ(site.state().fleet.devices.at(DeviceId("a")).state, DeviceState::kAccepted);
 }
 
 TEST(Authentication, WhatIsNotTheDevicesWordIsDroppedAndCounted) {

@@ -2,7 +2,7 @@
 // for a while, and only then the floor rises.
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn/turn.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {
@@ -39,10 +39,13 @@ class Floor : public testing::Test {
     ASSERT_EQ(site.rollout_text("r"), "SUCCEEDED all=PASSED");
   }
   uint32_t floor(const std::string& id) {
-    return site.state().devices.at(DeviceId(id)).models.at(ModelName("bearing")).security_floor;
+    return site.state()
+        .fleet.devices.at(DeviceId(id))
+        .models.at(ModelName("bearing"))
+        .security_floor;
   }
   std::optional<Digest> desired(const std::string& id) {
-    return site.state().devices.at(DeviceId(id)).models.at(ModelName("bearing")).desired;
+    return site.state().fleet.devices.at(DeviceId(id)).models.at(ModelName("bearing")).desired;
   }
   Result<engine::CommandReply> roll_back() {
     return site.command(engine::RollBackRollout{RolloutName("r"), "no good"});
@@ -107,12 +110,12 @@ TEST_F(Floor, AnotherRolloutOfTheReleaseHoldsIt) {
 
 TEST_F(Floor, AnEndedRolloutGoesBackWithinItsWindow) {
   succeed();
-  ASSERT_FALSE(site.state().assignments.empty());
+  ASSERT_FALSE(site.state().rollouts.assignments.empty());
   site.leave("d2");
   stay(2min);
   ASSERT_TRUE(roll_back().ok());
   EXPECT_EQ(site.rollout("r").state, RolloutState::kRollingBack);
-  EXPECT_TRUE(site.state().assignments.empty()) << "nobody is given it any more";
+  EXPECT_TRUE(site.state().rollouts.assignments.empty()) << "nobody is given it any more";
   site.check_reload();
   site.pass(1s);
   site.obey_all();

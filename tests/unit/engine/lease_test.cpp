@@ -87,11 +87,11 @@ TEST_F(Lease, AProbationWithoutAProofEnds) {
 
 TEST_F(Lease, OnlySoManyDevicesWaitForAcceptance) {
   for (int i = 0; i < 5; ++i) site.enroll("new" + std::to_string(i));
-  EXPECT_EQ(site.state().devices.size(), 2U + 3U);
+  EXPECT_EQ(site.state().fleet.devices.size(), 2U + 3U);
   EXPECT_EQ(site.drops(engine::Drop::kEnrollLimit), 2U);
   site.accept("new0");
   site.enroll("new4");
-  EXPECT_EQ(site.state().devices.size(), 2U + 4U);
+  EXPECT_EQ(site.state().fleet.devices.size(), 2U + 4U);
 }
 
 }  // namespace

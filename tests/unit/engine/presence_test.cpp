@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn/turn.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {
@@ -35,7 +35,7 @@ TEST(Presence, AReportIsHeardAsWell) {
   site.pass(30s, 1s);
   site.report("a", site.window("a", 10));
   const auto heard = [&site] {
-    return engine::last_heard(site.state(), site.state().devices.at(DeviceId("a")));
+    return engine::last_heard(site.state(), site.state().fleet.devices.at(DeviceId("a")));
   };
   EXPECT_EQ(heard(), site.now().wall);
   site.restart();
@@ -68,9 +68,11 @@ TEST(Presence, AStaleStatusIsDroppedAndCounted) {
   late.models[0].confirmed.reset();
   site.send("a", late);
   EXPECT_EQ(site.drops(Drop::kStatusStale), 1U);
-  EXPECT_EQ(
-      site.state().devices.at(DeviceId("a")).models.at(ModelName("bearing")).reported.confirmed,
-      site.manifest({1, 0, 0}))
+  EXPECT_EQ(site.state()
+                .fleet.devices.at(DeviceId("a"))
+                .models.at(ModelName("bearing"))
+                .reported.confirmed,
+            site.manifest({1, 0, 0}))
       << "an old word overwrote a newer one";
   engine::StatusMessage other_boot = site.status_of("a");
   other_boot.boot_id ^= 1;
@@ -102,14 +104,14 @@ TEST(Identity, TwoBootsUnderOneIdRaiseAnAlert) {
     site.hello("a");
   }
   bool firing = false;
-  for (const auto& [key, track] : site.state().alerts) {
+  for (const auto& [key, track] : site.state().telemetry.alerts) {
     firing = firing || (key.kind == "DUPLICATE_IDENTITY" && key.subject == "a" &&
                         track.newest->state == monitoring::AlertState::kFiring);
   }
   EXPECT_TRUE(firing);
   // New keys shut the other one out.
   ASSERT_TRUE(site.command(engine::ReenrollDevice{DeviceId("a")}).ok());
-  for (const auto& [key, track] : site.state().alerts) {
+  for (const auto& [key, track] : site.state().telemetry.alerts) {
     EXPECT_EQ(track.newest->state, monitoring::AlertState::kResolved);
   }
 }
@@ -121,7 +123,7 @@ TEST(Identity, AnHonestDeviceThatRebootsOftenDoesNot) {
     site.reboot("a");
     site.hello("a");
   }
-  EXPECT_TRUE(site.state().alerts.empty());
+  EXPECT_TRUE(site.state().telemetry.alerts.empty());
 }
 
 // amazon-freertos#3005: a lost notification means that nothing ever starts.

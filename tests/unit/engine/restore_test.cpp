@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn/turn.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {
@@ -20,9 +20,10 @@ void show_epoch(Site& site, uint32_t epoch) {
   }
 }
 const monitoring::Alert* alert_about(const Site& site, const std::string& device) {
-  const auto track = site.state().alerts.find({"", "AHEAD_OF_SITE", device, ""});
-  return track == site.state().alerts.end() || !track->second.newest ? nullptr
-                                                                     : &*track->second.newest;
+  const auto track = site.state().telemetry.alerts.find({"", "AHEAD_OF_SITE", device, ""});
+  return track == site.state().telemetry.alerts.end() || !track->second.newest
+             ? nullptr
+             : &*track->second.newest;
 }
 
 // A restored backup: devices have seen more than the store ever said.
@@ -38,7 +39,7 @@ TEST(Restore, HigherCountersPauseWhatIsGoingOn) {
   EXPECT_TRUE(site.state().site.reconciling);
   EXPECT_EQ(site.rollout("r").state, RolloutState::kPaused);
   EXPECT_EQ(site.rollout("r").reason, "RESTORED");
-  EXPECT_GT(site.state().devices.at(DeviceId("d0")).goal_counter, 1000U);
+  EXPECT_GT(site.state().fleet.devices.at(DeviceId("d0")).goal_counter, 1000U);
   EXPECT_GT(site.goal("d0")->counter, 1000U) << "said again, above what it has seen";
   // The next goal is above what the device has seen: it is accepted.
   ASSERT_TRUE(site.command(engine::ResumeRollout{RolloutName("r")}).ok());
@@ -118,7 +119,7 @@ TEST(Restore, DoesNotWaitForSleepersForEver) {
   site.device("d2").goal_counter = 2000;
   site.hello("d2");
   EXPECT_FALSE(site.state().site.reconciling);
-  EXPECT_GT(site.state().devices.at(DeviceId("d2")).goal_counter, 2000U);
+  EXPECT_GT(site.state().fleet.devices.at(DeviceId("d2")).goal_counter, 2000U);
 }
 
 // The backup is of before the upgrade: its wish must not undo what the fleet has proven since.
@@ -137,7 +138,7 @@ TEST(Restore, WhatTheFleetRunsIsAdopted) {
   site.run("d1", {1, 1, 0});
   site.pass(11s);
   const auto desired = [&](const std::string& id) {
-    return site.state().devices.at(DeviceId(id)).models.at(ModelName("bearing")).desired;
+    return site.state().fleet.devices.at(DeviceId(id)).models.at(ModelName("bearing")).desired;
   };
   EXPECT_EQ(desired("d0"), site.manifest({1, 1, 0}));
   EXPECT_EQ(desired("d1"), site.manifest({1, 0, 0}));
@@ -182,7 +183,7 @@ TEST_F(Liar, ACounterIsItsOwnMatterAndAnAlertNamesIt) {
   site.hello("d0");
   EXPECT_FALSE(site.state().site.reconciling);
   EXPECT_EQ(site.rollout("r").state, RolloutState::kRunning);
-  EXPECT_LT(site.state().devices.at(DeviceId("d1")).goal_counter, 1000U);
+  EXPECT_LT(site.state().fleet.devices.at(DeviceId("d1")).goal_counter, 1000U);
   ASSERT_NE(alert_about(site, "d0"), nullptr);
   EXPECT_EQ(alert_about(site, "d0")->state, monitoring::AlertState::kFiring);
   EXPECT_EQ(monitoring::devices_of(*alert_about(site, "d0")), std::vector{DeviceId("d0")});
@@ -272,7 +273,7 @@ TEST_F(Liar, NewKeysOrAnHourEndIt) {
   EXPECT_EQ(alert_about(site, "d1")->state, monitoring::AlertState::kFiring);
   site.pass(62min, 2s);
   EXPECT_EQ(alert_about(site, "d1")->state, monitoring::AlertState::kResolved);
-  EXPECT_TRUE(site.state().ahead.empty());
+  EXPECT_TRUE(site.state().fleet.ahead.empty());
   site.check_reload();
 }
 

@@ -1,7 +1,7 @@
 // Going back: every device ever offered the release, whatever became of the attempt.
 #include <gtest/gtest.h>
 
-#include "gateway/engine/turn/turn.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {
@@ -171,8 +171,8 @@ TEST_F(Rollback, ACanceledAttemptIsOverAtOnce) {
   site.say("d0", "DOWNLOADING");
   const uint64_t number = site.newest("d0").number;
   ASSERT_TRUE(site.command(engine::RollBackRollout{RolloutName("r"), ""}).ok());
-  EXPECT_EQ(site.state().deployments.at(number).state, DeploymentState::kCanceled);
-  EXPECT_EQ(site.state().deployments.at(number).reason, "ROLLBACK");
+  EXPECT_EQ(site.state().rollouts.deployments.at(number).state, DeploymentState::kCanceled);
+  EXPECT_EQ(site.state().rollouts.deployments.at(number).reason, "ROLLBACK");
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 
 #include <set>
 
+#include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/queries/queries.hpp"
-#include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {
@@ -21,13 +21,13 @@ class Fleet : public testing::Test {
   }
   std::set<std::string> offered() const {
     std::set<std::string> ids;
-    for (const auto& [number, d] : site.state().deployments) {
+    for (const auto& [number, d] : site.state().rollouts.deployments) {
       if (d.attempt > 0) ids.insert(d.device.str());
     }
     return ids;
   }
   void keep_in_touch() {
-    for (const auto& [id, device] : site.state().devices) {
+    for (const auto& [id, device] : site.state().fleet.devices) {
       if (engine::is_online(site.state(), id)) site.status(id.str());
     }
   }
@@ -52,7 +52,7 @@ TEST_F(Fleet, MaxInFlightIsNeverExceeded) {
   for (int round = 0; round < 4; ++round) {
     site.pass(1s);
     size_t in_flight_now = 0;
-    for (const auto& [number, d] : site.state().deployments) {
+    for (const auto& [number, d] : site.state().rollouts.deployments) {
       in_flight_now += in_flight(d.state) ? 1 : 0;
     }
     EXPECT_LE(in_flight_now, 2U);
@@ -381,7 +381,7 @@ TEST_F(Fleet, AnAccuracyGateOverAModelThatIsNew) {
     site.device(id).model.model = ModelName("other");
     site.accept(id);
     site.hello(id);
-    ASSERT_FALSE(site.state().devices.at(DeviceId(id)).models.contains(ModelName("bearing")));
+    ASSERT_FALSE(site.state().fleet.devices.at(DeviceId(id)).models.contains(ModelName("bearing")));
   }
   PlanDocument plan = simple_plan("r", "1.0.0");
   plan.stages = {stage("canary", "1"), stage("all", "100%")};

@@ -4,7 +4,8 @@
 #include <iostream>
 
 #include "deploy/signing/sha256.hpp"
-#include "gateway/engine/turn/turn.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 
 namespace covey::test {
 namespace {
@@ -235,7 +236,7 @@ void Site::push(const Version& version, const std::vector<std::string>& classes)
 }
 
 Digest Site::manifest(const Version& version) const {
-  return state().releases.at({kModel, version}).artifacts.front().artifact->digest;
+  return state().catalogue.releases.at({kModel, version}).artifacts.front().artifact->digest;
 }
 
 void Site::enroll(const std::string& id, uint64_t nonce, const std::string& device_class) {
@@ -301,7 +302,7 @@ engine::FromDevice Site::sealed(const std::string& id, engine::DeviceMessage mes
   const Played& d = devices_.at(id);
   Device known;
   known.id = d.id;
-  if (const auto found = state().devices.find(d.id); found != state().devices.end()) {
+  if (const auto found = state().fleet.devices.find(d.id); found != state().fleet.devices.end()) {
     known = found->second;
   }
   const std::string_view kind = kind_of(message);
@@ -444,7 +445,7 @@ std::vector<engine::Effect> Site::report(const std::string& id, engine::ReportMe
 }
 
 const Rollout& Site::rollout(const std::string& name) const {
-  return state().rollouts.at(RolloutName(name));
+  return state().rollouts.by_name.at(RolloutName(name));
 }
 
 std::string Site::rollout_text(const std::string& name) const {
@@ -458,7 +459,8 @@ std::string Site::rollout_text(const std::string& name) const {
 }
 
 const Deployment& Site::newest(const std::string& id) const {
-  return state().deployments.at(state().newest_deployment.at({DeviceId(id), kModel}));
+  return state().rollouts.deployments.at(
+      state().rollouts.newest_deployment.at({DeviceId(id), kModel}));
 }
 
 size_t Site::attempts(const std::string& id) const {

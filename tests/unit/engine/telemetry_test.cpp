@@ -76,7 +76,7 @@ TEST_F(Telemetry, WhatCannotBeTrueIsQuarantinedAndAcknowledged) {
   EXPECT_EQ(counted(), 0U);
   EXPECT_EQ(site.drops(Drop::kReportQuarantined), 1U);
   EXPECT_EQ(engine::count_inferences(site.state(), kBearing).quarantined, 1U);
-  EXPECT_TRUE(site.state().windows.empty());
+  EXPECT_TRUE(site.state().telemetry.windows.empty());
   site.report("d0", site.window("d0", 7));
   EXPECT_EQ(counted(), 7U) << "the stream goes on";
   engine::ReportMessage zero = site.window("d0", 1);
@@ -102,9 +102,9 @@ TEST_F(Telemetry, LeavesWithoutATreeAndImpossibleEnergyAreQuarantined) {
   good.counts.health.heap_free_min_bytes = 700;
   site.report("d0", good);
   EXPECT_EQ(counted(), 10U);
-  ASSERT_EQ(site.state().windows.size(), 1U);
+  ASSERT_EQ(site.state().telemetry.windows.size(), 1U);
   const monitoring::WindowCounts& merged =
-      site.state().windows.begin()->second.devices.begin()->second;
+      site.state().telemetry.windows.begin()->second.devices.begin()->second;
   EXPECT_EQ(merged.energy_sum_uj, 50U);
   EXPECT_EQ(merged.health.heap_free_min_bytes, 700U);
 }
@@ -240,7 +240,7 @@ TEST_F(Telemetry, ADriftAlertNamesTheFeatureAndTheDevices) {
   }
   site.pass(30s, 500ms);
   const monitoring::Alert* firing = nullptr;
-  for (const auto& [key, track] : site.state().alerts) {
+  for (const auto& [key, track] : site.state().telemetry.alerts) {
     if (track.newest && track.newest->state == monitoring::AlertState::kFiring) {
       EXPECT_EQ(firing, nullptr) << "more than one alert: " << key.subject;
       firing = &*track.newest;
@@ -281,7 +281,7 @@ TEST_F(Telemetry, AFleetThatIsAsItWasRaisesNothing) {
       for (int d = 0; d < 12; ++d) site.status("d" + std::to_string(d));
     }
   }
-  for (const auto& [key, track] : site.state().alerts) {
+  for (const auto& [key, track] : site.state().telemetry.alerts) {
     EXPECT_FALSE(track.newest.has_value()) << key.kind << " " << key.subject;
   }
 }
@@ -293,7 +293,7 @@ TEST_F(Telemetry, OldBootsAreForgottenNotTheNewest) {
     site.hello("d0");
     site.report("d0", site.window("d0", 10));
   }
-  EXPECT_EQ(site.state().streams.size(), engine::kBootsPerDeviceMax);
+  EXPECT_EQ(site.state().telemetry.streams.size(), engine::kBootsPerDeviceMax);
   EXPECT_EQ(counted(), 120U);
   site.report("d0", site.window("d0", 10));
   EXPECT_EQ(counted(), 130U);

@@ -28,7 +28,7 @@ void report_for(Site& site, Millis duration, const std::vector<std::string>& ids
 }
 
 bool alerted(const Site& site) {
-  const auto& tracks = site.state().alerts;
+  const auto& tracks = site.state().telemetry.alerts;
   return std::any_of(tracks.begin(), tracks.end(),
                      [](const auto& entry) { return entry.second.newest.has_value(); });
 }
@@ -96,7 +96,7 @@ TEST(ObservedTime, WhoWasNotHeardSinceTheStartIsNoProof) {
   // The soak ends while nobody has been heard: the gate must not pass on nothing.
   site.pass(15s);
   EXPECT_EQ(site.rollout_text("r"), "RUNNING all=ANALYZING");
-  const auto& gates = site.state().gates.at({RolloutName("r"), 0}).results;
+  const auto& gates = site.state().rollouts.gates.at({RolloutName("r"), 0}).results;
   EXPECT_EQ(gates.at(1).reason, "NOT_HEARD_YET");
   for (const std::string& id : kFleet) site.hello(id);
   report_for(site, 10s, kFleet);
@@ -173,7 +173,7 @@ TEST(WallClock, WindowsGoOnAfterAStep) {
     site.step_wall(step);
     report_for(site, 2min, kFleet);
     EXPECT_EQ(site.state().counters.windows_late, late);
-    for (const auto& [key, window] : site.state().windows) {
+    for (const auto& [key, window] : site.state().telemetry.windows) {
       EXPECT_LE(key.second * Millis{60s}, site.now().wall) << "a window of a time taken back";
     }
   }

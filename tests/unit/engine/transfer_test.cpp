@@ -57,7 +57,8 @@ TEST_F(Transfer, WhatDoesNotExistIsNotFound) {
   EXPECT_EQ(fetch(Digest{}, 0, 1, attempt).result, ChunkResult::kNotFound);
   EXPECT_EQ(fetch(manifest, 1000, 0xffffffff, attempt).result, ChunkResult::kNotFound);
   // The last chunk and a bitmap that goes beyond: what there is.
-  const uint32_t count = site->state().artifacts.at(manifest).artifact->manifest.chunk_count();
+  const uint32_t count =
+      site->state().catalogue.artifacts.at(manifest).artifact->manifest.chunk_count();
   const auto last = fetch(manifest, count - 1, 0xffffffff, attempt);
   EXPECT_EQ(last.result, ChunkResult::kOk);
   EXPECT_EQ(last.indexes, (std::vector<uint32_t>{count - 1}));

@@ -28,7 +28,7 @@ class Windows : public testing::Test {
   void report_all(uint32_t n) {
     for (const std::string& id : ids) site.report(id, site.window(id, n));
   }
-  const engine::OpenWindow& first() const { return site.state().windows.begin()->second; }
+  const engine::OpenWindow& first() const { return site.state().telemetry.windows.begin()->second; }
   std::vector<WindowRecord> stored_cohorts() {
     const std::vector<Digest> manifests{site.manifest({1, 0, 0})};
     return *(*site.store().reader())->windows(manifests, DeviceId(), {.limit = 10});
@@ -55,7 +55,7 @@ TEST_F(Windows, NoTickCopiesOrWritesMoreThanItsShareOfTheFleet) {
   size_t copied = 0;
   for (int tick = 0; tick < 1'000 && !first().closed; ++tick) {
     site.pass(100ms);
-    const auto& copy = site.state().closing.copy;
+    const auto& copy = site.state().telemetry.closing.copy;
     const size_t now = copy ? copy->devices.size() : 0;
     if (now > copied) largest = std::max(largest, now - copied);
     copied = now;
@@ -127,7 +127,7 @@ TEST_F(Windows, AVerdictOnAWindowThatWasAbandonedSinceIsDropped) {
   site.pass(100ms);
   site.give_verdicts();
   EXPECT_EQ(site.drops(Drop::kVerdictStale), 1U);
-  EXPECT_TRUE(site.state().alerts.empty());
+  EXPECT_TRUE(site.state().telemetry.alerts.empty());
 }
 
 TEST_F(Windows, TheMemoryOfAPastWindowIsGivenBackInPieces) {
@@ -139,12 +139,12 @@ TEST_F(Windows, TheMemoryOfAPastWindowIsGivenBackInPieces) {
   for (int i = 0; i < 8 * 60; ++i) {
     site.pass(1s, 1s);
     size_t leaving = 0;
-    for (const auto& devices : site.state().windows_leaving) leaving += devices.size();
+    for (const auto& devices : site.state().telemetry.windows_leaving) leaving += devices.size();
     if (leaving < before) largest = std::max(largest, before - leaving);
     before = leaving;
   }
-  EXPECT_TRUE(site.state().windows.empty());
-  EXPECT_TRUE(site.state().windows_leaving.empty());
+  EXPECT_TRUE(site.state().telemetry.windows.empty());
+  EXPECT_TRUE(site.state().telemetry.windows_leaving.empty());
   EXPECT_LE(largest, engine::kDevicesForgottenPerTick);
 }
 

@@ -76,7 +76,7 @@ TEST_F(RuntimeThreads, NothingLeavesBeforeItIsDurable) {
   std::promise<void> shown;
   std::future<void> durable = shown.get_future();
   ASSERT_TRUE(runtime_->read(
-      [&](const engine::Engine& engine) { seen.set_value(engine.state().devices.size()); },
+      [&](const engine::Engine& engine) { seen.set_value(engine.state().fleet.devices.size()); },
       [&] { shown.set_value(); }));
   store.wait_for_commit();
   EXPECT_EQ(seen.get_future().get(), 1U) << "the engine has decided ...";
@@ -183,7 +183,7 @@ TEST_F(RuntimeThreads, AReadSeesWhatCameBeforeItAndNothingLater) {
     std::promise<size_t> seen;
     std::promise<void> shown;
     ASSERT_TRUE(runtime_->read(
-        [&](const engine::Engine& engine) { seen.set_value(engine.state().devices.size()); },
+        [&](const engine::Engine& engine) { seen.set_value(engine.state().fleet.devices.size()); },
         [&] { shown.set_value(); }));
     EXPECT_EQ(seen.get_future().get(), static_cast<size_t>(i + 1));
     shown.get_future().get();
@@ -295,7 +295,7 @@ TEST_F(RuntimeThreads, AReadOnlySiteAnswersReadsAndRefusesTheRest) {
   std::promise<size_t> seen;
   std::promise<void> shown;
   ASSERT_TRUE(runtime_->read(
-      [&](const engine::Engine& engine) { seen.set_value(engine.state().devices.size()); },
+      [&](const engine::Engine& engine) { seen.set_value(engine.state().fleet.devices.size()); },
       [&] { shown.set_value(); }));
   shown.get_future().get();
   EXPECT_EQ(seen.get_future().get(), 0U);

@@ -1,0 +1,20 @@
+// The catalogue: trusted keys and releases. What this room offers to the others; it alone changes
+// CatalogueState. Engine thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+
+// ---- releases.cpp: an artifact and what is derived from it
+
+void know(State& state, const ArtifactRecord& record);
+
+Result<CommandReply> create_release(Turn& turn, const CreateRelease& command);
+Result<CommandReply> add_key(Turn& turn, const AddTrustedKey& command);
+Result<CommandReply> remove_key(Turn& turn, const RemoveTrustedKeyCommand& command);
+
+}  // namespace covey::engine

@@ -1,0 +1,11 @@
+// The right to change this room's part of the state: included by its own sources only
+// (tests/layering).
+#pragma once
+
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+
+inline CatalogueState& own_catalogue(Turn& turn) { return turn.all_.catalogue; }
+
+}  // namespace covey::engine

@@ -1,0 +1,86 @@
+#include "gateway/engine/catalogue/catalogue.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
+
+namespace covey::engine {
+namespace {
+
+monitoring::Baseline baseline_of(const GatewayPart& part) {
+  monitoring::Baseline baseline;
+  for (const FeatureBaseline& feature : part.features) {
+    baseline.features.push_back({.name = feature.name,
+                                 .edges = feature.edges,
+                                 .counts = feature.counts,
+                                 .min = feature.min,
+                                 .max = feature.max});
+  }
+  baseline.class_names = part.classes;
+  baseline.classes = part.class_counts;
+  for (const CalibrationBin& bin : part.calibration) {
+    baseline.confidence.push_back(bin.n);
+    baseline.confidence_correct.push_back(bin.correct);
+  }
+  baseline.confusion.assign(part.confusion.begin(), part.confusion.end());
+  return baseline;
+}
+
+}  // namespace
+
+void know(State& state, const ArtifactRecord& record) {
+  KnownArtifact known{.release = record.release,
+                      .artifact = record.artifact,
+                      .baseline = baseline_of(record.artifact->gateway_part),
+                      .shape = {}};
+  known.shape = monitoring::shape_of(known.baseline);
+  const size_t nodes = record.artifact->tables.joint.size();
+  known.shape.joint = nodes == 0 ? 0 : nodes + 1;
+  state.catalogue.prefixes[prefix_of(record.artifact->digest)] = record.artifact->digest;
+  state.catalogue.artifacts.emplace(record.artifact->digest, std::move(known));
+}
+
+Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
+  State& state = turn.state;
+  if (command.artifacts.empty()) return invalid("NO_ARTIFACT", "artifacts: at least one");
+  const auto existing = state.catalogue.releases.find(command.release);
+  if (existing != state.catalogue.releases.end()) {
+    const std::vector<ArtifactRecord>& stored = existing->second.artifacts;
+    const bool same =
+        std::equal(stored.begin(), stored.end(), command.artifacts.begin(), command.artifacts.end(),
+                   [](const auto& a, const auto& b) { return a.artifact->digest == b->digest; });
+    if (same) return CommandReply{.subject = to_string(command.release), .already_existed = true};
+    return Error{Code::kAlreadyExists, "RELEASE_EXISTS",
+                 to_string(command.release) +
+                     " exists with other content: releases never change, push a new version"};
+  }
+  std::set<DeviceClass> classes;
+  ReleaseRecord release{.id = command.release, .artifacts = {}, .create_wall = turn.now.wall};
+  for (const std::shared_ptr<const Artifact>& artifact : command.artifacts) {
+    if (artifact->manifest.release() != command.release) {
+      return invalid("RELEASE_MISMATCH", "a manifest is of " +
+                                             to_string(artifact->manifest.release()) + ", not of " +
+                                             to_string(command.release));
+    }
+    // Opened against a copy of the trust store: ask again, a key may be gone by now.
+    const Result<KeyId> signer =
+        state.catalogue.trust.verify(artifact->digest, artifact->signed_manifest.signatures);
+    if (!signer) return signer.error();
+    if (state.catalogue.artifacts.contains(artifact->digest)) {
+      return Error{Code::kAlreadyExists, "ARTIFACT_EXISTS",
+                   "manifest " + short_hex(artifact->digest) + " belongs to " +
+                       to_string(state.catalogue.artifacts.at(artifact->digest).release)};
+    }
+    for (const DeviceClass& device_class : artifact->manifest.device_classes) {
+      if (!classes.insert(device_class).second) {
+        return invalid("CLASS_TWICE", "two artifacts are for class " + device_class.str());
+      }
+    }
+    release.artifacts.push_back(
+        {command.release, static_cast<uint32_t>(release.artifacts.size()), artifact});
+  }
+  for (const ArtifactRecord& record : release.artifacts) know(state, record);
+  turn.write(PutRelease{release});
+  publish_release(turn, release);
+  state.catalogue.releases.emplace(command.release, std::move(release));
+  return CommandReply{.subject = to_string(command.release), .changed = 1};
+}
+
+}  // namespace covey::engine

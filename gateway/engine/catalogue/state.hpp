@@ -1,0 +1,34 @@
+// The catalogue's part of the state: who may sign, which releases there are. Changed by
+// gateway/engine/catalogue only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "deploy/artifact/artifact.hpp"
+#include "deploy/signing/keys.hpp"
+#include "gateway/engine/messages.hpp"
+#include "monitoring/counts/baseline.hpp"
+#include "storage/records.hpp"
+
+namespace covey::engine {
+
+// An artifact and what is derived from it once.
+struct KnownArtifact {
+  ReleaseId release;
+  std::shared_ptr<const Artifact> artifact;
+  monitoring::Baseline baseline;
+  monitoring::Shape shape;
+};
+
+struct CatalogueState {
+  std::map<std::string, TrustedKeyRecord> trusted_keys;
+  TrustStore trust;
+  std::map<ReleaseId, ReleaseRecord> releases;
+  std::unordered_map<Digest, KnownArtifact> artifacts;
+  std::map<Prefix, Digest> prefixes;
+};
+
+}  // namespace covey::engine

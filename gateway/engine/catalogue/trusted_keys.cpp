@@ -1,0 +1,36 @@
+#include "gateway/engine/catalogue/catalogue.hpp"
+
+namespace covey::engine {
+
+Result<CommandReply> add_key(Turn& turn, const AddTrustedKey& command) {
+  Result<PublicKey> key = PublicKey::from_pem(command.pem);
+  if (!key) return key.error();
+  const std::string id = to_hex(key->id());
+  if (turn.state.catalogue.trusted_keys.contains(id)) {
+    return CommandReply{.subject = id, .already_existed = true};
+  }
+  TrustedKeyRecord record{.key_id = id,
+                          .algorithm = std::string(to_string(key->algorithm())),
+                          .pem = key->to_pem(),
+                          .comment = command.comment.substr(0, 200),
+                          .create_wall = turn.now.wall};
+  if (Status added = turn.state.catalogue.trust.add(*std::move(key)); !added) return added.error();
+  turn.write(PutTrustedKey{record});
+  turn.state.catalogue.trusted_keys.emplace(id, std::move(record));
+  return CommandReply{.subject = id, .changed = 1};
+}
+
+Result<CommandReply> remove_key(Turn& turn, const RemoveTrustedKeyCommand& command) {
+  const auto found = turn.state.catalogue.trusted_keys.find(command.key_id);
+  if (found == turn.state.catalogue.trusted_keys.end()) {
+    return not_found("no trusted key " + command.key_id + ": `covey key list` shows them");
+  }
+  const Result<PublicKey> key = PublicKey::from_pem(found->second.pem);
+  COVEY_ASSERT(key.ok());
+  (void)turn.state.catalogue.trust.remove(key->id());
+  turn.write(RemoveTrustedKey{command.key_id});
+  turn.state.catalogue.trusted_keys.erase(found);
+  return CommandReply{.subject = command.key_id, .changed = 1};
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,89 @@
+// The fleet: who the devices are, who is here, what each is told. What this room offers to the
+// others; it alone changes FleetState. Engine thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+
+// ---- enrolment.cpp
+
+void on_enroll(Turn& turn, const EnrollReceived& event);
+Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command);
+Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command);
+Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command);
+void grant_all_credentials(Turn& turn);
+
+// ---- credentials.cpp: derived from the site's secret, never stored
+
+Digest order_key(const State& state, const Device& device);
+std::string broker_password(const State& state, const Device& device);
+uint32_t shard_of(const DeviceId& device);
+
+// ---- presence.cpp
+
+void on_hello(Turn& turn, Device& device, const HelloMessage& hello);
+void on_status(Turn& turn, Device& device, const StatusMessage& status);
+void on_bye(Turn& turn, Device& device, const ByeMessage& bye);
+void expire_sessions(Turn& turn);
+bool is_online(const State& state, const DeviceId& device);
+// Online, and it would take a goal.
+bool is_reachable(const State& state, const DeviceId& device);
+// Wall time of its last message of any kind; 0: never. Exact since the start, before that to a
+// hello or status.
+Millis last_heard(const State& state, const Device& device);
+void flush_acks(Turn& turn);
+
+// ---- restore.cpp
+
+// A device that has seen more than was ever said to it here: the store is older than the world, or
+// the device lies. Its counter is adopted, for it alone; the epoch, and a pause of what is going
+// on, only when enough devices say so. Until then it is in quarantine where its epoch is above the
+// site's: it would refuse every goal, and is offered none. True: something was adopted.
+bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter);
+// What such a device runs is what it should run.
+void adopt_reported(Turn& turn, Device& device);
+bool is_quarantined(const State& state, const DeviceId& device);
+void forget_claim(Turn& turn, const DeviceId& device, const std::string& why);
+void expire_claims(Turn& turn);
+// Over when every enrolled device has said hello, or those that did not have had their time.
+void end_reconciling(Turn& turn);
+
+// ---- goals.cpp
+
+// What should be said is not what the newest goal says.
+bool goal_is_outdated(const State& state, const Device& device);
+// A new goal with a higher counter, at the end of the turn.
+void refresh_goal(Turn& turn, const DeviceId& device);
+// That end, of all of them: before the rows are written, which it changes.
+void renew_goals(Turn& turn);
+void write_fleet(Turn& turn);
+// Content and counter change together, and nowhere else.
+void renew_goal(Turn& turn, Device& device);
+// The newest goal, as it is stored: one counter never has two contents.
+void publish_goal(Turn& turn, const Device& device);
+// Says goals again that online devices have not shown for too long. Every tick.
+void repeat_goals(Turn& turn);
+// Tells devices that are here the settings of the configuration. Every tick, a few.
+void order_settings(Turn& turn);
+void publish_everything_retained(Turn& turn);
+void publish_site(Turn& turn);
+void publish_release(Turn& turn, const ReleaseRecord& release);
+
+// ---- floors.cpp
+
+// Ended, but not long ago: it can be taken back.
+bool may_roll_back(const Turn& turn, const Rollout& rollout);
+uint32_t floor_of(const DeviceModel& model);
+void raise_floors(Turn& turn);
+
+// ---- selection.cpp
+
+Result<std::vector<DeviceId>> select(const State& state, const DeviceSelection& selection);
+Result<CommandReply> label_devices(Turn& turn, const LabelDevices& command,
+                                   const std::string& etag);
+
+}  // namespace covey::engine

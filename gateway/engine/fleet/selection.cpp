@@ -1,0 +1,79 @@
+// Which devices an operator means, and the labels that are given to them.
+#include <algorithm>
+
+#include "gateway/engine/fleet/device_fields.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
+
+namespace covey::engine {
+namespace {
+
+constexpr size_t kLabelTextMax = 63;
+
+bool valid_label(const std::string& text) {
+  return !text.empty() && text.size() <= kLabelTextMax &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '.' || c == '_' || c == '-';
+         });
+}
+
+}  // namespace
+
+Result<std::vector<DeviceId>> select(const State& state, const DeviceSelection& selection) {
+  std::set<DeviceId> chosen;
+  for (const DeviceId& id : selection.ids) {
+    if (!state.fleet.devices.contains(id)) {
+      return not_found("no device " + id.str() + ": `covey device list` shows them");
+    }
+    chosen.insert(id);
+  }
+  if (selection.all || !selection.filter.empty()) {
+    const Result<Filter> filter = Filter::parse(selection.filter);
+    if (!filter) return filter.error();
+    for (const auto& [id, device] : state.fleet.devices) {
+      if (filter->matches(DeviceFields(state, device))) chosen.insert(id);
+    }
+  }
+  return std::vector<DeviceId>(chosen.begin(), chosen.end());
+}
+
+Result<CommandReply> label_devices(Turn& turn, const LabelDevices& command,
+                                   const std::string& etag) {
+  for (const auto& [key, value] : command.set) {
+    if (!valid_label(key) || !valid_label(value)) {
+      return invalid("BAD_LABEL", "label '" + key + "=" + value.substr(0, 64) +
+                                      "': 1 to 63 of A-Z a-z 0-9 . _ - on both sides");
+    }
+  }
+  Result<std::vector<DeviceId>> ids = select(turn.state, command.devices);
+  if (!ids) return ids.error();
+  if (!etag.empty()) {
+    if (ids->size() != 1) return invalid("BAD_FIELD", "etag: only with exactly one device");
+    if (etag_of(turn.state.fleet.devices.at(ids->front())) != etag) {
+      return Error{Code::kAborted, "ETAG_MISMATCH",
+                   "device " + ids->front().str() + " has changed since: look again"};
+    }
+  }
+  for (const DeviceId& id : *ids) {
+    const Device& device = turn.state.fleet.devices.at(id);
+    if (device.labels.size() + command.set.size() > kLabelsPerDeviceMax) {
+      return precondition("TOO_MANY_LABELS", id.str() + " would have more than " +
+                                                 std::to_string(kLabelsPerDeviceMax) + " labels");
+    }
+  }
+  CommandReply reply;
+  for (const DeviceId& id : *ids) {
+    Device& device = turn.state.fleet.devices.at(id);
+    std::map<std::string, std::string> labels = device.labels;
+    for (const auto& [key, value] : command.set) labels[key] = value;
+    for (const std::string& key : command.remove) labels.erase(key);
+    if (labels == device.labels) continue;
+    turn.change(device).labels = std::move(labels);
+    assign_device(turn, device);
+    ++reply.changed;
+  }
+  return reply;
+}
+
+}  // namespace covey::engine

@@ -1,0 +1,11 @@
+// The right to change this room's part of the state: included by its own sources only
+// (tests/layering).
+#pragma once
+
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+
+inline RolloutsState& own_rollouts(Turn& turn) { return turn.all_.rollouts; }
+
+}  // namespace covey::engine

@@ -1,0 +1,47 @@
+// Reports, windows, labels and alerts. What this room offers to the others; it alone changes
+// TelemetryState. Engine thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+
+// ---- reports.cpp
+
+void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload);
+std::string canary_cohort(const RolloutName& rollout);
+std::string cohort_of(const State& state, const Device& device, const Digest& manifest);
+
+// ---- windows.cpp
+
+// Rows, at the end of the turn.
+void write_telemetry(Turn& turn);
+void close_windows(Turn& turn);
+void on_window_judged(Turn& turn, const WindowVerdict& verdict);
+// A closed window's rows of its cohorts; late counts revise them.
+void write_cohorts(Turn& turn, const WindowId& id, const OpenWindow& window, bool revised);
+// Closes what is open without a judgement: its time is not what it was.
+void abandon_windows(Turn& turn);
+void forget_old(Turn& turn);
+
+// ---- labels.cpp
+
+Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command);
+void add_sample(Turn& turn, const SampleRecord& sample);
+
+// ---- alerts.cpp
+
+void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verdict);
+// Alerts about a release that no device runs any more are resolved.
+void resolve_alerts_of_the_past(Turn& turn);
+void raise_duplicate_identity(Turn& turn, const Device& device);
+void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen);
+void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why);
+void resolve_duplicate_identity(Turn& turn, const Device& device);
+Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
+                                       const std::string& actor);
+
+}  // namespace covey::engine

@@ -1,0 +1,18 @@
+// What the engine knows of time and of the broker. Owned by turn/: nobody else changes it.
+#pragma once
+
+#include "core/time.hpp"
+
+namespace covey::engine {
+
+struct Clocks {
+  bool broker_connected = false;
+  Millis started_mono{0};
+  Millis connected_observed{0};  // observed time when the broker came back last
+  Now last_now{};
+  Millis hold_until{0};  // observed time: until then nothing is deleted by the wall clock
+  Millis last_tick{0};
+  Millis last_sweep{0};
+};
+
+}  // namespace covey::engine
