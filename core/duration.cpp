@@ -14,7 +14,7 @@ constexpr std::array<Unit, 5> kUnits{
     {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
 constexpr int64_t kMaxMs = 10LL * 366 * 86'400'000;
 
-Error bad(std::string_view text) {
+Error bad_duration(std::string_view text) {
   return invalid("BAD_DURATION", "'" + std::string(text.substr(0, 40)) +
                                      "' is not a duration: write for example 250ms, 90s, 10m, 24h "
                                      "or 1h30m (at most ten years)");
@@ -24,12 +24,12 @@ Error bad(std::string_view text) {
 Result<Millis> parse_duration(std::string_view text) {
   const std::string_view whole = text;
   if (text == "0") return Millis{0};
-  if (text.empty()) return bad(whole);
+  if (text.empty()) return bad_duration(whole);
   int64_t total = 0;
   while (!text.empty()) {
     int64_t number = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (status != std::errc{} || number < 0) return bad(whole);
+    if (status != std::errc{} || number < 0) return bad_duration(whole);
     text.remove_prefix(static_cast<size_t>(end - text.data()));
     size_t letters = 0;
     while (letters < text.size() && text[letters] >= 'a' && text[letters] <= 'z') ++letters;
@@ -39,9 +39,9 @@ Result<Millis> parse_duration(std::string_view text) {
     for (const Unit& unit : kUnits) {
       if (unit.suffix == suffix) unit_ms = unit.ms;
     }
-    if (unit_ms == 0 || number > kMaxMs / unit_ms) return bad(whole);
+    if (unit_ms == 0 || number > kMaxMs / unit_ms) return bad_duration(whole);
     total += number * unit_ms;
-    if (total > kMaxMs) return bad(whole);
+    if (total > kMaxMs) return bad_duration(whole);
   }
   return Millis{total};
 }

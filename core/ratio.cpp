@@ -4,7 +4,7 @@
 
 namespace covey {
 namespace {
-Error bad(std::string_view text) {
+Error bad_ratio(std::string_view text) {
   return invalid("BAD_RATIO", "'" + std::string(text.substr(0, 40)) +
                                   "' is not a share: write for example 5%, 0.5%, 2pp or 0.02 "
                                   "(0 to 100 %)");
@@ -23,21 +23,21 @@ Result<Ratio> parse_ratio(std::string_view text) {
   }
   int64_t integer = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), integer);
-  if (status != std::errc{} || text.starts_with("-") || integer > 100) return bad(whole);
+  if (status != std::errc{} || text.starts_with("-") || integer > 100) return bad_ratio(whole);
   text.remove_prefix(static_cast<size_t>(end - text.data()));
   int64_t ppm = integer * scale;
   if (!text.empty()) {
-    if (text.front() != '.' || text.size() < 2) return bad(whole);
+    if (text.front() != '.' || text.size() < 2) return bad_ratio(whole);
     text.remove_prefix(1);
     int64_t place = scale;
     for (const char c : text) {
-      if (c < '0' || c > '9') return bad(whole);
-      if (place % 10 != 0 && c != '0') return bad(whole);  // finer than one part per million
+      if (c < '0' || c > '9') return bad_ratio(whole);
+      if (place % 10 != 0 && c != '0') return bad_ratio(whole);  // finer than one part per million
       place /= 10;
       ppm += (c - '0') * place;
     }
   }
-  if (ppm > 1'000'000) return bad(whole);
+  if (ppm > 1'000'000) return bad_ratio(whole);
   return Ratio{static_cast<int32_t>(ppm)};
 }
 

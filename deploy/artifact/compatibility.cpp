@@ -5,8 +5,6 @@
 namespace covey {
 namespace {
 
-std::string number(uint64_t value) { return std::to_string(value); }
-
 std::string hex(uint64_t value) {
   Bytes bytes;
   for (int shift = 56; shift >= 0; shift -= 8) {
@@ -70,14 +68,14 @@ std::optional<Incompatibility> check_compatibility(const Manifest& manifest,
   }
   if (manifest.security_version < security_floor) {
     return Incompatibility{Reason::kBelowSecurityFloor,
-                           "security version " + number(manifest.security_version) +
-                               " is below the device's floor of " + number(security_floor)};
+                           "security version " + std::to_string(manifest.security_version) +
+                               " is below the device's floor of " + std::to_string(security_floor)};
   }
   if (device.runtime != static_cast<uint32_t>(manifest.runtime)) {
     return Incompatibility{Reason::kRuntimeMismatch, "the artifact needs runtime " +
                                                          std::string(to_string(manifest.runtime)) +
                                                          ", the device has another one (number " +
-                                                         number(device.runtime) + ")"};
+                                                         std::to_string(device.runtime) + ")"};
   }
   if (device.operator_set != 0 && manifest.operator_set != 0 &&
       device.operator_set != manifest.operator_set) {
@@ -86,25 +84,28 @@ std::optional<Incompatibility> check_compatibility(const Manifest& manifest,
                                ", the device's runtime has " + hex(device.operator_set)};
   }
   if (manifest.preprocessing_id != 0 && manifest.preprocessing_id != device.preprocessing_id) {
-    return Incompatibility{Reason::kPreprocessingMismatch,
-                           "the artifact needs preprocessing " + number(manifest.preprocessing_id) +
-                               ", the device's firmware has " + number(device.preprocessing_id)};
+    return Incompatibility{
+        Reason::kPreprocessingMismatch,
+        "the artifact needs preprocessing " + std::to_string(manifest.preprocessing_id) +
+            ", the device's firmware has " + std::to_string(device.preprocessing_id)};
   }
   if (manifest.arena_bytes > device.arena_bytes) {
     return Incompatibility{Reason::kArenaTooSmall,
-                           "the model needs an arena of " + number(manifest.arena_bytes) +
-                               " bytes, the device has " + number(device.arena_bytes)};
+                           "the model needs an arena of " + std::to_string(manifest.arena_bytes) +
+                               " bytes, the device has " + std::to_string(device.arena_bytes)};
   }
   if (slot_need_bytes(manifest) > device.slot_bytes) {
-    return Incompatibility{Reason::kSlotTooSmall,
-                           "the artifact needs a slot of " + number(slot_need_bytes(manifest)) +
-                               " bytes, the device has " + number(device.slot_bytes)};
+    return Incompatibility{Reason::kSlotTooSmall, "the artifact needs a slot of " +
+                                                      std::to_string(slot_need_bytes(manifest)) +
+                                                      " bytes, the device has " +
+                                                      std::to_string(device.slot_bytes)};
   }
   const uint64_t message = static_cast<uint64_t>(manifest.chunk_size_bytes) + kChunkOverheadBytes;
   if (message > device.message_bytes_max) {
     return Incompatibility{Reason::kMessageTooSmall,
-                           "a chunk makes a message of up to " + number(message) +
-                               " bytes, the device takes " + number(device.message_bytes_max) +
+                           "a chunk makes a message of up to " + std::to_string(message) +
+                               " bytes, the device takes " +
+                               std::to_string(device.message_bytes_max) +
                                ": build the artifact with smaller chunks"};
   }
   return std::nullopt;

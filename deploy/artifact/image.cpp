@@ -6,8 +6,6 @@
 namespace covey {
 namespace {
 
-std::string number(uint64_t value) { return std::to_string(value); }
-
 void append_section(Bytes& image, ByteView section) {
   image.insert(image.end(), section.begin(), section.end());
   image.resize(static_cast<size_t>(padded(image.size())), 0);
@@ -34,8 +32,9 @@ Result<Bytes> build_image(const ImageSections& sections) {
   const uint64_t total = padded(sections.model.size()) + padded(sections.preprocessing.size()) +
                          padded(sections.selftest.size());
   if (total > kImageBytesMax) {
-    return invalid("IMAGE_INVALID", "the image would have " + number(total) + " bytes, at most " +
-                                        number(kImageBytesMax) + " are allowed");
+    return invalid("IMAGE_INVALID", "the image would have " + std::to_string(total) +
+                                        " bytes, at most " + std::to_string(kImageBytesMax) +
+                                        " are allowed");
   }
   Bytes image;
   image.reserve(static_cast<size_t>(total));
@@ -49,8 +48,8 @@ Result<Bytes> build_chunk_table(ByteView image, uint32_t chunk_size_bytes) {
   if (chunk_size_bytes < kChunkBytesMin || chunk_size_bytes > kChunkBytesMax ||
       chunk_size_bytes % kSectionAlignment != 0) {
     return invalid("CHUNK_SIZE_INVALID", "a chunk has a multiple of 16 bytes, from " +
-                                             number(kChunkBytesMin) + " to " +
-                                             number(kChunkBytesMax));
+                                             std::to_string(kChunkBytesMin) + " to " +
+                                             std::to_string(kChunkBytesMax));
   }
   Bytes table;
   while (!image.empty()) {
@@ -60,8 +59,8 @@ Result<Bytes> build_chunk_table(ByteView image, uint32_t chunk_size_bytes) {
     image = image.subspan(chunk.size());
   }
   if (table.size() / sizeof(Digest16) > kChunksMax) {
-    return invalid("CHUNK_SIZE_INVALID",
-                   "the image has more than " + number(kChunksMax) + " chunks: use larger chunks");
+    return invalid("CHUNK_SIZE_INVALID", "the image has more than " + std::to_string(kChunksMax) +
+                                             " chunks: use larger chunks");
   }
   return table;
 }
@@ -84,14 +83,14 @@ ByteView chunk_of(const Manifest& manifest, ByteView image, uint32_t index) {
 
 Status verify_image(const Manifest& manifest, ByteView image) {
   if (image.size() < manifest.image_size_bytes) {
-    return invalid("TRUNCATED_IMAGE", "the image has " + number(image.size()) + " of " +
-                                          number(manifest.image_size_bytes) +
+    return invalid("TRUNCATED_IMAGE", "the image has " + std::to_string(image.size()) + " of " +
+                                          std::to_string(manifest.image_size_bytes) +
                                           " bytes: send all of it");
   }
   if (image.size() > manifest.image_size_bytes) {
-    return invalid("OVERSIZED_IMAGE", "the image has " + number(image.size()) +
+    return invalid("OVERSIZED_IMAGE", "the image has " + std::to_string(image.size()) +
                                           " bytes, but the manifest says " +
-                                          number(manifest.image_size_bytes));
+                                          std::to_string(manifest.image_size_bytes));
   }
   const uint64_t preprocessing = padded(manifest.model_size_bytes);
   const uint64_t selftest = preprocessing + padded(manifest.preprocessing_size_bytes);
@@ -123,16 +122,17 @@ Status verify_chunk_table(const Manifest& manifest, ByteView table) {
   return invalid(
       "CHUNK_TABLE_DIGEST",
       "the chunk table is not the one that was signed: was the image cut into chunks of " +
-          number(manifest.chunk_size_bytes) + " bytes?");
+          std::to_string(manifest.chunk_size_bytes) + " bytes?");
 }
 
 Status verify_chunk(const Manifest& manifest, ByteView table, uint32_t index, ByteView chunk) {
   const size_t offset = static_cast<size_t>(index) * sizeof(Digest16);
   if (index >= manifest.chunk_count() || offset + sizeof(Digest16) > table.size()) {
-    return invalid("CHUNK_DIGEST", "there is no chunk " + number(index));
+    return invalid("CHUNK_DIGEST", "there is no chunk " + std::to_string(index));
   }
   if (!std::ranges::equal(truncate16(sha256(chunk)), table.subspan(offset, sizeof(Digest16)))) {
-    return invalid("CHUNK_DIGEST", "chunk " + number(index) + " is not the one that was signed");
+    return invalid("CHUNK_DIGEST",
+                   "chunk " + std::to_string(index) + " is not the one that was signed");
   }
   return {};
 }

@@ -16,8 +16,6 @@ Error wrong(std::string_view field, const std::string& problem) {
   return kReader.error(field, problem);
 }
 
-std::string number(uint64_t value) { return std::to_string(value); }
-
 Status validate_sizes(const Manifest& m) {
   if (m.model_size_bytes == 0) return wrong("model_size_bytes", "is missing: an image has a model");
   if (m.selftest_size_bytes == 0) {
@@ -27,22 +25,24 @@ Status validate_sizes(const Manifest& m) {
   const uint64_t image = padded(m.model_size_bytes) + padded(m.preprocessing_size_bytes) +
                          padded(m.selftest_size_bytes);
   if (m.image_size_bytes != image) {
-    return wrong("image_size_bytes", "is " + number(m.image_size_bytes) +
-                                         ", but the sections padded to 16 have " + number(image));
+    return wrong("image_size_bytes", "is " + std::to_string(m.image_size_bytes) +
+                                         ", but the sections padded to 16 have " +
+                                         std::to_string(image));
   }
   if (m.image_size_bytes > kImageBytesMax) {
-    return wrong("image_size_bytes", "is " + number(m.image_size_bytes) + ", at most " +
-                                         number(kImageBytesMax) + " are allowed");
+    return wrong("image_size_bytes", "is " + std::to_string(m.image_size_bytes) + ", at most " +
+                                         std::to_string(kImageBytesMax) + " are allowed");
   }
   if (m.chunk_size_bytes < kChunkBytesMin || m.chunk_size_bytes > kChunkBytesMax ||
       m.chunk_size_bytes % kSectionAlignment != 0) {
-    return wrong("chunk_size_bytes", "is " + number(m.chunk_size_bytes) +
-                                         "; expected a multiple of 16 from " +
-                                         number(kChunkBytesMin) + " to " + number(kChunkBytesMax));
+    return wrong("chunk_size_bytes",
+                 "is " + std::to_string(m.chunk_size_bytes) + "; expected a multiple of 16 from " +
+                     std::to_string(kChunkBytesMin) + " to " + std::to_string(kChunkBytesMax));
   }
   if (m.chunk_count() > kChunksMax) {
-    return wrong("chunk_size_bytes", "makes " + number(m.chunk_count()) + " chunks, at most " +
-                                         number(kChunksMax) + " are allowed: use larger chunks");
+    return wrong("chunk_size_bytes", "makes " + std::to_string(m.chunk_count()) +
+                                         " chunks, at most " + std::to_string(kChunksMax) +
+                                         " are allowed: use larger chunks");
   }
   return {};
 }
@@ -84,7 +84,8 @@ Status read_class(const wire::Field& field, Manifest& m) {
   std::string_view text;
   if (Status read = kReader.text(field, "device_classes", 31, text); !read) return read;
   if (m.device_classes.size() >= kManifestClassesMax) {
-    return wrong("device_classes", "has more than " + number(kManifestClassesMax) + " entries");
+    return wrong("device_classes",
+                 "has more than " + std::to_string(kManifestClassesMax) + " entries");
   }
   Result<DeviceClass> device_class = DeviceClass::parse(text);
   if (!device_class) return wrong("device_classes", device_class.error().message);
@@ -97,7 +98,7 @@ Status read_runtime(const wire::Field& field, Manifest& m) {
   if (Status read = kReader.u32(field, "runtime", value); !read) return read;
   if (value != static_cast<uint32_t>(Runtime::kTfliteInt8) &&
       value != static_cast<uint32_t>(Runtime::kNative)) {
-    return wrong("runtime", number(value) + " is not a runtime that is known here");
+    return wrong("runtime", std::to_string(value) + " is not a runtime that is known here");
   }
   m.runtime = static_cast<Runtime>(value);
   return {};
@@ -174,13 +175,14 @@ uint32_t Manifest::chunk_count() const {
 
 Status validate(const Manifest& m) {
   if (m.format != Manifest::kFormat) {
-    return wrong("format", "is " + number(m.format) + "; this version reads format 1");
+    return wrong("format", "is " + std::to_string(m.format) + "; this version reads format 1");
   }
   if (m.model.empty()) return wrong("model", "is missing");
   if (to_string(m.version).size() > kVersionBytesMax) return wrong("version", "is too long");
   if (m.device_classes.empty()) return wrong("device_classes", "is missing");
   if (m.device_classes.size() > kManifestClassesMax) {
-    return wrong("device_classes", "has more than " + number(kManifestClassesMax) + " entries");
+    return wrong("device_classes",
+                 "has more than " + std::to_string(kManifestClassesMax) + " entries");
   }
   for (auto it = m.device_classes.begin(); it != m.device_classes.end(); ++it) {
     if (std::find(m.device_classes.begin(), it, *it) != it) {
@@ -223,8 +225,9 @@ Result<Bytes> encode(const Manifest& m) {
       .varint(22, m.preprocessing_id);
   Bytes bytes = writer.take();
   if (bytes.size() > kManifestBytesMax) {
-    return invalid(std::string(kReason), "manifest: has " + number(bytes.size()) +
-                                             " bytes, at most " + number(kManifestBytesMax) +
+    return invalid(std::string(kReason), "manifest: has " + std::to_string(bytes.size()) +
+                                             " bytes, at most " +
+                                             std::to_string(kManifestBytesMax) +
                                              " are allowed: name fewer device classes");
   }
   return bytes;
@@ -232,9 +235,9 @@ Result<Bytes> encode(const Manifest& m) {
 
 Result<Manifest> decode_manifest(ByteView bytes) {
   if (bytes.size() > kManifestBytesMax) {
-    return invalid(std::string(kReason), "manifest: has " + number(bytes.size()) +
-                                             " bytes, at most " + number(kManifestBytesMax) +
-                                             " are allowed");
+    return invalid(std::string(kReason), "manifest: has " + std::to_string(bytes.size()) +
+                                             " bytes, at most " +
+                                             std::to_string(kManifestBytesMax) + " are allowed");
   }
   const Result<std::vector<wire::Field>> fields = wire::split(bytes);
   if (!fields) return invalid(std::string(kReason), "manifest: " + fields.error().message);
@@ -246,7 +249,7 @@ Result<Manifest> decode_manifest(ByteView bytes) {
     if (field.number <= 22 && field.number != 8) {
       // Readers disagree on which of two wins; a signed document must not be ambiguous.
       if ((seen >> field.number & 1U) != 0) {
-        return wrong("field " + number(field.number), "is given twice");
+        return wrong("field " + std::to_string(field.number), "is given twice");
       }
       seen |= 1U << field.number;
     }

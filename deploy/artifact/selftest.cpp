@@ -5,9 +5,9 @@
 namespace covey {
 namespace {
 
-constexpr size_t kTensorBytesMax = 65'535;
+constexpr size_t kVectorBytesMax = 65'535;
 
-Error wrong(std::string message) {
+Error wrong_selftest(std::string message) {
   return invalid("SELFTEST_INVALID", "selftest: " + std::move(message));
 }
 
@@ -32,17 +32,17 @@ uint32_t Selftest::output_bytes() const {
 
 Result<Bytes> encode(const Selftest& selftest) {
   if (selftest.vectors.empty() || selftest.vectors.size() > kSelftestVectorsMax) {
-    return wrong("expected 1 to " + std::to_string(kSelftestVectorsMax) + " vectors");
+    return wrong_selftest("expected 1 to " + std::to_string(kSelftestVectorsMax) + " vectors");
   }
   const size_t input = selftest.input_bytes();
   const size_t output = selftest.output_bytes();
-  if (input == 0 || input > kTensorBytesMax || output == 0 || output > kTensorBytesMax) {
-    return wrong("an input or output has 1 to 65535 bytes");
+  if (input == 0 || input > kVectorBytesMax || output == 0 || output > kVectorBytesMax) {
+    return wrong_selftest("an input or output has 1 to 65535 bytes");
   }
   const size_t total = kSelftestHeaderBytes + selftest.vectors.size() * (input + output);
   if (total > kSelftestBytesMax) {
-    return wrong("has " + std::to_string(total) + " bytes, at most " +
-                 std::to_string(kSelftestBytesMax) + " are allowed: use fewer vectors");
+    return wrong_selftest("has " + std::to_string(total) + " bytes, at most " +
+                          std::to_string(kSelftestBytesMax) + " are allowed: use fewer vectors");
   }
   Bytes out;
   out.reserve(total);
@@ -53,7 +53,7 @@ Result<Bytes> encode(const Selftest& selftest) {
   out.push_back(0);
   for (const SelftestVector& vector : selftest.vectors) {
     if (vector.input.size() != input || vector.output.size() != output) {
-      return wrong("all vectors must have the same sizes");
+      return wrong_selftest("all vectors must have the same sizes");
     }
     out.insert(out.end(), vector.input.begin(), vector.input.end());
     out.insert(out.end(), vector.output.begin(), vector.output.end());
@@ -62,18 +62,19 @@ Result<Bytes> encode(const Selftest& selftest) {
 }
 
 Result<Selftest> decode_selftest(ByteView bytes) {
-  if (bytes.size() < kSelftestHeaderBytes) return wrong("is shorter than its header of 8 bytes");
-  if (bytes.size() > kSelftestBytesMax) return wrong("is larger than 256 KiB");
+  if (bytes.size() < kSelftestHeaderBytes)
+    return wrong_selftest("is shorter than its header of 8 bytes");
+  if (bytes.size() > kSelftestBytesMax) return wrong_selftest("is larger than 256 KiB");
   const size_t count = read_u16(bytes, 0);
   const size_t input = read_u16(bytes, 2);
   const size_t output = read_u16(bytes, 4);
   if (count == 0 || count > kSelftestVectorsMax || input == 0 || output == 0 || bytes[7] != 0) {
-    return wrong("the header is not one of a self-test with 1 to " +
-                 std::to_string(kSelftestVectorsMax) + " vectors");
+    return wrong_selftest("the header is not one of a self-test with 1 to " +
+                          std::to_string(kSelftestVectorsMax) + " vectors");
   }
   if (bytes.size() != kSelftestHeaderBytes + count * (input + output)) {
-    return wrong("has " + std::to_string(bytes.size()) + " bytes, but its header says " +
-                 std::to_string(kSelftestHeaderBytes + count * (input + output)));
+    return wrong_selftest("has " + std::to_string(bytes.size()) + " bytes, but its header says " +
+                          std::to_string(kSelftestHeaderBytes + count * (input + output)));
   }
   Selftest selftest;
   selftest.tolerance = bytes[6];

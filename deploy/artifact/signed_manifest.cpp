@@ -7,42 +7,42 @@
 namespace covey {
 namespace {
 
-constexpr std::string_view kReason = "MANIFEST_MALFORMED";
-const wire::Reader kReader("signed_manifest", kReason);
+constexpr std::string_view kSignedReason = "MANIFEST_MALFORMED";
+const wire::Reader kSignedReader("signed_manifest", kSignedReason);
 
-Error wrong(std::string_view field, std::string_view problem) {
-  return kReader.error(field, problem);
+Error wrong_signed(std::string_view field, std::string_view problem) {
+  return kSignedReader.error(field, problem);
 }
 
 Result<Signature> read_signature(ByteView bytes) {
   const Result<std::vector<wire::Field>> fields = wire::split(bytes);
-  if (!fields) return wrong("signatures", fields.error().message);
+  if (!fields) return wrong_signed("signatures", fields.error().message);
   Signature signature;
   uint32_t seen = 0;
   for (const wire::Field& field : *fields) {
     if (field.number > 3) continue;
-    if ((seen >> field.number & 1U) != 0) return wrong("signatures", "has a field twice");
+    if ((seen >> field.number & 1U) != 0) return wrong_signed("signatures", "has a field twice");
     seen |= 1U << field.number;
     ByteView value;
     Status read;
     if (field.number == 1) {
-      read = kReader.u32(field, "signatures.algorithm", signature.algorithm);
+      read = kSignedReader.u32(field, "signatures.algorithm", signature.algorithm);
     } else if (field.number == 2) {
-      read = kReader.bytes(field, "signatures.key_id", signature.key_id.size(), value);
+      read = kSignedReader.bytes(field, "signatures.key_id", signature.key_id.size(), value);
       if (read && value.size() != signature.key_id.size()) {
-        return wrong("signatures.key_id", "expected 8 bytes");
+        return wrong_signed("signatures.key_id", "expected 8 bytes");
       }
       std::copy(value.begin(), value.end(), signature.key_id.begin());
     } else {
-      read = kReader.bytes(field, "signatures.signature", signature.bytes.size(), value);
+      read = kSignedReader.bytes(field, "signatures.signature", signature.bytes.size(), value);
       if (read && value.size() != signature.bytes.size()) {
-        return wrong("signatures.signature", "expected 64 bytes");
+        return wrong_signed("signatures.signature", "expected 64 bytes");
       }
       std::copy(value.begin(), value.end(), signature.bytes.begin());
     }
     if (!read) return read.error();
   }
-  if (seen != 0b1110U) return wrong("signatures", "needs algorithm, key_id and signature");
+  if (seen != 0b1110U) return wrong_signed("signatures", "needs algorithm, key_id and signature");
   return signature;
 }
 
@@ -50,10 +50,12 @@ Result<Signature> read_signature(ByteView bytes) {
 
 Result<Bytes> encode(const SignedManifest& manifest) {
   if (manifest.manifest.empty() || manifest.manifest.size() > kManifestBytesMax) {
-    return wrong("manifest", "expected 1 to " + std::to_string(kManifestBytesMax) + " bytes");
+    return wrong_signed("manifest",
+                        "expected 1 to " + std::to_string(kManifestBytesMax) + " bytes");
   }
   if (manifest.signatures.size() > kSignaturesMax) {
-    return wrong("signatures", "has more than " + std::to_string(kSignaturesMax) + " entries");
+    return wrong_signed("signatures",
+                        "has more than " + std::to_string(kSignaturesMax) + " entries");
   }
   wire::Writer writer;
   writer.bytes(1, manifest.manifest);
@@ -67,32 +69,35 @@ Result<Bytes> encode(const SignedManifest& manifest) {
 
 Result<SignedManifest> decode_signed_manifest(ByteView bytes) {
   if (bytes.size() > kSignedManifestBytesMax) {
-    return invalid(std::string(kReason),
+    return invalid(std::string(kSignedReason),
                    "signed_manifest: has " + std::to_string(bytes.size()) + " bytes, at most " +
                        std::to_string(kSignedManifestBytesMax) + " are allowed");
   }
   const Result<std::vector<wire::Field>> fields = wire::split(bytes);
-  if (!fields) return invalid(std::string(kReason), "signed_manifest: " + fields.error().message);
+  if (!fields)
+    return invalid(std::string(kSignedReason), "signed_manifest: " + fields.error().message);
   SignedManifest result;
   for (const wire::Field& field : *fields) {
     ByteView value;
     if (field.number == 1) {
-      if (!result.manifest.empty()) return wrong("manifest", "is given twice");
-      if (Status read = kReader.bytes(field, "manifest", kManifestBytesMax, value); !read) {
+      if (!result.manifest.empty()) return wrong_signed("manifest", "is given twice");
+      if (Status read = kSignedReader.bytes(field, "manifest", kManifestBytesMax, value); !read) {
         return read.error();
       }
       result.manifest.assign(value.begin(), value.end());
     } else if (field.number == 2) {
-      if (Status read = kReader.bytes(field, "signatures", 256, value); !read) return read.error();
+      if (Status read = kSignedReader.bytes(field, "signatures", 256, value); !read)
+        return read.error();
       if (result.signatures.size() >= kSignaturesMax) {
-        return wrong("signatures", "has more than " + std::to_string(kSignaturesMax) + " entries");
+        return wrong_signed("signatures",
+                            "has more than " + std::to_string(kSignaturesMax) + " entries");
       }
       Result<Signature> signature = read_signature(value);
       if (!signature) return signature.error();
       result.signatures.push_back(*signature);
     }
   }
-  if (result.manifest.empty()) return wrong("manifest", "is missing");
+  if (result.manifest.empty()) return wrong_signed("manifest", "is missing");
   return result;
 }
 

@@ -9,8 +9,8 @@
 namespace covey {
 namespace {
 
-constexpr std::string_view kReason = "TABLES_INVALID";
-const wire::Reader kReader("tables", kReason);
+constexpr std::string_view kTablesReason = "TABLES_INVALID";
+const wire::Reader kTablesReader("tables", kTablesReason);
 
 std::string at(size_t feature, std::string_view field) {
   return "features[" + std::to_string(feature) + "]." + std::string(field);
@@ -22,22 +22,22 @@ bool is_printable(std::string_view text) {
 
 Result<FeatureTable> read_feature(ByteView bytes, size_t index) {
   const Result<std::vector<wire::Field>> fields = wire::split(bytes);
-  if (!fields) return kReader.error(at(index, ""), fields.error().message);
+  if (!fields) return kTablesReader.error(at(index, ""), fields.error().message);
   FeatureTable feature;
   for (const wire::Field& field : *fields) {
     Status read;
     if (field.number == 1) {
       std::string_view name;
-      read = kReader.text(field, at(index, "name"), kFeatureNameBytesMax, name);
+      read = kTablesReader.text(field, at(index, "name"), kFeatureNameBytesMax, name);
       feature.name = name;
     } else if (field.number == 2) {
       std::vector<uint32_t> edges;
-      read = kReader.packed(field, at(index, "edges"), kEdgesMax, edges);
+      read = kTablesReader.packed(field, at(index, "edges"), kEdgesMax, edges);
       for (const uint32_t edge : edges) feature.edges.push_back(wire::unzigzag(edge));
     } else if (field.number == 3) {
-      read = kReader.sint32(field, at(index, "training_min"), feature.training_min);
+      read = kTablesReader.sint32(field, at(index, "training_min"), feature.training_min);
     } else if (field.number == 4) {
-      read = kReader.sint32(field, at(index, "training_max"), feature.training_max);
+      read = kTablesReader.sint32(field, at(index, "training_max"), feature.training_max);
     }
     if (!read) return read.error();
   }
@@ -47,17 +47,17 @@ Result<FeatureTable> read_feature(ByteView bytes, size_t index) {
 Result<JointNode> read_node(ByteView bytes, size_t index) {
   const std::string path = "joint[" + std::to_string(index) + "]";
   const Result<std::vector<wire::Field>> fields = wire::split(bytes);
-  if (!fields) return kReader.error(path, fields.error().message);
+  if (!fields) return kTablesReader.error(path, fields.error().message);
   JointNode node;
   for (const wire::Field& field : *fields) {
     Status read;
     uint32_t above = 0;
     if (field.number == 1) {
-      read = kReader.u32(field, path + ".feature", node.feature);
+      read = kTablesReader.u32(field, path + ".feature", node.feature);
     } else if (field.number == 2) {
-      read = kReader.sint32(field, path + ".threshold", node.threshold);
+      read = kTablesReader.sint32(field, path + ".threshold", node.threshold);
     } else if (field.number == 3) {
-      read = kReader.u32(field, path + ".above", above);
+      read = kTablesReader.u32(field, path + ".above", above);
       node.above = above != 0;
     }
     if (!read) return read.error();
@@ -69,50 +69,55 @@ Result<JointNode> read_node(ByteView bytes, size_t index) {
 
 Status validate(const TelemetryTables& tables) {
   if (tables.features.size() > kFeaturesMax) {
-    return kReader.error("features", "has more than " + std::to_string(kFeaturesMax) + " entries");
+    return kTablesReader.error("features",
+                               "has more than " + std::to_string(kFeaturesMax) + " entries");
   }
   if (tables.classes > kClassesMax) {
-    return kReader.error("classes", "at most " + std::to_string(kClassesMax) + " are counted");
+    return kTablesReader.error("classes",
+                               "at most " + std::to_string(kClassesMax) + " are counted");
   }
   for (size_t i = 0; i < tables.features.size(); ++i) {
     const FeatureTable& feature = tables.features[i];
     if (feature.name.empty() || feature.name.size() > kFeatureNameBytesMax ||
         !is_printable(feature.name)) {
-      return kReader.error(at(i, "name"), "expected 1 to 32 printable characters without spaces");
+      return kTablesReader.error(at(i, "name"),
+                                 "expected 1 to 32 printable characters without spaces");
     }
     for (size_t j = 0; j < i; ++j) {
       if (tables.features[j].name == feature.name) {
-        return kReader.error(at(i, "name"), "'" + feature.name + "' is used twice");
+        return kTablesReader.error(at(i, "name"), "'" + feature.name + "' is used twice");
       }
     }
     if (feature.edges.size() > kEdgesMax) {
-      return kReader.error(at(i, "edges"),
-                           "has more than " + std::to_string(kEdgesMax) + " entries");
+      return kTablesReader.error(at(i, "edges"),
+                                 "has more than " + std::to_string(kEdgesMax) + " entries");
     }
     if (std::adjacent_find(feature.edges.begin(), feature.edges.end(), std::greater_equal<>()) !=
         feature.edges.end()) {
-      return kReader.error(at(i, "edges"), "must be strictly ascending");
+      return kTablesReader.error(at(i, "edges"), "must be strictly ascending");
     }
     if (feature.training_min > feature.training_max) {
-      return kReader.error(at(i, "training_min"), "is above training_max");
+      return kTablesReader.error(at(i, "training_min"), "is above training_max");
     }
   }
   if (tables.joint.size() > kJointNodesMax) {
-    return kReader.error("joint", "has more than " + std::to_string(kJointNodesMax) + " nodes");
+    return kTablesReader.error("joint",
+                               "has more than " + std::to_string(kJointNodesMax) + " nodes");
   }
   for (size_t i = 0; i < tables.joint.size(); ++i) {
     if (tables.joint[i].feature >= tables.features.size()) {
-      return kReader.error(
+      return kTablesReader.error(
           "joint[" + std::to_string(i) + "].feature",
           "there are only " + std::to_string(tables.features.size()) + " features");
     }
   }
   if (!tables.sample_probability.empty() && tables.sample_probability.size() != kConfidenceBins) {
-    return kReader.error("sample_probability", "expected one entry for each of 16 confidence bins");
+    return kTablesReader.error("sample_probability",
+                               "expected one entry for each of 16 confidence bins");
   }
   for (const uint32_t probability : tables.sample_probability) {
     if (probability > kProbabilityOne) {
-      return kReader.error("sample_probability", "an entry is above 65536, which is always");
+      return kTablesReader.error("sample_probability", "an entry is above 65536, which is always");
     }
   }
   return {};
@@ -143,50 +148,53 @@ Result<Bytes> encode(const TelemetryTables& tables) {
   }
   Bytes bytes = writer.take();
   if (bytes.size() > kTablesBytesMax) {
-    return invalid(std::string(kReason), "tables: have " + std::to_string(bytes.size()) +
-                                             " bytes, at most " + std::to_string(kTablesBytesMax) +
-                                             " are allowed: use fewer features or bins");
+    return invalid(std::string(kTablesReason), "tables: have " + std::to_string(bytes.size()) +
+                                                   " bytes, at most " +
+                                                   std::to_string(kTablesBytesMax) +
+                                                   " are allowed: use fewer features or bins");
   }
   return bytes;
 }
 
 Result<TelemetryTables> decode_tables(ByteView bytes) {
   if (bytes.size() > kTablesBytesMax) {
-    return invalid(std::string(kReason), "tables: have " + std::to_string(bytes.size()) +
-                                             " bytes, at most " + std::to_string(kTablesBytesMax) +
-                                             " are allowed");
+    return invalid(std::string(kTablesReason),
+                   "tables: have " + std::to_string(bytes.size()) + " bytes, at most " +
+                       std::to_string(kTablesBytesMax) + " are allowed");
   }
   const Result<std::vector<wire::Field>> fields = wire::split(bytes);
-  if (!fields) return invalid(std::string(kReason), "tables: " + fields.error().message);
+  if (!fields) return invalid(std::string(kTablesReason), "tables: " + fields.error().message);
   TelemetryTables tables;
   for (const wire::Field& field : *fields) {
     if (field.number == 1) {
       ByteView value;
-      if (Status read = kReader.bytes(field, "features", kTablesBytesMax, value); !read) {
+      if (Status read = kTablesReader.bytes(field, "features", kTablesBytesMax, value); !read) {
         return read.error();
       }
       if (tables.features.size() >= kFeaturesMax) {
-        return kReader.error("features",
-                             "has more than " + std::to_string(kFeaturesMax) + " entries");
+        return kTablesReader.error("features",
+                                   "has more than " + std::to_string(kFeaturesMax) + " entries");
       }
       Result<FeatureTable> feature = read_feature(value, tables.features.size());
       if (!feature) return feature.error();
       tables.features.push_back(*std::move(feature));
     } else if (field.number == 2) {
-      if (Status read = kReader.u32(field, "classes", tables.classes); !read) return read.error();
+      if (Status read = kTablesReader.u32(field, "classes", tables.classes); !read)
+        return read.error();
     } else if (field.number == 3) {
-      if (Status read = kReader.packed(field, "sample_probability", kConfidenceBins,
-                                       tables.sample_probability);
+      if (Status read = kTablesReader.packed(field, "sample_probability", kConfidenceBins,
+                                             tables.sample_probability);
           !read) {
         return read.error();
       }
     } else if (field.number == 4) {
       ByteView value;
-      if (Status read = kReader.bytes(field, "joint", kTablesBytesMax, value); !read) {
+      if (Status read = kTablesReader.bytes(field, "joint", kTablesBytesMax, value); !read) {
         return read.error();
       }
       if (tables.joint.size() >= kJointNodesMax) {
-        return kReader.error("joint", "has more than " + std::to_string(kJointNodesMax) + " nodes");
+        return kTablesReader.error("joint",
+                                   "has more than " + std::to_string(kJointNodesMax) + " nodes");
       }
       const Result<JointNode> node = read_node(value, tables.joint.size());
       if (!node) return node.error();

@@ -9,7 +9,7 @@
 namespace covey {
 namespace {
 
-constexpr std::array<std::pair<DeploymentState, std::string_view>, 14> kStates{{
+constexpr std::array<std::pair<DeploymentState, std::string_view>, 14> kDeploymentStates{{
     {DeploymentState::kQueued, "QUEUED"},
     {DeploymentState::kOffered, "OFFERED"},
     {DeploymentState::kDownloading, "DOWNLOADING"},
@@ -151,14 +151,14 @@ class Stepper {
 }  // namespace
 
 std::string_view to_string(DeploymentState state) {
-  for (const auto& [value, text] : kStates) {
+  for (const auto& [value, text] : kDeploymentStates) {
     if (value == state) return text;
   }
   return "UNKNOWN";
 }
 
 std::optional<DeploymentState> parse_deployment_state(std::string_view text) {
-  for (const auto& [value, name] : kStates) {
+  for (const auto& [value, name] : kDeploymentStates) {
     if (name == text) return value;
   }
   return std::nullopt;

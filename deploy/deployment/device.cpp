@@ -7,7 +7,7 @@
 
 namespace covey {
 namespace {
-constexpr std::array<std::pair<DeviceState, std::string_view>, 3> kStates{{
+constexpr std::array<std::pair<DeviceState, std::string_view>, 3> kDeviceStates{{
     {DeviceState::kPending, "PENDING"},
     {DeviceState::kAccepted, "ACCEPTED"},
     {DeviceState::kRejected, "REJECTED"},
@@ -15,14 +15,14 @@ constexpr std::array<std::pair<DeviceState, std::string_view>, 3> kStates{{
 }  // namespace
 
 std::string_view to_string(DeviceState state) {
-  for (const auto& [value, text] : kStates) {
+  for (const auto& [value, text] : kDeviceStates) {
     if (value == state) return text;
   }
   return "UNKNOWN";
 }
 
 std::optional<DeviceState> parse_device_state(std::string_view text) {
-  for (const auto& [value, name] : kStates) {
+  for (const auto& [value, name] : kDeviceStates) {
     if (name == text) return value;
   }
   return std::nullopt;

@@ -79,7 +79,8 @@ void add_trusted_key(const CallPtr<v1::AddTrustedKeyRequest, v1::AddTrustedKeyRe
 void list_trusted_keys(
     const CallPtr<v1::ListTrustedKeysRequest, v1::ListTrustedKeysResponse>& call) {
   answer(call, [](const engine::Engine& engine, auto& c) -> Status {
-    for (const auto& [id, key] : engine.state().catalogue.trusted_keys) fill(*c.response.add_keys(), key);
+    for (const auto& [id, key] : engine.state().catalogue.trusted_keys)
+      fill(*c.response.add_keys(), key);
     return {};
   });
 }

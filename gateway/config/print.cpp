@@ -9,7 +9,7 @@
 namespace covey::config {
 namespace {
 
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
   const auto plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '/' || c == '_' || c == '-' || c == ':' || c == '%';
@@ -72,8 +72,8 @@ std::string print_config(const ConfigOutcome& outcome) {
       }
       continue;
     }
-    text += fmt::format("{}{}: {}  # {}\n", indent, parts.back(), quoted(key.write(outcome.config)),
-                        origin(key.path));
+    text += fmt::format("{}{}: {}  # {}\n", indent, parts.back(),
+                        in_quotes(key.write(outcome.config)), origin(key.path));
   }
   return text;
 }

@@ -124,7 +124,8 @@ int run(const Settings& settings) {
     clocked.pass(2 * config.window);
   }
   size_t closed = 0;
-  for (const auto& [key, window] : clocked.engine().state().telemetry.windows) closed += window.closed;
+  for (const auto& [key, window] : clocked.engine().state().telemetry.windows)
+    closed += window.closed;
   nlohmann::json figures = clocked.figures();
   figures["devices"] = settings.devices;
   figures["windows_closed"] = closed;

@@ -60,7 +60,7 @@ void limit_step(Turn& turn, const Deployment& deployment) {
   }
 }
 
-struct Apply {
+struct ApplyToDeployment {
   Turn& turn;
   const Deployment& deployment;
   void operator()(const deployment::GoalChanged&) const {
@@ -128,7 +128,8 @@ void advance(Turn& turn, uint64_t number, const deployment::Event& event) {
   }
   turn.rollout_rows.deployments.insert(number);
   if (stored.rollout) turn.rollout_rows.rollouts.insert(*stored.rollout);
-  for (const deployment::Effect& effect : step.effects) std::visit(Apply{turn, stored}, effect);
+  for (const deployment::Effect& effect : step.effects)
+    std::visit(ApplyToDeployment{turn, stored}, effect);
   if (stored.state != before && stored.reason == kFetchTimeout) {
     // Its radio, or the broker lacks what is retained there: lost on our way to it.
     const auto release = turn.state.catalogue.releases.find(stored.release);

@@ -10,7 +10,7 @@
 namespace covey::engine {
 namespace {
 
-struct Apply {
+struct ApplyToRollout {
   Turn& turn;
   RolloutName name;
 
@@ -62,7 +62,8 @@ Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
   const bool ended_before = has_ended(stored.state);
   stored = std::move(step->state);
   if (has_ended(stored.state) != ended_before) index_open(turn.state, stored);
-  for (const rollout::Effect& effect : step->effects) std::visit(Apply{turn, name}, effect);
+  for (const rollout::Effect& effect : step->effects)
+    std::visit(ApplyToRollout{turn, name}, effect);
   if (!step->effects.empty()) turn.urgent();
   return {};
 }

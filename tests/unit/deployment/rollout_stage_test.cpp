@@ -6,7 +6,7 @@
 namespace covey {
 namespace {
 
-constexpr Now kNow{.mono = 1s, .wall = 1'700'000'000'000ms};
+constexpr Now kStageNow{.mono = 1s, .wall = 1'700'000'000'000ms};
 
 Rollout draft() {
   Rollout r;
@@ -25,7 +25,7 @@ class Course {
   explicit Course(Rollout rollout) : rollout_(std::move(rollout)) {}
 
   std::string apply(const rollout::Event& event) {
-    Result<rollout::Step> step = rollout::step(rollout_, event, kNow);
+    Result<rollout::Step> step = rollout::step(rollout_, event, kStageNow);
     if (!step) return step.error().reason;
     rollout_ = step->state;
     effects_ = step->effects;

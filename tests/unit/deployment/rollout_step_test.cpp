@@ -6,7 +6,7 @@
 namespace covey {
 namespace {
 
-constexpr Now kNow{.mono = 1s, .wall = 1'700'000'000'000ms};
+constexpr Now kStepNow{.mono = 1s, .wall = 1'700'000'000'000ms};
 
 Rollout in_state(RolloutState state, StageState stage, OnFail on_fail = OnFail::kRollback) {
   Rollout r;
@@ -36,7 +36,7 @@ rollout::Event tick(Verdict verdict, uint32_t waiting = 0, uint32_t in_flight = 
                         .explanation = "because"}};
 }
 
-struct Row {
+struct RolloutRow {
   std::string name;
   rollout::Event event;
   // What RUNNING (in ANALYZING), AWAITING_APPROVAL (stage PENDING), PAUSED (stage INCONCLUSIVE),
@@ -44,7 +44,7 @@ struct Row {
   std::string running, awaiting, paused, rolling_back, ended;
 };
 
-std::vector<Row> rows() {
+std::vector<RolloutRow> rollout_rows() {
   return {
       {"start", rollout::Start{}, "!ROLLOUT_NOT_RUNNING", "!ROLLOUT_NOT_RUNNING",
        "!ROLLOUT_NOT_RUNNING", "!ROLLOUT_NOT_RUNNING", "!ROLLOUT_NOT_RUNNING"},
@@ -73,11 +73,11 @@ std::vector<Row> rows() {
 }
 
 TEST(RolloutMatrix, EveryStateMeetsEveryEvent) {
-  const auto check = [](const Row& row, RolloutState from, StageState stage,
+  const auto check = [](const RolloutRow& row, RolloutState from, StageState stage,
                         const std::string& expected) {
     SCOPED_TRACE(std::string(to_string(from)) + " x " + row.name);
     const Rollout before = in_state(from, stage);
-    const Result<rollout::Step> step = rollout::step(before, row.event, kNow);
+    const Result<rollout::Step> step = rollout::step(before, row.event, kStepNow);
     if (expected.starts_with("!")) {
       ASSERT_FALSE(step.ok());
       EXPECT_EQ(step.error().reason, expected.substr(1));
@@ -94,10 +94,10 @@ TEST(RolloutMatrix, EveryStateMeetsEveryEvent) {
       EXPECT_FALSE(step->state.reason.empty());
     }
     if (has_ended(step->state.state) && !has_ended(from)) {
-      EXPECT_EQ(step->state.end_wall, kNow.wall);
+      EXPECT_EQ(step->state.end_wall, kStepNow.wall);
     }
   };
-  for (const Row& row : rows()) {
+  for (const RolloutRow& row : rollout_rows()) {
     check(row, RolloutState::kRunning, StageState::kAnalyzing, row.running);
     check(row, RolloutState::kAwaitingApproval, StageState::kPending, row.awaiting);
     check(row, RolloutState::kPaused, StageState::kInconclusive, row.paused);
@@ -119,7 +119,7 @@ TEST(RolloutMatrix, OnlyAPassInAnalysisPassesAStage) {
         for (const uint32_t in_flight : {0U, 1U}) {
           SCOPED_TRACE(std::string(to_string(from)) + " x " + std::string(to_string(verdict)));
           const Rollout before = in_state(RolloutState::kRunning, from);
-          const auto step = rollout::step(before, tick(verdict, waiting, in_flight), kNow);
+          const auto step = rollout::step(before, tick(verdict, waiting, in_flight), kStepNow);
           ASSERT_TRUE(step.ok());
           const bool passed = step->state.stages[0].state == StageState::kPassed;
           EXPECT_EQ(passed, from == StageState::kAnalyzing && verdict == Verdict::kPass);

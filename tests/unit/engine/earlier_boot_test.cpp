@@ -12,7 +12,7 @@ namespace covey::test {
 namespace {
 
 using engine::Drop;
-const ModelName kBearing("bearing");
+const ModelName kRestarted("bearing");
 
 class EarlierBoot : public testing::Test {
  protected:
@@ -26,7 +26,7 @@ class EarlierBoot : public testing::Test {
     };
   }
   uint64_t boot() { return site.device("d").boot_id; }
-  uint64_t counted() const { return engine::count_inferences(site.state(), kBearing).inferences; }
+  uint64_t counted() const { return engine::count_inferences(site.state(), kRestarted).inferences; }
   void reboot() {
     site.reboot("d");
     site.hello("d");
@@ -132,7 +132,7 @@ TEST_F(EarlierBoot, TooOldIsAcknowledged) {
   expect_acknowledged(first);
   EXPECT_EQ(counted(), before);
   EXPECT_EQ(site.drops(Drop::kReportDuplicate), 1U);
-  EXPECT_EQ(engine::count_inferences(site.state(), kBearing).duplicates, 0U) << "not told apart";
+  EXPECT_EQ(engine::count_inferences(site.state(), kRestarted).duplicates, 0U) << "not told apart";
 }
 
 TEST_F(EarlierBoot, ImplausibleIsDroppedWithoutAWord) {

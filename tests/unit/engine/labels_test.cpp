@@ -8,7 +8,7 @@
 namespace covey::test {
 namespace {
 
-const ModelName kBearing("bearing");
+const ModelName kLabelled("bearing");
 
 class Labels : public testing::Test {
  protected:
@@ -20,10 +20,10 @@ class Labels : public testing::Test {
   }
   Result<engine::CommandReply> label(const std::string& id, uint64_t inference, uint32_t truth) {
     return site.command(engine::SubmitLabels{
-        kBearing, {{DeviceId(id), site.device(id).boot_id, inference, truth}}});
+        kLabelled, {{DeviceId(id), site.device(id).boot_id, inference, truth}}});
   }
   engine::AccuracyRow accuracy() const {
-    const auto rows = engine::count_accuracy(site.state(), kBearing, "");
+    const auto rows = engine::count_accuracy(site.state(), kLabelled, "");
     return rows.ok() && !rows->empty() ? rows->front() : engine::AccuracyRow{};
   }
   Site site;
@@ -77,16 +77,16 @@ TEST_F(Labels, AreAllOrNothing) {
   make(1);
   site.report("d0", site.window("d0", 10, -1, 2));
   const uint64_t boot = site.device("d0").boot_id;
-  const auto reply = site.command(
-      engine::SubmitLabels{kBearing, {{DeviceId("d0"), boot, 1, 0}, {DeviceId("d0"), boot, 2, 7}}});
+  const auto reply = site.command(engine::SubmitLabels{
+      kLabelled, {{DeviceId("d0"), boot, 1, 0}, {DeviceId("d0"), boot, 2, 7}}});
   EXPECT_EQ(reply.error().reason, "BAD_CLASS");
   EXPECT_NE(reply.error().message.find("labels[1].class"), std::string::npos);
   EXPECT_EQ(accuracy().labelled, 0U);
-  EXPECT_EQ(site.command(engine::SubmitLabels{kBearing, {{DeviceId("zz"), 1, 1, 0}}}).error().code,
+  EXPECT_EQ(site.command(engine::SubmitLabels{kLabelled, {{DeviceId("zz"), 1, 1, 0}}}).error().code,
             Code::kNotFound);
   EXPECT_EQ(site.command(engine::SubmitLabels{ModelName("other"), {}}).error().code,
             Code::kNotFound);
-  engine::SubmitLabels many{kBearing, {}};
+  engine::SubmitLabels many{kLabelled, {}};
   many.labels.resize(engine::kLabelsPerRequestMax + 1);
   EXPECT_EQ(site.command(many).error().reason, "TOO_MANY_LABELS");
 }
@@ -136,7 +136,7 @@ class AccuracyGateTest : public Labels {
       const std::string id = "d" + std::to_string(i);
       site.hello(id);
       site.report(id, site.window(id, n, -1, n));
-      engine::SubmitLabels labels{kBearing, {}};
+      engine::SubmitLabels labels{kLabelled, {}};
       const uint64_t first = site.device(id).inferences - n + 1;
       for (uint32_t k = 0; k < n; ++k) {
         labels.labels.push_back({DeviceId(id), site.device(id).boot_id, first + k,

@@ -33,7 +33,7 @@ bool alerted(const Site& site) {
                      [](const auto& entry) { return entry.second.newest.has_value(); });
 }
 
-const std::vector<std::string> kFleet{"d0", "d1", "d2", "d3"};
+const std::vector<std::string> kFour{"d0", "d1", "d2", "d3"};
 
 // A fleet of four on 1.0.0 that soaks 1.1.0 under a silence gate.
 PlanDocument soaking_plan() {
@@ -47,7 +47,7 @@ void start(Site& site, const PlanDocument& plan) {
   site.push({1, 0, 0});
   site.push({1, 1, 0});
   site.join_many("d", 4);
-  for (const std::string& id : kFleet) site.run(id, {1, 0, 0});
+  for (const std::string& id : kFour) site.run(id, {1, 0, 0});
   ASSERT_TRUE(site.roll_out(plan).ok());
   site.pass(1s);
 }
@@ -56,18 +56,18 @@ TEST(ObservedTime, AWeekendWithoutPowerRollsNothingBack) {
   Site site;
   start(site, soaking_plan());
   site.obey_all();
-  report_for(site, 60s, kFleet);
+  report_for(site, 60s, kFour);
   ASSERT_EQ(site.rollout_text("r"), "RUNNING all=SOAKING");
   site.power_off(60h);
   // Devices come back one after the other; their first windows are closed half a minute later.
   site.pass(15s);
-  for (const std::string& id : kFleet) {
+  for (const std::string& id : kFour) {
     site.reboot(id);
     site.hello(id);
   }
   site.pass(25s);
   EXPECT_EQ(site.rollout_text("r"), "RUNNING all=SOAKING");
-  report_for(site, 10min, kFleet);
+  report_for(site, 10min, kFour);
   EXPECT_EQ(site.rollout_text("r"), "SUCCEEDED all=PASSED");
   EXPECT_FALSE(alerted(site));
 }
@@ -91,15 +91,15 @@ TEST(ObservedTime, WhoWasNotHeardSinceTheStartIsNoProof) {
   plan.stages[0].soak = "1m";
   start(site, plan);
   site.obey_all();
-  report_for(site, 50s, kFleet);
+  report_for(site, 50s, kFour);
   site.restart();
   // The soak ends while nobody has been heard: the gate must not pass on nothing.
   site.pass(15s);
   EXPECT_EQ(site.rollout_text("r"), "RUNNING all=ANALYZING");
   const auto& gates = site.state().rollouts.gates.at({RolloutName("r"), 0}).results;
   EXPECT_EQ(gates.at(1).reason, "NOT_HEARD_YET");
-  for (const std::string& id : kFleet) site.hello(id);
-  report_for(site, 10s, kFleet);
+  for (const std::string& id : kFour) site.hello(id);
+  report_for(site, 10s, kFour);
   EXPECT_EQ(site.rollout_text("r"), "SUCCEEDED all=PASSED");
 }
 
@@ -109,12 +109,12 @@ TEST(ObservedTime, AnAttemptDoesNotExpireBeforeItsDeviceCouldSpeak) {
   plan.attempt.deadline = "60s";
   plan.attempt.retries = 0;
   start(site, plan);
-  for (const std::string& id : kFleet) site.say(id, "PROBATION_OK");
+  for (const std::string& id : kFour) site.say(id, "PROBATION_OK");
   site.pass(55s, 1s);
   site.power_off(60h);
   site.pass(15s);
   // The proof was made while the gateway was away.
-  for (const std::string& id : kFleet) {
+  for (const std::string& id : kFour) {
     site.hello(id);
     site.obey(id);
     EXPECT_EQ(site.newest(id).state, DeploymentState::kConfirmed);
@@ -128,7 +128,7 @@ TEST(ObservedTime, TheGraceEnds) {
   plan.attempt.deadline = "60s";
   plan.attempt.retries = 0;
   start(site, plan);
-  for (const std::string& id : kFleet) site.say(id, "PROBATION_OK");
+  for (const std::string& id : kFour) site.say(id, "PROBATION_OK");
   site.pass(55s, 1s);
   site.disconnect_broker();
   site.pass(24h, 1min);
@@ -143,12 +143,12 @@ TEST(WallClock, AStepOfYearsIsCountedAndDeletesNothing) {
   Site site;
   start(site, soaking_plan());
   site.obey_all();
-  report_for(site, 2min, kFleet);
+  report_for(site, 2min, kFour);
   const size_t stored = site.store().reports().size();
   ASSERT_GT(stored, 0U);
   for (const Millis step : {Millis{24h * 3650}, Millis{-24h * 7300}, Millis{24h * 3650}}) {
     site.step_wall(step);
-    report_for(site, 2min, kFleet);
+    report_for(site, 2min, kFour);
   }
   EXPECT_EQ(site.state().counters.wall_jumps, 3U);
   EXPECT_EQ(site.rollout_text("r"), "RUNNING all=SOAKING");
@@ -167,11 +167,11 @@ TEST(WallClock, AStepOfYearsIsCountedAndDeletesNothing) {
 TEST(WallClock, WindowsGoOnAfterAStep) {
   Site site;
   start(site, soaking_plan());
-  report_for(site, 2min, kFleet);
+  report_for(site, 2min, kFour);
   const uint64_t late = site.state().counters.windows_late;
   for (const Millis step : {Millis{24h * 3650}, Millis{-24h * 7300}}) {
     site.step_wall(step);
-    report_for(site, 2min, kFleet);
+    report_for(site, 2min, kFour);
     EXPECT_EQ(site.state().counters.windows_late, late);
     for (const auto& [key, window] : site.state().telemetry.windows) {
       EXPECT_LE(key.second * Millis{60s}, site.now().wall) << "a window of a time taken back";

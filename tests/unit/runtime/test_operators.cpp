@@ -205,28 +205,29 @@ const TensorSpec kProbability4 = activation({1, 4}, 1.0F / 256, -128);
 
 // Outputs are p * 256 - 128, rounded, at most 127.
 TEST(SoftmaxOperator, ByHand) {
-  using V = std::vector<int8_t>;
+  using Quantized = std::vector<int8_t>;
   const Options one = Softmax{1.0F};
-  EXPECT_EQ((V{0, 0}), run_unary(kBuiltinSoftmax, activation({1, 2}, 0.1F), kProbability2, {9, 9},
-                                 one));  // 1/2
-  EXPECT_EQ((V{-64, -64, -64, -64}),
+  EXPECT_EQ((Quantized{0, 0}),
+            run_unary(kBuiltinSoftmax, activation({1, 2}, 0.1F), kProbability2, {9, 9},
+                      one));  // 1/2
+  EXPECT_EQ((Quantized{-64, -64, -64, -64}),
             run_unary(kBuiltinSoftmax, activation({1, 4}, 0.1F), kProbability4, {-7, -7, -7, -7},
                       one));  // 1/4
-  EXPECT_EQ((V{-43, -43, -43}), run_unary(kBuiltinSoftmax, activation({1, 3}, 0.1F), kProbability3,
-                                          {0, 0, 0}, one));  // 85.33
+  EXPECT_EQ((Quantized{-43, -43, -43}), run_unary(kBuiltinSoftmax, activation({1, 3}, 0.1F),
+                                                  kProbability3, {0, 0, 0}, one));  // 85.33
   // Scale ln 2: one step is a factor of two. 170.67 and 85.33.
-  EXPECT_EQ((V{43, -43}), run_unary(kBuiltinSoftmax, activation({1, 2}, 0.693147181F),
-                                    kProbability2, {1, 0}, one));
+  EXPECT_EQ((Quantized{43, -43}), run_unary(kBuiltinSoftmax, activation({1, 2}, 0.693147181F),
+                                            kProbability2, {1, 0}, one));
   // beta 2 with half the scale is the same.
-  EXPECT_EQ((V{43, -43}), run_unary(kBuiltinSoftmax, activation({1, 2}, 0.3465735905F),
-                                    kProbability2, {1, 0}, Softmax{2.0F}));
+  EXPECT_EQ((Quantized{43, -43}), run_unary(kBuiltinSoftmax, activation({1, 2}, 0.3465735905F),
+                                            kProbability2, {1, 0}, Softmax{2.0F}));
   // 1, 1/2, 1/4 of 1.75: 146.29, 73.14, 36.57.
-  EXPECT_EQ((V{18, -55, -91}), run_unary(kBuiltinSoftmax, activation({1, 3}, 0.693147181F),
-                                         kProbability3, {2, 1, 0}, one));
-  EXPECT_EQ((V{127, -128}),
+  EXPECT_EQ((Quantized{18, -55, -91}), run_unary(kBuiltinSoftmax, activation({1, 3}, 0.693147181F),
+                                                 kProbability3, {2, 1, 0}, one));
+  EXPECT_EQ((Quantized{127, -128}),
             run_unary(kBuiltinSoftmax, activation({1, 2}, 1.0F), kProbability2, {127, -128}, one));
-  EXPECT_EQ((V{127}), run_unary(kBuiltinSoftmax, activation({1, 1}, 1.0F),
-                                activation({1, 1}, 1.0F / 256, -128), {3}, one));
+  EXPECT_EQ((Quantized{127}), run_unary(kBuiltinSoftmax, activation({1, 1}, 1.0F),
+                                        activation({1, 1}, 1.0F / 256, -128), {3}, one));
 }
 
 TEST(SoftmaxOperator, WithinOneStepOfTheTruth) {
