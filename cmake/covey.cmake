@@ -12,6 +12,8 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 set(COVEY_SANITIZE "" CACHE STRING "Sanitizers, comma separated, e.g. address,undefined or thread")
+option(COVEY_UNITY "Compile C++ sources of a target together, several in one unit" ON)
+set(COVEY_BATCH 16 CACHE STRING "How many files a unit includes at most")
 option(COVEY_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 option(COVEY_ADAPTERS "Build what needs gRPC, MQTT and HTTP: coveyd, covey, covey-sim" ON)
 
@@ -29,6 +31,11 @@ add_library(covey_warnings INTERFACE)
 # Designated initializers leave out what keeps its default: that is what they are for.
 target_compile_options(covey_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror
                        $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
+# It takes every file but the unit itself for a header, where an anonymous namespace would be wrong.
+if(COVEY_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(covey_warnings INTERFACE
+                         $<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
+endif()
 
 if(COVEY_SANITIZE)
   add_compile_options(-fsanitize=${COVEY_SANITIZE} -fno-omit-frame-pointer
@@ -40,12 +47,66 @@ if(COVEY_FUZZ)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+# covey_unit(OUT NAME TOP FILES...): one source that includes FILES, written as seen from TOP. Without
+# COVEY_UNITY, or for a single file, OUT is FILES. The text is the same in every worktree, so that
+# ccache finds it (CMake's own UNITY_BUILD writes absolute paths).
+function(covey_unit out name top)
+  list(LENGTH ARGN count)
+  if(NOT COVEY_UNITY OR count LESS 2)
+    set(${out} ${ARGN} PARENT_SCOPE)
+    return()
+  endif()
+  set(text "// Generated: see covey_unit in cmake/covey.cmake.\n")
+  set(made)
+  foreach(file ${ARGN})
+    cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+    cmake_path(RELATIVE_PATH file BASE_DIRECTORY ${top} OUTPUT_VARIABLE seen)
+    string(APPEND text "#include \"${seen}\"\n")
+    if(file MATCHES "^${CMAKE_BINARY_DIR}")
+      list(APPEND made ${file})
+    endif()
+  endforeach()
+  set(unit ${CMAKE_CURRENT_BINARY_DIR}/units/${name}.cpp)
+  file(CONFIGURE OUTPUT ${unit} CONTENT "${text}" @ONLY)
+  if(made)
+    set_source_files_properties(${unit} PROPERTIES OBJECT_DEPENDS "${made}")
+  endif()
+  set(${out} ${unit} PARENT_SCOPE)
+endfunction()
+
+# covey_units(OUT NAME SOURCES...): the sources of target NAME with its C++ files replaced by units of
+# up to COVEY_BATCH of them. What several files include is then read once: most of what a compiler
+# does here is reading headers. Names in anonymous namespaces have to differ within a unit.
+function(covey_units out name)
+  set(files ${ARGN})
+  list(FILTER files INCLUDE REGEX "\\.cpp$")
+  list(FILTER files EXCLUDE REGEX "^${CMAKE_BINARY_DIR}") # generated ones stay apart
+  set(result ${ARGN})
+  list(REMOVE_ITEM result ${files})
+  list(LENGTH files count)
+  # Units of equal size: the last isn't a single file.
+  math(EXPR number "(${count} + ${COVEY_BATCH} - 1) / ${COVEY_BATCH}")
+  set(begin 0)
+  set(index 0)
+  while(begin LESS count)
+    math(EXPR index "${index} + 1")
+    math(EXPR end "${count} * ${index} / ${number}")
+    math(EXPR size "${end} - ${begin}")
+    list(SUBLIST files ${begin} ${size} batch)
+    covey_unit(unit ${name}_${index} ${PROJECT_SOURCE_DIR} ${batch})
+    list(APPEND result ${unit})
+    set(begin ${end})
+  endwhile()
+  set(${out} ${result} PARENT_SCOPE)
+endfunction()
+
 # covey_library(NAME SOURCES a.cpp ... [DEPS lib ...] [PRIVATE_DEPS lib ...])
 # A static library whose headers are included as "folder/file.hpp" from the top of the tree.
 function(covey_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   if(ARG_SOURCES)
-    add_library(${name} STATIC ${ARG_SOURCES})
+    covey_units(units ${name} ${ARG_SOURCES})
+    add_library(${name} STATIC ${units})
     target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE covey_warnings ${ARG_PRIVATE_DEPS})
   else()
@@ -55,17 +116,28 @@ function(covey_library name)
   endif()
 endfunction()
 
+# covey_program(NAME SOURCES a.cpp ... DEPS lib ...): an executable in bin/ that knows its version.
+function(covey_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  covey_units(units ${name} ${ARG_SOURCES})
+  add_executable(${name} ${units})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(${name} PRIVATE COVEY_VERSION="${PROJECT_VERSION}")
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} covey_warnings)
+endfunction()
+
 # covey_test(NAME LABEL unit|scenario|sim|integration|e2e|long SOURCES ... DEPS ... [TIMEOUT s])
 # One GoogleTest executable, one ctest entry; the label decides when `dev` runs it (long: only in
 # ./dev test --all). COVEY_SOURCE_DIR is the top of the tree; COVEY_BINARY_DIR the build directory,
 # with coveyd, covey and covey-sim in its bin/.
 function(covey_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  covey_units(units ${name} ${ARG_SOURCES})
   find_package(GTest REQUIRED)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  add_executable(${name} ${ARG_SOURCES})
+  add_executable(${name} ${units})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} covey_warnings GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE COVEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
