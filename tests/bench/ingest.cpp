@@ -21,7 +21,7 @@
 #include "gateway/adapters/mqtt/client.hpp"
 #include "gateway/adapters/mqtt/topics.hpp"
 #include "gateway/coveyd/device_link.hpp"
-#include "gateway/engine/turn/turn.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 #include "storage/sqlite/sqlite_store.hpp"
 #include "tests/unit/engine/site.hpp"
 

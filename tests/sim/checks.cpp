@@ -182,7 +182,7 @@ void World::check_reload() {
   if (memory.alerts != stored->alerts) fail("memory and store differ: alerts");
   engine::State derived;
   for (const Rollout& rollout : stored->rollouts) engine::index_open(derived, rollout);
-  if (derived.open_rollouts != gateway_->engine().state().rollouts.open_rollouts) {
+  if (derived.rollouts.open_rollouts != gateway_->engine().state().rollouts.open_rollouts) {
     fail("memory and store differ: devices of rollouts that have not ended");
   }
 }

@@ -235,7 +235,7 @@ class EarlierBootTime : public EarlierBoot {
   }
   int64_t index_of_sample(const engine::ReportMessage& report) const {
     return site.state()
-        .inferences.at(DeviceId("d"))
+        .telemetry.inferences.at(DeviceId("d"))
         .samples.at({report.boot_id, report.samples.at(0).inference})
         .window;
   }
