@@ -1,4 +1,6 @@
-// Linked with a deliberately broken agent (COVEY_BROKEN_NAME): the checkers must find it.
+// Linked with one deliberately broken agent after the other, into sim_broken_NAME_test each: the
+// checkers must find it.
+#include <errno.h>
 #include <gtest/gtest.h>
 
 #include "tests/sim/world.hpp"
@@ -12,12 +14,12 @@ TEST(BrokenAgent, IsFound) {
     const WorldResult result = World({.seed = seed}).run();
     if (result.violation) {
       RecordProperty("seed", static_cast<int>(seed));
-      std::printf("%s: found with seed %llu: %s\n", COVEY_BROKEN_NAME,
+      std::printf("%s: found with seed %llu: %s\n", program_invocation_short_name,
                   static_cast<unsigned long long>(seed), result.violation->c_str());
       return;
     }
   }
-  FAIL() << kSeeds << " seeds did not find the agent broken by " << COVEY_BROKEN_NAME;
+  FAIL() << kSeeds << " seeds did not find the agent broken by " << program_invocation_short_name;
 }
 
 }  // namespace
