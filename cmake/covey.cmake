@@ -47,25 +47,35 @@ if(COVEY_FUZZ)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# covey_unit(OUT NAME TOP FILES...): one source that includes FILES, written as seen from TOP. Without
-# COVEY_UNITY, or for a single file, OUT is FILES. The text is the same in every worktree, so that
-# ccache finds it (CMake's own UNITY_BUILD writes absolute paths).
+# covey_unit(OUT NAME TOP FILES... [LOCAL_NAMES ...]): one source that includes FILES, written as
+# seen from TOP. Without COVEY_UNITY, or for a single file, OUT is FILES. The text is the same in
+# every worktree, so that ccache finds it (CMake's own UNITY_BUILD writes absolute paths).
+# LOCAL_NAMES are static in each of the files and get a number.
 function(covey_unit out name top)
-  list(LENGTH ARGN count)
+  cmake_parse_arguments(ARG "" "" "LOCAL_NAMES" ${ARGN})
+  set(files ${ARG_UNPARSED_ARGUMENTS})
+  list(LENGTH files count)
   if(NOT COVEY_UNITY OR count LESS 2)
-    set(${out} ${ARGN} PARENT_SCOPE)
+    set(${out} ${files} PARENT_SCOPE)
     return()
   endif()
   set(text "// Generated: see covey_unit in cmake/covey.cmake.\n")
+  string(APPEND text "// NOLINTBEGIN(bugprone-suspicious-include)\n")
   set(made)
-  foreach(file ${ARGN})
+  set(number 0)
+  foreach(file ${files})
     cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
     cmake_path(RELATIVE_PATH file BASE_DIRECTORY ${top} OUTPUT_VARIABLE seen)
+    math(EXPR number "${number} + 1")
+    foreach(local ${ARG_LOCAL_NAMES})
+      string(APPEND text "#undef ${local}\n#define ${local} ${local}_${number}\n")
+    endforeach()
     string(APPEND text "#include \"${seen}\"\n")
     if(file MATCHES "^${CMAKE_BINARY_DIR}")
       list(APPEND made ${file})
     endif()
   endforeach()
+  string(APPEND text "// NOLINTEND(bugprone-suspicious-include)\n")
   set(unit ${CMAKE_CURRENT_BINARY_DIR}/units/${name}.cpp)
   file(CONFIGURE OUTPUT ${unit} CONTENT "${text}" @ONLY)
   if(made)
@@ -74,9 +84,9 @@ function(covey_unit out name top)
   set(${out} ${unit} PARENT_SCOPE)
 endfunction()
 
-# covey_units(OUT NAME SOURCES...): the sources of target NAME with its C++ files replaced by units of
-# up to COVEY_BATCH of them. What several files include is then read once: most of what a compiler
-# does here is reading headers. Names in anonymous namespaces have to differ within a unit.
+# covey_units(OUT NAME SOURCES...): the sources of target NAME with its C++ files replaced by units
+# of up to COVEY_BATCH of them. What several files include is then read once: most of what a
+# compiler does here is reading headers. Names in anonymous namespaces have to differ in a unit.
 function(covey_units out name)
   set(files ${ARGN})
   list(FILTER files INCLUDE REGEX "\\.cpp$")
