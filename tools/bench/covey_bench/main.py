@@ -19,10 +19,11 @@ from .machine import about_machine, about_source
 from .report import print_table
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-PROGRAMS = ("coveyd", "covey", "covey-sim", "covey_bench", "covey_bench_floor", "covey_bench_model")
+PROGRAMS = ("coveyd", "covey", "covey-sim", "covey_bench_load", "covey_bench_bare",
+            "covey_bench_floor", "covey_bench_model")
 PARTS = {"agent": agent.measure, "ingest": ingest.measure, "memory": memory.measure,
          "rollout": rollout.measure}
-SCHEMA = 1
+SCHEMA = 2
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -35,6 +36,8 @@ class Settings:
     devices: int
     seconds: int
     senders: int
+    features: int
+    quick: bool
     paced: bool
     report_interval_s: int
     look_s: float  # between two looks at what is waited for: a look costs, on the same cores
@@ -84,7 +87,11 @@ def parse(arguments):
     parser.add_argument("--devices", type=number(1, 5000), metavar="N",
                         help="of the rollout and of the memory's slope (default 1000)")
     parser.add_argument("--seconds", type=number(1, 600), metavar="N",
-                        help="of each of ingestion's two measurements (default 10)")
+                        help="of each of ingestion's four measurements (default 10)")
+    parser.add_argument("--senders", type=number(1, 5000), metavar="N",
+                        help="devices of ingestion (default 2000)")
+    parser.add_argument("--features", type=number(1, 8), default=8, metavar="N",
+                        help="in a report (default 8)")
     parser.add_argument("--paced", action="store_true",
                         help="the rollout with coveyd's default bandwidth and offer rate")
     parser.add_argument("--no-build", action="store_true", help="use the programs that are there")
@@ -92,6 +99,7 @@ def parse(arguments):
                         metavar="DIR", help="where they are (default build/release/bin)")
     given = parser.parse_args(arguments)
     given.devices = given.devices or (20 if given.quick else 1000)
+    given.senders = given.senders or (20 if given.quick else 2000)
     given.seconds = given.seconds or (1 if given.quick else 10)
     return given
 
@@ -116,8 +124,8 @@ def main(arguments):
         return EXIT_USAGE
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
-    settings = Settings(ROOT, binaries, given.devices, given.seconds, 20 if given.quick else 200,
-                        given.paced, 2 if given.quick else 10, 0.2 if given.quick else 1.0)
+    settings = Settings(ROOT, binaries, given.devices, given.seconds, given.senders,
+                        given.features, given.quick, given.paced, 2 if given.quick else 10, 0.2 if given.quick else 1.0)
     console = Console()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="covey-bench-"))
     try:

@@ -11,13 +11,8 @@ def rows_of(observed):
             yield "agent", f"{name}: text, data, bss", " / ".join(
                 f"{sizes[key]:,} B" for key in ("text_bytes", "data_bytes", "bss_bytes"))
     if "ingest" in observed:
-        i = observed["ingest"]
-        yield "ingest", "reports/s to the durable commit", f"{i['durable_per_second']:,.0f}"
-        yield "ingest", "acknowledgement p50, p99", (f"{i['acknowledgement_p50_ms']:.1f} ms, "
-                                                     f"{i['acknowledgement_p99_ms']:.1f} ms")
-        yield "ingest", "reports/s into a bare subscriber", (
-            f"{i['bare_subscriber_per_second']:,.0f}")
-        yield "ingest", "durable / bare", f"{i['ratio_to_bare']:.2f}"
+        for name in ("steady", "flood"):
+            yield from ingest_rows(name, observed["ingest"][name])
     if "memory" in observed:
         m = observed["memory"]
         yield "memory", "coveyd per connected device", f"{m['coveyd_bytes_per_device']:,} B"
@@ -28,6 +23,22 @@ def rows_of(observed):
                 f"{point['mosquitto_pss_bytes'] / MEBI:.1f} MiB")
     if "rollout" in observed:
         yield from rollout_rows(observed["rollout"])
+
+
+def ingest_rows(name, both):
+    coveyd, bare = both["coveyd"], both["bare"]
+    part = f"ingest: {name}"
+    pace = f"{coveyd['rate_per_device']:g}/s each" if coveyd["rate_per_device"] else "all they can"
+    yield part, f"{coveyd['devices']:,} devices, {pace}: durable reports/s", (
+        f"{coveyd['durable_per_second']:,.0f}, bare loop {bare['durable_per_second']:,.0f}")
+    yield part, "coveyd / bare loop", (f"{both['rate_ratio']:.2f} of the rate, "
+                                       f"{both['processor_ratio']:.1f} times the processor time")
+    for process, figures in (("coveyd", coveyd), ("bare", bare)):
+        costs = figures["processor"]
+        yield part, f"processor time per report: {process}, mosquitto, generator", ", ".join(
+            f"{costs[each]['us_per_report']:.1f} us" for each in (process, "mosquitto", "generator"))
+    yield part, "acknowledgement p50, p99", (f"{coveyd['acknowledgement_p50_ms']:.0f} ms, "
+                                             f"{coveyd['acknowledgement_p99_ms']:.0f} ms")
 
 
 def rollout_rows(r):

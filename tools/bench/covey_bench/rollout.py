@@ -34,11 +34,11 @@ spec:
 FLEET_OPTIONS = ("--model", MODEL, "--inference-interval", "1s", "--probation-inferences", "1")
 
 
-def build_model(settings, folder):
-    """The .tflite and its statistics: the bearing example's, but with this model's own answers as
-    self-test vectors, computed by `covey model run`."""
+def build_model(settings, folder, width=WIDTH, features=INPUT_BYTES):
+    """The .tflite and its statistics: the bearing example's, or its first features, but with this
+    model's own answers as self-test vectors, computed by `covey model run`."""
     model = folder / "bench.tflite"
-    subprocess.run([settings.binaries / "covey_bench_model", str(WIDTH), model], check=True)
+    subprocess.run([settings.binaries / "covey_bench_model", str(width), model], check=True)
     inputs = random.Random(1).randbytes(SELFTESTS * INPUT_BYTES)
     (folder / "in.bin").write_bytes(inputs)
     subprocess.run([settings.binaries / "covey", "model", "run", model,
@@ -47,6 +47,7 @@ def build_model(settings, folder):
     outputs = (folder / "out.bin").read_bytes()
     examples = settings.root / "examples" / "bearing_vibration" / "models"
     statistics = json.loads((examples / "bearing-1.0.0.stats.json").read_text())
+    del statistics["features"][features:]
     statistics.update(model=MODEL, version="1.0.0", selftest=[
         {"input": int8(inputs, i, INPUT_BYTES), "output": int8(outputs, i, OUTPUT_BYTES)}
         for i in range(SELFTESTS)])

@@ -23,12 +23,19 @@ enroll: {{auto_accept: true}}
 # A quarter of it is the time over which a fleet says hello.
 telemetry: {{report_interval: {report_interval_s}s}}
 """
+# Nothing but where it listens: what a site has that says no more.
+DEFAULTS = """\
+site: {{name: bench}}
+grpc: {{listen: "127.0.0.1:0"}}
+http: {{listen: "127.0.0.1:0"}}
+mqtt: {{embedded: {{port: {mqtt_port}, enroll_port: {enroll_port}}}}}
+"""
 # Far above what two cores deliver, so that it is not a limit that is measured.
 UNPACED = "rollout: {bandwidth_bytes_per_s: 1073741824, offer_rate: 10000}\n"
 
 
 class Site(Gateway):
-    def __init__(self, settings, folder, paced):
+    def __init__(self, settings, folder, paced=False):
         folder.mkdir()
         self.settings = settings
         self.paced = paced
@@ -39,6 +46,11 @@ class Site(Gateway):
         text = CONFIG.format(mqtt_port=self.ports[0], enroll_port=self.ports[1],
                              report_interval_s=self.settings.report_interval_s)
         self.config_file.write_text(text + ("" if self.paced else UNPACED))
+
+    def configure_defaults(self):
+        """From the next start on."""
+        self.config_file.write_text(DEFAULTS.format(mqtt_port=self.ports[0],
+                                                    enroll_port=self.ports[1]))
 
     def metrics(self):
         """name, or name{labels} -> value"""
@@ -59,9 +71,10 @@ class Site(Gateway):
 
 
 class Fleet:
-    """`devices` devices that enrol at once and are accepted by the site on its own."""
+    """`devices` devices that enrol at once and are accepted by the site on its own. `state`: a
+    folder that they leave behind."""
 
-    def __init__(self, site, name, devices, options=()):
+    def __init__(self, site, name, devices, options=(), state=None):
         self.site = site
         self.name = name
         self.devices = devices
@@ -72,13 +85,17 @@ class Fleet:
             site.binaries / "covey-sim", "--broker", site.endpoints["mqtt"],
             "--enroll-broker", site.endpoints["enroll"],
             "--enroll-token-file", site.endpoints["enroll_token_file"],
-            "--memory", "--control", self.socket_path, "--classes", f"{CLASS}:{devices}",
-            "--id-prefix", f"{name}-", "--quiet",
+            *(("--state", state) if state else ("--memory",)), "--control", self.socket_path, *self.identity(), "--quiet",
             "--report-interval", f"{site.settings.report_interval_s}s", *options]
+
+    def identity(self):
+        """What makes covey_bench_load take the same fleet."""
+        return ["--classes", f"{CLASS}:{self.devices}", "--id-prefix", f"{self.name}-"]
 
     def start(self):
         self.child = Child("covey-sim", self.command, self.site.folder / f"{self.name}.log")
-        if not wait_until(self.socket_path.exists, 30, children=[self.child]):
+        # With a state, each device's stores are made durable first.
+        if not wait_until(self.socket_path.exists, 30 + self.devices / 10, children=[self.child]):
             raise DemoError(f"covey-sim opened no control socket; see {self.child.log_path}")
 
     def await_online(self, console, known_before=0):

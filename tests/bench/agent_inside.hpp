@@ -1,0 +1,8 @@
+// The agent's own functions for reports, seals and the wire: the only ones that speak as a device.
+#pragma once
+
+// C has functions with the name of a struct.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "device_agent/src/internal.h"
+#pragma GCC diagnostic pop
