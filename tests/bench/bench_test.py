@@ -16,7 +16,7 @@ BENCH = ROOT / "tools" / "bench" / "bench"
 PROGRAMS = ("coveyd", "covey", "covey-sim", "covey_bench_load", "covey_bench_bare",
             "covey_bench_floor", "covey_bench_model")
 SKIPPED = 77
-LIMIT_S = 200
+LIMIT_S = 400
 binaries = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
 quick_run = None  # the whole run: in the background, while the command line is looked at
 
@@ -171,7 +171,8 @@ class Quick(unittest.TestCase):
                     self.load_figures(figures, name)
             # Nothing was acknowledged that is in no count.
             self.assertEqual((coveyd["windows_lost"], coveyd["quarantined"]), (0, 0))
-            self.assertEqual(coveyd["report_bytes"], bare["report_bytes"])
+            # But for samples, which are drawn.
+            self.assertAlmostEqual(coveyd["report_bytes"] / bare["report_bytes"], 1, delta=0.1)
             self.assertAlmostEqual(both["rate_ratio"], coveyd["durable_per_second"]
                                    / bare["durable_per_second"])
             self.assertGreaterEqual(both["processor_ratio"], 0)
