@@ -74,7 +74,8 @@ ClockedEngine::ClockedEngine(const Snapshot& snapshot, const engine::EngineConfi
 
 size_t ClockedEngine::windows_closed() const {
   size_t closed = 0;
-  for (const auto& [key, window] : engine_.state().telemetry.windows) closed += window.closed ? 1 : 0;
+  for (const auto& [key, window] : engine_.state().telemetry.windows)
+    closed += window.closed ? 1 : 0;
   return closed;
 }
 
