@@ -58,6 +58,8 @@ inline constexpr size_t kSettingsOrderedPerTick = 50;
 
 // What one tick does at most, so that a turn stays under 5 ms (DESIGN.md section 2) whatever the
 // size of the fleet; the rest follows in the next ones.
+inline constexpr size_t kExpiriesPerTick = 1'000;        // sessions whose time may be over
+inline constexpr size_t kRetoldPerTick = 300;            // to a broker that may have forgotten
 inline constexpr size_t kArchivedPerTick = 500;          // deployments
 inline constexpr size_t kSessionsAskedPerTick = 1'000;   // has the window of this device come?
 inline constexpr size_t kDevicesCopiedPerTick = 500;     // for the statistics of a window

@@ -63,6 +63,7 @@ class Dispatch {
     state.rollouts.bandwidth_tokens =
         std::min(state.rollouts.bandwidth_tokens + earned,
                  static_cast<double>(turn_.config.bandwidth_bytes_per_s));
+    go_on_retelling(turn_);
     expire_sessions(turn_);
     repeat_goals(turn_);
     order_settings(turn_);
@@ -91,14 +92,13 @@ class Dispatch {
     State& state = turn_.state;
     state.clocks.broker_connected = true;
     state.clocks.connected_observed = state.site.observed;
-    grant_all_credentials(turn_);
-    publish_everything_retained(turn_);
+    begin_retelling(turn_);
   }
 
   void operator()(const BrokerDisconnected&) {
     turn_.state.clocks.broker_connected = false;
     // Nobody can be heard: what they are is not known any more.
-    for (auto& [id, session] : turn_.state.fleet.sessions) session.online = false;
+    lose_everybody(turn_);
   }
 
   void operator()(const FromDevice& event) {

@@ -93,7 +93,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   state.fleet.reconciling_since = state.site.observed;
   for (Device& device : snapshot.devices) {
     state.rollouts.reconcile_due.insert(device.id);
-    state.fleet.devices.emplace(device.id, std::move(device));
+    state.fleet.add(std::move(device));
   }
   for (TrustedKeyRecord& key : snapshot.trusted_keys) {
     Result<PublicKey> parsed = PublicKey::from_pem(key.pem);

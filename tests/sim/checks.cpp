@@ -180,10 +180,29 @@ void World::check_reload() {
   if (memory.streams != stored->streams) fail("memory and store differ: streams");
   if (memory.totals != stored->totals) fail("memory and store differ: totals");
   if (memory.alerts != stored->alerts) fail("memory and store differ: alerts");
+  check_fleet_counts();
   engine::State derived;
   for (const Rollout& rollout : stored->rollouts) engine::index_open(derived, rollout);
   if (derived.rollouts.open_rollouts != gateway_->engine().state().rollouts.open_rollouts) {
     fail("memory and store differ: devices of rollouts that have not ended");
+  }
+}
+
+void World::check_fleet_counts() {
+  const engine::FleetState& fleet = gateway_->engine().state().fleet;
+  size_t waiting = 0;
+  size_t enrolled = 0;
+  size_t said_hello = 0;
+  for (const auto& [id, device] : fleet.devices) {
+    const bool accepted = device.state == DeviceState::kAccepted;
+    if (!accepted) ++waiting;
+    if (!accepted || !device.enrolled) continue;
+    ++enrolled;
+    const engine::Session* session = fleet.session_of(id);
+    if (session != nullptr && session->said_hello) ++said_hello;
+  }
+  if (fleet.waiting != waiting || fleet.enrolled != enrolled || fleet.said_hello != said_hello) {
+    fail("counts of the fleet are not those of its devices");
   }
 }
 

@@ -61,6 +61,7 @@ class World {
   void check_counts();
   void check_reload();
   void check_history();
+  void check_fleet_counts();
   void check_effect(const engine::Effect& effect);
   void check_end();
 

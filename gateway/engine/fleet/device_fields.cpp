@@ -22,8 +22,8 @@ std::optional<std::string> DeviceFields::find(std::string_view field) const {
   if (field == "class") return device_.facts.device_class.str();
   if (field == "state") return std::string(to_string(device_.state));
   if (field == "online") {
-    const auto session = state_.fleet.sessions.find(device_.id);
-    return session != state_.fleet.sessions.end() && session->second.online ? "true" : "false";
+    const Session* session = state_.fleet.session_of(device_.id);
+    return session != nullptr && session->online ? "true" : "false";
   }
   if (field == "firmware") return device_.facts.firmware;
   if (field == "agent") return device_.facts.agent;

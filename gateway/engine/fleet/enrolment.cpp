@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/fleet/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
@@ -38,11 +39,18 @@ void add_models(Device& device, const std::vector<ModelName>& models) {
   }
 }
 
+void set_state(Turn& turn, Device& device, DeviceState state) {
+  FleetState& fleet = own_fleet(turn);
+  fleet.count_out(device);
+  device.state = state;
+  fleet.count_in(device);
+}
+
 void accept(Turn& turn, const std::vector<DeviceId>& ids) {
   // All credentials first: the broker takes them in one go, before anybody is told.
   for (const DeviceId& id : ids) {
     Device& device = turn.change(turn.state.fleet.devices.at(id));
-    device.state = DeviceState::kAccepted;
+    set_state(turn, device, DeviceState::kAccepted);
     turn.emit(SetCredential{id, broker_password(turn.state, device)});
   }
   for (const DeviceId& id : ids) {
@@ -61,11 +69,8 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
   if (message.device != event.device) return turn.drop(Drop::kDeviceIdMismatch);
   auto found = state.fleet.devices.find(event.device);
   if (found == state.fleet.devices.end()) {
-    const auto pending = std::count_if(
-        state.fleet.devices.begin(), state.fleet.devices.end(),
-        [](const auto& entry) { return entry.second.state != DeviceState::kAccepted; });
     if (state.fleet.devices.size() >= kDevicesMax ||
-        static_cast<size_t>(pending) >= turn.config.pending_max) {
+        state.fleet.waiting >= turn.config.pending_max) {
       return turn.drop(Drop::kEnrollLimit);
     }
     Device device;
@@ -75,13 +80,13 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     device.enroll_nonce = message.nonce;
     device.last_seen_wall = turn.now.wall;
     add_models(device, message.models);
-    found = state.fleet.devices.emplace(event.device, std::move(device)).first;
-    turn.change(found->second);
+    Device& added = own_fleet(turn).add(std::move(device));
+    turn.change(added);
     turn.urgent();
     turn.report(Report::Level::kInfo, "device_pending", event.device.str(),
-                "class " + found->second.facts.device_class.str());
+                "class " + added.facts.device_class.str());
     if (turn.config.auto_accept) return accept(turn, {event.device});
-    return answer(turn, found->second, message.nonce);
+    return answer(turn, added, message.nonce);
   }
   Device& device = found->second;
   const bool same = message.nonce == device.enroll_nonce;
@@ -129,7 +134,7 @@ Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command) {
   if (device.state == DeviceState::kAccepted) {
     return precondition("DEVICE_ACCEPTED", device.id.str() + " is accepted already");
   }
-  turn.change(device).state = DeviceState::kRejected;
+  set_state(turn, turn.change(device), DeviceState::kRejected);
   answer(turn, device, device.enroll_nonce);
   return CommandReply{.subject = device.id.str(), .changed = 1};
 }
@@ -142,8 +147,9 @@ Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command) 
   // New keys; the old ones stop working with this transaction.
   ++device.enroll_generation;
   device.enroll_nonce = 0;
+  set_state(turn, device, DeviceState::kPending);
   device.enrolled = false;
-  device.state = DeviceState::kPending;
+  own_fleet(turn).sessions[*turn.state.fleet.number_of(device.id)].said_hello = false;
   device.goal_counter_seen = 0;
   // The goal that stands was authenticated with the old key: what is said next is another one.
   for (auto& [name, model] : device.models) model.ordered.reset();
@@ -151,14 +157,6 @@ Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command) 
   forget_claim(turn, device.id, "the device has new keys since");
   turn.emit(SetCredential{device.id, ""});
   return CommandReply{.subject = device.id.str(), .changed = 1};
-}
-
-void grant_all_credentials(Turn& turn) {
-  for (const auto& [id, device] : turn.state.fleet.devices) {
-    if (device.state == DeviceState::kAccepted) {
-      turn.emit(SetCredential{id, broker_password(turn.state, device)});
-    }
-  }
 }
 
 }  // namespace covey::engine

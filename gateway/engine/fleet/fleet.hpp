@@ -15,7 +15,6 @@ void on_enroll(Turn& turn, const EnrollReceived& event);
 Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command);
 Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command);
 Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command);
-void grant_all_credentials(Turn& turn);
 
 // ---- credentials.cpp: derived from the site's secret, never stored
 
@@ -28,7 +27,10 @@ uint32_t shard_of(const DeviceId& device);
 void on_hello(Turn& turn, Device& device, const HelloMessage& hello);
 void on_status(Turn& turn, Device& device, const StatusMessage& status);
 void on_bye(Turn& turn, Device& device, const ByeMessage& bye);
+// Whoever was not heard for offline_after is gone. Every tick: those whose time has come.
 void expire_sessions(Turn& turn);
+// The broker is gone: nobody can be heard.
+void lose_everybody(Turn& turn);
 bool is_online(const State& state, const DeviceId& device);
 // Online, and it would take a goal.
 bool is_reachable(const State& state, const DeviceId& device);
@@ -52,6 +54,12 @@ void expire_claims(Turn& turn);
 // Over when every enrolled device has said hello, or those that did not have had their time.
 void end_reconciling(Turn& turn);
 
+// ---- retelling.cpp
+
+void begin_retelling(Turn& turn);
+// Every tick: the next few.
+void go_on_retelling(Turn& turn);
+
 // ---- goals.cpp
 
 // What should be said is not what the newest goal says.
@@ -65,11 +73,12 @@ void write_fleet(Turn& turn);
 void renew_goal(Turn& turn, Device& device);
 // The newest goal, as it is stored: one counter never has two contents.
 void publish_goal(Turn& turn, const Device& device);
-// Says goals again that online devices have not shown for too long. Every tick.
+// An entry for the time when the goal is said again; the earlier one counts.
+void repeat_later(FleetState& fleet, DeviceNumber number);
+// Says goals again that online devices have not shown for too long. Every tick: those that are due.
 void repeat_goals(Turn& turn);
 // Tells devices that are here the settings of the configuration. Every tick, a few.
 void order_settings(Turn& turn);
-void publish_everything_retained(Turn& turn);
 void publish_site(Turn& turn);
 void publish_release(Turn& turn, const ReleaseRecord& release);
 

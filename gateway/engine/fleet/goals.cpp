@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/fleet/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
@@ -48,28 +49,42 @@ bool goal_is_outdated(const State& state, const Device& device) {
 
 void refresh_goal(Turn& turn, const DeviceId& device) { turn.fleet_rows.goals.insert(device); }
 
+void repeat_later(FleetState& fleet, DeviceNumber number) {
+  Session& session = fleet.sessions[number];
+  const Millis at = session.goal_said + session.goal_repeat;
+  if (session.repeat_at != Millis{0} && session.repeat_at <= at) return;
+  session.repeat_at = at;
+  fleet.repeats.add(at, number);
+}
+
 void repeat_goals(Turn& turn) {
-  size_t repeated = 0;
-  for (auto& [id, session] : turn.state.fleet.sessions) {
-    if (!session.online || session.goal_said == Millis{0} ||
-        turn.now.mono - session.goal_said < session.goal_repeat) {
-      continue;
-    }
-    const auto found = turn.state.fleet.devices.find(id);
-    if (found == turn.state.fleet.devices.end() || found->second.state != DeviceState::kAccepted ||
-        !found->second.goal_dirty) {
+  FleetState& fleet = own_fleet(turn);
+  const auto look = [&](DeviceNumber number, Millis at) -> std::optional<Millis> {
+    Session& session = fleet.sessions[number];
+    if (session.repeat_at != at) return std::nullopt;  // another entry counts
+    session.repeat_at = Millis{0};
+    const Device& device = *fleet.by_number[number];
+    // Whoever is away is told when it is back.
+    if (!session.online || session.goal_said == Millis{0}) return std::nullopt;
+    if (device.state != DeviceState::kAccepted || !device.goal_dirty) {
       session.goal_said = Millis{0};
-      continue;
+      return std::nullopt;
+    }
+    if (const Millis due = session.goal_said + session.goal_repeat; turn.now.mono < due) {
+      session.repeat_at = due;
+      return due;
     }
     session.goal_repeat = std::min(2 * session.goal_repeat, kGoalRepeatMax);
     session.goal_said = turn.now.mono;
-    if (goal_is_outdated(turn.state, found->second)) {
-      refresh_goal(turn, id);
+    session.repeat_at = turn.now.mono + session.goal_repeat;
+    if (goal_is_outdated(turn.state, device)) {
+      refresh_goal(turn, device.id);
     } else {
-      publish_goal(turn, found->second);
+      publish_goal(turn, device);
     }
-    if (++repeated == kGoalRepeatsPerTick) return;
-  }
+    return session.repeat_at;
+  };
+  fleet.repeats.run(turn.now.mono, kGoalRepeatsPerTick, look);
 }
 
 void order_settings(Turn& turn) {
@@ -87,10 +102,8 @@ void order_settings(Turn& turn) {
 }
 
 void renew_goal(Turn& turn, Device& device) {
-  if (const auto found = turn.state.fleet.sessions.find(device.id);
-      found != turn.state.fleet.sessions.end()) {
-    found->second.goal_repeat = kGoalRepeatFirst;
-  }
+  FleetState& fleet = own_fleet(turn);
+  fleet.sessions[*fleet.number_of(device.id)].goal_repeat = kGoalRepeatFirst;
   ++device.goal_counter;
   device.goal_nonce = device.nonce;
   device.goal_dirty = true;
@@ -101,9 +114,11 @@ void renew_goal(Turn& turn, Device& device) {
 }
 
 void publish_goal(Turn& turn, const Device& device) {
-  if (const auto found = turn.state.fleet.sessions.find(device.id);
-      found != turn.state.fleet.sessions.end()) {
-    found->second.goal_said = turn.now.mono;
+  FleetState& fleet = own_fleet(turn);
+  const DeviceNumber number = *fleet.number_of(device.id);
+  if (Session& session = fleet.sessions[number]; session.heard) {
+    session.goal_said = turn.now.mono;
+    if (session.online) repeat_later(fleet, number);
   }
   GoalMessage goal{.site_epoch = turn.state.site.site_epoch,
                    .counter = device.goal_counter,
@@ -132,20 +147,6 @@ void publish_release(Turn& turn, const ReleaseRecord& release) {
     turn.emit(PublishBlob{artifact->manifest.chunk_table_digest, artifact, artifact->chunk_table});
     turn.emit(PublishBlob{artifact->manifest.tables_digest, artifact, artifact->tables_bytes});
   }
-}
-
-void publish_everything_retained(Turn& turn) {
-  const State& state = turn.state;
-  for (const auto& [id, release] : state.catalogue.releases) publish_release(turn, release);
-  for (const auto& [id, device] : state.fleet.devices) {
-    if (device.state != DeviceState::kAccepted || device.goal_counter == 0) continue;
-    if (goal_is_outdated(state, device)) {
-      refresh_goal(turn, id);
-    } else {
-      publish_goal(turn, device);
-    }
-  }
-  publish_site(turn);
 }
 
 void publish_site(Turn& turn) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/fleet/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
@@ -11,14 +12,23 @@ namespace {
 constexpr uint32_t kBootFlapsMax = 3;
 constexpr size_t kAckStreamsMax = 6;  // of one message: 256 bytes
 
+void come_online(Turn& turn, const Device& device, Session& session) {
+  FleetState& fleet = own_fleet(turn);
+  session.online = true;
+  const DeviceNumber number = *fleet.number_of(device.id);
+  if (session.expiry_at == Millis{0}) {
+    session.expiry_at = turn.now.mono + turn.config.offline_after + 1ms;
+    fleet.expiries.add(session.expiry_at, number);
+  }
+  if (session.goal_said != Millis{0}) repeat_later(fleet, number);
+  turn.state.rollouts.reconcile_due.insert(device.id);
+}
+
 void heard(Turn& turn, Device& device, uint64_t boot_id, uint64_t uptime_ms) {
   Session& session = turn.session(device.id);
   session.last_heard = turn.now.mono;
   session.last_heard_wall = turn.now.wall;
-  if (!session.online) {
-    session.online = true;
-    turn.state.rollouts.reconcile_due.insert(device.id);
-  }
+  if (!session.online) come_online(turn, device, session);
   const Millis offset = turn.now.wall - Millis{uptime_ms};
   const bool other_boot = session.offset && session.offset->boot_id != boot_id;
   if (other_boot) std::swap(session.offset, session.offset_before);
@@ -104,8 +114,11 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   }
   heard(turn, device, hello.boot_id, hello.uptime_ms);
   session.connection = hello.connection;
+  FleetState& fleet = own_fleet(turn);
+  fleet.count_out(device);
   session.said_hello = true;
   turn.change(device).enrolled = true;
+  fleet.count_in(device);
   const bool ahead = adopt_newer(turn, device, hello.site_epoch, hello.goal_counter);
 
   device.last_seen_wall = turn.now.wall;
@@ -163,16 +176,29 @@ void on_bye(Turn& turn, Device& device, const ByeMessage& bye) {
 }
 
 void expire_sessions(Turn& turn) {
-  for (auto& [id, session] : turn.state.fleet.sessions) {
-    if (session.online && turn.now.mono - session.last_heard > turn.config.offline_after) {
-      session.online = false;
-    }
-  }
+  FleetState& fleet = own_fleet(turn);
+  fleet.expiries.run(turn.now.mono, kExpiriesPerTick,
+                     [&](DeviceNumber number, Millis) -> std::optional<Millis> {
+                       Session& session = fleet.sessions[number];
+                       const Millis end = session.last_heard + turn.config.offline_after;
+                       session.expiry_at = Millis{0};
+                       if (!session.online) return std::nullopt;
+                       if (turn.now.mono > end) {
+                         session.online = false;
+                         return std::nullopt;
+                       }
+                       session.expiry_at = end + 1ms;
+                       return session.expiry_at;
+                     });
+}
+
+void lose_everybody(Turn& turn) {
+  for (Session& session : own_fleet(turn).sessions) session.online = false;
 }
 
 bool is_online(const State& state, const DeviceId& device) {
-  const auto found = state.fleet.sessions.find(device);
-  return found != state.fleet.sessions.end() && found->second.online;
+  const Session* session = state.fleet.session_of(device);
+  return session != nullptr && session->online;
 }
 
 bool is_reachable(const State& state, const DeviceId& device) {
@@ -180,9 +206,9 @@ bool is_reachable(const State& state, const DeviceId& device) {
 }
 
 Millis last_heard(const State& state, const Device& device) {
-  const auto found = state.fleet.sessions.find(device.id);
-  if (found == state.fleet.sessions.end()) return device.last_seen_wall;
-  return std::max(device.last_seen_wall, found->second.last_heard_wall);
+  const Session* session = state.fleet.session_of(device.id);
+  if (session == nullptr) return device.last_seen_wall;
+  return std::max(device.last_seen_wall, session->last_heard_wall);
 }
 
 void flush_acks(Turn& turn) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/fleet/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
@@ -16,13 +17,6 @@ constexpr size_t kWitnessesMin = 2;
 constexpr size_t kWitnessesMax = 10;
 constexpr size_t kDevicesPerWitness = 100;
 constexpr Millis kClaimLife = 1h;  // observed
-
-size_t enrolled_devices(const State& state) {
-  return static_cast<size_t>(
-      std::count_if(state.fleet.devices.begin(), state.fleet.devices.end(), [](const auto& entry) {
-        return entry.second.state == DeviceState::kAccepted && entry.second.enrolled;
-      }));
-}
 
 // A site of one device has no second opinion, and nobody else to harm.
 size_t witnesses_needed(size_t enrolled) {
@@ -61,7 +55,7 @@ void begin(Turn& turn, size_t witnesses) {
 // Enough devices say so: their epoch is the site's.
 void believe_if_enough(Turn& turn) {
   State& state = turn.state;
-  const size_t needed = witnesses_needed(enrolled_devices(state));
+  const size_t needed = witnesses_needed(state.fleet.enrolled);
   if (state.fleet.ahead.size() < needed) return;
   const uint32_t epoch = agreed_epoch(state, needed);
   const bool another_restore = epoch > state.site.site_epoch;
@@ -69,9 +63,14 @@ void believe_if_enough(Turn& turn) {
   state.site.site_epoch = epoch;
   if (another_restore) {
     // Another epoch makes every device say hello: what they said before was compared with less.
-    for (auto& [id, session] : state.fleet.sessions) {
-      const auto claim = state.fleet.ahead.find(id);
-      session.said_hello = claim != state.fleet.ahead.end() && claim->second.site_epoch == epoch;
+    FleetState& fleet = own_fleet(turn);
+    for (DeviceNumber number = 0; number < fleet.by_number.size(); ++number) {
+      const Device& device = *fleet.by_number[number];
+      const auto claim = fleet.ahead.find(device.id);
+      fleet.count_out(device);
+      fleet.sessions[number].said_hello =
+          claim != fleet.ahead.end() && claim->second.site_epoch == epoch;
+      fleet.count_in(device);
     }
     publish_site(turn);
   }
@@ -149,12 +148,7 @@ void adopt_reported(Turn& turn, Device& device) {
 void end_reconciling(Turn& turn) {
   State& state = turn.state;
   if (!state.site.reconciling) return;
-  size_t unheard = 0;
-  for (const auto& [id, device] : state.fleet.devices) {
-    if (device.state != DeviceState::kAccepted || !device.enrolled) continue;
-    const auto session = state.fleet.sessions.find(id);
-    if (session == state.fleet.sessions.end() || !session->second.said_hello) ++unheard;
-  }
+  const size_t unheard = state.fleet.enrolled - state.fleet.said_hello;
   // Sleepers must not hold it for months; they are adopted all the same when they wake up.
   const Millis since = std::max(state.fleet.reconciling_since, state.clocks.connected_observed);
   const Millis patience = turn.config.offline_after + grace(turn.config);

@@ -6,7 +6,10 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <unordered_map>
+#include <vector>
 
+#include "core/deadlines.hpp"
 #include "core/id.hpp"
 #include "core/time.hpp"
 #include "deploy/deployment/device.hpp"
@@ -20,8 +23,12 @@ struct BootOffset {
   Millis offset{0};
 };
 
+// Of a device while coveyd runs: dense, so that what goes with a device can stand in a vector.
+using DeviceNumber = uint32_t;
+
 // Soft state: expires, is not stored.
 struct Session {
+  bool heard = false;  // since coveyd started; nothing else here means anything before
   bool online = false;
   bool said_hello = false;  // since coveyd started, or since a restore was noticed
   uint32_t connection = 0;
@@ -34,6 +41,8 @@ struct Session {
   Millis last_ack{0};        // mono
   Millis goal_said{0};       // mono: when a goal left that it has not shown yet; 0: none
   Millis goal_repeat = kGoalRepeatFirst;  // after this long it is said again
+  Millis expiry_at{0};                    // mono: its entry in FleetState::expiries; 0: none
+  Millis repeat_at{0};                    // mono: its entry in FleetState::repeats; 0: none
   uint64_t boot_before = 0;
   uint32_t boot_flaps = 0;  // two boots alternating: somebody else uses the id
 };
@@ -50,15 +59,51 @@ struct FleetRows {
   std::set<DeviceId> goals;  // renewed, with a higher counter
 };
 
-struct FleetState {
+// What is retained at the broker is told again bit by bit when a session with it begins.
+struct Retelling {
+  bool going_on = false;
+  DeviceNumber credentials = 0;  // whose turn is next
+  std::optional<ReleaseId> releases_until;
+  bool releases_told = false;
+  DeviceNumber goals = 0;
+};
+
+class FleetState {
+ public:
+  FleetState() = default;
+  FleetState(FleetState&&) = default;
+  FleetState& operator=(FleetState&&) = default;
+  FleetState(const FleetState&) = delete;  // by_number points into devices
+  FleetState& operator=(const FleetState&) = delete;
+
   std::map<DeviceId, Device> devices;
 
   // Soft.
-  std::map<DeviceId, Session> sessions;
+  std::vector<Device*> by_number;
+  std::vector<Session> sessions;  // by number
   std::map<DeviceId, AheadClaim> ahead;
   std::set<DeviceId> settings_due;  // said hello while their goal says other settings
   std::set<DeviceId> ack_due;
+  Deadlines<DeviceNumber> expiries;  // mono: of who is online
+  Deadlines<DeviceNumber> repeats;   // mono: of goals that were said and not shown yet
+  Retelling retelling;
   Millis reconciling_since{0};  // observed time; the start where it was so already
+  // Recounted by tests/sim.
+  size_t waiting = 0;     // devices that are not accepted
+  size_t enrolled = 0;    // accepted, and said an authenticated hello once
+  size_t said_hello = 0;  // of those, since coveyd started or a restore was noticed
+
+  Device& add(Device device);
+  // Around each change of a device's state, `enrolled` or `said_hello`: what is counted above.
+  void count_out(const Device& device);
+  void count_in(const Device& device);
+  // nullopt: no such device
+  std::optional<DeviceNumber> number_of(const DeviceId& device) const;
+  // nullptr: not heard since coveyd started, or no such device
+  const Session* session_of(const DeviceId& device) const;
+
+ private:
+  std::unordered_map<DeviceId, DeviceNumber> numbers_;
 };
 
 }  // namespace covey::engine

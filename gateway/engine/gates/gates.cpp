@@ -55,18 +55,16 @@ StageDevices devices_of(const State& state, const Rollout& rollout, size_t stage
 bool is_silent(const Turn& turn, const DeviceId& device) {
   const State& state = turn.state;
   Millis since = state.clocks.connected_observed + grace(turn.config);
-  if (const auto session = state.fleet.sessions.find(device);
-      session != state.fleet.sessions.end()) {
-    since = std::max(since, session->second.last_report_observed);
+  if (const Session* session = state.fleet.session_of(device)) {
+    since = std::max(since, session->last_report_observed);
   }
   return state.site.observed - since > kSilentIntervals * turn.config.report_interval;
 }
 
 // Whether it runs at all is not known since coveyd or its broker came back.
 bool is_unheard(const State& state, const DeviceId& device) {
-  const auto session = state.fleet.sessions.find(device);
-  return session == state.fleet.sessions.end() ||
-         session->second.last_report_observed < state.clocks.connected_observed;
+  const Session* session = state.fleet.session_of(device);
+  return session == nullptr || session->last_report_observed < state.clocks.connected_observed;
 }
 
 class Judge {

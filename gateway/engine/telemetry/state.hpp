@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/id.hpp"
+#include "gateway/engine/fleet/state.hpp"
 #include "gateway/engine/telemetry/judgement.hpp"
 #include "monitoring/accuracy/accuracy.hpp"
 #include "monitoring/alerts/alert.hpp"
@@ -47,7 +48,7 @@ using WindowId = std::pair<Digest, int64_t>;
 struct WindowClosing {
   // The question to the sessions.
   std::optional<WindowId> asked;
-  DeviceId asked_until;
+  DeviceNumber asked_until = 0;
   uint64_t expected = 0;
   uint64_t reported = 0;
   // The copy; `window` stays until the verdict has come.

@@ -40,7 +40,7 @@ bool ask_sessions(Turn& turn) {
       closing.asked ? state.telemetry.windows.find(*closing.asked) : state.telemetry.windows.end();
   if (open == state.telemetry.windows.end() || open->second.closed) {
     closing.asked = next_due(turn, closing.asked);
-    closing.asked_until = DeviceId();
+    closing.asked_until = 0;
     closing.expected = 0;
     closing.reported = 0;
     if (!closing.asked) return false;
@@ -48,24 +48,22 @@ bool ask_sessions(Turn& turn) {
   const WindowId id = *closing.asked;
   const Millis end = end_of(turn, id);
   if (turn.now.wall >= end + 2 * turn.config.report_interval) return true;
-  auto session = state.fleet.sessions.upper_bound(closing.asked_until);
-  for (size_t n = 0; n < kSessionsAskedPerTick && session != state.fleet.sessions.end();
-       ++n, ++session) {
-    closing.asked_until = session->first;
-    if (!session->second.online) continue;
-    const auto device = state.fleet.devices.find(session->first);
-    if (device == state.fleet.devices.end() || !runs(device->second, id.first)) continue;
+  const FleetState& fleet = state.fleet;
+  for (size_t n = 0; n < kSessionsAskedPerTick && closing.asked_until < fleet.by_number.size();
+       ++n, ++closing.asked_until) {
+    const Session& session = fleet.sessions[closing.asked_until];
+    if (!session.online || !runs(*fleet.by_number[closing.asked_until], id.first)) continue;
     ++closing.expected;
-    if (session->second.reported_until >= end) ++closing.reported;
+    if (session.reported_until >= end) ++closing.reported;
   }
-  if (session != state.fleet.sessions.end()) return false;
+  if (closing.asked_until < fleet.by_number.size()) return false;
   const bool enough =
       closing.expected > 0 && !exceeds(closing.expected - closing.reported, closing.expected,
                                        Ratio{1'000'000 - kReportedEnough.ppm});
   if (enough) return true;
   // The next one's turn; this one's comes again.
   closing.asked = next_due(turn, id);
-  closing.asked_until = DeviceId();
+  closing.asked_until = 0;
   closing.expected = 0;
   closing.reported = 0;
   return false;

@@ -35,7 +35,7 @@ void notice_wall_clock(Turn& turn) {
   state.clocks.hold_until = state.site.observed + kHoldAfterJump;
   turn.report(Report::Level::kWarning, "wall_clock_jumped", "site",
               text_of(moved) + ": schedules and retention wait for a day");
-  for (auto& [id, session] : state.fleet.sessions) {
+  for (Session& session : state.fleet.sessions) {
     // Where a device's uptime lies on the wall is not known any more.
     session.offset.reset();
     session.offset_before.reset();

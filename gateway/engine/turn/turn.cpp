@@ -6,9 +6,14 @@
 namespace covey::engine {
 
 Session& Turn::session(const DeviceId& device) {
-  const auto [found, added] = state.fleet.sessions.try_emplace(device);
-  if (added) found->second.last_report_observed = state.site.observed;
-  return found->second;
+  const std::optional<DeviceNumber> number = state.fleet.number_of(device);
+  COVEY_ASSERT(number.has_value());
+  Session& found = state.fleet.sessions[*number];
+  if (!found.heard) {
+    found.heard = true;
+    found.last_report_observed = state.site.observed;
+  }
+  return found;
 }
 
 Device& Turn::change(Device& device) {

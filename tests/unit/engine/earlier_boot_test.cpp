@@ -224,7 +224,7 @@ class EarlierBootTime : public EarlierBoot {
     site.send("d", hello);
   }
   int64_t index_now() const { return site.now().wall / site.engine().config().window; }
-  const engine::Session& session() const { return site.state().fleet.sessions.at(DeviceId("d")); }
+  const engine::Session& session() const { return *site.state().fleet.session_of(DeviceId("d")); }
   // Of the inferences that are in windows: per index.
   std::map<int64_t, uint64_t> windows() const {
     std::map<int64_t, uint64_t> counts;
