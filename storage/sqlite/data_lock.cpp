@@ -10,13 +10,15 @@
 #include <string>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace covey::sqlite {
 namespace {
 
 Error io_error(const std::string& what, int error) {
   return {Code::kUnavailable, "STORE_IO",
-          what + ": " + std::strerror(error) +
-              ": check the data directory's owner, permissions and disk"};
+          fmt::format("{}: {}: check the data directory's owner, permissions and disk", what,
+                      std::strerror(error))};
 }
 
 std::string read_start(int file) {
@@ -48,12 +50,12 @@ Result<DataLock> DataLock::acquire(const std::filesystem::path& data_dir) {
     ::close(file);
     if (error != EWOULDBLOCK) return io_error("can't lock " + path, error);
     return Error{Code::kFailedPrecondition, "LOCKED",
-                 "process " + (owner.empty() ? std::string("?") : owner) +
-                     " uses the data directory " + data_dir.string() +
-                     ": stop it first, or choose another data directory"};
+                 fmt::format("process {} uses the data directory {}: stop it first, or choose "
+                             "another data directory",
+                             owner.empty() ? "?" : owner, data_dir.string())};
   }
   DataLock lock(file, !read_start(file).empty());
-  const std::string owner = std::to_string(getpid()) + "\n";
+  const std::string owner = fmt::format("{}\n", getpid());
   const bool written =
       ftruncate(file, 0) == 0 &&
       pwrite(file, owner.data(), owner.size(), 0) == static_cast<ssize_t>(owner.size()) &&

@@ -3,18 +3,18 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fmt/format.h>
+
 namespace covey::sqlite {
 namespace {
 
 // Extended result codes name the system call that failed; the low byte decides what it means, but
 // for a disk without room where SQLite expects some (the -shm file, a quota): it says I/O error.
 Error error_of(sqlite3* database, int result, std::string_view doing) {
-  std::string what = "SQLite, " + std::string(doing) + ": ";
-  what += database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(result);
-  what += " (" + std::to_string(result);
+  const char* said = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(result);
   const int system = database != nullptr ? sqlite3_system_errno(database) : 0;
-  if (system != 0) what += std::string(", ") + std::strerror(system);
-  what += ")";
+  const std::string why = system != 0 ? fmt::format(", {}", std::strerror(system)) : "";
+  const std::string what = fmt::format("SQLite, {}: {} ({}{})", doing, said, result, why);
   const bool no_room = (result & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT);
   switch (no_room ? SQLITE_FULL : result & 0xff) {
     case SQLITE_FULL:
@@ -49,19 +49,25 @@ Statement& Statement::integer(int64_t value) {
   return *this;
 }
 
-Statement& Statement::text(std::string_view value) {
+Statement& Statement::bind_text(std::string_view value, sqlite3_destructor_type lifetime) {
   // A null pointer would bind NULL.
   const char* begin = value.data() != nullptr ? value.data() : "";
-  bound(sqlite3_bind_text64(handle(), ++parameter_, begin, value.size(), SQLITE_TRANSIENT,
-                            SQLITE_UTF8));
+  bound(sqlite3_bind_text64(handle(), ++parameter_, begin, value.size(), lifetime, SQLITE_UTF8));
   return *this;
 }
 
-Statement& Statement::blob(ByteView value) {
+Statement& Statement::bind_blob(ByteView value, sqlite3_destructor_type lifetime) {
   const void* begin = value.data() != nullptr ? static_cast<const void*>(value.data()) : "";
-  bound(sqlite3_bind_blob64(handle(), ++parameter_, begin, value.size(), SQLITE_TRANSIENT));
+  bound(sqlite3_bind_blob64(handle(), ++parameter_, begin, value.size(), lifetime));
   return *this;
 }
+
+Statement& Statement::text(std::string_view value) { return bind_text(value, SQLITE_TRANSIENT); }
+Statement& Statement::blob(ByteView value) { return bind_blob(value, SQLITE_TRANSIENT); }
+Statement& Statement::borrow_text(std::string_view value) {
+  return bind_text(value, SQLITE_STATIC);
+}
+Statement& Statement::borrow_blob(ByteView value) { return bind_blob(value, SQLITE_STATIC); }
 
 Statement& Statement::null() {
   bound(sqlite3_bind_null(handle(), ++parameter_));
@@ -122,6 +128,12 @@ Result<Statement*> Database::cached(const std::string& sql) {
   return &statements_.emplace(sql, Statement(statement)).first->second;
 }
 
+Status Database::step(const std::string& sql) {
+  Result<Statement*> statement = cached(sql);
+  if (!statement) return statement.error();
+  return (*statement)->run();
+}
+
 Result<int64_t> Database::number(const std::string& sql) {
   Result<Statement*> statement = cached(sql);
   if (!statement) return statement.error();
@@ -148,12 +160,12 @@ Result<std::string> Database::text(const std::string& sql) {
 }
 
 Result<Transaction> Transaction::begin(Database& database) {
-  if (Status begun = database.run("BEGIN IMMEDIATE"); !begun) return begun.error();
+  if (Status begun = database.step("BEGIN IMMEDIATE"); !begun) return begun.error();
   return Transaction(database);
 }
 
 Status Transaction::commit() {
-  Status committed = database_->run("COMMIT");
+  Status committed = database_->step("COMMIT");
   if (committed) database_ = nullptr;
   return committed;
 }

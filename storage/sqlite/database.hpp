@@ -20,6 +20,7 @@ namespace covey::sqlite {
 Error corrupt(std::string what);
 
 // A prepared statement. Values are bound in order from the first; every run or reset starts anew.
+// A Sink of rows/column.hpp: text() and blob() copy the value, the borrow ones need it until then.
 class Statement {
  public:
   Statement& integer(int64_t value);
@@ -29,6 +30,8 @@ class Statement {
   }
   Statement& text(std::string_view value);
   Statement& blob(ByteView value);
+  Statement& borrow_text(std::string_view value);
+  Statement& borrow_blob(ByteView value);
   Statement& null();
 
   // True: a row is there. Call reset() before the transaction ends.
@@ -45,6 +48,8 @@ class Statement {
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
   };
   explicit Statement(sqlite3_stmt* handle) : handle_(handle) {}
+  Statement& bind_text(std::string_view value, sqlite3_destructor_type lifetime);
+  Statement& bind_blob(ByteView value, sqlite3_destructor_type lifetime);
   void bound(int result);
 
   std::unique_ptr<sqlite3_stmt, Finalizer> handle_;
@@ -61,6 +66,8 @@ class Database {
   Status run(const std::string& sql);
   // Prepared once, kept; reset and free of values. Valid as long as the Database.
   Result<Statement*> cached(const std::string& sql);
+  // The one statement of `sql`, kept.
+  Status step(const std::string& sql);
   // The one value of a query's first row; 0 without rows.
   Result<int64_t> number(const std::string& sql);
   Result<std::string> text(const std::string& sql);

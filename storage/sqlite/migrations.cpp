@@ -1,5 +1,7 @@
 #include "storage/sqlite/migrations.hpp"
 
+#include <fmt/format.h>
+
 namespace covey::sqlite {
 namespace {
 
@@ -18,9 +20,9 @@ Status migrate(Database& database) {
   }
   if (*version > newest) {
     return Error{Code::kFailedPrecondition, "STORE_TOO_NEW",
-                 "covey.db has schema " + std::to_string(*version) + ", this coveyd knows up to " +
-                     std::to_string(newest) +
-                     ": install the version that wrote it, or a newer one"};
+                 fmt::format("covey.db has schema {}, this coveyd knows up to {}: install the "
+                             "version that wrote it, or a newer one",
+                             *version, newest)};
   }
   if (*version == newest) return {};
   Result<Transaction> transaction = Transaction::begin(database);
@@ -29,8 +31,8 @@ Status migrate(Database& database) {
     if (Status run = database.run(std::string(migrations()[next].sql)); !run) return run;
   }
   // Both live in the header page: part of the transaction.
-  const std::string marks = "PRAGMA application_id = " + std::to_string(kApplicationId) +
-                            "; PRAGMA user_version = " + std::to_string(newest);
+  const std::string marks =
+      fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, newest);
   if (Status marked = database.run(marks); !marked) return marked;
   return transaction->commit();
 }

@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "storage/sqlite/rows.hpp"
+#include "storage/rows/records.hpp"
+#include "storage/sqlite/database.hpp"
+#include "storage/sqlite/row.hpp"
 
 namespace covey::sqlite {
 
@@ -15,16 +17,21 @@ class Selector {
 
   // Appends what `tail` (WHERE, ORDER BY, LIMIT) leaves of the table; `bind` gives its values.
   template <typename Record, typename Bind>
-  void all(std::vector<Record>& out, const std::string& tail, const Bind& bind) {
-    rows(out, select_sql(RowOf<Record>::table(), tail), bind);
+  void all(std::vector<Record>& out, std::string_view tail, const Bind& bind) {
+    query(out, rows::select_sql(rows::table_of<Record>(), tail), bind);
   }
   template <typename Record>
-  void all(std::vector<Record>& out, const std::string& tail) {
+  void all(std::vector<Record>& out, std::string_view tail) {
     all(out, tail, [](Statement&) {});
+  }
+  // By key.
+  template <typename Record>
+  void all(std::vector<Record>& out) {
+    all(out, rows::order_by_key(rows::table_of<Record>()));
   }
   // The same of a query of one's own whose first columns are the table's.
   template <typename Record, typename Bind>
-  void rows(std::vector<Record>& out, const std::string& sql, const Bind& bind) {
+  void query(std::vector<Record>& out, const std::string& sql, const Bind& bind) {
     if (!status_) return;
     Result<Statement*> statement = database_.cached(sql);
     if (!statement) {
@@ -46,7 +53,7 @@ class Selector {
       if (!more) return more.error();
       if (!*more) return {};
       Row row(statement);
-      out.push_back(RowOf<Record>::read(row));
+      rows::read(row, out.emplace_back());
       if (!row.status()) return row.status();
     }
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "storage/sqlite/select.hpp"
 
 namespace covey::sqlite {
@@ -55,14 +57,14 @@ class SqliteReader final : public Reader {
   Result<std::vector<Deployment>> deployments(const RolloutName& rollout, uint64_t after,
                                               size_t limit) override {
     // Both tables by their index on (rollout, number).
-    static const std::string columns = columns_of(RowOf<Deployment>::table());
+    static const std::string columns = rows::names_of(rows::table_of<Deployment>());
     static const std::string wanted = " WHERE rollout = ?1 AND number > ?2";
     static const std::string sql =
         "SELECT " + columns + ", 0 AS past FROM deployments" + wanted + " UNION ALL SELECT " +
         columns + ", 1 AS past FROM past_deployments" + wanted + " ORDER BY number, past LIMIT ?3";
     std::vector<Deployment> records;
     Selector selector(database_);
-    selector.rows(records, sql, [&](Statement& to) {
+    selector.query(records, sql, [&](Statement& to) {
       to.text(rollout.str()).integer(bounded(after)).integer(bounded(limit));
     });
     if (!selector.status()) return selector.status().error();

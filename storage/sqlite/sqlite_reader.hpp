@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "storage/sqlite/database.hpp"
 #include "storage/store.hpp"
 
 namespace covey::sqlite {

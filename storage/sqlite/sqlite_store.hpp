@@ -16,6 +16,7 @@
 
 #include "storage/sqlite/data_lock.hpp"
 #include "storage/sqlite/database.hpp"
+#include "storage/sqlite/writer.hpp"
 #include "storage/store.hpp"
 
 namespace covey {
@@ -67,6 +68,7 @@ class SqliteStore final : public Store {
   SqliteOptions options_;
   sqlite::DataLock lock_;
   std::optional<sqlite::Database> database_;
+  std::optional<sqlite::Writer> writer_;  // with database_
   Status health_;  // the first failure of a commit stays
   bool disk_is_full_ = false;
 };

@@ -23,6 +23,8 @@ class Finds(unittest.TestCase):
         self.finds("deploy/a.cpp", '#include "monitoring/counts/window.hpp"', "deploy may include")
         self.finds("monitoring/a.cpp", '#include "storage/store.hpp"', "monitoring may include")
         self.finds("storage/a.cpp", '#include "gateway/engine/engine.hpp"', "storage may include")
+        self.finds("storage/memory/a.cpp", '#include "storage/sqlite/row.hpp"', "memory may include")
+        self.finds("storage/rows/a.cpp", '#include "storage/sqlite/row.hpp"', "rows may include")
         self.finds("gateway/engine/a.cpp", '#include "gateway/runtime/loop.hpp"', "may include")
         self.finds("gateway/engine/a.cpp", '#include "gateway/codec/hello.hpp"', "may include")
         self.finds("gateway/runtime/a.cpp", '#include "gateway/adapters/mqtt/client.hpp"', "may")

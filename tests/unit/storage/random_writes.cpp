@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
 #include "tests/unit/deploy/example_artifact.hpp"
+#include "tests/unit/storage/row_values.hpp"
 
 namespace covey::test {
 namespace {
@@ -349,23 +351,32 @@ std::vector<Write> RandomWrites::batch(size_t size) {
   return writes;
 }
 
+template <typename Record>
+static void expect_rows(const std::vector<Record>& a, const std::vector<Record>& b) {
+  const std::string table = rows::table_of<Record>().name;
+  EXPECT_EQ(a.size(), b.size()) << table;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    if (!(a[i] == b[i])) ADD_FAILURE() << table << ", row " << i << ": " << difference(a[i], b[i]);
+  }
+}
+
 void expect_same(const Snapshot& a, const Snapshot& b) {
-  EXPECT_TRUE(a.site == b.site);
-  EXPECT_TRUE(a.devices == b.devices);
-  EXPECT_TRUE(a.trusted_keys == b.trusted_keys);
-  EXPECT_TRUE(a.releases == b.releases);
-  EXPECT_TRUE(a.rollouts == b.rollouts);
-  EXPECT_TRUE(a.gates == b.gates);
-  EXPECT_TRUE(a.deployments == b.deployments);
-  EXPECT_TRUE(a.counts == b.counts);
-  EXPECT_TRUE(a.assignments == b.assignments);
-  EXPECT_TRUE(a.requests == b.requests);
-  EXPECT_TRUE(a.streams == b.streams);
-  EXPECT_TRUE(a.totals == b.totals);
-  EXPECT_TRUE(a.windows == b.windows);
-  EXPECT_TRUE(a.samples == b.samples);
-  EXPECT_TRUE(a.labels == b.labels);
-  EXPECT_TRUE(a.alerts == b.alerts);
+  expect_rows<SiteRecord>({a.site}, {b.site});
+  expect_rows(a.devices, b.devices);
+  expect_rows(a.trusted_keys, b.trusted_keys);
+  expect_rows(a.releases, b.releases);
+  expect_rows(a.rollouts, b.rollouts);
+  expect_rows(a.gates, b.gates);
+  expect_rows(a.deployments, b.deployments);
+  expect_rows(a.counts, b.counts);
+  expect_rows(a.assignments, b.assignments);
+  expect_rows(a.requests, b.requests);
+  expect_rows(a.streams, b.streams);
+  expect_rows(a.totals, b.totals);
+  expect_rows(a.windows, b.windows);
+  expect_rows(a.samples, b.samples);
+  expect_rows(a.labels, b.labels);
+  expect_rows(a.alerts, b.alerts);
   EXPECT_TRUE(a == b) << "a member of Snapshot that is not compared above";
 }
 

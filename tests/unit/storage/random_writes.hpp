@@ -50,7 +50,7 @@ class RandomWrites {
   uint64_t sequence_;
 };
 
-// The same in every member, told member by member.
+// The same in every member, told row by row with the first column that differs.
 void expect_same(const Snapshot& a, const Snapshot& b);
 
 }  // namespace covey::test

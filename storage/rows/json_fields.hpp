@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -18,13 +19,12 @@
 #include "core/id.hpp"
 #include "core/result.hpp"
 #include "core/time.hpp"
+#include "storage/rows/like.hpp"
+#include "storage/rows/word.hpp"
 
-namespace covey::sqlite {
+namespace covey::rows {
 
 using Json = nlohmann::json;
-
-template <typename T, typename S>
-concept Like = std::same_as<std::remove_const_t<T>, S>;
 
 template <typename T>
 Json to_value(const T& value);
@@ -64,6 +64,15 @@ requires std::integral<T> || std::same_as<T, std::string>
 struct JsonValue<T> {
   static Json to(const T& value) { return value; }
   static void from(const Json& json, T& out) { out = json.get<T>(); }
+};
+template <HasWord E>
+struct JsonValue<E> {
+  static Json to(E value) { return std::string(to_string(value)); }
+  static void from(const Json& json, E& out) {
+    const auto value = Word<E>::parse(json.get_ref<const std::string&>());
+    if (!value) throw Json::other_error::create(501, "unknown word " + json.dump(), &json);
+    out = *value;
+  }
 };
 // JSON has no infinity; a measure may.
 template <>
@@ -147,11 +156,14 @@ void from_value(const Json& value, T& out) {
 
 template <typename T>
 std::string encode_json(const T& value) {
+  if constexpr (requires { value.front(); }) {
+    if (value.empty()) return "[]";  // most gaps, once per report
+  }
   return to_value(value).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 // Errors: BAD_JSON.
 template <typename T>
-Result<T> decode_json(const std::string& text) {
+Result<T> decode_json(std::string_view text) {
   try {
     T value{};
     from_value(Json::parse(text), value);
@@ -161,4 +173,4 @@ Result<T> decode_json(const std::string& text) {
   }
 }
 
-}  // namespace covey::sqlite
+}  // namespace covey::rows

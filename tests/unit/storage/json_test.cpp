@@ -1,14 +1,14 @@
-#include "storage/sqlite/record_json.hpp"
+#include "storage/rows/json.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-namespace covey::sqlite {
+namespace covey::rows {
 namespace {
 
-TEST(RecordJson, KeepsEveryMemberOfAPlanDocument) {
+TEST(Json, KeepsEveryMemberOfAPlanDocument) {
   PlanDocument document;
   document.name = "bearing-vibration-1.4.0";
   document.release = "bearing-vibration@1.4.0";
@@ -53,7 +53,7 @@ TEST(RecordJson, KeepsEveryMemberOfAPlanDocument) {
   EXPECT_EQ(read->stages[0].window, "Mon-Fri");
 }
 
-TEST(RecordJson, KeepsNumbersExactly) {
+TEST(Json, KeepsNumbersExactly) {
   std::vector<monitoring::GateResult> results(1);
   results[0].measures = {{"a", 0.1 + 0.2, std::numeric_limits<double>::denorm_min(), ""},
                          {"b", -std::numeric_limits<double>::infinity(), 1e308, ""}};
@@ -66,7 +66,7 @@ TEST(RecordJson, KeepsNumbersExactly) {
   EXPECT_EQ(*from_json<std::vector<monitoring::Gap>>(to_json(gaps)), gaps);
 }
 
-TEST(RecordJson, RefusesWhatIsNoneAndThrowsNothing) {
+TEST(Json, RefusesWhatIsNoneAndThrowsNothing) {
   EXPECT_FALSE(from_json<Labels>(""));
   EXPECT_FALSE(from_json<Labels>("[1]"));
   EXPECT_FALSE(from_json<Labels>(R"({"line": 5})"));
@@ -80,4 +80,4 @@ TEST(RecordJson, RefusesWhatIsNoneAndThrowsNothing) {
 }
 
 }  // namespace
-}  // namespace covey::sqlite
+}  // namespace covey::rows

@@ -1,35 +1,10 @@
-#include "storage/sqlite/record_json.hpp"
+#include "storage/rows/json.hpp"
 
 #include <utility>
 
-#include "storage/sqlite/json_fields.hpp"
+#include "storage/rows/json_fields.hpp"
 
-namespace covey::sqlite {
-namespace {
-
-Error unknown(const Json& json) { return invalid("BAD_JSON", "unknown word " + json.dump()); }
-
-}  // namespace
-
-// Enums as their stable text.
-template <>
-struct JsonValue<StageState> {
-  static Json to(StageState state) { return std::string(to_string(state)); }
-  static void from(const Json& json, StageState& out) {
-    const auto state = parse_stage_state(json.get_ref<const std::string&>());
-    if (!state) throw Json::other_error::create(501, unknown(json).message, &json);
-    out = *state;
-  }
-};
-template <>
-struct JsonValue<Verdict> {
-  static Json to(Verdict verdict) { return std::string(to_string(verdict)); }
-  static void from(const Json& json, Verdict& out) {
-    const auto verdict = parse_verdict(json.get_ref<const std::string&>());
-    if (!verdict) throw Json::other_error::create(501, unknown(json).message, &json);
-    out = *verdict;
-  }
-};
+namespace covey::rows {
 
 void fields(auto& visit, Like<ModelReport> auto& r) {
   visit("model", r.model);
@@ -59,7 +34,7 @@ void fields(auto& visit, Like<ModelOrder> auto& o) {
 }
 
 namespace {
-// The map's key is not always the report's: a model may be desired before the device said a word.
+// A model may be desired before the device said a word: the name is not always the report's.
 struct NamedModel {
   ModelName name;
   DeviceModel model;
@@ -168,68 +143,45 @@ void fields(auto& visit, Like<monitoring::DeviceHistory> auto& h) {
   visit("confirmed", h.confirmed);
 }
 
-std::string to_json(const Labels& labels) { return encode_json(labels); }
-std::string to_json(const Models& models) {
-  std::vector<NamedModel> list;
-  for (const auto& [name, model] : models) list.push_back({name, model});
-  return encode_json(list);
+template <>
+struct JsonValue<Models> {
+  static Json to(const Models& models) {
+    Json list = Json::array();
+    for (const auto& [name, model] : models) list.push_back(to_value(NamedModel{name, model}));
+    return list;
+  }
+  static void from(const Json& json, Models& out) {
+    std::vector<NamedModel> list;
+    from_value(json, list);
+    out.clear();
+    for (NamedModel& entry : list) out.insert_or_assign(entry.name, std::move(entry.model));
+  }
+};
+
+template <InJson T>
+std::string to_json(const T& value) {
+  return encode_json(value);
 }
-std::string to_json(const PlanDocument& document) { return encode_json(document); }
-std::string to_json(const std::vector<StageProgress>& stages) { return encode_json(stages); }
-std::string to_json(const std::vector<uint32_t>& ends) { return encode_json(ends); }
-std::string to_json(const std::vector<DeviceId>& order) { return encode_json(order); }
-std::string to_json(const std::vector<Exclusion>& excluded) { return encode_json(excluded); }
-std::string to_json(const std::vector<monitoring::GateResult>& results) {
-  return encode_json(results);
-}
-std::string to_json(const std::vector<monitoring::Gap>& gaps) { return encode_json(gaps); }
-std::string to_json(const std::vector<monitoring::DeviceHistory>& histories) {
-  return encode_json(histories);
+template <InJson T>
+Result<T> from_json(std::string_view text) {
+  return decode_json<T>(text);
 }
 
-template <>
-Result<Labels> from_json(const std::string& text) {
-  return decode_json<Labels>(text);
-}
-template <>
-Result<Models> from_json(const std::string& text) {
-  Result<std::vector<NamedModel>> list = decode_json<std::vector<NamedModel>>(text);
-  if (!list) return list.error();
-  Models models;
-  for (NamedModel& entry : *list) models.insert_or_assign(entry.name, std::move(entry.model));
-  return models;
-}
-template <>
-Result<PlanDocument> from_json(const std::string& text) {
-  return decode_json<PlanDocument>(text);
-}
-template <>
-Result<std::vector<StageProgress>> from_json(const std::string& text) {
-  return decode_json<std::vector<StageProgress>>(text);
-}
-template <>
-Result<std::vector<uint32_t>> from_json(const std::string& text) {
-  return decode_json<std::vector<uint32_t>>(text);
-}
-template <>
-Result<std::vector<DeviceId>> from_json(const std::string& text) {
-  return decode_json<std::vector<DeviceId>>(text);
-}
-template <>
-Result<std::vector<Exclusion>> from_json(const std::string& text) {
-  return decode_json<std::vector<Exclusion>>(text);
-}
-template <>
-Result<std::vector<monitoring::GateResult>> from_json(const std::string& text) {
-  return decode_json<std::vector<monitoring::GateResult>>(text);
-}
-template <>
-Result<std::vector<monitoring::Gap>> from_json(const std::string& text) {
-  return decode_json<std::vector<monitoring::Gap>>(text);
-}
-template <>
-Result<std::vector<monitoring::DeviceHistory>> from_json(const std::string& text) {
-  return decode_json<std::vector<monitoring::DeviceHistory>>(text);
-}
+#define COVEY_IN_JSON(...)                          \
+  template std::string to_json(const __VA_ARGS__&); \
+  template Result<__VA_ARGS__> from_json(std::string_view text)
 
-}  // namespace covey::sqlite
+COVEY_IN_JSON(Labels);
+COVEY_IN_JSON(Models);
+COVEY_IN_JSON(PlanDocument);
+COVEY_IN_JSON(std::vector<StageProgress>);
+COVEY_IN_JSON(std::vector<uint32_t>);
+COVEY_IN_JSON(std::vector<DeviceId>);
+COVEY_IN_JSON(std::vector<Exclusion>);
+COVEY_IN_JSON(std::vector<monitoring::GateResult>);
+COVEY_IN_JSON(std::vector<monitoring::Gap>);
+COVEY_IN_JSON(std::vector<monitoring::DeviceHistory>);
+
+#undef COVEY_IN_JSON
+
+}  // namespace covey::rows

@@ -1,0 +1,90 @@
+// Columns of the site, devices, trusted keys and releases.
+#pragma once
+
+#include "deploy/deployment/device.hpp"
+#include "storage/records.hpp"
+#include "storage/rows/artifact.hpp"
+#include "storage/rows/like.hpp"
+
+namespace covey::rows {
+
+constexpr const char* table_name(const SiteRecord&) { return "site"; }
+void columns(auto& visit, Like<SiteRecord> auto& r) {
+  visit.only_row("id");
+  visit("site_epoch", r.site_epoch);
+  visit("secret", r.secret);
+  visit("observed_ms", r.observed);
+  visit("revision", r.revision);
+  visit("deployment_number", r.deployment_number);
+  visit("event_sequence", r.event_sequence);
+  visit("audit_sequence", r.audit_sequence);
+  visit("reconciling", r.reconciling);
+}
+
+constexpr const char* table_name(const Device&) { return "devices"; }
+void columns(auto& visit, Like<Device> auto& r) {
+  visit.key("device", r.id);
+  visit("state", r.state);
+  visit("device_class", r.facts.device_class);
+  visit("firmware", r.facts.firmware);
+  visit("agent", r.facts.agent);
+  visit("slot_bytes", r.facts.slot_bytes);
+  visit("arena_bytes", r.facts.arena_bytes);
+  visit("message_bytes_max", r.facts.message_bytes_max);
+  visit("runtime", r.facts.runtime);
+  visit("operator_set", r.facts.operator_set);
+  visit("algorithms", r.facts.algorithms);
+  visit("preprocessing_id", r.facts.preprocessing_id);
+  visit("labels", r.labels);
+  visit("shard", r.shard);
+  visit("enroll_nonce", r.enroll_nonce);
+  visit("enroll_generation", r.enroll_generation);
+  visit("enrolled", r.enrolled);
+  visit("boot_id", r.boot_id);
+  visit("nonce", r.nonce);
+  visit("goal_counter", r.goal_counter);
+  visit("goal_counter_seen", r.goal_counter_seen);
+  visit("goal_nonce", r.goal_nonce);
+  visit("goal_dirty", r.goal_dirty);
+  visit("status_number", r.status_number);
+  visit("last_seen_wall_ms", r.last_seen_wall);
+  visit("models", r.models);
+  visit("report_interval_s", r.settings.report_interval_s);
+  visit("sample_scale", r.settings.sample_scale);
+}
+
+constexpr const char* table_name(const TrustedKeyRecord&) { return "trusted_keys"; }
+void columns(auto& visit, Like<TrustedKeyRecord> auto& r) {
+  visit.key("key_id", r.key_id);
+  visit("algorithm", r.algorithm);
+  visit("pem", r.pem);
+  visit("comment", r.comment);
+  visit("create_wall_ms", r.create_wall);
+}
+
+// Its artifacts have a table of their own.
+constexpr const char* table_name(const ReleaseRecord&) { return "releases"; }
+void columns(auto& visit, Like<ReleaseRecord> auto& r) {
+  visit.key("model", r.id.model);
+  visit.key("major", r.id.version.major);
+  visit.key("minor", r.id.version.minor);
+  visit.key("patch", r.id.version.patch);
+  visit("create_wall_ms", r.create_wall);
+}
+
+constexpr const char* table_name(const ArtifactRow&) { return "artifacts"; }
+void columns(auto& visit, Like<ArtifactRow> auto& r) {
+  visit.key("model", r.release.model);
+  visit.key("major", r.release.version.major);
+  visit.key("minor", r.release.version.minor);
+  visit.key("patch", r.release.version.patch);
+  visit.key("position", r.position);
+  visit("digest", r.digest);
+  visit("signed_by", r.signed_by);
+  visit("signed_manifest", r.parts.signed_manifest);
+  visit("image", r.parts.image);
+  visit("tables", r.parts.tables);
+  visit("gateway_part", r.parts.gateway_part);
+}
+
+}  // namespace covey::rows

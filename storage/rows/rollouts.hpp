@@ -1,0 +1,136 @@
+// Columns of rollouts and what belongs to them, of requests, and of the append-only histories.
+#pragma once
+
+#include <vector>
+
+#include "core/result.hpp"
+#include "deploy/deployment/deployment.hpp"
+#include "deploy/rollout/rollout.hpp"
+#include "storage/records.hpp"
+#include "storage/rows/like.hpp"
+
+namespace covey::rows {
+
+// Without order and exclusions, which are large and have a table of their own.
+constexpr const char* table_name(const Rollout&) { return "rollouts"; }
+void columns(auto& visit, Like<Rollout> auto& r) {
+  visit.key("rollout", r.name);
+  visit("document", r.document);
+  visit("state", r.state);
+  visit("reason", r.reason);
+  visit("explanation", r.explanation);
+  visit("stages", r.stages);
+  visit("ends", r.ends);
+  visit("holdback", r.holdback);
+  visit("creator", r.creator);
+  visit("now", r.now);
+  visit("create_wall_ms", r.create_wall);
+  visit("end_wall_ms", r.end_wall);
+  visit("revision", r.revision);
+  visit("end_observed_ms", r.end_observed);
+  visit("settled", r.settled);
+}
+// What no column holds, after reading.
+inline Status derive(Rollout& r) {
+  Result<Plan> plan = parse_plan(r.document);
+  if (!plan) return plan.error();
+  r.plan = *std::move(plan);
+  return {};
+}
+
+struct RolloutOrder {
+  RolloutName rollout;
+  std::vector<DeviceId> devices;
+  std::vector<Exclusion> excluded;
+};
+constexpr const char* table_name(const RolloutOrder&) { return "rollout_orders"; }
+void columns(auto& visit, Like<RolloutOrder> auto& r) {
+  visit.key("rollout", r.rollout);
+  visit("devices", r.devices);
+  visit("excluded", r.excluded);
+}
+
+constexpr const char* table_name(const GateRecord&) { return "gates"; }
+void columns(auto& visit, Like<GateRecord> auto& r) {
+  visit.key("rollout", r.rollout);
+  visit.key("stage", r.stage);
+  visit("results", r.results);
+}
+
+// The same columns in past_deployments.
+constexpr const char* table_name(const Deployment&) { return "deployments"; }
+void columns(auto& visit, Like<Deployment> auto& r) {
+  visit.key("number", r.number);
+  visit("device", r.device);
+  visit("model", r.release.model);
+  visit("major", r.release.version.major);
+  visit("minor", r.release.version.minor);
+  visit("patch", r.release.version.patch);
+  visit("manifest", r.manifest);
+  visit("previous", r.previous);
+  visit("rollout", r.rollout);
+  visit("stage", r.stage);
+  visit("cause", r.cause);
+  visit("state", r.state);
+  visit("attempt", r.attempt);
+  visit("attempt_in_rollout", r.attempt_in_rollout);
+  visit("reason", r.reason);
+  visit("chunks_have", r.chunks_have);
+  visit("chunks_total", r.chunks_total);
+  visit("attempted", r.attempted);
+  visit("granted", r.granted);
+  visit("late_confirmed", r.late_confirmed);
+  visit("deadline_ms", r.deadline);
+  visit("create_wall_ms", r.create_wall);
+  visit("update_wall_ms", r.update_wall);
+}
+
+constexpr const char* table_name(const CountRecord&) { return "rollout_counts"; }
+void columns(auto& visit, Like<CountRecord> auto& r) {
+  visit.key("rollout", r.rollout);
+  visit.key("stage", r.stage);
+  visit.key("rollback", r.rollback);
+  visit.key("state", r.state);
+  visit("devices", r.devices);
+}
+
+constexpr const char* table_name(const AssignmentRecord&) { return "assignments"; }
+void columns(auto& visit, Like<AssignmentRecord> auto& r) {
+  visit.key("number", r.number);
+  visit("model", r.model);
+  visit("rollout", r.rollout);
+  visit("target", r.target);
+  visit("release_model", r.release.model);
+  visit("major", r.release.version.major);
+  visit("minor", r.release.version.minor);
+  visit("patch", r.release.version.patch);
+}
+
+constexpr const char* table_name(const RequestRecord&) { return "requests"; }
+void columns(auto& visit, Like<RequestRecord> auto& r) {
+  visit.key("request_id", r.request_id);
+  visit("subject", r.subject);
+  visit("content", r.content);
+}
+
+constexpr const char* table_name(const EventRecord&) { return "events"; }
+void columns(auto& visit, Like<EventRecord> auto& r) {
+  visit.key("sequence", r.sequence);
+  visit("rollout", r.rollout);
+  visit("wall_ms", r.wall);
+  visit("kind", r.kind);
+  visit("subject", r.subject);
+  visit("text", r.text);
+}
+
+constexpr const char* table_name(const AuditRecord&) { return "audit"; }
+void columns(auto& visit, Like<AuditRecord> auto& r) {
+  visit.key("sequence", r.sequence);
+  visit("wall_ms", r.wall);
+  visit("actor", r.actor);
+  visit("action", r.action);
+  visit("subject", r.subject);
+  visit("detail", r.detail);
+}
+
+}  // namespace covey::rows

@@ -1,0 +1,53 @@
+// Enums that are kept as their stable text. Pure; any thread.
+#pragma once
+
+#include "core/verdict.hpp"
+#include "deploy/deployment/deployment.hpp"
+#include "deploy/deployment/device.hpp"
+#include "deploy/rollout/rollout.hpp"
+#include "monitoring/alerts/alert.hpp"
+
+namespace covey::rows {
+
+template <typename E>
+struct Word;  // parse: std::optional<E>(std::string_view); to_string(E) is the other way
+
+template <>
+struct Word<DeviceState> {
+  static constexpr auto parse = &parse_device_state;
+};
+template <>
+struct Word<DeploymentState> {
+  static constexpr auto parse = &parse_deployment_state;
+};
+template <>
+struct Word<Cause> {
+  static constexpr auto parse = &parse_cause;
+};
+template <>
+struct Word<RolloutState> {
+  static constexpr auto parse = &parse_rollout_state;
+};
+template <>
+struct Word<StageState> {
+  static constexpr auto parse = &parse_stage_state;
+};
+template <>
+struct Word<Verdict> {
+  static constexpr auto parse = &parse_verdict;
+};
+template <>
+struct Word<monitoring::AlertState> {
+  static constexpr auto parse = &monitoring::parse_alert_state;
+};
+template <>
+struct Word<monitoring::Severity> {
+  static constexpr auto parse = &monitoring::parse_severity;
+};
+
+template <typename E>
+concept HasWord = requires {
+  Word<E>::parse;
+};
+
+}  // namespace covey::rows

@@ -1,0 +1,57 @@
+#include "storage/sqlite/writer.hpp"
+
+#include <fmt/format.h>
+
+namespace covey::sqlite {
+
+Status Writer::operator()(const RemoveTrustedKey& w) {
+  return remove(TrustedKeyRecord{.key_id = w.key_id});
+}
+
+Status Writer::operator()(const RemoveAssignment& w) {
+  return remove(AssignmentRecord{.number = w.number});
+}
+
+Status Writer::operator()(const RemoveStream& w) {
+  return remove(StreamRecord{.device = w.device, .boot_id = w.boot_id, .manifest = w.manifest});
+}
+
+Status Writer::operator()(const PutRelease& w) {
+  static const std::string remove_artifacts =
+      "DELETE FROM artifacts WHERE " + rows::with_key(rows::table_of<ReleaseRecord>());
+  Status done = put(w.release);
+  if (done) done = run(remove_artifacts, [&](Statement& to) { rows::bind_key(to, w.release); });
+  for (const ArtifactRecord& artifact : w.release.artifacts) {
+    if (!done) return done;
+    done = put(rows::row_of(artifact));
+  }
+  return done;
+}
+
+// Orders are large, and rollouts are put at every tick.
+Status Writer::operator()(const PutRollout& w) {
+  if (Status done = put(w.rollout); !done) return done;
+  return put_changed(rows::RolloutOrder{w.rollout.name, w.rollout.order, w.rollout.excluded});
+}
+
+Status Writer::operator()(const ArchiveDeployment& w) {
+  static const std::string copy = fmt::format(
+      "INSERT OR REPLACE INTO past_deployments ({0}) SELECT {0} FROM deployments WHERE number = ?",
+      rows::names_of(rows::table_of<Deployment>()));
+  Status done = run(copy, [&](Statement& to) { to.number(w.number); });
+  if (done) done = remove(Deployment{.number = w.number});
+  return done;
+}
+
+Status Writer::operator()(const Forget& w) {
+  const auto windows = [&](Statement& to) { to.integer(w.windows_before.count()); };
+  const auto reports = [&](Statement& to) { to.integer(w.reports_before.count()); };
+  Status done = run(
+      "DELETE FROM windows WHERE start_wall_ms < ?1 AND start_wall_ms + length_ms <= ?1", windows);
+  if (done) done = run("DELETE FROM samples WHERE start_wall_ms < ?", windows);
+  if (done) done = run("DELETE FROM labels WHERE wall_ms < ?", windows);
+  if (done) done = run("DELETE FROM reports WHERE wall_ms < ?", reports);
+  return done;
+}
+
+}  // namespace covey::sqlite
