@@ -58,6 +58,19 @@ class LocalEngine final : public runtime::EnginePort {
   std::vector<runtime::HealthCheck> health() const override { return {{"store", true, ""}}; }
   std::map<std::string, std::string> endpoints() const override { return {}; }
 
+  // Adds `count` events of a rollout to the history, numbered from 1.
+  void add_events(const RolloutName& rollout, uint64_t count) {
+    const std::lock_guard turn(turn_mutex_);
+    for (uint64_t i = 1; i <= count; ++i) {
+      log_.event_rows.push_back({i, rollout, Millis{0}, "KIND", "", ""});
+    }
+  }
+  // Of the history's pages so far.
+  size_t rows_read() {
+    const std::lock_guard turn(turn_mutex_);
+    return log_.rows_read;
+  }
+
   // Holds the engine thread until the returned object is gone.
   std::unique_lock<std::mutex> hold() { return std::unique_lock(turn_mutex_); }
 
@@ -66,9 +79,10 @@ class LocalEngine final : public runtime::EnginePort {
     std::vector<EventRecord> event_rows;
     std::vector<AuditRecord> audit_rows;
     std::map<uint64_t, Deployment> deployment_rows;
+    size_t rows_read = 0;
 
     template <typename Row>
-    static std::vector<Row> page_of(const std::vector<Row>& rows, Page page, const auto& wanted) {
+    std::vector<Row> page_of(const std::vector<Row>& rows, Page page, const auto& wanted) {
       std::vector<Row> out;
       const auto add = [&](const Row& row) {
         if (out.size() < page.limit && wanted(row)) out.push_back(row);
@@ -82,6 +96,7 @@ class LocalEngine final : public runtime::EnginePort {
           if (page.before == 0 || row->sequence < page.before) add(*row);
         }
       }
+      rows_read += out.size();
       return out;
     }
     Result<std::vector<EventRecord>> events(const RolloutName& rollout, Page page) override {
