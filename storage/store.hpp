@@ -134,10 +134,13 @@ struct LoadLimits {
   Millis windows_since{0};  // wall: windows and their samples and labels that started before stay
 };
 
+enum class PageOrder : uint8_t { kNewestFirst, kOldestFirst };
+
 struct Page {
   size_t limit = 100;
-  uint64_t before = 0;  // sequences below this one; 0: from the newest
-  uint64_t after = 0;   // sequences above this one, oldest first, when set
+  uint64_t before = 0;  // sequences below this one; 0: all
+  uint64_t after = 0;   // sequences above this one
+  PageOrder order = PageOrder::kNewestFirst;
 };
 
 class Reader {
@@ -148,7 +151,8 @@ class Reader {
   // Archived ones too: numbers above `after`, ascending.
   virtual Result<std::vector<Deployment>> deployments(const RolloutName& rollout, uint64_t after,
                                                       size_t limit) = 0;
-  // Newest first; device "" for the cohorts'.
+  // Pages by start (wall, milliseconds), never between windows of one start: as many more as that
+  // takes. Device "" for the cohorts'.
   virtual Result<std::vector<WindowRecord>> windows(std::span<const Digest> manifests,
                                                     const DeviceId& device, Page page) = 0;
 };

@@ -191,32 +191,13 @@ void list_rollout_events(
   const auto status = std::make_shared<Status>();
   call->context->engine.history(
       [call, status, size = *size, after = *after, parent = *parent](Reader& reader) {
-        // Sequences are the site's: a rollout's own first one is unknown, so the first page walks
-        // back from the newest.
-        std::vector<EventRecord> events;
-        const auto take = [&](Page page) -> size_t {
-          Result<std::vector<EventRecord>> rows = reader.events(parent, page);
-          if (!rows) {
-            *status = rows.error();
-            return 0;
-          }
-          events.insert(events.end(), rows->begin(), rows->end());
-          return rows->size();
-        };
-        if (after > 0) {
-          (void)take({.limit = size + 1, .before = 0, .after = after});
-        } else {
-          constexpr size_t kStep = 1000;
-          constexpr size_t kStepsMax = 100;
-          for (size_t step = 0; step < kStepsMax; ++step) {
-            if (take({.limit = kStep, .before = events.empty() ? 0 : events.back().sequence}) <
-                kStep) {
-              break;
-            }
-          }
+        const Result<std::vector<EventRecord>> found = reader.events(
+            parent, {.limit = size + 1, .after = after, .order = PageOrder::kOldestFirst});
+        if (!found) {
+          *status = found.error();
+          return;
         }
-        std::sort(events.begin(), events.end(),
-                  [](const auto& a, const auto& b) { return a.sequence < b.sequence; });
+        const std::vector<EventRecord>& events = *found;
         for (size_t i = 0; i < std::min(size, events.size()); ++i) {
           v1::RolloutEvent& event = *call->response.add_events();
           event.set_sequence(events[i].sequence);

@@ -1,6 +1,7 @@
 #include "storage/memory/memory_store.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace covey {
 namespace {
@@ -88,14 +89,18 @@ template <typename Record, typename Condition>
 std::vector<Record> page_of(const std::map<uint64_t, Record>& rows, const Page& page,
                             const Condition& wanted) {
   std::vector<Record> found;
-  const auto take = [&](const Record& record) {
-    if (page.before != 0 && record.sequence >= page.before) return;
-    if (found.size() < page.limit && wanted(record)) found.push_back(record);
+  const auto take = [&](auto row, auto end) {
+    for (; row != end && found.size() < page.limit; ++row) {
+      if (wanted(row->second)) found.push_back(row->second);
+    }
   };
-  if (page.after != 0) {
-    for (auto row = rows.upper_bound(page.after); row != rows.end(); ++row) take(row->second);
+  const auto first = page.after == 0 ? rows.begin() : rows.upper_bound(page.after);
+  const auto end = page.before == 0 ? rows.end() : rows.lower_bound(page.before);
+  if (page.before != 0 && page.before <= page.after) return found;
+  if (page.order == PageOrder::kOldestFirst) {
+    take(first, end);
   } else {
-    for (auto row = rows.rbegin(); row != rows.rend(); ++row) take(row->second);
+    take(std::make_reverse_iterator(end), std::make_reverse_iterator(first));
   }
   return found;
 }
@@ -140,7 +145,7 @@ class MemoryReader final : public Reader {
       if (page.after != 0 && start <= page.after) continue;
       found.push_back(row);
     }
-    const bool oldest_first = page.after != 0;
+    const bool oldest_first = page.order == PageOrder::kOldestFirst;
     std::ranges::stable_sort(found, [&](const WindowRecord& a, const WindowRecord& b) {
       return oldest_first ? a.start < b.start : a.start > b.start;
     });

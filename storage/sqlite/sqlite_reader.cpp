@@ -21,9 +21,11 @@ struct Range {
   explicit Range(const Page& page)
       : above(page.after == 0 ? std::numeric_limits<int64_t>::min() : bounded(page.after)),
         below(page.before == 0 ? kHighest : bounded(page.before)),
-        direction(page.after == 0 ? "DESC" : "ASC") {}
+        ascending(page.order == PageOrder::kOldestFirst),
+        direction(ascending ? "ASC" : "DESC") {}
   int64_t above;
   int64_t below;
+  bool ascending;
   std::string direction;
 };
 
@@ -88,13 +90,13 @@ class SqliteReader final : public Reader {
     const Result<std::optional<int64_t>> last =
         start_at(wanted, range.direction, page.limit, bind_wanted);
     if (!last) return last.error();
-    const bool ascending = page.after != 0;
-    const std::string within = std::string("AND start_wall_ms ") + (ascending ? "<=" : ">=") +
-                               " ? ORDER BY start_wall_ms " + range.direction +
-                               ", manifest, window_index, length_ms, cohort";
+    const std::string within = fmt::format(
+        "AND start_wall_ms {} ? "
+        "ORDER BY start_wall_ms {}, manifest, window_index, length_ms, cohort",
+        range.ascending ? "<=" : ">=", range.direction);
     return select<WindowRecord>(wanted + within, [&](Statement& to) {
       bind_wanted(to);
-      to.integer(last->value_or(ascending ? kHighest : std::numeric_limits<int64_t>::min()));
+      to.integer(last->value_or(range.ascending ? kHighest : std::numeric_limits<int64_t>::min()));
     });
   }
 

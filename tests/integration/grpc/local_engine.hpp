@@ -87,13 +87,16 @@ class LocalEngine final : public runtime::EnginePort {
       const auto add = [&](const Row& row) {
         if (out.size() < page.limit && wanted(row)) out.push_back(row);
       };
-      if (page.after > 0) {
+      const auto within = [&](const Row& row) {
+        return row.sequence > page.after && (page.before == 0 || row.sequence < page.before);
+      };
+      if (page.order == PageOrder::kOldestFirst) {
         for (const Row& row : rows) {
-          if (row.sequence > page.after) add(row);
+          if (within(row)) add(row);
         }
       } else {
         for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
-          if (page.before == 0 || row->sequence < page.before) add(*row);
+          if (within(*row)) add(*row);
         }
       }
       rows_read += out.size();

@@ -205,8 +205,13 @@ TYPED_TEST(StoreContract, ReadsHistoryByPage) {
   EXPECT_EQ(numbers({}), (std::vector<uint64_t>{10, 8, 6, 4, 2}));
   EXPECT_EQ(numbers({.limit = 2}), (std::vector<uint64_t>{10, 8}));
   EXPECT_EQ(numbers({.limit = 2, .before = 8}), (std::vector<uint64_t>{6, 4}));
-  EXPECT_EQ(numbers({.limit = 2, .after = 4}), (std::vector<uint64_t>{6, 8}));
+  EXPECT_EQ(numbers({.limit = 2, .after = 4}), (std::vector<uint64_t>{10, 8}));
   EXPECT_EQ(numbers({.limit = 5, .before = 8, .after = 4}), (std::vector<uint64_t>{6}));
+  constexpr PageOrder kOldest = PageOrder::kOldestFirst;
+  EXPECT_EQ(numbers({.limit = 2, .order = kOldest}), (std::vector<uint64_t>{2, 4}));
+  EXPECT_EQ(numbers({.limit = 2, .after = 4, .order = kOldest}), (std::vector<uint64_t>{6, 8}));
+  EXPECT_EQ(numbers({.before = 6, .order = kOldest}), (std::vector<uint64_t>{2, 4}));
+  EXPECT_TRUE(numbers({.before = 4, .after = 9, .order = kOldest}).empty());
   EXPECT_EQ((*reader)->events(rollout, {.limit = 1})->at(0).kind, "KIND");
   const std::vector<AuditRecord> audit = *(*reader)->audit({.limit = 3});
   ASSERT_EQ(audit.size(), 3U);
@@ -249,7 +254,8 @@ TYPED_TEST(StoreContract, APageOfWindowsNeverTearsAStart) {
   page = *(*reader)->windows(both, DeviceId("dev-1"), {.limit = 1, .before = 4000});
   ASSERT_EQ(page.size(), 4U);
   EXPECT_EQ(page[0].index, 3);
-  page = *(*reader)->windows(std::span(both).first(1), DeviceId(), {.limit = 3, .after = 2000});
+  page = *(*reader)->windows(std::span(both).first(1), DeviceId(),
+                             {.limit = 3, .after = 2000, .order = PageOrder::kOldestFirst});
   ASSERT_EQ(page.size(), 4U);
   EXPECT_EQ(page[0].index, 3);
   EXPECT_EQ(page[3].index, 4);
@@ -290,7 +296,8 @@ TEST(Stores, GiveTheSameSnapshot) {
     Result<std::unique_ptr<Reader>> b = sqlite.store().reader();
     ASSERT_TRUE(a && b);
     for (int i = 0; i < 20; ++i) {
-      const Page page{1 + random.below(9), random.below(400), random.below(400)};
+      const Page page{1 + random.below(9), random.below(2) * random.below(400), random.below(400),
+                      random.below(2) == 0 ? PageOrder::kNewestFirst : PageOrder::kOldestFirst};
       const RolloutName rollout("r" + std::to_string(random.below(5)));
       EXPECT_EQ(*(*a)->events(rollout, page), *(*b)->events(rollout, page));
       EXPECT_EQ(*(*a)->audit(page), *(*b)->audit(page));
@@ -298,7 +305,7 @@ TEST(Stores, GiveTheSameSnapshot) {
                 *(*b)->deployments(rollout, page.after % 30, page.limit));
       Digest zero;
       const std::vector<Digest> manifests = {zero};
-      const Page walls{page.limit, page.before * 250, page.after * 250};
+      const Page walls{page.limit, page.before * 250, page.after * 250, page.order};
       for (const char* device : {"", "dev-3"}) {
         EXPECT_EQ(*(*a)->windows(manifests, DeviceId(device), walls),
                   *(*b)->windows(manifests, DeviceId(device), walls));
