@@ -61,11 +61,12 @@ struct ReleaseRecord {
   bool operator==(const ReleaseRecord&) const = default;
 };
 
-// AIP-155: what a request id created.
+// AIP-155: what a request id created. The oldest are forgotten first.
 struct RequestRecord {
   std::string request_id;
   std::string subject;
-  Digest content;  // of the request: another request under the same id is refused
+  Digest content;         // of the request: another request under the same id is refused
+  uint64_t sequence = 0;  // rises
 
   bool operator==(const RequestRecord&) const = default;
 };

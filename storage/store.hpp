@@ -65,6 +65,9 @@ struct RemoveAssignment {
 struct PutRequest {
   RequestRecord request;
 };
+struct RemoveRequest {
+  std::string request_id;
+};
 struct PutStream {
   StreamRecord stream;
 };
@@ -106,7 +109,7 @@ using Write =
     std::variant<PutSite, PutDevice, PutTrustedKey, RemoveTrustedKey, PutRelease, PutRollout,
                  PutGates, PutDeployment, PutAssignment, RemoveAssignment, PutRequest, PutStream,
                  RemoveStream, PutTotal, PutWindow, PutSample, PutLabel, PutAlert, AppendReport,
-                 AppendEvent, AppendAudit, Forget, ArchiveDeployment, PutCount>;
+                 AppendEvent, AppendAudit, Forget, ArchiveDeployment, PutCount, RemoveRequest>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {

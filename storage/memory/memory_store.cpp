@@ -40,6 +40,7 @@ class Applier {
   void operator()(const PutRequest& w) {
     t_.requests.insert_or_assign(w.request.request_id, w.request);
   }
+  void operator()(const RemoveRequest& w) { t_.requests.erase(w.request_id); }
   void operator()(const PutStream& w) {
     t_.streams.insert_or_assign({w.stream.device, w.stream.boot_id, w.stream.manifest}, w.stream);
   }

@@ -111,6 +111,7 @@ void columns(auto& visit, Like<RequestRecord> auto& r) {
   visit.key("request_id", r.request_id);
   visit("subject", r.subject);
   visit("content", r.content);
+  visit("sequence", r.sequence);
 }
 
 constexpr const char* table_name(const EventRecord&) { return "events"; }

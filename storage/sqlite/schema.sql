@@ -186,7 +186,7 @@ CREATE TABLE requests (
   request_id TEXT PRIMARY KEY,
   subject TEXT NOT NULL,
   content BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+, sequence INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE rollout_counts (
   rollout TEXT NOT NULL,

@@ -12,6 +12,10 @@ Status Writer::operator()(const RemoveAssignment& w) {
   return remove(AssignmentRecord{.number = w.number});
 }
 
+Status Writer::operator()(const RemoveRequest& w) {
+  return remove(RequestRecord{.request_id = w.request_id});
+}
+
 Status Writer::operator()(const RemoveStream& w) {
   return remove(StreamRecord{.device = w.device, .boot_id = w.boot_id, .manifest = w.manifest});
 }

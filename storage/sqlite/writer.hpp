@@ -32,6 +32,7 @@ class Writer {
   Status operator()(const PutAssignment& w) { return put(w.assignment); }
   Status operator()(const RemoveAssignment& w);
   Status operator()(const PutRequest& w) { return put(w.request); }
+  Status operator()(const RemoveRequest& w);
   Status operator()(const PutStream& w) { return put(w.stream); }
   Status operator()(const RemoveStream& w);
   Status operator()(const PutTotal& w) { return put(w.total); }

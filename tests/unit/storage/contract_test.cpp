@@ -184,6 +184,22 @@ TYPED_TEST(StoreContract, AnArchivedDeploymentIsReadAndNotLoaded) {
   EXPECT_EQ((*reader)->deployments(rollout, 1, 1)->at(0), before.deployments[1]) << "as it was";
 }
 
+TYPED_TEST(StoreContract, KnowsWhichRequestIsOlderAndForgetsOne) {
+  const auto put = [&](const char* id, uint64_t sequence) {
+    commit(this->store(), {PutRequest{{.request_id = id, .sequence = sequence}}});
+  };
+  put("z", 7);
+  put("a", 8);
+  put("m", 9);
+  commit(this->store(), {RemoveRequest{"z"}, RemoveRequest{"nobody"}});
+  this->case_.reopen();
+  const Snapshot after = loaded(this->store());
+  ASSERT_EQ(after.requests.size(), 2U);
+  EXPECT_EQ(after.requests[0].request_id, "a");
+  EXPECT_EQ(after.requests[0].sequence, 8U);
+  EXPECT_EQ(after.requests[1].sequence, 9U);
+}
+
 TYPED_TEST(StoreContract, ReadsHistoryByPage) {
   const RolloutName rollout("r1");
   std::vector<Write> writes;

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <map>
 
+#include <fmt/format.h>
+
 #include "storage/rows/records.hpp"
 #include "storage/sqlite/row.hpp"
 
@@ -101,6 +103,28 @@ TEST(Migrations, KeepTheTotalsThatAreThere) {
                              "saturated + watchdog_resets + heap_free_min_bytes + "
                              "arena_used_max_bytes + stack_used_max_bytes FROM totals"),
             0);
+}
+
+// Requests from before they were numbered: older ones are of older rollouts.
+TEST(Migrations, NumberTheRequestsThatAreThere) {
+  Database database = memory();
+  for (size_t i = 0; i < 5; ++i) ASSERT_TRUE(database.run(std::string(migrations()[i].sql)));
+  for (const char* values : {"'old', 100", "'new', 300", "'between', 200"}) {
+    ASSERT_TRUE(database.run(fmt::format(
+        "INSERT INTO rollouts (rollout, create_wall_ms, document, state, reason, explanation, "
+        "stages, ends, holdback, creator, now, end_wall_ms, revision) "
+        "VALUES ({}, '', '', '', '', '', '', 0, '', 0, 0, 0)",
+        values)));
+  }
+  for (const char* values : {"'b', 'new'", "'c', 'old'", "'a', 'between'", "'d', 'gone'"}) {
+    ASSERT_TRUE(database.run(fmt::format("INSERT INTO requests VALUES ({}, x'00')", values)));
+  }
+  for (size_t i = 5; i < migrations().size(); ++i) {
+    ASSERT_TRUE(database.run(std::string(migrations()[i].sql)));
+  }
+  EXPECT_EQ(*database.text("SELECT group_concat(request_id || sequence) FROM "
+                           "(SELECT * FROM requests ORDER BY sequence)"),
+            "d1,c2,a3,b4");
 }
 
 const char* type_of(rows::Kind kind) {

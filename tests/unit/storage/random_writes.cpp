@@ -6,6 +6,8 @@
 #include <array>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "tests/unit/deploy/example_artifact.hpp"
 #include "tests/unit/storage/row_values.hpp"
 
@@ -293,7 +295,7 @@ Write RandomWrites::make(size_t kind) {
     case 8:
       return PutAssignment{{any_model(), any_rollout(), any_text(), any_release(), 1 + below(9)}};
     case 9:
-      return PutRequest{{"id" + std::to_string(below(9)), any_text(), any_digest()}};
+      return PutRequest{{fmt::format("id{}", below(9)), any_text(), any_digest(), any64()}};
     case 10:
       return PutStream{stream()};
     case 11:
@@ -339,6 +341,8 @@ Write RandomWrites::make(size_t kind) {
     case 23:
       return PutCount{{any_rollout(), static_cast<uint32_t>(below(3)), any_flag(),
                        any_flag() ? "CONFIRMED" : "FAILED", any32()}};
+    case 24:
+      return RemoveRequest{fmt::format("id{}", below(9))};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};
