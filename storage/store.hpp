@@ -4,12 +4,14 @@
 //
 // Errors of commit(): any error ends the process after the engine was told nothing (RUNTIME.md):
 // DISK_FULL, STORE_IO, STORE_CORRUPT. Threading: commit() and load() on the one writing thread;
-// the read functions of Reader on any thread, each Reader by one thread at a time.
+// condition() and backup() on any thread; the read functions of Reader on any thread, each Reader
+// by one thread at a time.
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -160,6 +162,13 @@ class Reader {
                                                     const DeviceId& device, Page page) = 0;
 };
 
+// How the store stands now.
+struct Condition {
+  std::optional<uint64_t> free_bytes;  // that its disk offers; none: nobody knows
+  std::optional<Error> read_only;      // why it writes nothing any more: the owner serves reads
+  bool recovered = false;              // read-only, but a new start would write
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -167,6 +176,11 @@ class Store {
   virtual Status commit(std::span<const Write> writes) = 0;
   virtual Result<Snapshot> load(const LoadLimits& limits) = 0;
   virtual Result<std::unique_ptr<Reader>> reader() = 0;
+  virtual Condition condition() const = 0;
+  // A copy of all that is committed, of one moment, as the file `to`: there whole or not at all,
+  // for its owner only. Commits go on meanwhile. What it holds is restored by the store's own
+  // means. Errors: UNSUPPORTED, BACKUP_EXISTS, DISK_FULL, STORE_IO.
+  virtual Status backup(const std::filesystem::path& to) = 0;
 };
 
 }  // namespace covey

@@ -7,6 +7,7 @@
 
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/coveyd/engine_config.hpp"
+#include "gateway/coveyd/open_store.hpp"
 
 namespace covey {
 namespace {
@@ -25,12 +26,12 @@ LoadLimits load_limits(const config::Config& config, Millis wall) {
   return {.windows_since = wall - std::min<Millis>(config.telemetry.retention, 48h)};
 }
 
-Error disk_full_error(const std::string& data_dir) {
-  return {Code::kResourceExhausted, "DISK_FULL",
-          "the disk of " + data_dir +
-              " is full: coveyd serves reads only, devices keep what they have to report. Free "
-              "space, enlarge the disk, or lower telemetry.retention and restart; it goes on by "
-              "itself once 32 MiB are free"};
+// What a store that can't write means for a site.
+Error read_only_error(Error why) {
+  why.message +=
+      ": coveyd serves reads only, devices keep what they have to report. Free space, enlarge the "
+      "disk, or lower telemetry.retention and restart; it goes on by itself once 32 MiB are free";
+  return why;
 }
 
 Now now_of_clocks() {
@@ -53,19 +54,14 @@ Result<std::unique_ptr<Site>> Site::start(const config::Config& config, SiteFaul
 Site::~Site() { stop(); }
 
 Status Site::open_store() {
-  Result<std::unique_ptr<SqliteStore>> store = SqliteStore::open(config_.data_dir, {});
+  Result<std::unique_ptr<Store>> store = covey::open_store(config_, now_of_clocks().wall);
   if (!store) return store.error();
   store_ = *std::move(store);
-  if (!store_->disk_is_full()) return {};
-  // What retention allows to forget may be room enough, e.g. after telemetry.retention was lowered.
-  const Millis old = now_of_clocks().wall - config_.telemetry.retention;
-  const Status reclaimed = store_->reclaim({.windows_before = old, .reports_before = old});
-  if (!reclaimed && reclaimed.error().reason != "DISK_FULL") return reclaimed.error();
-  read_only_ = store_->disk_is_full();
-  if (read_only_) {
-    log::log_event(log::Level::kError, "read_only",
-                   {{"reason", "DISK_FULL"}, {"text", disk_full_error(config_.data_dir).message}});
-  }
+  const Condition condition = store_->condition();
+  if (!condition.read_only) return {};
+  read_only_ = read_only_error(*condition.read_only);
+  log::log_event(log::Level::kError, "read_only",
+                 {{"reason", read_only_->reason}, {"text", read_only_->message}});
   return {};
 }
 
@@ -134,9 +130,7 @@ Status Site::start_runtime(SiteFaults faults) {
                               .lifecycle_queue = config_.limits.lifecycle_queue,
                               .telemetry_queue = config_.limits.telemetry_queue,
                               .kill_after_commits = faults.kill_after_commits,
-                              .read_only = read_only_
-                                               ? std::optional(disk_full_error(config_.data_dir))
-                                               : std::nullopt},
+                              .read_only = read_only_},
       std::move(edges));
   if (link_) link_->connect_to(*runtime_);
   runtime_->start();
@@ -266,8 +260,10 @@ void Site::add_metrics() {
                     {{"reason", std::string(to_string(static_cast<engine::Drop>(i)))}});
     }
     sheet.gauge("covey_read_only", "1: the disk is full, nothing is written.", read_only_ ? 1 : 0);
-    sheet.gauge("covey_disk_free_bytes", "What the disk of the data directory has left.",
-                static_cast<double>(store_->free_bytes()));
+    if (const std::optional<uint64_t> free = store_->condition().free_bytes) {
+      sheet.gauge("covey_disk_free_bytes", "What the disk of the data directory has left.",
+                  static_cast<double>(*free));
+    }
     if (link_) add_link_metrics(sheet);
   });
 }

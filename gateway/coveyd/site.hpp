@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "core/result.hpp"
 #include "gateway/adapters/broker/broker.hpp"
@@ -21,7 +22,7 @@
 #include "gateway/config/endpoints.hpp"
 #include "gateway/coveyd/device_link.hpp"
 #include "gateway/runtime/runtime.hpp"
-#include "storage/sqlite/sqlite_store.hpp"
+#include "storage/store.hpp"
 
 namespace covey {
 
@@ -44,9 +45,9 @@ class Site {
 
   void stop();
   const config::Endpoints& endpoints() const { return endpoints_; }
-  bool read_only() const { return read_only_; }
+  bool read_only() const { return read_only_.has_value(); }
   // A read-only site: there is room again, a new start would write.
-  bool has_room() const { return store_->has_room(); }
+  bool has_room() const { return store_->condition().recovered; }
 
  private:
   Status open_store();
@@ -61,9 +62,9 @@ class Site {
 
   const config::Config config_;
   const std::function<void()> disk_full_;
-  bool read_only_ = false;
+  std::optional<Error> read_only_;  // why it writes nothing
   config::Endpoints endpoints_;
-  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<Store> store_;
   std::unique_ptr<broker::EmbeddedBroker> broker_;  // null: external, or read-only
   broker::BrokerEndpoints broker_endpoints_;
   std::unique_ptr<DeviceLink> link_;  // null: read-only

@@ -226,6 +226,11 @@ Result<std::unique_ptr<Reader>> MemoryStore::reader() {
   return std::unique_ptr<Reader>(std::make_unique<MemoryReader>(*this));
 }
 
+Status MemoryStore::backup(const std::filesystem::path&) {
+  return Error{Code::kUnimplemented, "UNSUPPORTED",
+               "a store in memory has no backups: configure one that keeps data on a disk"};
+}
+
 void MemoryStore::fail_next(size_t commits) {
   const std::lock_guard lock(mutex_);
   failures_ = commits;

@@ -1,7 +1,7 @@
 // A Store in memory, for tests and the deterministic simulator: the same answers as SqliteStore
 // (tests/unit/storage/contract_test.cpp), nothing survives the process. A copy is a snapshot of
 // everything committed. Thread safety: internally locked. A Reader must not outlive its store.
-// Errors: STORE_IO, only where fail_next() asked for it.
+// Errors: STORE_IO, only where fail_next() asked for it; UNSUPPORTED of backup().
 #pragma once
 
 #include <cstddef>
@@ -76,6 +76,8 @@ class MemoryStore final : public Store {
   Status commit(std::span<const Write> writes) override;
   Result<Snapshot> load(const LoadLimits& limits) override;
   Result<std::unique_ptr<Reader>> reader() override;
+  Condition condition() const override { return {}; }
+  Status backup(const std::filesystem::path& to) override;  // UNSUPPORTED: copy the object
 
   // The next `commits` commits change nothing and fail.
   void fail_next(size_t commits);

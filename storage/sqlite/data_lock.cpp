@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include "storage/sqlite/files.hpp"
+
 namespace covey::sqlite {
 namespace {
 
@@ -26,15 +28,6 @@ std::string read_start(int file) {
   const ssize_t size = pread(file, text.data(), text.size(), 0);
   std::string line(text.data(), size > 0 ? static_cast<size_t>(size) : 0);
   return line.substr(0, line.find('\n'));
-}
-
-// A new file is only safe with its name, and a new directory with its own.
-bool sync_directory(const std::filesystem::path& path) {
-  const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0) return false;
-  const bool synced = fsync(directory) == 0;
-  ::close(directory);
-  return synced;
 }
 
 }  // namespace

@@ -159,6 +159,17 @@ Result<std::string> Database::text(const std::string& sql) {
   return value;
 }
 
+Status Database::copy_to(Database& target) {
+  sqlite3_backup* copy = sqlite3_backup_init(target.handle(), "main", handle(), "main");
+  if (copy == nullptr) {
+    return error_of(target.handle(), sqlite3_errcode(target.handle()), "starting a backup");
+  }
+  const int stepped = sqlite3_backup_step(copy, -1);
+  const int finished = sqlite3_backup_finish(copy);
+  if (stepped == SQLITE_DONE) return {};
+  return error_of(target.handle(), finished != SQLITE_OK ? finished : stepped, "copying pages");
+}
+
 Result<Transaction> Transaction::begin(Database& database) {
   if (Status begun = database.step("BEGIN IMMEDIATE"); !begun) return begun.error();
   return Transaction(database);

@@ -71,6 +71,8 @@ class Database {
   // The one value of a query's first row; 0 without rows.
   Result<int64_t> number(const std::string& sql);
   Result<std::string> text(const std::string& sql);
+  // All pages, of one moment, into an empty database.
+  Status copy_to(Database& target);
 
   sqlite3* handle() const { return handle_.get(); }
 

@@ -133,7 +133,7 @@ class SqliteReader final : public Reader {
 
 }  // namespace
 
-Result<std::unique_ptr<Reader>> open_reader(const std::string& path, const std::string& vfs) {
+Result<Database> open_query_only(const std::string& path, const std::string& vfs) {
   // Read-write, because a reader of a WAL writes to the shared index; query_only forbids the rest.
   Result<Database> database = Database::open(path, SQLITE_OPEN_READWRITE, vfs);
   if (!database) return database.error();
@@ -143,6 +143,12 @@ Result<std::unique_ptr<Reader>> open_reader(const std::string& path, const std::
       "PRAGMA mmap_size = 0; PRAGMA wal_autocheckpoint = 0; PRAGMA query_only = 1;"
       "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF");
   if (!set) return set.error();
+  return database;
+}
+
+Result<std::unique_ptr<Reader>> open_reader(const std::string& path, const std::string& vfs) {
+  Result<Database> database = open_query_only(path, vfs);
+  if (!database) return database.error();
   return std::unique_ptr<Reader>(std::make_unique<SqliteReader>(*std::move(database)));
 }
 

@@ -10,6 +10,8 @@
 
 namespace covey::sqlite {
 
+// A connection beside the one that writes.
+Result<Database> open_query_only(const std::string& path, const std::string& vfs);
 Result<std::unique_ptr<Reader>> open_reader(const std::string& path, const std::string& vfs);
 
 }  // namespace covey::sqlite

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "storage/sqlite/backup.hpp"
 #include "storage/sqlite/migrations.hpp"
 #include "storage/sqlite/snapshot.hpp"
 #include "storage/sqlite/sqlite_reader.hpp"
@@ -40,7 +41,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::pa
       std::make_unique<SqliteStore>(Token{}, data_dir, std::move(options), *std::move(lock));
   store->keep_reserve();
   Status opened = store->open_database();
-  if (!opened && opened.error().reason == "DISK_FULL" && !store->disk_is_full_) {
+  if (!opened && opened.error().reason == "DISK_FULL" && !store->condition().read_only) {
     store->give_up_reserve();
     opened = store->open_database();
   }
@@ -57,7 +58,7 @@ SqliteStore::~SqliteStore() {
 }
 
 Status SqliteStore::open_database() {
-  const std::string path = (data_dir_ / "covey.db").string();
+  const std::string path = database_path();
   // The site's secret is in there: for the owner only, as are -wal and -shm, which copy the mode.
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file >= 0) ::close(file);
@@ -99,28 +100,44 @@ Status SqliteStore::open_database() {
   return {};
 }
 
-uint64_t SqliteStore::free_bytes() const {
+std::optional<uint64_t> SqliteStore::free_bytes() const {
   struct statvfs disk {};
   if (statvfs(data_dir_.c_str(), &disk) != 0) return std::nullopt;
   return static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
 }
 
-bool SqliteStore::has_room() const { return free_bytes() >= 2 * options_.reserve_bytes; }
+bool SqliteStore::has_room() const {
+  return free_bytes().value_or(0) >= 2 * options_.reserve_bytes;
+}
+
+Condition SqliteStore::condition() const {
+  Condition now{.free_bytes = free_bytes()};
+  const std::lock_guard lock(condition_mutex_);
+  now.read_only = read_only_;
+  now.recovered = read_only_ && read_only_->reason == "DISK_FULL" && has_room();
+  return now;
+}
+
+void SqliteStore::set_read_only(std::optional<Error> why) {
+  const std::lock_guard lock(condition_mutex_);
+  read_only_ = std::move(why);
+}
 
 void SqliteStore::give_up_reserve() {
-  disk_is_full_ = true;
+  set_read_only(Error{Code::kResourceExhausted, "DISK_FULL",
+                      fmt::format("the disk of {} is full", data_dir_.string())});
   unlink((data_dir_ / "reserve").c_str());
 }
 
 void SqliteStore::keep_reserve() {
-  disk_is_full_ = false;
+  set_read_only(std::nullopt);
   if (options_.reserve_bytes == 0) return;
   const std::string path = (data_dir_ / "reserve").string();
   struct stat status {};
   if (stat(path.c_str(), &status) == 0 &&
       static_cast<uint64_t>(status.st_size) >= options_.reserve_bytes) {
     // With less than this a start would fail somewhere on its way: better to know it here.
-    if (free_bytes() < options_.reserve_bytes / 4) give_up_reserve();
+    if (free_bytes().value_or(0) < options_.reserve_bytes / 4) give_up_reserve();
     return;
   }
   // Taking the last bytes would only fill the disk again.
@@ -147,7 +164,11 @@ Status SqliteStore::commit(std::span<const Write> writes) {
   Status written = write(writes);
   if (written) return written;
   health_ = written;
-  if (written.error().reason == "DISK_FULL") give_up_reserve();
+  if (written.error().reason == "DISK_FULL") {
+    give_up_reserve();
+  } else {
+    set_read_only(written.error());
+  }
   return written;
 }
 
@@ -166,7 +187,11 @@ Result<Snapshot> SqliteStore::load(const LoadLimits& limits) {
 }
 
 Result<std::unique_ptr<Reader>> SqliteStore::reader() {
-  return sqlite::open_reader((data_dir_ / "covey.db").string(), options_.vfs);
+  return sqlite::open_reader(database_path(), options_.vfs);
+}
+
+Status SqliteStore::backup(const std::filesystem::path& to) {
+  return sqlite::back_up(database_path(), options_.vfs, to);
 }
 
 }  // namespace covey

@@ -1,8 +1,8 @@
 // The Store in SQLite: DATA/covey.db (with -wal and -shm), DATA/lock, DATA/reserve. WAL with
 // synchronous=FULL; this object's connection is the only one that writes and checkpoints
 // (RUNTIME.md: 3.40.1 corrupts the file otherwise). Readers are query_only connections.
-// Threading: commit() and load() on one thread; reader() on any; a Reader by one thread at a time
-// and never beyond the store's life.
+// Threading: commit() and load() on one thread; reader(), condition() and backup() on any; a Reader
+// by one thread at a time and never beyond the store's life.
 // Errors of open(): LOCKED, STORE_TOO_NEW, STORE_CORRUPT, STORE_IO, DISK_FULL. After a commit
 // failed every later one gives the same error: what the caller holds is ahead of the disk, it must
 // start again.
@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -46,31 +47,34 @@ class SqliteStore final : public Store {
   // The first time: an empty snapshot whose site.secret is zero.
   Result<Snapshot> load(const LoadLimits& limits) override;
   Result<std::unique_ptr<Reader>> reader() override;
+  // Read-only: a commit failed, or the reserve was given up and the disk has no room for it again.
+  // Recovered: a start would find room for the reserve and as much again.
+  Condition condition() const override;
+  // A covey.db to put into an empty data directory.
+  Status backup(const std::filesystem::path& to) override;
 
-  // The reserve was given up and the disk has no room for it again: the owner should serve reads
-  // only, and start again once has_room().
-  bool disk_is_full() const { return disk_is_full_; }
-  // Would a start find room for the reserve and as much again? Any thread.
-  bool has_room() const;
-  // What the data directory's file system offers; 0 when it does not say. Any thread.
-  uint64_t free_bytes() const;
   // On a full disk, before load(): forgets, gives the freed pages and the log back to the disk, and
   // looks again whether it is full. Errors: as commit(), but the store stays usable.
   Status reclaim(const Forget& old);
 
  private:
+  std::string database_path() const { return (data_dir_ / "covey.db").string(); }
   Status open_database();
   Status write(std::span<const Write> writes);
   void keep_reserve();
   void give_up_reserve();
+  void set_read_only(std::optional<Error> why);
+  std::optional<uint64_t> free_bytes() const;
+  bool has_room() const;
 
   std::filesystem::path data_dir_;
   SqliteOptions options_;
   sqlite::DataLock lock_;
   std::optional<sqlite::Database> database_;
   std::optional<sqlite::Writer> writer_;  // with database_
-  Status health_;  // the first failure of a commit stays
-  bool disk_is_full_ = false;
+  Status health_;                         // the first failure of a commit stays
+  mutable std::mutex condition_mutex_;
+  std::optional<Error> read_only_;  // guarded by condition_mutex_
 };
 
 }  // namespace covey

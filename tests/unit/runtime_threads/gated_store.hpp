@@ -28,6 +28,8 @@ class GatedStore final : public Store {
   }
   Result<Snapshot> load(const LoadLimits& limits) override { return memory.load(limits); }
   Result<std::unique_ptr<Reader>> reader() override { return memory.reader(); }
+  Condition condition() const override { return memory.condition(); }
+  Status backup(const std::filesystem::path& to) override { return memory.backup(to); }
 
   void open(bool open) {
     const std::lock_guard lock(mutex_);

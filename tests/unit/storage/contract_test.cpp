@@ -200,6 +200,35 @@ TYPED_TEST(StoreContract, KnowsWhichRequestIsOlderAndForgetsOne) {
   EXPECT_EQ(after.requests[1].sequence, 9U);
 }
 
+TYPED_TEST(StoreContract, SaysThatItWrites) {
+  commit(this->store(), {PutSite{{.site_epoch = 2}}});
+  const Condition now = this->store().condition();
+  EXPECT_FALSE(now.read_only);
+  EXPECT_FALSE(now.recovered);
+  EXPECT_NE(now.free_bytes, 0U);
+}
+
+TYPED_TEST(StoreContract, ABackupIsWholeOrUnsupported) {
+  RandomWrites random(3);
+  for (int i = 0; i < 5; ++i) commit(this->store(), random.batch(50));
+  const Snapshot before = loaded(this->store());
+  const test::TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path() / "data");
+  const std::filesystem::path file = folder.path() / "data" / "covey.db";
+  const Status done = this->store().backup(file);
+  if (!done) {
+    EXPECT_EQ(done.error().reason, "UNSUPPORTED");
+    EXPECT_FALSE(std::filesystem::exists(file));
+    return;
+  }
+  commit(this->store(), random.batch(50));  // what comes later is not in it
+  EXPECT_EQ(this->store().backup(file).error().reason, "BACKUP_EXISTS");
+  Result<std::unique_ptr<SqliteStore>> restored =
+      SqliteStore::open(folder.path() / "data", {.reserve_bytes = 0});
+  ASSERT_TRUE(restored) << restored.error().message;
+  expect_same(loaded(**restored), before);
+}
+
 TYPED_TEST(StoreContract, ReadsHistoryByPage) {
   const RolloutName rollout("r1");
   std::vector<Write> writes;

@@ -4,8 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <iterator>
+#include <thread>
+
+#include <fmt/format.h>
 
 #include "tests/unit/storage/random_writes.hpp"
 #include "tests/unit/storage/temporary_folder.hpp"
@@ -137,7 +141,7 @@ TEST_F(SqliteStoreTest, AFullDiskFailsTheCommitAndAllThatFollow) {
   ASSERT_TRUE(open()->commit(site(1)));
   auto store = open({.max_page_count = 80, .reserve_bytes = kReserve});
   EXPECT_EQ(std::filesystem::file_size(data() / "reserve"), kReserve);
-  EXPECT_FALSE(store->disk_is_full());
+  EXPECT_FALSE(store->condition().read_only);
   uint32_t acknowledged = 1;
   Status committed;
   for (uint32_t epoch = 2; committed; ++epoch) {
@@ -149,7 +153,10 @@ TEST_F(SqliteStoreTest, AFullDiskFailsTheCommitAndAllThatFollow) {
   EXPECT_EQ(committed.error().reason, "DISK_FULL");
   EXPECT_GT(acknowledged, 5U);
   EXPECT_EQ(store->commit(site(999)).error().reason, "DISK_FULL");
-  EXPECT_TRUE(store->disk_is_full());
+  const Condition now = store->condition();
+  ASSERT_TRUE(now.read_only);
+  EXPECT_EQ(now.read_only->reason, "DISK_FULL");
+  EXPECT_TRUE(now.recovered) << "the real disk has room";
   EXPECT_FALSE(std::filesystem::exists(data() / "reserve"));
   // Reads still work, and show what was acknowledged; so do they after a restart.
   EXPECT_EQ(store->load({})->site.site_epoch, acknowledged);
@@ -173,7 +180,7 @@ TEST_F(SqliteStoreTest, ReclaimingGivesForgottenRowsBackToTheDisk) {
   ASSERT_TRUE(reclaimed) << reclaimed.error().message;
   EXPECT_LT(std::filesystem::file_size(data() / "covey.db"), before / 2);
   EXPECT_EQ(std::filesystem::file_size(data() / "covey.db-wal"), 0U);
-  EXPECT_FALSE(store->disk_is_full());
+  EXPECT_FALSE(store->condition().read_only);
   ASSERT_TRUE(store->commit(site(7)));
   EXPECT_EQ(store->load({})->site.site_epoch, 7U);
 }
@@ -181,10 +188,55 @@ TEST_F(SqliteStoreTest, ReclaimingGivesForgottenRowsBackToTheDisk) {
 TEST_F(SqliteStoreTest, ADiskWithoutRoomForTheReserveIsFullAtTheStart) {
   // More than any disk offers: so nothing is allocated either.
   const auto store = open({.reserve_bytes = uint64_t{1} << 60U});
-  EXPECT_TRUE(store->disk_is_full());
-  EXPECT_FALSE(store->has_room());
+  const Condition now = store->condition();
+  ASSERT_TRUE(now.read_only);
+  EXPECT_EQ(now.read_only->reason, "DISK_FULL");
+  EXPECT_FALSE(now.recovered);
+  EXPECT_GT(now.free_bytes.value_or(0), 0U);
   EXPECT_FALSE(std::filesystem::exists(data() / "reserve"));
   EXPECT_TRUE(store->load({}));
+}
+
+TEST_F(SqliteStoreTest, CommitsGoOnWhileABackupIsMade) {
+  const auto store = open({.wal_autocheckpoint_pages = 20, .reserve_bytes = 0});
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(store->commit(std::vector<Write>{AppendReport{{.payload = Bytes(100'000, 7)}}}));
+  }
+  std::vector<std::filesystem::path> copies;
+  for (int i = 0; i < 4; ++i) copies.push_back(data() / fmt::format("copy{}.db", i));
+  std::atomic<bool> done{false};
+  std::thread copier([&] {
+    for (const std::filesystem::path& copy : copies) EXPECT_TRUE(store->backup(copy));
+    done = true;
+  });
+  // Both rows of a commit are in a copy, or none.
+  uint32_t number = 1;
+  for (; !done; ++number) {
+    AuditRecord entry;
+    entry.sequence = number;
+    EXPECT_TRUE(store->commit(
+        std::vector<Write>{PutSite{{.site_epoch = number}}, AppendAudit{std::move(entry)}}));
+  }
+  copier.join();
+  for (const std::filesystem::path& copy : copies) {
+    EXPECT_EQ(std::filesystem::status(copy).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    Result<sqlite::Database> database =
+        sqlite::Database::open(copy.string(), SQLITE_OPEN_READWRITE, "");
+    ASSERT_TRUE(database);
+    EXPECT_EQ(*database->text("PRAGMA integrity_check"), "ok");
+    EXPECT_EQ(*database->number("SELECT count(*) FROM reports"), 50);
+    EXPECT_EQ(*database->number("SELECT coalesce(max(site_epoch), 0) FROM site"),
+              *database->number("SELECT coalesce(max(sequence), 0) FROM audit"));
+  }
+  EXPECT_EQ(store->load({})->site.site_epoch, number - 1);
+}
+
+TEST_F(SqliteStoreTest, ABackupThatFailsLeavesNothing) {
+  const auto store = open();
+  EXPECT_EQ(store->backup(data() / "missing" / "copy.db").error().reason, "STORE_IO");
+  EXPECT_TRUE(store->commit(site(3)));
+  EXPECT_FALSE(store->condition().read_only);
 }
 
 TEST_F(SqliteStoreTest, ReadersSeeCommitsAndNeverWrite) {
