@@ -7,6 +7,7 @@
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
+#include "gateway/engine/turn/own.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -51,7 +52,7 @@ class Dispatch {
   explicit Dispatch(Turn& turn) : turn_(turn) {}
 
   void operator()(const Tick& tick) {
-    State& state = turn_.state;
+    State& state = own_all(turn_);
     const Millis passed = turn_.now.mono - state.clocks.last_tick;
     state.clocks.last_tick = turn_.now.mono;
     const bool counts =
@@ -89,20 +90,20 @@ class Dispatch {
   }
 
   void operator()(const BrokerConnected&) {
-    State& state = turn_.state;
+    State& state = own_all(turn_);
     state.clocks.broker_connected = true;
     state.clocks.connected_observed = state.site.observed;
     begin_retelling(turn_);
   }
 
   void operator()(const BrokerDisconnected&) {
-    turn_.state.clocks.broker_connected = false;
+    own_all(turn_).clocks.broker_connected = false;
     // Nobody can be heard: what they are is not known any more.
     lose_everybody(turn_);
   }
 
   void operator()(const FromDevice& event) {
-    State& state = turn_.state;
+    State& state = own_all(turn_);
     const auto found = state.fleet.devices.find(event.device);
     if (found == state.fleet.devices.end()) return turn_.drop(Drop::kUnknownDevice);
     Device& device = found->second;

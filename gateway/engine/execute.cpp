@@ -74,7 +74,7 @@ void on_command(Turn& turn, const CommandReceived& event) {
   Result<CommandReply> result =
       std::visit(Execute{turn, request.actor, request.etag}, request.command);
   if (result && !result->already_existed) {
-    turn.write(AppendAudit{{.sequence = ++turn.state.site.audit_sequence,
+    turn.write(AppendAudit{{.sequence = turn.number_audit(),
                             .wall = turn.now.wall,
                             .actor = request.actor,
                             .action = std::visit(NameOf{}, request.command),

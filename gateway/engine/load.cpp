@@ -102,7 +102,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
     state.catalogue.trusted_keys.emplace(key.key_id, std::move(key));
   }
   for (ReleaseRecord& release : snapshot.releases) {
-    for (const ArtifactRecord& record : release.artifacts) know(state, record);
+    for (const ArtifactRecord& record : release.artifacts) know(state.catalogue, record);
     state.catalogue.releases.emplace(release.id, std::move(release));
   }
   if (Status loaded = load_rollouts(state, snapshot); !loaded) return loaded.error();

@@ -11,7 +11,7 @@ namespace covey::engine {
 
 // ---- releases.cpp: an artifact and what is derived from it
 
-void know(State& state, const ArtifactRecord& record);
+void know(CatalogueState& catalogue, const ArtifactRecord& record);
 
 Result<CommandReply> create_release(Turn& turn, const CreateRelease& command);
 Result<CommandReply> add_key(Turn& turn, const AddTrustedKey& command);

@@ -1,4 +1,5 @@
 #include "gateway/engine/catalogue/catalogue.hpp"
+#include "gateway/engine/catalogue/own.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 
 namespace covey::engine {
@@ -25,7 +26,7 @@ monitoring::Baseline baseline_of(const GatewayPart& part) {
 
 }  // namespace
 
-void know(State& state, const ArtifactRecord& record) {
+void know(CatalogueState& catalogue, const ArtifactRecord& record) {
   KnownArtifact known{.release = record.release,
                       .artifact = record.artifact,
                       .baseline = baseline_of(record.artifact->gateway_part),
@@ -33,15 +34,15 @@ void know(State& state, const ArtifactRecord& record) {
   known.shape = monitoring::shape_of(known.baseline);
   const size_t nodes = record.artifact->tables.joint.size();
   known.shape.joint = nodes == 0 ? 0 : nodes + 1;
-  state.catalogue.prefixes[prefix_of(record.artifact->digest)] = record.artifact->digest;
-  state.catalogue.artifacts.emplace(record.artifact->digest, std::move(known));
+  catalogue.prefixes[prefix_of(record.artifact->digest)] = record.artifact->digest;
+  catalogue.artifacts.emplace(record.artifact->digest, std::move(known));
 }
 
 Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
-  State& state = turn.state;
+  CatalogueState& catalogue = own_catalogue(turn);
   if (command.artifacts.empty()) return invalid("NO_ARTIFACT", "artifacts: at least one");
-  const auto existing = state.catalogue.releases.find(command.release);
-  if (existing != state.catalogue.releases.end()) {
+  const auto existing = catalogue.releases.find(command.release);
+  if (existing != catalogue.releases.end()) {
     const std::vector<ArtifactRecord>& stored = existing->second.artifacts;
     const bool same =
         std::equal(stored.begin(), stored.end(), command.artifacts.begin(), command.artifacts.end(),
@@ -61,12 +62,12 @@ Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
     }
     // Opened against a copy of the trust store: ask again, a key may be gone by now.
     const Result<KeyId> signer =
-        state.catalogue.trust.verify(artifact->digest, artifact->signed_manifest.signatures);
+        catalogue.trust.verify(artifact->digest, artifact->signed_manifest.signatures);
     if (!signer) return signer.error();
-    if (state.catalogue.artifacts.contains(artifact->digest)) {
+    if (catalogue.artifacts.contains(artifact->digest)) {
       return Error{Code::kAlreadyExists, "ARTIFACT_EXISTS",
                    "manifest " + short_hex(artifact->digest) + " belongs to " +
-                       to_string(state.catalogue.artifacts.at(artifact->digest).release)};
+                       to_string(catalogue.artifacts.at(artifact->digest).release)};
     }
     for (const DeviceClass& device_class : artifact->manifest.device_classes) {
       if (!classes.insert(device_class).second) {
@@ -76,10 +77,10 @@ Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
     release.artifacts.push_back(
         {command.release, static_cast<uint32_t>(release.artifacts.size()), artifact});
   }
-  for (const ArtifactRecord& record : release.artifacts) know(state, record);
+  for (const ArtifactRecord& record : release.artifacts) know(catalogue, record);
   turn.write(PutRelease{release});
   publish_release(turn, release);
-  state.catalogue.releases.emplace(command.release, std::move(release));
+  catalogue.releases.emplace(command.release, std::move(release));
   return CommandReply{.subject = to_string(command.release), .changed = 1};
 }
 

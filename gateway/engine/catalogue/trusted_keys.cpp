@@ -1,4 +1,5 @@
 #include "gateway/engine/catalogue/catalogue.hpp"
+#include "gateway/engine/catalogue/own.hpp"
 
 namespace covey::engine {
 
@@ -6,7 +7,7 @@ Result<CommandReply> add_key(Turn& turn, const AddTrustedKey& command) {
   Result<PublicKey> key = PublicKey::from_pem(command.pem);
   if (!key) return key.error();
   const std::string id = to_hex(key->id());
-  if (turn.state.catalogue.trusted_keys.contains(id)) {
+  if (own_catalogue(turn).trusted_keys.contains(id)) {
     return CommandReply{.subject = id, .already_existed = true};
   }
   TrustedKeyRecord record{.key_id = id,
@@ -14,22 +15,22 @@ Result<CommandReply> add_key(Turn& turn, const AddTrustedKey& command) {
                           .pem = key->to_pem(),
                           .comment = command.comment.substr(0, 200),
                           .create_wall = turn.now.wall};
-  if (Status added = turn.state.catalogue.trust.add(*std::move(key)); !added) return added.error();
+  if (Status added = own_catalogue(turn).trust.add(*std::move(key)); !added) return added.error();
   turn.write(PutTrustedKey{record});
-  turn.state.catalogue.trusted_keys.emplace(id, std::move(record));
+  own_catalogue(turn).trusted_keys.emplace(id, std::move(record));
   return CommandReply{.subject = id, .changed = 1};
 }
 
 Result<CommandReply> remove_key(Turn& turn, const RemoveTrustedKeyCommand& command) {
-  const auto found = turn.state.catalogue.trusted_keys.find(command.key_id);
-  if (found == turn.state.catalogue.trusted_keys.end()) {
+  const auto found = own_catalogue(turn).trusted_keys.find(command.key_id);
+  if (found == own_catalogue(turn).trusted_keys.end()) {
     return not_found("no trusted key " + command.key_id + ": `covey key list` shows them");
   }
   const Result<PublicKey> key = PublicKey::from_pem(found->second.pem);
   COVEY_ASSERT(key.ok());
-  (void)turn.state.catalogue.trust.remove(key->id());
+  (void)own_catalogue(turn).trust.remove(key->id());
   turn.write(RemoveTrustedKey{command.key_id});
-  turn.state.catalogue.trusted_keys.erase(found);
+  own_catalogue(turn).trusted_keys.erase(found);
   return CommandReply{.subject = command.key_id, .changed = 1};
 }
 

@@ -49,12 +49,12 @@ void set_state(Turn& turn, Device& device, DeviceState state) {
 void accept(Turn& turn, const std::vector<DeviceId>& ids) {
   // All credentials first: the broker takes them in one go, before anybody is told.
   for (const DeviceId& id : ids) {
-    Device& device = turn.change(turn.state.fleet.devices.at(id));
+    Device& device = change_device(turn, id);
     set_state(turn, device, DeviceState::kAccepted);
     turn.emit(SetCredential{id, broker_password(turn.state, device)});
   }
   for (const DeviceId& id : ids) {
-    Device& device = turn.state.fleet.devices.at(id);
+    Device& device = *own_fleet(turn).by_number[*turn.state.fleet.number_of(id)];
     if (device.enroll_nonce != 0) answer(turn, device, device.enroll_nonce);
     assign_device(turn, device);
   }
@@ -64,7 +64,7 @@ void accept(Turn& turn, const std::vector<DeviceId>& ids) {
 }  // namespace
 
 void on_enroll(Turn& turn, const EnrollReceived& event) {
-  State& state = turn.state;
+  const State& state = turn.state;
   const EnrollMessage& message = event.message;
   if (message.device != event.device) return turn.drop(Drop::kDeviceIdMismatch);
   auto found = state.fleet.devices.find(event.device);
@@ -81,14 +81,14 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     device.last_seen_wall = turn.now.wall;
     add_models(device, message.models);
     Device& added = own_fleet(turn).add(std::move(device));
-    turn.change(added);
+    change_device(turn, added.id);
     turn.urgent();
     turn.report(Report::Level::kInfo, "device_pending", event.device.str(),
                 "class " + added.facts.device_class.str());
     if (turn.config.auto_accept) return accept(turn, {event.device});
     return answer(turn, added, message.nonce);
   }
-  Device& device = found->second;
+  const Device& device = found->second;
   const bool same = message.nonce == device.enroll_nonce;
   // Whoever enrols anew under a known id gets nothing until an operator says so (reenroll).
   if (device.state == DeviceState::kAccepted && device.enrolled && !same) {
@@ -98,9 +98,10 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     return turn.drop(Drop::kEnrollRefused);
   }
   if (!same || device.facts != message.facts) {
-    turn.change(device).enroll_nonce = message.nonce;
-    device.facts = message.facts;
-    add_models(device, message.models);
+    Device& changed = change_device(turn, device.id);
+    changed.enroll_nonce = message.nonce;
+    changed.facts = message.facts;
+    add_models(changed, message.models);
   }
   answer(turn, device, message.nonce);
 }
@@ -130,11 +131,11 @@ Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command) {
   const auto found = turn.state.fleet.devices.find(command.device);
   if (found == turn.state.fleet.devices.end())
     return not_found("no device " + command.device.str());
-  Device& device = found->second;
+  const Device& device = found->second;
   if (device.state == DeviceState::kAccepted) {
     return precondition("DEVICE_ACCEPTED", device.id.str() + " is accepted already");
   }
-  set_state(turn, turn.change(device), DeviceState::kRejected);
+  set_state(turn, change_device(turn, device.id), DeviceState::kRejected);
   answer(turn, device, device.enroll_nonce);
   return CommandReply{.subject = device.id.str(), .changed = 1};
 }
@@ -143,7 +144,7 @@ Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command) 
   const auto found = turn.state.fleet.devices.find(command.device);
   if (found == turn.state.fleet.devices.end())
     return not_found("no device " + command.device.str());
-  Device& device = turn.change(found->second);
+  Device& device = change_device(turn, found->first);
   // New keys; the old ones stop working with this transaction.
   ++device.enroll_generation;
   device.enroll_nonce = 0;

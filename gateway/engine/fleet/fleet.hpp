@@ -16,6 +16,17 @@ Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command);
 Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command);
 Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command);
 
+// ---- devices.cpp: rows of devices, and who has been heard
+
+// The device, to be changed: its row is written at the end of the turn.
+Device& change_device(Turn& turn, const DeviceId& device);
+// What is wanted of one of its models; made where there is none. Its row is written.
+DeviceModel& change_model(Turn& turn, const DeviceId& device, const ModelName& model);
+Session& change_session(Turn& turn, const DeviceId& device);
+void write_fleet(Turn& turn);
+// Where the uptime of a boot lies on the wall is not known any more.
+void forget_offsets(Turn& turn);
+
 // ---- credentials.cpp: derived from the site's secret, never stored
 
 Digest order_key(const State& state, const Device& device);
@@ -68,7 +79,6 @@ bool goal_is_outdated(const State& state, const Device& device);
 void refresh_goal(Turn& turn, const DeviceId& device);
 // That end, of all of them: before the rows are written, which it changes.
 void renew_goals(Turn& turn);
-void write_fleet(Turn& turn);
 // Content and counter change together, and nowhere else.
 void renew_goal(Turn& turn, Device& device);
 // The newest goal, as it is stored: one counter never has two contents.

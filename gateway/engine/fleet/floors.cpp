@@ -38,9 +38,9 @@ void raise_floors(Turn& turn) {
   if (settled.empty()) return;
   // Each is a new goal: a large fleet is told over several sweeps.
   uint32_t budget = turn.config.offers_per_tick;
-  for (auto& [id, device] : turn.state.fleet.devices) {
+  for (const auto& [id, device] : turn.state.fleet.devices) {
     if (device.state != DeviceState::kAccepted) continue;
-    for (auto& [name, model] : device.models) {
+    for (const auto& [name, model] : device.models) {
       // Only what the device has proven: a floor above what it runs would leave it without a way.
       if (!model.desired || model.reported.confirmed != model.desired) continue;
       const auto known = turn.state.catalogue.artifacts.find(*model.desired);
@@ -49,8 +49,7 @@ void raise_floors(Turn& turn) {
       const uint32_t version = known->second.artifact->manifest.security_version;
       if (version <= model.security_floor) continue;
       if (budget-- == 0) return;
-      turn.change(device);
-      model.security_floor = version;
+      change_model(turn, id, name).security_floor = version;
     }
   }
 }

@@ -88,10 +88,11 @@ void repeat_goals(Turn& turn) {
 }
 
 void order_settings(Turn& turn) {
-  State& state = turn.state;
+  const State& state = turn.state;
   if (!state.clocks.broker_connected) return;
-  for (size_t n = 0; n < kSettingsOrderedPerTick && !state.fleet.settings_due.empty(); ++n) {
-    const DeviceId id = state.fleet.settings_due.extract(state.fleet.settings_due.begin()).value();
+  std::set<DeviceId>& due = own_fleet(turn).settings_due;
+  for (size_t n = 0; n < kSettingsOrderedPerTick && !due.empty(); ++n) {
+    const DeviceId id = due.extract(due.begin()).value();
     const auto device = state.fleet.devices.find(id);
     if (device == state.fleet.devices.end() || device->second.state != DeviceState::kAccepted)
       continue;
@@ -136,7 +137,7 @@ void publish_goal(Turn& turn, const Device& device) {
                            .security_floor = model.ordered->security_floor});
     goal.lease_s = std::max(goal.lease_s, model.ordered->lease_s);
   }
-  ++turn.state.counters.goals;
+  ++turn.counters().goals;
   turn.emit(PublishGoal{device.id, device.shard, std::move(goal), order_key(turn.state, device)});
 }
 
@@ -157,7 +158,7 @@ void publish_site(Turn& turn) {
 }
 
 void renew_goals(Turn& turn) {
-  State& state = turn.state;
+  const State& state = turn.state;
   for (const DeviceId& id : turn.fleet_rows.devices) {
     const Device& device = state.fleet.devices.at(id);
     if (device.state == DeviceState::kAccepted && device.goal_counter > 0 &&
@@ -166,19 +167,10 @@ void renew_goals(Turn& turn) {
     }
   }
   for (const DeviceId& id : turn.fleet_rows.goals) {
-    Device& device = turn.change(state.fleet.devices.at(id));
+    Device& device = change_device(turn, id);
     renew_goal(turn, device);
     publish_goal(turn, device);
     turn.urgent();
-  }
-}
-
-void write_fleet(Turn& turn) {
-  for (const DeviceId& id : turn.fleet_rows.devices) {
-    if (const auto found = turn.state.fleet.devices.find(id);
-        found != turn.state.fleet.devices.end()) {
-      turn.write(PutDevice{found->second});
-    }
   }
 }
 

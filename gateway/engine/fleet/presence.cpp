@@ -21,11 +21,11 @@ void come_online(Turn& turn, const Device& device, Session& session) {
     fleet.expiries.add(session.expiry_at, number);
   }
   if (session.goal_said != Millis{0}) repeat_later(fleet, number);
-  turn.state.rollouts.reconcile_due.insert(device.id);
+  device_is_here(turn, device.id);
 }
 
 void heard(Turn& turn, Device& device, uint64_t boot_id, uint64_t uptime_ms) {
-  Session& session = turn.session(device.id);
+  Session& session = change_session(turn, device.id);
   session.last_heard = turn.now.mono;
   session.last_heard_wall = turn.now.wall;
   if (!session.online) come_online(turn, device, session);
@@ -46,7 +46,7 @@ void take_reports(Turn& turn, Device& device, const std::vector<ModelReport>& re
 
 void note_counter(Turn& turn, Device& device, uint64_t goal_counter) {
   if (goal_counter == device.goal_counter_seen && !device.goal_dirty) return;
-  turn.change(device).goal_counter_seen = goal_counter;
+  change_device(turn, device.id).goal_counter_seen = goal_counter;
   if (goal_counter >= device.goal_counter) device.goal_dirty = false;
 }
 
@@ -69,7 +69,7 @@ void acknowledge(Turn& turn, const Device& device, uint64_t boot_id,
     const StreamRecord* record = nullptr;
     auto operator<=>(const Entry&) const = default;
   };
-  State& state = turn.state;
+  const State& state = turn.state;
   std::vector<Entry> streams;
   for (auto it = state.telemetry.streams.lower_bound({device.id, boot_id, Digest{}});
        it != state.telemetry.streams.end() && std::get<0>(it->first) == device.id &&
@@ -104,7 +104,7 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   if (!hello.device.empty() && hello.device != device.id) {
     return turn.drop(Drop::kDeviceIdMismatch);
   }
-  Session& session = turn.session(device.id);
+  Session& session = change_session(turn, device.id);
   if (device.boot_id != 0 && hello.boot_id != device.boot_id) {
     if (session.boot_before == hello.boot_id && ++session.boot_flaps >= kBootFlapsMax) {
       raise_duplicate_identity(turn, device);
@@ -117,14 +117,14 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   FleetState& fleet = own_fleet(turn);
   fleet.count_out(device);
   session.said_hello = true;
-  turn.change(device).enrolled = true;
+  change_device(turn, device.id).enrolled = true;
   fleet.count_in(device);
   const bool ahead = adopt_newer(turn, device, hello.site_epoch, hello.goal_counter);
 
   device.last_seen_wall = turn.now.wall;
   if (device.facts != hello.facts) {
     device.facts = hello.facts;
-    turn.state.rollouts.reconcile_due.insert(device.id);
+    device_has_changed(turn, device.id);
   }
   device.boot_id = hello.boot_id;
   device.nonce = hello.nonce;
@@ -139,8 +139,8 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   if (device.goal_counter > hello.goal_counter || ahead || of_old_epoch) {
     refresh_goal(turn, device.id);
   }
-  if (device.settings != turn.config.settings) turn.state.fleet.settings_due.insert(device.id);
-  turn.state.fleet.ack_due.insert(device.id);
+  if (device.settings != turn.config.settings) own_fleet(turn).settings_due.insert(device.id);
+  own_fleet(turn).ack_due.insert(device.id);
   session.last_ack = Millis{0};
   turn.urgent();
 }
@@ -148,10 +148,10 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
 void on_status(Turn& turn, Device& device, const StatusMessage& status) {
   if (status.boot_id != device.boot_id) return turn.drop(Drop::kStatusStale);
   heard(turn, device, status.boot_id, status.uptime_ms);
-  turn.state.fleet.ack_due.insert(device.id);
+  own_fleet(turn).ack_due.insert(device.id);
   if (status.number < device.status_number) return turn.drop(Drop::kStatusStale);
   const bool ahead = adopt_newer(turn, device, status.site_epoch, status.goal_counter);
-  turn.change(device).status_number = status.number;
+  change_device(turn, device.id).status_number = status.number;
   device.last_seen_wall = turn.now.wall;
   note_counter(turn, device, status.goal_counter);
   take_reports(turn, device, status.models);
@@ -168,7 +168,7 @@ void on_status(Turn& turn, Device& device, const StatusMessage& status) {
 }
 
 void on_bye(Turn& turn, Device& device, const ByeMessage& bye) {
-  Session& session = turn.session(device.id);
+  Session& session = change_session(turn, device.id);
   // The last will of an older connection says nothing about this one.
   if (bye.boot_id == device.boot_id && bye.connection == session.connection) {
     session.online = false;
@@ -221,7 +221,7 @@ void flush_acks(Turn& turn) {
       continue;
     }
     const Device& device = found->second;
-    Session& session = turn.session(device.id);
+    Session& session = change_session(turn, device.id);
     if (session.last_ack.count() != 0 &&
         turn.now.mono - session.last_ack < turn.config.ack_interval) {
       ++due;

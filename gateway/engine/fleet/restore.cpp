@@ -33,11 +33,10 @@ uint32_t agreed_epoch(const State& state, size_t needed) {
 }
 
 void begin(Turn& turn, size_t witnesses) {
-  State& state = turn.state;
-  ++state.counters.restores;
-  state.site.reconciling = true;
-  state.fleet.reconciling_since = state.site.observed;
-  turn.change_site();
+  const State& state = turn.state;
+  ++turn.counters().restores;
+  turn.change_site().reconciling = true;
+  own_fleet(turn).reconciling_since = state.site.observed;
   turn.report(Report::Level::kWarning, "site_restored", "site",
               std::to_string(witnesses) + " devices have seen more than this store: epoch " +
                   std::to_string(state.site.site_epoch) + ", rollouts wait");
@@ -54,16 +53,16 @@ void begin(Turn& turn, size_t witnesses) {
 
 // Enough devices say so: their epoch is the site's.
 void believe_if_enough(Turn& turn) {
-  State& state = turn.state;
+  const State& state = turn.state;
   const size_t needed = witnesses_needed(state.fleet.enrolled);
   if (state.fleet.ahead.size() < needed) return;
   const uint32_t epoch = agreed_epoch(state, needed);
+  FleetState& fleet = own_fleet(turn);
   const bool another_restore = epoch > state.site.site_epoch;
   if (state.site.reconciling && !another_restore) return;
-  state.site.site_epoch = epoch;
+  turn.change_site().site_epoch = epoch;
   if (another_restore) {
     // Another epoch makes every device say hello: what they said before was compared with less.
-    FleetState& fleet = own_fleet(turn);
     for (DeviceNumber number = 0; number < fleet.by_number.size(); ++number) {
       const Device& device = *fleet.by_number[number];
       const auto claim = fleet.ahead.find(device.id);
@@ -75,7 +74,7 @@ void believe_if_enough(Turn& turn) {
     publish_site(turn);
   }
   const size_t witnesses = state.fleet.ahead.size();
-  for (auto claim = state.fleet.ahead.begin(); claim != state.fleet.ahead.end();) {
+  for (auto claim = fleet.ahead.begin(); claim != fleet.ahead.end();) {
     // Whoever is above even that stays in quarantine.
     if (claim->second.site_epoch > epoch) {
       ++claim;
@@ -84,7 +83,7 @@ void believe_if_enough(Turn& turn) {
     resolve_ahead_of_site(turn, claim->first,
                           "the store was older: what the device knew is adopted");
     refresh_goal(turn, claim->first);
-    claim = state.fleet.ahead.erase(claim);
+    claim = fleet.ahead.erase(claim);
   }
   begin(turn, witnesses);
 }
@@ -97,7 +96,7 @@ bool is_quarantined(const State& state, const DeviceId& device) {
 }
 
 bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter) {
-  State& state = turn.state;
+  const State& state = turn.state;
   const bool higher_epoch = site_epoch > state.site.site_epoch;
   const bool higher_counter = goal_counter > device.goal_counter;
   if (!higher_epoch) {
@@ -105,10 +104,10 @@ bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_
     if (is_quarantined(state, device.id)) forget_claim(turn, device.id, "it is not any more");
     if (!higher_counter) return false;
   }
-  turn.change(device).goal_counter = std::max(device.goal_counter, goal_counter);
+  change_device(turn, device.id).goal_counter = std::max(device.goal_counter, goal_counter);
   // A restore is known: one more that knows newer goals is what was expected.
   if (!higher_epoch && state.site.reconciling) return true;
-  const auto [claim, first] = state.fleet.ahead.try_emplace(device.id);
+  const auto [claim, first] = own_fleet(turn).ahead.try_emplace(device.id);
   const bool news = first || site_epoch > claim->second.site_epoch;
   claim->second.site_epoch = std::max(claim->second.site_epoch, site_epoch);
   claim->second.made = state.site.observed;
@@ -123,7 +122,7 @@ bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_
 }
 
 void forget_claim(Turn& turn, const DeviceId& device, const std::string& why) {
-  turn.state.fleet.ahead.erase(device);
+  own_fleet(turn).ahead.erase(device);
   resolve_ahead_of_site(turn, device, why);
 }
 
@@ -136,7 +135,7 @@ void expire_claims(Turn& turn) {
 }
 
 void adopt_reported(Turn& turn, Device& device) {
-  for (auto& [name, model] : turn.change(device).models) {
+  for (auto& [name, model] : change_device(turn, device.id).models) {
     if (!model.reported.confirmed || model.desired == model.reported.confirmed) continue;
     // It was told so by the site that the backup forgot: the old store's wish must not undo that.
     model.desired = model.reported.confirmed;
@@ -146,15 +145,14 @@ void adopt_reported(Turn& turn, Device& device) {
 }
 
 void end_reconciling(Turn& turn) {
-  State& state = turn.state;
+  const State& state = turn.state;
   if (!state.site.reconciling) return;
   const size_t unheard = state.fleet.enrolled - state.fleet.said_hello;
   // Sleepers must not hold it for months; they are adopted all the same when they wake up.
   const Millis since = std::max(state.fleet.reconciling_since, state.clocks.connected_observed);
   const Millis patience = turn.config.offline_after + grace(turn.config);
   if (unheard > 0 && state.site.observed - since < patience) return;
-  state.site.reconciling = false;
-  turn.change_site();
+  turn.change_site().reconciling = false;
   turn.report(Report::Level::kInfo, "site_reconciled", "site",
               unheard == 0 ? std::string("every device has said hello")
                            : std::to_string(unheard) + " devices have not said hello yet");

@@ -64,13 +64,14 @@ Result<CommandReply> label_devices(Turn& turn, const LabelDevices& command,
   }
   CommandReply reply;
   for (const DeviceId& id : *ids) {
-    Device& device = turn.state.fleet.devices.at(id);
+    const Device& device = turn.state.fleet.devices.at(id);
     std::map<std::string, std::string> labels = device.labels;
     for (const auto& [key, value] : command.set) labels[key] = value;
     for (const std::string& key : command.remove) labels.erase(key);
     if (labels == device.labels) continue;
-    turn.change(device).labels = std::move(labels);
-    assign_device(turn, device);
+    Device& changed = change_device(turn, id);
+    changed.labels = std::move(labels);
+    assign_device(turn, changed);
     ++reply.changed;
   }
   return reply;

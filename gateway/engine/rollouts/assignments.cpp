@@ -2,6 +2,7 @@
 
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
@@ -30,7 +31,7 @@ void desire(Turn& turn, Device& device, const ReleaseId& release) {
   model.reported.model = release.model;
   const Digest& digest = admission.artifact->artifact->digest;
   if (model.desired == digest) return;
-  turn.change(device);
+  change_device(turn, device.id);
   model.desired = digest;
   model.assignment_failures = 0;
   model.retry_not_before = Millis{0};
@@ -38,6 +39,14 @@ void desire(Turn& turn, Device& device, const ReleaseId& release) {
 }
 
 }  // namespace
+
+void device_is_here(Turn& turn, const DeviceId& device) {
+  own_rollouts(turn).reconcile_due.insert(device);
+}
+
+void device_has_changed(Turn& turn, const DeviceId& device) {
+  own_rollouts(turn).reconcile_due.insert(device);
+}
 
 void assign(Turn& turn, const Rollout& rollout) {
   State& state = turn.state;
@@ -99,7 +108,7 @@ void unassign(Turn& turn, const Rollout& rollout) {
         given->previous && given->previous != model.desired) {
       send_back(turn, rollout, *given);
     } else if (model.reported.confirmed != model.desired) {
-      turn.change(device);
+      change_device(turn, device.id);
       model.desired = model.reported.confirmed;
     }
   }

@@ -14,14 +14,14 @@ constexpr std::string_view kFetchTimeout = "FETCH_TIMEOUT";  // of the agent
 void ended(Turn& turn, const Deployment& deployment) {
   State& state = turn.state;
   state.rollouts.in_progress.erase(deployment.number);
-  Device& device = turn.change(state.fleet.devices.at(deployment.device));
+  Device& device = change_device(turn, deployment.device);
   DeviceModel& model = device.models.at(deployment.release.model);
   if (deployment.state == DeploymentState::kConfirmed) {
     model.desired = deployment.manifest;
     model.assignment_failures = 0;
     model.retry_not_before = Millis{0};
     // The proof is a sign of life: reports are expected from now on.
-    turn.session(deployment.device).last_report_observed = state.site.observed;
+    change_session(turn, deployment.device).last_report_observed = state.site.observed;
   } else if (deployment.cause != Cause::kRollout) {
     // What must be comes again, later and later; a rollback never gives up.
     model.assignment_failures = std::min(model.assignment_failures + 1, kAssignmentFailuresMax);
@@ -50,7 +50,7 @@ void ended(Turn& turn, const Deployment& deployment) {
 
 // An offer and a probation have deadlines of their own, within that of the attempt.
 void limit_step(Turn& turn, const Deployment& deployment) {
-  Device& device = turn.change(turn.state.fleet.devices.at(deployment.device));
+  Device& device = change_device(turn, deployment.device);
   Millis& deadline = device.models.at(deployment.release.model).step_deadline;
   deadline = Millis{0};
   if (deployment.state == DeploymentState::kOffered) {
@@ -90,7 +90,7 @@ Deployment& create_deployment(Turn& turn, Deployment deployment) {
   deployment.number = ++state.site.deployment_number;
   deployment.create_wall = turn.now.wall;
   deployment.update_wall = turn.now.wall;
-  turn.change(state.fleet.devices.at(deployment.device))
+  change_device(turn, deployment.device)
       .models.try_emplace(deployment.release.model)
       .first->second.reported.model = deployment.release.model;
   uint64_t& newest =
@@ -139,7 +139,7 @@ void advance(Turn& turn, uint64_t number, const deployment::Event& event) {
 
 void offer(Turn& turn, uint64_t number, Millis deadline_after) {
   const Deployment& deployment = turn.state.rollouts.deployments.at(number);
-  Device& device = turn.change(turn.state.fleet.devices.at(deployment.device));
+  Device& device = change_device(turn, deployment.device);
   DeviceModel& model = device.models.at(deployment.release.model);
   ++model.attempt_last;
   advance(turn, number,
@@ -159,7 +159,7 @@ void on_model_report(Turn& turn, Device& device, const ModelReport& report) {
   model.attempt_last = std::max(model.attempt_last, report.attempt);
   if (model.reported != report) {
     model.reported = report;
-    turn.change(device);
+    change_device(turn, device.id);
     turn.state.rollouts.reconcile_due.insert(device.id);
     for (const auto& [name, rollout] : turn.state.rollouts.by_name) {
       if (!has_ended(rollout.state) && rollout.plan.release.model == report.model) {

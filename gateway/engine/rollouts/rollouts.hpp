@@ -62,6 +62,11 @@ void archive_deployments(Turn& turn);
 
 // ---- assignments.cpp
 
+// The device came online: what waits for it may go on.
+void device_is_here(Turn& turn, const DeviceId& device);
+// Its facts are others: what it can take may have changed.
+void device_has_changed(Turn& turn, const DeviceId& device);
+
 void assign(Turn& turn, const Rollout& rollout);
 void assign_device(Turn& turn, Device& device);
 // The release stands no longer: nobody is given it any more, and nobody waits for it.

@@ -101,7 +101,7 @@ void start_rollback(Turn& turn, const Rollout& rollout) {
     const Deployment& deployment = state.rollouts.deployments.at(number);
     // Only what was offered once has a previous release; a first model has none.
     if (!deployment.previous) continue;
-    DeviceModel& model = turn.change(state.fleet.devices.at(id)).models.at(name);
+    DeviceModel& model = change_device(turn, id).models.at(name);
     if (late && model.desired != deployment.manifest) continue;
     send_back(turn, rollout, deployment);
   }
@@ -113,7 +113,7 @@ void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment)
   const DeviceId id = deployment.device;
   const Digest previous = *deployment.previous;
   const uint32_t stage = deployment.stage;
-  DeviceModel& model = turn.change(state.fleet.devices.at(id)).models.at(name);
+  DeviceModel& model = change_device(turn, id).models.at(name);
   if (const Deployment* open = deployment_in_progress(state, id, name);
       open != nullptr && open->cause == Cause::kAssignment &&
       open->release == rollout.plan.release) {

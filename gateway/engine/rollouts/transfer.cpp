@@ -9,7 +9,7 @@ namespace covey::engine {
 
 void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch) {
   State& state = turn.state;
-  turn.session(device.id).last_heard = turn.now.mono;
+  change_session(turn, device.id).last_heard = turn.now.mono;
   PublishChunks answer{.device = device.id,
                        .shard = device.shard,
                        .manifest = prefix_of(fetch.manifest),
@@ -51,7 +51,7 @@ void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch) {
       answer.retry_after_ms = static_cast<uint32_t>(std::clamp(missing_s * 2000.0, 50.0, 60'000.0));
     } else {
       state.rollouts.bandwidth_tokens -= bytes;
-      state.counters.chunks += answer.indexes.size();
+      turn.counters().chunks += answer.indexes.size();
       answer.artifact = artifact;
     }
   }

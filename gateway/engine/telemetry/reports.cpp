@@ -103,11 +103,11 @@ std::string cohort_of(const State& state, const Device& device, const Digest& ma
 
 void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload) {
   State& state = turn.state;
-  Session& session = turn.session(device.id);
+  Session& session = change_session(turn, device.id);
   session.last_heard = turn.now.mono;
   session.last_heard_wall = turn.now.wall;
   session.last_report_observed = state.site.observed;
-  ++state.counters.reports;
+  ++turn.counters().reports;
   state.fleet.ack_due.insert(device.id);
   if (!plausible(report)) return turn.drop(Drop::kReportInvalid);
 
@@ -194,11 +194,11 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
   const int64_t oldest = turn.now.wall / turn.config.window - turn.config.windows_kept;
   if (placed && report.merged <= 2 && index >= oldest && report.counts.inferences > 0) {
     OpenWindow& window = state.telemetry.windows[{manifest, index}];
-    if (window.closed) ++state.counters.windows_late;
+    if (window.closed) ++turn.counters().windows_late;
     window.add(device.id, cohort, report.counts);
     turn.telemetry_rows.windows.insert({manifest, index, device.id, cohort});
   } else if (report.counts.inferences > 0) {
-    ++state.counters.windows_late;
+    ++turn.counters().windows_late;
   }
   for (const SampleMessage& sample : report.samples) {
     add_sample(turn, {.device = device.id,

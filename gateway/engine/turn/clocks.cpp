@@ -1,7 +1,9 @@
 // What the two clocks may decide. Observed time runs only while coveyd hears its devices; the wall
 // clock may step by years at the first NTP answer, and then nothing may be deleted or judged by it.
+#include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
+#include "gateway/engine/turn/own.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -27,20 +29,15 @@ bool in_grace(const Turn& turn) {
 }
 
 void notice_wall_clock(Turn& turn) {
-  State& state = turn.state;
+  State& state = own_all(turn);
   const Now before = std::exchange(state.clocks.last_now, turn.now);
   const Millis moved = (turn.now.wall - before.wall) - (turn.now.mono - before.mono);
   if (moved <= kWallJump && moved >= -kWallJump) return;
-  ++state.counters.wall_jumps;
+  ++turn.counters().wall_jumps;
   state.clocks.hold_until = state.site.observed + kHoldAfterJump;
   turn.report(Report::Level::kWarning, "wall_clock_jumped", "site",
               text_of(moved) + ": schedules and retention wait for a day");
-  for (Session& session : state.fleet.sessions) {
-    // Where a device's uptime lies on the wall is not known any more.
-    session.offset.reset();
-    session.offset_before.reset();
-    session.reported_until = Millis{0};
-  }
+  forget_offsets(turn);
   abandon_windows(turn);
 }
 

@@ -2,28 +2,13 @@
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
+#include "gateway/engine/turn/own.hpp"
 
 namespace covey::engine {
 
-Session& Turn::session(const DeviceId& device) {
-  const std::optional<DeviceNumber> number = state.fleet.number_of(device);
-  COVEY_ASSERT(number.has_value());
-  Session& found = state.fleet.sessions[*number];
-  if (!found.heard) {
-    found.heard = true;
-    found.last_report_observed = state.site.observed;
-  }
-  return found;
-}
-
-Device& Turn::change(Device& device) {
-  fleet_rows.devices.insert(device.id);
-  return device;
-}
-
 void Turn::event(const RolloutName& rollout, std::string kind, std::string subject,
                  std::string text) {
-  write(AppendEvent{{.sequence = ++state.site.event_sequence,
+  write(AppendEvent{{.sequence = ++all_.site.event_sequence,
                      .rollout = rollout,
                      .wall = now.wall,
                      .kind = std::move(kind),
@@ -43,7 +28,7 @@ void finish(Turn& turn) {
   write_deployments(turn);
   write_telemetry(turn);
   flush_acks(turn);
-  State& state = turn.state;
+  State& state = own_all(turn);
   if (turn.out.writes.empty() && turn.rollout_rows.rollouts.empty() && !turn.dirty_site) {
     turn.out.revision = state.site.revision;
     return;

@@ -32,20 +32,23 @@ class Turn {
   void write(Write write) { out.writes.push_back(std::move(write)); }
   void emit(Effect effect) { out.after_commit.push_back(std::move(effect)); }
   void urgent() { out.urgent = true; }
-  void drop(Drop reason) { ++state.counters.drops[static_cast<size_t>(reason)]; }
+  void drop(Drop reason) { ++all_.counters.drops[static_cast<size_t>(reason)]; }
+  Counters& counters() { return all_.counters; }
 
-  Session& session(const DeviceId& device);
   // The row will be written at the end of the turn.
-  Device& change(Device& device);
-  void change_site() {
+  SiteRecord& change_site() {
     dirty_site = true;
     urgent();
+    return all_.site;
   }
+  // The sequence of the next entry of the audit log.
+  uint64_t number_audit() { return ++all_.site.audit_sequence; }
   void event(const RolloutName& rollout, std::string kind, std::string subject, std::string text);
   void report(Report::Level level, std::string event, std::string subject, std::string text);
 
  private:
-  // Each room changes its own part, by its own.hpp.
+  // Each room changes its own part, by its own.hpp; the door and the turn itself all of it.
+  friend State& own_all(Turn& turn);
   friend FleetState& own_fleet(Turn& turn);
   friend CatalogueState& own_catalogue(Turn& turn);
   friend RolloutsState& own_rollouts(Turn& turn);
