@@ -96,5 +96,35 @@ TEST(PlanFile, refuses_what_is_no_plan) {
   EXPECT_FALSE(read_plan_file(std::string(kPlanFileBytesMax + 1, ' ')).problems.empty());
 }
 
+// A plan has nothing worth an anchor: what says the same twice is written twice.
+TEST(PlanFile, refuses_anchors_and_aliases) {
+  const PlanFile anchored = read_plan_file(
+      replaced(replaced(kPlan, "holdback: 5%", "holdback: &few 5%"), "size: 20", "size: *few"));
+  ASSERT_EQ(anchored.problems.size(), 2U);
+  EXPECT_EQ(anchored.problems[0].line, 8);
+  EXPECT_EQ(anchored.problems[1].line, 11);
+  EXPECT_NE(anchored.problems[0].message.find("anchors"), std::string::npos);
+
+  std::string laughs = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n";
+  for (int i = 1; i < 10; ++i) {
+    const std::string below = "*a" + std::to_string(i - 1);
+    laughs += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + below;
+    for (int n = 0; n < 8; ++n) laughs += ", " + below;
+    laughs += "]\n";
+  }
+  const PlanFile billion = read_plan_file(laughs);
+  ASSERT_FALSE(billion.problems.empty());
+  EXPECT_LE(billion.problems.size(), 100U);
+  EXPECT_EQ(billion.problems[0].line, 1);
+  EXPECT_NE(billion.problems[0].message.find("anchors"), std::string::npos);
+  EXPECT_FALSE(read_plan_file("a: &x [*x]").problems.empty());
+}
+
+TEST(PlanFile, refuses_what_is_nested_without_end) {
+  const PlanFile deep = read_plan_file("spec: " + std::string(200, '[') + std::string(200, ']'));
+  ASSERT_EQ(deep.problems.size(), 1U);
+  EXPECT_NE(deep.problems[0].message.find("nested"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace covey::cli
