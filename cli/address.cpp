@@ -1,10 +1,14 @@
 #include "cli/address.hpp"
 
+#include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+
+#include "core/yaml/yaml.hpp"
 
 namespace covey::cli {
 namespace {
@@ -34,20 +38,26 @@ Result<Contexts> load_contexts(const std::filesystem::path& path) {
   std::ifstream in(path);
   std::ostringstream text;
   text << in.rdbuf();
+  const YamlReading reading = read_yaml(text.str());
+  const auto unreadable = [&](int line, const std::string& what) {
+    return invalid("CONTEXTS_UNREADABLE", fmt::format("{}:{}: {}", path.string(), line, what));
+  };
+  if (!reading.problems.empty()) {
+    return unreadable(reading.problems.front().line, reading.problems.front().message);
+  }
   Contexts contexts;
-  try {
-    const YAML::Node root = YAML::Load(text.str());
-    if (root["current"]) contexts.current = root["current"].as<std::string>();
-    if (root["contexts"]) {
-      for (const auto& entry : root["contexts"]) {
-        contexts.addresses[entry.first.as<std::string>()] =
-            entry.second["address"].as<std::string>();
+  for (const YamlNode& entry : reading.root.items) {
+    if (entry.key == "current") contexts.current = entry.text;
+    if (entry.key != "contexts") continue;
+    for (const YamlNode& context : entry.items) {
+      const auto address =
+          std::find_if(context.items.begin(), context.items.end(),
+                       [](const YamlNode& field) { return field.key == "address"; });
+      if (address == context.items.end() || !address->is_text()) {
+        return unreadable(context.line, context.key + ": has no address");
       }
+      contexts.addresses[context.key] = address->text;
     }
-  } catch (const YAML::Exception& problem) {
-    return invalid(
-        "CONTEXTS_UNREADABLE",
-        path.string() + ":" + std::to_string(problem.mark.line + 1) + ": " + problem.msg);
   }
   return contexts;
 }

@@ -1,7 +1,5 @@
 #include "cli/plan_file.hpp"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <charconv>
 #include <functional>
@@ -9,10 +7,12 @@
 #include <set>
 #include <utility>
 
+#include "core/yaml/yaml.hpp"
+
 namespace covey::cli {
 namespace {
 
-using Read = std::function<void(const YAML::Node&, const std::string&)>;
+using Read = std::function<void(const YamlNode&, const std::string&)>;
 struct Key {
   std::string_view name;
   Read read;
@@ -24,7 +24,7 @@ class Reader {
  public:
   explicit Reader(PlanFile& file) : file_(file) {}
 
-  void document(const YAML::Node& root) {
+  void document(const YamlNode& root) {
     std::string version;
     std::string kind;
     PlanDocument& plan = file_.document;
@@ -32,10 +32,10 @@ class Reader {
             {{"apiVersion", text(version)},
              {"kind", text(kind)},
              {"metadata",
-              [&](const YAML::Node& node, const std::string& path) {
+              [&](const YamlNode& node, const std::string& path) {
                 mapping(node, path, {{"name", text(plan.name)}});
               }},
-             {"spec", [&](const YAML::Node& node, const std::string& path) { spec(node, path); }}});
+             {"spec", [&](const YamlNode& node, const std::string& path) { spec(node, path); }}});
     if (version != "covey/v1") problem("apiVersion", "write 'apiVersion: covey/v1'");
     if (kind != "Rollout") problem("kind", "write 'kind: Rollout'");
   }
@@ -56,20 +56,18 @@ class Reader {
   }
 
  private:
-  void note(const YAML::Node& node, const std::string& path) {
-    lines_[path] = node.Mark().line + 1;
-  }
+  void note(const YamlNode& node, const std::string& path) { lines_[path] = node.line; }
 
-  void mapping(const YAML::Node& node, const std::string& path, const Keys& keys) {
+  void mapping(const YamlNode& node, const std::string& path, const Keys& keys) {
     note(node, path);
-    if (!node.IsMap()) {
+    if (!node.is_map()) {
       return problem(path, "must be a mapping of " + names(keys));
     }
     std::set<std::string> seen;
-    for (const auto& entry : node) {
-      const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "?";
+    for (const YamlNode& entry : node.items) {
+      const std::string& name = entry.key;
       const std::string here = path.empty() ? name : path + "." + name;
-      lines_[here] = entry.first.Mark().line + 1;
+      lines_[here] = entry.key_line;
       const auto key =
           std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return k.name == name; });
       if (key == keys.end()) {
@@ -77,7 +75,7 @@ class Reader {
       } else if (!seen.insert(name).second) {
         problem(here, "given twice");
       } else {
-        key->read(entry.second, here);
+        key->read(entry, here);
       }
     }
   }
@@ -89,19 +87,19 @@ class Reader {
   }
 
   Read text(std::string& to) {
-    return [this, &to](const YAML::Node& node, const std::string& path) {
-      if (!node.IsScalar() || node.Scalar().empty()) {
+    return [this, &to](const YamlNode& node, const std::string& path) {
+      if (!node.is_text() || node.text.empty()) {
         return problem(path, "must be a text, and not empty: leave the key out instead");
       }
-      to = node.Scalar();
+      to = node.text;
     };
   }
 
   template <typename Number>
   Read number(Number& to) {
-    return [this, &to](const YAML::Node& node, const std::string& path) {
+    return [this, &to](const YamlNode& node, const std::string& path) {
       uint32_t value = 0;
-      const std::string digits = node.IsScalar() ? node.Scalar() : "";
+      const std::string& digits = node.text;
       const auto [end, error] =
           std::from_chars(digits.data(), digits.data() + digits.size(), value);
       if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
@@ -113,20 +111,20 @@ class Reader {
 
   template <typename Item>
   Read list(std::vector<Item>& to, size_t most,
-            void (Reader::*read)(Item&, const YAML::Node&, const std::string&)) {
-    return [this, &to, most, read](const YAML::Node& node, const std::string& path) {
+            void (Reader::*read)(Item&, const YamlNode&, const std::string&)) {
+    return [this, &to, most, read](const YamlNode& node, const std::string& path) {
       note(node, path);
-      if (!node.IsSequence()) return problem(path, "must be a list: lines that start with '-'");
-      if (node.size() > most) return problem(path, "at most " + std::to_string(most));
-      for (size_t i = 0; i < node.size(); ++i) {
+      if (!node.is_list()) return problem(path, "must be a list: lines that start with '-'");
+      if (node.items.size() > most) return problem(path, "at most " + std::to_string(most));
+      for (size_t i = 0; i < node.items.size(); ++i) {
         const std::string here = path + "[" + std::to_string(i) + "]";
-        note(node[i], here);
-        (this->*read)(to.emplace_back(), node[i], here);
+        note(node.items[i], here);
+        (this->*read)(to.emplace_back(), node.items[i], here);
       }
     };
   }
 
-  void spec(const YAML::Node& node, const std::string& path) {
+  void spec(const YamlNode& node, const std::string& path) {
     PlanDocument& plan = file_.document;
     mapping(node, path,
             {{"release", text(plan.release)},
@@ -138,22 +136,22 @@ class Reader {
              {"gates", list(plan.gates, kGatesMax, &Reader::gate)},
              {"on_fail", text(plan.on_fail)},
              {"attempt",
-              [&](const YAML::Node& n, const std::string& p) {
+              [&](const YamlNode& n, const std::string& p) {
                 mapping(n, p,
                         {{"deadline", text(plan.attempt.deadline)},
                          {"retries", number(plan.attempt.retries)},
                          {"backoff", text(plan.attempt.backoff)}});
               }},
-             {"offline", [&](const YAML::Node& n, const std::string& p) {
+             {"offline", [&](const YamlNode& n, const std::string& p) {
                 mapping(n, p, {{"skip_after", text(plan.offline.skip_after)}});
               }}});
   }
 
-  void stratum(std::string& to, const YAML::Node& node, const std::string& path) {
+  void stratum(std::string& to, const YamlNode& node, const std::string& path) {
     text(to)(node, path);
   }
 
-  void stage(StageDocument& to, const YAML::Node& node, const std::string& path) {
+  void stage(StageDocument& to, const YamlNode& node, const std::string& path) {
     mapping(node, path,
             {{"name", text(to.name)},
              {"mode", text(to.mode)},
@@ -166,9 +164,9 @@ class Reader {
              {"gates", list(to.gates, kGatesMax, &Reader::gate)}});
   }
 
-  void gate(GateDocument& to, const YAML::Node& node, const std::string& path) {
+  void gate(GateDocument& to, const YamlNode& node, const std::string& path) {
     const auto kind = [this](auto& gate, auto keys) {
-      return [this, &gate, keys](const YAML::Node& n, const std::string& p) {
+      return [this, &gate, keys](const YamlNode& n, const std::string& p) {
         mapping(n, p, keys(gate.emplace()));
       };
     };
@@ -211,23 +209,13 @@ class Reader {
 
 PlanFile read_plan_file(const std::string& yaml) {
   PlanFile file;
-  if (yaml.size() > kPlanFileBytesMax) {
-    file.problems.push_back(
-        {0, "", "larger than " + std::to_string(kPlanFileBytesMax) + " bytes: not a plan"});
-    return file;
+  const YamlReading reading = covey::read_yaml(yaml);
+  for (const YamlProblem& problem : reading.problems) {
+    file.problems.push_back({problem.line, "", "not a plan: " + problem.message});
   }
+  if (!file.problems.empty()) return file;
   Reader reader(file);
-  try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
-    if (documents.size() != 1) {
-      file.problems.push_back({0, "", "must hold exactly one YAML document"});
-      return file;
-    }
-    reader.document(documents.front());
-  } catch (const YAML::Exception& error) {
-    file.problems.push_back({std::max(0, error.mark.line + 1), "", "not YAML: " + error.msg});
-    return file;
-  }
+  reader.document(reading.root);
   if (!file.problems.empty()) return file;
   for (const PlanProblem& problem : read_plan(file.document).problems) {
     reader.problem(problem.path, problem.message);

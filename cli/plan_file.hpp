@@ -12,8 +12,6 @@
 
 namespace covey::cli {
 
-inline constexpr size_t kPlanFileBytesMax = 256U << 10U;
-
 struct PlanFileProblem {
   int line = 0;  // from 1; 0: the file as a whole
   std::string path;

@@ -7,6 +7,7 @@
 #include "cli/plan_file.hpp"
 #include "cli/rollout_view.hpp"
 #include "core/duration.hpp"
+#include "core/yaml/yaml.hpp"
 #include "covey/v1/rollouts.pb.h"
 #include "gateway/codec/plan_codec.hpp"
 
@@ -95,8 +96,7 @@ struct NamedSpec {
   v1::RolloutSpec spec;
 };
 Result<NamedSpec> read_plan(const RolloutOptions& options) {
-  Result<Bytes> bytes =
-      read_file(options.file == "-" ? "/dev/stdin" : options.file, kPlanFileBytesMax);
+  Result<Bytes> bytes = read_file(options.file == "-" ? "/dev/stdin" : options.file, kYamlBytesMax);
   if (!bytes) return bytes.error();
   PlanFile file = read_plan_file(std::string(bytes->begin(), bytes->end()));
   if (!file.problems.empty()) return to_error(file.problems, options.file);

@@ -7,9 +7,10 @@
 #include <cstring>
 #include <filesystem>
 
+#include "core/yaml/yaml.hpp"
 #include "gateway/config/durable_file.hpp"
 #include "gateway/config/schema.hpp"
-#include "gateway/config/yaml.hpp"
+#include "gateway/config/settings.hpp"
 
 extern char** environ;
 
@@ -23,7 +24,7 @@ Error located(const Error& error, const std::string& where) {
 }
 
 void apply_file(const ConfigInput& input, ConfigOutcome& outcome) {
-  YamlSettings yaml = read_yaml(input.yaml);
+  Settings yaml = read_settings(input.yaml);
   for (const Setting& setting : yaml.settings) {
     const Status read = find_key(setting.path)->read(outcome.config, setting.value);
     if (read) {

@@ -5,7 +5,7 @@
 // are all reported at once, each with its line and path. A key's variable is COVEY_ and its path in
 // capitals with _ for the dots: COVEY_MQTT_EMBEDDED_PORT=0.
 //
-// Thread safety: plain values. Errors: by value; yaml-cpp's exceptions stay inside.
+// Thread safety: plain values. Errors: by value.
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/yaml/yaml.hpp"
+
 namespace covey::cli {
 namespace {
 
@@ -93,7 +95,7 @@ TEST(PlanFile, refuses_what_is_no_plan) {
   EXPECT_FALSE(read_plan_file("[1, 2]").problems.empty());
   EXPECT_FALSE(read_plan_file("a: [").problems.empty());
   EXPECT_FALSE(read_plan_file("a: 1\n---\nb: 2\n").problems.empty());
-  EXPECT_FALSE(read_plan_file(std::string(kPlanFileBytesMax + 1, ' ')).problems.empty());
+  EXPECT_FALSE(read_plan_file(std::string(kYamlBytesMax + 1, ' ')).problems.empty());
 }
 
 // A plan has nothing worth an anchor: what says the same twice is written twice.

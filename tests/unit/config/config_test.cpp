@@ -142,6 +142,8 @@ TEST(Config, Contradictions) {
 TEST(Config, BadYamlIsAnErrorWithItsLine) {
   EXPECT_EQ(from_yaml("site:\n  name: [\n").errors.back().reason, "BAD_YAML");
   EXPECT_EQ(from_yaml("site: {name: a}\n---\nsite: {name: b}").errors[0].reason, "BAD_YAML");
+  EXPECT_EQ(from_yaml("site: {name: &a x}\nlog: {level: *a}").errors[1].message,
+            "site.yaml:2: anchors and aliases are not supported");
   EXPECT_EQ(from_yaml("- list").errors[0].message,
             "site.yaml:1: must be a mapping of keys to values");
   EXPECT_EQ(from_yaml(std::string(300'000, '#')).errors[0].reason, "FILE_TOO_LARGE");
