@@ -174,16 +174,18 @@ TEST(Plan, RefusesWhatComesLaterByName) {
   EXPECT_EQ(reason(document), "UNSUPPORTED_WINDOW");
 }
 
-TEST(Plan, DriftIsKept) {
+// Once, at reading: what a plan may say is what the site will judge.
+TEST(Plan, RefusesAGateThatNothingJudges) {
   PlanDocument document = example();
   GateDocument drift;
   drift.drift = GateDocument::Drift{"0.1"};
-  document.gates = {drift};
-  EXPECT_EQ(to_string(parse_plan(document)->stages[0].gates[0]), "drift {max_psi: 0.1}");
+  document.stages[0].gates = {drift};
+  EXPECT_EQ(problems(document),
+            std::vector<std::string>{"spec.stages[0].gates[0].drift: UNSUPPORTED_GATE"});
+  EXPECT_NE(parse_plan(document).error().message.find("drift alerts"), std::string::npos);
   for (const char* bad : {"", "0", "10%", "2", "x"}) {
-    document.gates[0].drift->max_psi = bad;
-    EXPECT_EQ(problems(document),
-              std::vector<std::string>{"spec.gates[0].drift.max_psi: BAD_PLAN"});
+    document.stages[0].gates[0].drift->max_psi = bad;
+    EXPECT_EQ(problems(document).at(0), "spec.stages[0].gates[0].drift.max_psi: BAD_PLAN");
   }
 }
 
