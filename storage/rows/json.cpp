@@ -53,60 +53,6 @@ void fields(auto& visit, Like<NamedModel> auto& m) {
   visit("step_deadline_ms", m.model.step_deadline);
 }
 
-void fields(auto& visit, Like<GateDocument::Failures> auto& g) {
-  visit("max", g.max);
-  visit("of", g.of);
-  visit("min_sample", g.min_sample);
-}
-void fields(auto& visit, Like<GateDocument::Silence> auto& g) { visit("max", g.max); }
-void fields(auto& visit, Like<GateDocument::Accuracy> auto& g) {
-  visit("non_inferior_by", g.non_inferior_by);
-  visit("alpha", g.alpha);
-  visit("per", g.per);
-  visit("min_sample", g.min_sample);
-}
-void fields(auto& visit, Like<GateDocument::Drift> auto& g) { visit("max_psi", g.max_psi); }
-void fields(auto& visit, Like<GateDocument::Latency> auto& g) { visit("p95_max", g.p95_max); }
-void fields(auto& visit, Like<GateDocument::Agreement> auto& g) { visit("min", g.min); }
-void fields(auto& visit, Like<GateDocument> auto& g) {
-  visit("failures", g.failures);
-  visit("silence", g.silence);
-  visit("accuracy", g.accuracy);
-  visit("drift", g.drift);
-  visit("latency", g.latency);
-  visit("agreement", g.agreement);
-}
-void fields(auto& visit, Like<StageDocument> auto& s) {
-  visit("name", s.name);
-  visit("mode", s.mode);
-  visit("size", s.size);
-  visit("soak", s.soak);
-  visit("max_in_flight", s.max_in_flight);
-  visit("approval", s.approval);
-  visit("window", s.window);
-  visit("timeout", s.timeout);
-  visit("gates", s.gates);
-}
-void fields(auto& visit, Like<PlanDocument::Attempt> auto& a) {
-  visit("deadline", a.deadline);
-  visit("retries", a.retries);
-  visit("backoff", a.backoff);
-}
-void fields(auto& visit, Like<PlanDocument::Offline> auto& o) { visit("skip_after", o.skip_after); }
-void fields(auto& visit, Like<PlanDocument> auto& d) {
-  visit("name", d.name);
-  visit("release", d.release);
-  visit("target", d.target);
-  visit("strata", d.strata);
-  visit("holdback", d.holdback);
-  visit("seed", d.seed);
-  visit("stages", d.stages);
-  visit("gates", d.gates);
-  visit("on_fail", d.on_fail);
-  visit("attempt", d.attempt);
-  visit("offline", d.offline);
-}
-
 void fields(auto& visit, Like<StageProgress> auto& s) {
   visit("state", s.state);
   visit("approved", s.approved);

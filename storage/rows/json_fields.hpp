@@ -1,7 +1,6 @@
-// JSON text of plain structs, both directions from one list of fields: a struct S has, beside it,
-//   void fields(auto& visit, Like<S> auto& s) { visit("name", s.name); ... }
-// Reading ignores unknown members and leaves what is missing at its default, so that columns can
-// grow. Pure; any thread. No exception leaves: decode() answers Result.
+// JSON text of plain structs, both directions from one list of fields (core/fields.hpp). Reading
+// ignores unknown members and leaves what is missing at its default, so that columns can grow.
+// Pure; any thread. No exception leaves: decode() answers Result.
 #pragma once
 
 #include <cmath>
@@ -16,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/digest.hpp"
+#include "core/fields.hpp"
 #include "core/id.hpp"
 #include "core/result.hpp"
 #include "core/time.hpp"

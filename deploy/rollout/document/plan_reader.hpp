@@ -1,11 +1,10 @@
 // Reads a PlanDocument and collects every problem with its path. Internal to deploy/rollout.
 #pragma once
 
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "deploy/rollout/document/plan_values.hpp"
 #include "deploy/rollout/plan.hpp"
 
 namespace covey {
@@ -23,24 +22,7 @@ class PlanReader {
   StageSize read_size(const std::string& text, const std::string& path);
   void check_growth(const std::vector<Stage>& stages);
 
-  std::vector<Gate> read_gates(const std::vector<GateDocument>& documents, const std::string& path);
-  std::optional<Gate> read_gate(const GateDocument& document, const std::string& path);
-  Gate read_failures(const GateDocument::Failures& document, const std::string& path);
-  Gate read_silence(const GateDocument::Silence& document, const std::string& path);
-  Gate read_accuracy(const GateDocument::Accuracy& document, const std::string& path);
-  Gate read_drift(const GateDocument::Drift& document, const std::string& path);
-  void refuse_latency(const GateDocument::Latency& document, const std::string& path);
-  void refuse_agreement(const GateDocument::Agreement& document, const std::string& path);
-
-  // Empty text: `fallback`, or a problem where there is none.
-  Ratio ratio(const std::string& text, const std::string& path, std::optional<Ratio> fallback);
-  Millis duration(const std::string& text, const std::string& path, Millis fallback);
-  void problem(std::string path, std::string reason, std::string message);
-  void bad(std::string path, std::string message) {
-    problem(std::move(path), "BAD_PLAN", std::move(message));
-  }
-
-  std::vector<PlanProblem> problems_;
+  PlanValues values_;
 };
 
 }  // namespace covey

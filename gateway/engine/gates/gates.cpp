@@ -156,14 +156,6 @@ class Judge {
     return monitoring::to_gate_result(monitoring::judge_accuracy(list, options));
   }
 
-  GateResult operator()(const DriftGate&) const {
-    return {.gate = "drift",
-            .verdict = Verdict::kError,
-            .reason = "UNSUPPORTED_GATE",
-            .explanation = "not available yet",
-            .measures = {}};
-  }
-
   rollout::StageFacts facts() const {
     rollout::StageFacts facts;
     facts.can_roll_back = false;

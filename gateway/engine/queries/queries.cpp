@@ -39,7 +39,6 @@ std::string in_words(const Gate& gate, size_t devices, size_t control) {
              to_string(g.alpha) + (g.per.empty() ? "" : " for each labels." + g.per) +
              "; needs labels from both sides";
     }
-    std::string operator()(const DriftGate&) const { return "drift"; }
   };
   return std::visit(Words{devices, control}, gate);
 }
@@ -51,15 +50,6 @@ Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan) {
     return Error{Code::kNotFound, "RELEASE_NOT_FOUND",
                  "spec.release: " + to_string(plan.release) +
                      " was not pushed: `covey model push` does, `covey model list` shows"};
-  }
-  for (const Stage& stage : plan.stages) {
-    for (const Gate& gate : stage.gates) {
-      if (std::holds_alternative<DriftGate>(gate)) {
-        return precondition("UNSUPPORTED_GATE",
-                            "spec.stages: the drift gate is not available yet: drift alerts are; "
-                            "remove the gate");
-      }
-    }
   }
   RolloutPreview preview;
   std::vector<OrderedDevice> devices;

@@ -1,5 +1,7 @@
 #include "gateway/codec/plan_codec.hpp"
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 #include <gtest/gtest.h>
 
 #include "cli/plan_file.hpp"
@@ -43,12 +45,48 @@ TEST(PlanCodec, goes_both_ways_without_a_loss) {
   const Result<PlanDocument> back = plan_from_proto(spec, document.name);
   ASSERT_TRUE(back.ok()) << back.error().message;
   EXPECT_EQ(plan_to_proto(*back).SerializeAsString(), spec.SerializeAsString());
+  EXPECT_EQ(*back, document);
   EXPECT_EQ(back->name, document.name);
   EXPECT_EQ(back->seed, "autumn");
   EXPECT_EQ(back->attempt.retries, 0U);
   EXPECT_EQ(back->gates[0].failures->min_sample, 0U);
   EXPECT_FALSE(back->gates[1].accuracy->min_sample.has_value());
   EXPECT_EQ(back->stages[0].max_in_flight, 7U);
+}
+
+// Sets everything that the API has, with the given alternative of each choice.
+void fill(google::protobuf::Message& message, int alternative) {
+  using google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  const google::protobuf::Descriptor& type = *message.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor* field = type.field(i);
+    if (const auto* choice = field->real_containing_oneof();
+        choice != nullptr && choice->field(alternative % choice->field_count()) != field) {
+      continue;
+    }
+    if (field->type() == FieldDescriptor::TYPE_MESSAGE) {
+      fill(field->is_repeated() ? *reflection.AddMessage(&message, field)
+                                : *reflection.MutableMessage(&message, field),
+           alternative);
+    } else if (field->type() == FieldDescriptor::TYPE_STRING) {
+      field->is_repeated() ? reflection.AddString(&message, field, field->full_name())
+                           : reflection.SetString(&message, field, field->full_name());
+    } else {
+      reflection.SetUInt32(&message, field, static_cast<uint32_t>(field->number()));
+    }
+  }
+}
+
+TEST(PlanCodec, every_field_of_the_api_is_one_of_the_document) {
+  for (int alternative = 0; alternative < 6; ++alternative) {
+    v1::RolloutSpec spec;
+    fill(spec, alternative);
+    const Result<PlanDocument> document = plan_from_proto(spec, "x");
+    ASSERT_TRUE(document.ok()) << document.error().message;
+    EXPECT_EQ(plan_to_proto(*document).DebugString(), spec.DebugString());
+  }
+  EXPECT_EQ(v1::GateSpec::descriptor()->field_count(), 6);
 }
 
 TEST(PlanCodec, keeps_absent_counts_absent) {
