@@ -1,11 +1,12 @@
 #include "monitoring/accuracy/accuracy.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "monitoring/counts/counts.hpp"
 #include "monitoring/statistics/distributions.hpp"
-#include "monitoring/statistics/text.hpp"
 
 namespace covey::monitoring {
 namespace {
@@ -115,12 +116,12 @@ std::optional<uint64_t> labels_needed(const Noise& noise, double distance, doubl
 }
 
 std::string compared(const StratumVerdict& s) {
-  return printed(
-      "%s: canary %.1f %% (%llu labels, %u devices), control %.1f %% (%llu labels, %u devices): "
-      "%+.1f pp, bounds %+.1f to %+.1f",
-      s.stratum.c_str(), 100 * s.canary_accuracy, static_cast<unsigned long long>(s.canary_labels),
-      s.canary_devices, 100 * s.control_accuracy, static_cast<unsigned long long>(s.control_labels),
-      s.control_devices, 100 * s.difference, 100 * s.bounds.low, 100 * s.bounds.high);
+  return fmt::format(
+      "{}: canary {:.1f} % ({} labels, {} devices), control {:.1f} % ({} labels, {} devices): "
+      "{:+.1f} pp, bounds {:+.1f} to {:+.1f}",
+      s.stratum, 100 * s.canary_accuracy, s.canary_labels, s.canary_devices,
+      100 * s.control_accuracy, s.control_labels, s.control_devices, 100 * s.difference,
+      100 * s.bounds.low, 100 * s.bounds.high);
 }
 
 void conclude(StratumVerdict& s, Verdict verdict, std::string reason, std::string explanation) {
@@ -158,11 +159,9 @@ bool lacks_evidence(StratumVerdict& s, const Arm& canary, const Arm& control,
     s.labels_needed = minimum - std::min(minimum, canary.labelled);
     return inconclusive(
         canary.labelled == 0 || control.labelled == 0 ? "NO_LABELS" : "TOO_FEW_LABELS",
-        printed("%llu labels in the canary and %llu in control, at least %llu each "
-                "are needed",
-                static_cast<unsigned long long>(canary.labelled),
-                static_cast<unsigned long long>(control.labelled),
-                static_cast<unsigned long long>(minimum)));
+        fmt::format("{} labels in the canary and {} in control, at least {} each "
+                    "are needed",
+                    canary.labelled, control.labelled, minimum));
   }
   if (canary.devices + control.devices < 3) {
     return inconclusive("TOO_FEW_DEVICES",
@@ -207,9 +206,9 @@ StratumVerdict judge_stratum(const StratumLabels& labels, double alpha,
     s.labels_needed =
         labels_needed(noise, std::abs(s.difference + margin), alpha, canary.labelled, options);
     const std::string missing =
-        s.labels_needed ? printed("; about %llu more canary labels decide, if it stays so",
-                                  static_cast<unsigned long long>(*s.labels_needed))
-                        : std::string("; more labels will not decide, more devices might");
+        s.labels_needed
+            ? fmt::format("; about {} more canary labels decide, if it stays so", *s.labels_needed)
+            : std::string("; more labels will not decide, more devices might");
     conclude(s, Verdict::kInconclusive, "UNDECIDED",
              compared(s) + ": not decided against the " + margin_text + missing);
   }
@@ -249,29 +248,6 @@ AccuracyVerdict judge_accuracy(std::span<const StratumLabels> strata,
   verdict.reason = deciding->reason;
   verdict.explanation = deciding->explanation;
   return verdict;
-}
-
-GateResult to_gate_result(const AccuracyVerdict& verdict) {
-  GateResult result{"accuracy", verdict.verdict, verdict.reason, verdict.explanation, {}};
-  const double floor = -verdict.margin.as_double();
-  for (const StratumVerdict& s : verdict.strata) {
-    const auto measure = [&](const char* name, double value, std::optional<double> bound) {
-      result.measures.push_back({name, value, bound, s.stratum});
-    };
-    measure("accuracy_canary", s.canary_accuracy, std::nullopt);
-    measure("accuracy_control", s.control_accuracy, std::nullopt);
-    measure("labels_canary", static_cast<double>(s.canary_labels), std::nullopt);
-    measure("labels_control", static_cast<double>(s.control_labels), std::nullopt);
-    measure("devices_canary", s.canary_devices, std::nullopt);
-    measure("devices_control", s.control_devices, std::nullopt);
-    measure("difference", s.difference, floor);
-    measure("difference_low", s.bounds.low, floor);
-    measure("difference_high", s.bounds.high, floor);
-    if (s.labels_needed) {
-      measure("labels_needed", static_cast<double>(*s.labels_needed), std::nullopt);
-    }
-  }
-  return result;
 }
 
 }  // namespace covey::monitoring

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/ratio.hpp"
-#include "monitoring/gates/gates.hpp"
+#include "core/verdict.hpp"
 
 namespace covey::monitoring {
 
@@ -90,8 +90,5 @@ struct AccuracyVerdict {
 // canary devices (Bonferroni). correct > labelled is ERROR.
 AccuracyVerdict judge_accuracy(std::span<const StratumLabels> strata,
                                const AccuracyOptions& options);
-
-// The same verdict as a gate's result, measures per stratum.
-GateResult to_gate_result(const AccuracyVerdict& verdict);
 
 }  // namespace covey::monitoring

@@ -1,10 +1,10 @@
 #include "monitoring/alerts/alert.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <string>
-
-#include "monitoring/statistics/text.hpp"
 
 namespace covey::monitoring {
 namespace {
@@ -53,10 +53,10 @@ std::string on_names(const Alert& alert, const AlertPolicy& policy) {
     if (!history.confirmed && (history.named & 1) != 0) ++seen;
   }
   std::string text;
-  if (named > 0) text += printed("; %zu named by this alert", named);
+  if (named > 0) text += fmt::format("; {} named by this alert", named);
   if (seen > 0) {
-    text += printed("; %zu seen, but not in %u of %u windows yet", seen, policy.fire_windows,
-                    policy.of_windows);
+    text += fmt::format("; {} seen, but not in {} of {} windows yet", seen, policy.fire_windows,
+                        policy.of_windows);
   }
   return text;
 }

@@ -1,9 +1,9 @@
 #include "monitoring/counts/window.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
-
-#include "monitoring/statistics/text.hpp"
 
 namespace covey::monitoring {
 namespace {
@@ -24,10 +24,11 @@ void merge(FeatureCounts& target, const FeatureCounts& from) {
 }
 
 Error shape_error(const std::string& field, size_t found, size_t expected) {
-  return invalid("WINDOW_SHAPE", field + printed(" has %zu entries, the artifact's telemetry "
-                                                 "tables say %zu: was the report made for another "
-                                                 "artifact?",
-                                                 found, expected));
+  return invalid("WINDOW_SHAPE",
+                 field + fmt::format(" has {} entries, the artifact's telemetry "
+                                     "tables say {}: was the report made for another "
+                                     "artifact?",
+                                     found, expected));
 }
 
 Error contradiction(const std::string& text) {
@@ -37,9 +38,8 @@ Error contradiction(const std::string& text) {
 Status check_sum(const std::string& field, CountsView counts, uint64_t inferences) {
   const uint64_t sum = total(counts);
   if (sum == inferences) return {};
-  return contradiction(field + printed(" sums to %llu but the window has %llu inferences",
-                                       static_cast<unsigned long long>(sum),
-                                       static_cast<unsigned long long>(inferences)));
+  return contradiction(
+      field + fmt::format(" sums to {} but the window has {} inferences", sum, inferences));
 }
 
 Status check_moments(const std::string& field, const FeatureCounts& feature, uint64_t values) {
@@ -51,8 +51,8 @@ Status check_moments(const std::string& field, const FeatureCounts& feature, uin
   }
   if (feature.min > feature.max || feature.min < kFeatureValueMin ||
       feature.max > kFeatureValueMax) {
-    return contradiction(field + printed(" has values in [%d, %d], outside int16 or reversed",
-                                         feature.min, feature.max));
+    return contradiction(field + fmt::format(" has values in [{}, {}], outside int16 or reversed",
+                                             feature.min, feature.max));
   }
   // values <= 2^32 and |v| <= 2^15: these products fit 64 bits.
   const auto n = static_cast<int64_t>(values);
@@ -75,10 +75,9 @@ Status check_feature(const std::string& field, const FeatureCounts& feature, uin
   const uint64_t values = total(feature.bins);
   const uint64_t seen = add_saturating(values, feature.missing);
   if (seen != inferences) {
-    return contradiction(field + printed(": bins and missing sum to %llu but the window has %llu "
-                                         "inferences",
-                                         static_cast<unsigned long long>(seen),
-                                         static_cast<unsigned long long>(inferences)));
+    return contradiction(field + fmt::format(": bins and missing sum to {} but the window has {} "
+                                             "inferences",
+                                             seen, inferences));
   }
   if (add_saturating(feature.below, feature.above) > values) {
     return contradiction(field + ": more values out of the training range than values");

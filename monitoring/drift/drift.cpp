@@ -1,12 +1,13 @@
 #include "monitoring/drift/drift.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "monitoring/counts/shares.hpp"
 #include "monitoring/statistics/distributions.hpp"
-#include "monitoring/statistics/text.hpp"
 
 namespace covey::monitoring {
 namespace {
@@ -47,12 +48,12 @@ void set_interval(DriftVerdict& verdict, double alpha) {
 }
 
 std::string explain(const DriftVerdict& v, const DriftOptions& options) {
-  return printed(
-      "PSI %.3f (%.3f to %.3f, bias removed %.3f) against a tolerance of %.2f warn, %.2f page; "
-      "p = %.2g; %llu values of %u devices, design effect %.1f",
+  return fmt::format(
+      "PSI {:.3f} ({:.3f} to {:.3f}, bias removed {:.3f}) against a tolerance of {:.2f} warn, "
+      "{:.2f} page; "
+      "p = {:.2g}; {} values of {} devices, design effect {:.1f}",
       v.psi, v.psi_low, v.psi_high, v.psi_corrected, options.warn_psi.as_double(),
-      options.page_psi.as_double(), v.p_value, static_cast<unsigned long long>(v.n), v.devices,
-      v.deff);
+      options.page_psi.as_double(), v.p_value, v.n, v.devices, v.deff);
 }
 
 }  // namespace
@@ -181,18 +182,17 @@ DriftVerdict judge_histogram(CountsView baseline, std::span<const Counts> per_de
                         "the baseline needs at least two bins and one sample");
   }
   if (v.n < std::max<uint64_t>(options.samples_min, 1)) {
-    return insufficient(
-        v, DriftOutcome::kInsufficientData,
-        printed("%llu values, at least %llu are needed", static_cast<unsigned long long>(v.n),
-                static_cast<unsigned long long>(options.samples_min)));
+    return insufficient(v, DriftOutcome::kInsufficientData,
+                        fmt::format("{} values, at least {} are needed", v.n, options.samples_min));
   }
   v.psi = psi(baseline, pooled.counts);
   v.effects = effect_sizes(baseline, pooled.counts);
   if (v.devices < std::max<uint32_t>(options.devices_min, 2)) {
-    return insufficient(v, DriftOutcome::kInsufficientDevices,
-                        printed("values of %u devices, at least %u are needed to tell drift from "
-                                "one device's habits",
-                                v.devices, options.devices_min));
+    return insufficient(
+        v, DriftOutcome::kInsufficientDevices,
+        fmt::format("values of {} devices, at least {} are needed to tell drift from "
+                    "one device's habits",
+                    v.devices, options.devices_min));
   }
 
   const double n = static_cast<double>(v.n);

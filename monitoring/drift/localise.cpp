@@ -1,12 +1,13 @@
 #include "monitoring/drift/localise.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "monitoring/counts/shares.hpp"
 #include "monitoring/statistics/distributions.hpp"
-#include "monitoring/statistics/text.hpp"
 
 namespace covey::monitoring {
 namespace {
@@ -214,15 +215,15 @@ Localisation localise(CountsView baseline, std::span<const Counts> per_device,
   where.devices_beyond = beyond.size();
   where.bins = bin_shifts(baseline, pooled);
   if (judged < kJudgedMin) {
-    where.explanation = printed("%zu devices with at least %llu values, %zu are needed", judged,
-                                static_cast<unsigned long long>(options.samples_min), kJudgedMin);
+    where.explanation = fmt::format("{} devices with at least {} values, {} are needed", judged,
+                                    options.samples_min, kJudgedMin);
     return where;
   }
   const double share = static_cast<double>(beyond.size()) / static_cast<double>(judged);
   if (share > options.world_share.as_double()) {
     where.locus = Locus::kPooled;
-    where.explanation = printed("%zu of %zu devices are beyond PSI %.2f: the world moved",
-                                beyond.size(), judged, options.device_psi.as_double());
+    where.explanation = fmt::format("{} of {} devices are beyond PSI {:.2f}: the world moved",
+                                    beyond.size(), judged, options.device_psi.as_double());
     return where;
   }
   Counts moved(baseline.size());
@@ -249,7 +250,7 @@ Localisation localise(CountsView baseline, std::span<const Counts> per_device,
     }
     where.explanation = where.locus == Locus::kPooled
                             ? "all devices moved a little, none stands out"
-                            : printed("none of %zu devices stands out", judged);
+                            : fmt::format("none of {} devices stands out", judged);
     return where;
   }
   where.bins = bin_shifts(baseline, moved);
@@ -258,9 +259,9 @@ Localisation localise(CountsView baseline, std::span<const Counts> per_device,
   where.locus = named_share > kFaultShare && fleet_moved(baseline, pooled, pooled_options)
                     ? Locus::kCohort
                     : Locus::kHeterogeneous;
-  where.explanation = printed(
-      "%zu of %zu devices are beyond PSI %.2f and stand out of the fleet; most moved bin %zu "
-      "(%+.0f percentage points)",
+  where.explanation = fmt::format(
+      "{} of {} devices are beyond PSI {:.2f} and stand out of the fleet; most moved bin {} "
+      "({:+.0f} percentage points)",
       where.devices.size(), judged, options.device_psi.as_double(), where.bins[0].bin,
       100 * where.bins[0].shift);
   return where;

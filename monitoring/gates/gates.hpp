@@ -1,5 +1,6 @@
-// Verdicts of gates, and the gates that only count: failures and silence (DESIGN.md section 6).
-// Gates fail closed: missing, empty or contradicting evidence never passes.
+// What the gates of a stage say (DESIGN.md section 6). Each gate has a file of its own here: the
+// counts that it needs and the verdict that follows from them. Gates fail closed: missing, empty or
+// contradicting evidence never passes.
 // Thread safety: pure functions.
 #pragma once
 
@@ -10,7 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "core/ratio.hpp"
 #include "core/verdict.hpp"
 
 namespace covey::monitoring {
@@ -31,7 +31,7 @@ struct Measure {
 };
 
 struct GateResult {
-  std::string gate;  // "failures", "silence", "accuracy", "drift"
+  std::string gate;  // "failures", "silence", "accuracy"
   Verdict verdict = Verdict::kInconclusive;
   std::string reason;       // UPPER_SNAKE, stable
   std::string explanation;  // one line for people
@@ -43,45 +43,10 @@ struct GateResult {
 // mean).
 Verdict combine(std::span<const GateResult> results);
 
-// Devices of one stage. A device counts once in `counted` and at most once in `failed`.
-struct FailureCounts {
-  uint64_t targeted = 0;     // assigned to the stage
-  uint64_t excluded = 0;     // will never count: skipped offline, removed, held
-  uint64_t counted = 0;      // the denominator: targeted, attempted or reported; all that failed
-  uint64_t in_progress = 0;  // of the counted: not ended yet
-  uint64_t failed = 0;       // of the counted: ended badly for good, or left the release
-};
-struct FailuresOptions {
-  Ratio max;
-  uint64_t min_sample = 1;
-  std::string of = "attempted";  // what the denominator is called
-};
-// FAIL (TOO_MANY_FAILURES) as soon as failed / counted > max with counted >= min_sample, and
-// (FAILURES_CERTAIN) with any sample once failed > max * (targeted - excluded): more attempts
-// cannot bring the share back. PASS (WITHIN_BOUND) only when at least min(min_sample, targeted -
-// excluded) devices were counted and the bound holds even if every attempt in progress fails.
-// Otherwise INCONCLUSIVE: NO_DATA, SAMPLE_TOO_SMALL, IN_PROGRESS. Contradicting counts: ERROR.
-GateResult judge_failures(const FailureCounts& counts, const FailuresOptions& options);
-
-// Devices of one stage by *assignment*: a canary that falls silent counts against the canary. The
-// caller decides who is silent (observed time, report interval, grace).
-struct SilenceCounts {
-  uint64_t expected = 0;  // assigned, took the release, should report by now
-  uint64_t silent = 0;
-  // Concurrent control, where there is one: when it is as silent, the site is down, not the
-  // release.
-  uint64_t control_expected = 0;
-  uint64_t control_silent = 0;
-  uint64_t unheard = 0;  // of the expected that are not silent: no word since the gateway came back
-};
-struct SilenceOptions {
-  Ratio max;
-  uint64_t min_sample = 1;
-};
-// FAIL (TOO_MUCH_SILENCE) when silent / expected > max, unless the control exceeds max too and its
-// share is at least as large: INCONCLUSIVE (SILENCE_IS_SITE_WIDE). PASS (WITHIN_BOUND) with at
-// least one and min(min_sample, expected) devices, and only when the bound holds even if all that
-// are unheard are silent; else INCONCLUSIVE (NOT_HEARD_YET). No data: INCONCLUSIVE (NO_DATA).
-GateResult judge_silence(const SilenceCounts& counts, const SilenceOptions& options);
+// The result with what follows from its measures: how each gate ends.
+GateResult conclude(GateResult result, Verdict verdict, std::string reason,
+                    std::string explanation);
+// part / whole; 0 of nothing.
+double share_of(uint64_t part, uint64_t whole);
 
 }  // namespace covey::monitoring

@@ -22,6 +22,14 @@ SOURCES = C_FILES | CPP_FILES
 DIRECTION = {
     "core": [],
     "deploy": ["core"],
+    # counts and statistics below, what is concluded from them above; alerts know no statistics.
+    "monitoring/counts": ["core"],
+    "monitoring/statistics": [],
+    "monitoring/accuracy": ["core", "monitoring/counts", "monitoring/statistics"],
+    "monitoring/drift": ["core", "monitoring/counts", "monitoring/statistics"],
+    "monitoring/gates": ["core", "monitoring/accuracy", "monitoring/counts", "monitoring/drift",
+                         "monitoring/statistics"],
+    "monitoring/alerts": ["core"],
     "monitoring": ["core"],
     "storage": ["core", "deploy", "monitoring"],
     "storage/rows": ["core", "deploy", "monitoring", "storage/records.hpp", "storage/store.hpp"],

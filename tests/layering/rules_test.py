@@ -30,6 +30,14 @@ class Finds(unittest.TestCase):
         self.finds("gateway/runtime/a.cpp", '#include "gateway/adapters/mqtt/client.hpp"', "may")
         self.finds("cli/a.cpp", '#include "gateway/engine/engine.hpp"', "cli may include")
 
+    def test_the_folders_of_monitoring_look_down(self):
+        self.finds("monitoring/counts/a.cpp", '#include "monitoring/drift/drift.hpp"', "counts may")
+        self.finds("monitoring/statistics/a.cpp", '#include "monitoring/counts/window.hpp"', "may")
+        self.finds("monitoring/drift/a.cpp", '#include "monitoring/gates/gates.hpp"', "drift may")
+        self.finds("monitoring/accuracy/a.cpp", '#include "monitoring/gates/gates.hpp"', "may")
+        self.finds("monitoring/alerts/a.cpp", '#include "monitoring/drift/drift.hpp"', "alerts may")
+        self.accepts("monitoring/gates/a.cpp", '#include "monitoring/accuracy/accuracy.hpp"\n')
+
     def test_includes_along_the_direction(self):
         self.accepts("deploy/a.cpp", '#include "core/id.hpp"\n#include "deploy/rollout/plan.hpp"\n')
         self.accepts("gateway/engine/a.cpp", '#include "storage/store.hpp"\n')

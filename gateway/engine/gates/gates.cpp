@@ -4,7 +4,10 @@
 #include "gateway/engine/gates/gates.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
+#include "monitoring/gates/accuracy.hpp"
+#include "monitoring/gates/failures.hpp"
 #include "monitoring/gates/gates.hpp"
+#include "monitoring/gates/silence.hpp"
 
 namespace covey::engine {
 namespace {

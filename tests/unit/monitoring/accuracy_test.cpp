@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "monitoring/gates/accuracy.hpp"
 #include "tests/unit/monitoring/random.hpp"
 
 namespace covey::monitoring {

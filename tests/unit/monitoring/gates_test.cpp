@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "monitoring/gates/failures.hpp"
+#include "monitoring/gates/silence.hpp"
+
 namespace covey::monitoring {
 namespace {
 
