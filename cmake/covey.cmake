@@ -138,8 +138,7 @@ endfunction()
 
 # covey_test(NAME LABEL unit|scenario|sim|integration|e2e|long SOURCES ... DEPS ... [TIMEOUT s])
 # One GoogleTest executable, one ctest entry; the label decides when `dev` runs it (long: only in
-# ./dev test --all). COVEY_SOURCE_DIR is the top of the tree; COVEY_BINARY_DIR the build directory,
-# with coveyd, covey and covey-sim in its bin/.
+# ./dev test --all). tests/paths.hpp says where files of the tree and of the build are.
 function(covey_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   covey_units(units ${name} ${ARG_SOURCES})
@@ -147,11 +146,17 @@ function(covey_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  if(NOT TARGET covey_test_paths)
+    add_library(covey_test_paths STATIC ${PROJECT_SOURCE_DIR}/tests/paths.cpp)
+    target_include_directories(covey_test_paths PUBLIC ${PROJECT_SOURCE_DIR})
+    target_link_libraries(covey_test_paths PRIVATE covey_warnings)
+    target_compile_definitions(covey_test_paths PRIVATE COVEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                               COVEY_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  endif()
   add_executable(${name} ${units})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_link_libraries(${name} PRIVATE ${ARG_DEPS} covey_warnings GTest::gtest GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE COVEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                             COVEY_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} covey_warnings covey_test_paths GTest::gtest
+                        GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})

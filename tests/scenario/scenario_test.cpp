@@ -8,6 +8,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "tests/paths.hpp"
 #include "tests/scenario/player.hpp"
 
 namespace covey::test {
@@ -41,8 +42,8 @@ std::string replay(const std::string& text) {
 
 std::vector<std::string> transcripts() {
   std::vector<std::string> paths;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(COVEY_SOURCE_DIR "/tests/scenario/transcripts")) {
+  for (const auto& entry : std::filesystem::directory_iterator(
+           covey::test::source_path("tests/scenario/transcripts"))) {
     if (entry.path().extension() == ".txt") paths.push_back(entry.path().string());
   }
   std::sort(paths.begin(), paths.end());

@@ -15,11 +15,12 @@
 #include "covey/v1/devices.pb.h"
 #include "gateway/adapters/grpc/server.hpp"
 #include "tests/integration/grpc/local_engine.hpp"
+#include "tests/paths.hpp"
 
 namespace covey {
 
 inline const std::filesystem::path kModels =
-    std::filesystem::path(COVEY_SOURCE_DIR) / "examples/bearing_vibration/models";
+    covey::test::source_path("examples/bearing_vibration/models");
 
 inline constexpr uint32_t kConnectionsMax = 8;
 

@@ -12,6 +12,7 @@
 #include "tests/integration/simulator/control_client.hpp"
 #include "tests/integration/simulator/played_gateway.hpp"
 #include "tests/integration/simulator/release.hpp"
+#include "tests/paths.hpp"
 
 namespace covey::simulator_test {
 namespace {
@@ -52,7 +53,7 @@ class CoveySim : public testing::Test {
 
   void start(std::vector<std::string> options) {
     const std::string address = "127.0.0.1:" + std::to_string(port_);
-    std::vector<std::string> command{COVEY_BINARY_DIR "/bin/covey-sim",
+    std::vector<std::string> command{covey::test::build_path("bin/covey-sim").string(),
                                      "--broker",
                                      address,
                                      "--trusted-key",

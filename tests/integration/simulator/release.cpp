@@ -6,13 +6,13 @@
 #include <iterator>
 
 #include "device_agent/simulator/hardware.hpp"
+#include "tests/paths.hpp"
 
 namespace covey::simulator_test {
 namespace {
 
 Bytes read_model_file(const std::string& name) {
-  const std::string path =
-      std::string(COVEY_SOURCE_DIR "/examples/bearing_vibration/models/") + name;
+  const auto path = covey::test::source_path("examples/bearing_vibration/models") / name;
   std::ifstream in(path, std::ios::binary);
   EXPECT_TRUE(in) << path;
   return Bytes(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());

@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "examples/bearing_vibration/signal/features.h"
+#include "tests/paths.hpp"
 
 namespace covey::bearing {
 
 inline std::vector<uint8_t> committed_bytes(const std::string& file) {
-  const std::string path = COVEY_SOURCE_DIR "/examples/bearing_vibration/models/" + file;
+  const auto path = covey::test::source_path("examples/bearing_vibration/models") / file;
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) throw std::runtime_error("cannot open " + path);
+  if (!stream) throw std::runtime_error("cannot open " + path.string());
   return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
 }
 

@@ -1,4 +1,5 @@
 #include "cli/artifact_files.hpp"
+#include "tests/paths.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -6,8 +7,7 @@
 namespace covey::cli {
 namespace {
 
-const std::filesystem::path kModels =
-    std::filesystem::path(COVEY_SOURCE_DIR) / "examples/bearing_vibration/models";
+const std::filesystem::path kModels = covey::test::source_path("examples/bearing_vibration/models");
 
 class ArtifactFiles : public ::testing::Test {
  protected:

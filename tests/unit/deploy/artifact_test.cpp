@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "deploy/artifact/compatibility.hpp"
+#include "tests/paths.hpp"
 #include "tests/unit/deploy/example_artifact.hpp"
 
 namespace covey {
@@ -261,10 +262,10 @@ TEST(GatewayPart, NamesThePath) {
 }
 
 TEST(TrainingStatistics, ReadsWhatTheExampleWrites) {
-  const std::string folder = COVEY_SOURCE_DIR "/examples/bearing_vibration/models/";
+  const auto folder = covey::test::source_path("examples/bearing_vibration/models");
   for (const char* name :
        {"bearing-1.0.0", "bearing-1.1.0", "bearing-1.2.0", "bearing-1.2.0-equal"}) {
-    std::ifstream file(folder + name + ".stats.json", std::ios::binary);
+    std::ifstream file(folder / (std::string(name) + ".stats.json"), std::ios::binary);
     if (!file) GTEST_SKIP() << "the example's models are not there";
     const Bytes json{std::istreambuf_iterator<char>(file), {}};
     const Result<TrainingStatistics> statistics = decode_training_statistics(json);

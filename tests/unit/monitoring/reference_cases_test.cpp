@@ -14,6 +14,7 @@
 #include "monitoring/drift/drift.hpp"
 #include "monitoring/drift/localise.hpp"
 #include "monitoring/statistics/distributions.hpp"
+#include "tests/paths.hpp"
 
 namespace covey::monitoring {
 namespace {
@@ -243,7 +244,7 @@ TEST(ReferenceCases, all) {
       {"multiple_testing", multiple_testing},
       {"log_linear_bucket", log_linear},
   };
-  std::ifstream file(COVEY_SOURCE_DIR "/tests/vectors/monitoring_cases.json");
+  std::ifstream file(covey::test::source_path("tests/vectors/monitoring_cases.json"));
   const Json json = Json::parse(file);
   std::set<std::string> seen;
   for (const Json& entry : json.at("cases")) {

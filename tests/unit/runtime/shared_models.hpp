@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/digest.hpp"
+#include "tests/paths.hpp"
 
 namespace covey::testing {
 
@@ -16,7 +17,7 @@ inline std::filesystem::path shared_dir() {
   if (const char* dir = std::getenv("COVEY_SHARED_DIR"); dir != nullptr && *dir != '\0') {
     return dir;
   }
-  return std::filesystem::path(COVEY_SOURCE_DIR).parent_path() / "shared";
+  return covey::test::source_path("../shared");
 }
 
 inline Bytes read_bytes(const std::filesystem::path& path) {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "device_agent/runtimes/reference/model.h"
+#include "tests/paths.hpp"
 #include "tests/unit/runtime/fnv1a32.hpp"
 #include "tests/unit/runtime/layer_models.hpp"
 #include "tests/unit/runtime/loaded_model.hpp"
@@ -54,7 +55,7 @@ const std::map<std::string, int> kLitertSteps = {{"anomaly_detection", 1}};
 class OtherRuntimes : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    std::ifstream in(COVEY_SOURCE_DIR "/tests/vectors/tflite_outputs.json");
+    std::ifstream in(covey::test::source_path("tests/vectors/tflite_outputs.json"));
     const nlohmann::json file = nlohmann::json::parse(in);
     for (const nlohmann::json& model : file.at("models")) {
       vectors_[model.at("model").get<std::string>()] = model;

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "device_agent/simulator/sensor.hpp"
+#include "tests/paths.hpp"
 
 namespace covey::simulator {
 namespace {
 
 std::vector<uint8_t> parameters() {
-  std::ifstream in(COVEY_SOURCE_DIR "/examples/bearing_vibration/models/preprocessing.bin",
+  std::ifstream in(covey::test::source_path("examples/bearing_vibration/models/preprocessing.bin"),
                    std::ios::binary);
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }

@@ -11,6 +11,7 @@
 
 #include "storage/rows/records.hpp"
 #include "storage/sqlite/row.hpp"
+#include "tests/paths.hpp"
 
 namespace covey::sqlite {
 namespace {
@@ -27,12 +28,12 @@ TEST(Migrations, MakeTheCommittedSchema) {
   ASSERT_TRUE(migrate(database));
   const Result<std::string> schema = schema_of(database);
   ASSERT_TRUE(schema) << schema.error().message;
-  std::ifstream file(COVEY_SOURCE_DIR "/storage/sqlite/schema.sql");
+  std::ifstream file(covey::test::source_path("storage/sqlite/schema.sql"));
   const std::string committed{std::istreambuf_iterator<char>(file), {}};
   if (*schema != committed) {
-    std::ofstream(COVEY_BINARY_DIR "/schema.sql") << *schema;
-    FAIL() << "storage/sqlite/schema.sql is not what the migrations make; that is in "
-           << COVEY_BINARY_DIR "/schema.sql";
+    const auto made = covey::test::build_path("schema.sql");
+    std::ofstream(made) << *schema;
+    FAIL() << "storage/sqlite/schema.sql is not what the migrations make; that is in " << made;
   }
 }
 
