@@ -65,6 +65,11 @@ class Finds(unittest.TestCase):
         self.finds("gateway/engine/a.cpp", '#include "device_agent/src/agent.h"', "may include")
         self.accepts("gateway/adapters/runner/a.cpp", '#include "covey/runtime.h"\n')
 
+    def test_both_sides_know_the_limits_of_the_wire(self):
+        for path in ["gateway/engine/a.cpp", "gateway/codec/a.cpp", "deploy/artifact/a.hpp"]:
+            self.accepts(path, '#include "covey/limits.h"\n')
+            self.finds(path, '#include "covey/sizes.h"', "does not know the device agent")
+
     def test_libraries_stay_in_their_place(self):
         self.finds("gateway/engine/a.cpp", "#include <grpcpp/grpcpp.h>", "library belongs to")
         self.finds("gateway/runtime/a.cpp", "#include <mqtt/async_client.h>", "library belongs to")

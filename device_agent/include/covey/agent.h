@@ -28,9 +28,9 @@
 #include <stdint.h>
 
 #include "covey/error.h"
-#include "covey/limits.h"
 #include "covey/port.h"
 #include "covey/runtime.h"
+#include "covey/sizes.h"
 #include "covey/telemetry.h"
 
 #ifdef __cplusplus

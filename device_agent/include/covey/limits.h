@@ -1,9 +1,12 @@
-/* Sizes of the device wire, known at compile time; all in bytes. What is longer is refused and
- * counted before a byte of it is parsed. The gateway keeps to the same numbers. */
+/* Sizes and numbers of the device wire (proto/covey/device/v1), the same for every agent and every
+ * gateway; sizes in bytes. What is longer is refused and counted before a byte of it is parsed.
+ * Both sides keep to them and assert, at compile time, that their own bounds do.
+ *
+ * This header stands alone, in C and in C++: no include, no configuration, nothing but numbers. It
+ * is the one header of the agent that everybody may include. A number, once released, only grows,
+ * and what agents in the field refuse does not. */
 #ifndef COVEY_LIMITS_H
 #define COVEY_LIMITS_H
-
-#include "covey/config.h"
 
 #define COVEY_DIGEST_BYTES 32
 #define COVEY_PREFIX_BYTES 8        /* of a manifest digest */
@@ -28,7 +31,10 @@
 /* Topics, with NUL. The longest is covey/v1/{shard}/{id}/down/chunk. */
 #define COVEY_TOPIC_BYTES_MAX 96
 
-/* Gateway to device. */
+/* Models that one device may name. What fits in one goal may be fewer, see below. */
+#define COVEY_DEVICE_MODELS_MAX 8
+
+/* ---- Gateway to device. */
 #define COVEY_SITE_BYTES_MAX 64
 #define COVEY_GOAL_BYTES_MAX 256
 #define COVEY_ACK_BYTES_MAX 256
@@ -39,52 +45,41 @@
 #define COVEY_TABLES_BYTES_MAX 2304
 #define COVEY_CHUNK_OVERHEAD_BYTES 128 /* of a down/chunk message, MQTT header included */
 
-/* Device to gateway: the longest each message can be with this configuration. */
-#define COVEY_MODEL_STATE_BYTES_MAX (2 + COVEY_MODEL_NAME_BYTES_MAX + 4 * 34 + 10 * 7 + 11 + 4)
-#define COVEY_FACTS_BYTES_MAX \
-  (3 * 2 + COVEY_DEVICE_CLASS_BYTES_MAX + COVEY_FIRMWARE_BYTES_MAX + 16 + 7 * 6 + 9)
-#define COVEY_STATUS_BYTES_MAX \
-  (64 + COVEY_MODELS_MAX * (3 + COVEY_MODEL_STATE_BYTES_MAX) + COVEY_MAC_FIELD_BYTES)
-#define COVEY_HELLO_BYTES_MAX \
-  (COVEY_STATUS_BYTES_MAX + 3 + COVEY_FACTS_BYTES_MAX + 32 + COVEY_DEVICE_ID_BYTES_MAX)
-#define COVEY_ENROLL_REQUEST_BYTES_MAX                          \
-  (16 + COVEY_DEVICE_ID_BYTES_MAX + 3 + COVEY_FACTS_BYTES_MAX + \
-   COVEY_MODELS_MAX * (2 + COVEY_MODEL_NAME_BYTES_MAX))
-#define COVEY_FETCH_BYTES_MAX (34 + 6 + 5 + 6 + COVEY_MAC_FIELD_BYTES)
+/* What a goal is made of, each with the longest id and the largest numbers: all but its models; a
+ * model; of that, its candidate, which a goal without work for the model leaves out. */
+#define COVEY_GOAL_REST_BYTES_MAX \
+  (6 + 11 + 2 + COVEY_DEVICE_ID_BYTES_MAX + 9 + 6 + (2 + 6 + 4) + COVEY_MAC_FIELD_BYTES)
+#define COVEY_GOAL_CANDIDATE_BYTES_MAX (2 + COVEY_DIGEST_BYTES + 2 + 2 + 4)
+#define COVEY_GOAL_MODEL_BYTES_MAX \
+  (2 + 5 + (2 + COVEY_PREFIX_BYTES) + COVEY_GOAL_CANDIDATE_BYTES_MAX + 6 + 6)
+
+/* Of an acknowledgement, with the largest numbers: all but its streams; how many they are; one. */
+#define COVEY_ACK_REST_BYTES_MAX (9 + 6 + 6 + 6 + 2 + COVEY_MAC_FIELD_BYTES)
+#define COVEY_ACK_STREAMS_MAX 6
+#define COVEY_ACK_STREAM_BYTES_MAX (2 + (2 + COVEY_PREFIX_BYTES) + 6 + 9)
+
+/* ---- Artifacts: the image, and the chunks that it travels in. */
+#define COVEY_IMAGE_BYTES_MAX 16777216
+#define COVEY_IMAGE_CHUNKS_MAX 1024
+#define COVEY_CHUNK_BYTES_MIN 64
+#define COVEY_CHUNK_BYTES_MAX 16384
+#define COVEY_CHUNK_BYTES_UNIT 16       /* a chunk is a multiple of it, but for the last one */
+#define COVEY_FETCH_CHUNKS_MAX 32       /* that one fetch can name: bits of its bitmap */
+#define COVEY_SLOT_OVERHEAD_BYTES 4096U /* of a slot, beside chunk table and image */
+
+/* ---- Device to gateway: no message is longer, whatever the agent was built with. */
+#define COVEY_UP_BYTES_MAX 16384
 #define COVEY_BYE_BYTES_MAX 16
-#define COVEY_FEATURE_WINDOW_BYTES_MAX (2 + 5 * COVEY_BINS_MAX + 3 * 6 + 2 * 6 + 2 * 11)
-#define COVEY_SAMPLE_BYTES_MAX (11 + 3 * 6 + 11)
-#define COVEY_SHADOW_BYTES_MAX                                                                     \
-  (COVEY_SHADOW                                                                                    \
-       ? 3 + 10 + 3 * 6 + 3 + 5 * COVEY_SHADOW_CLASSES_MAX * COVEY_SHADOW_CLASSES_MAX + 2 + 5 * 16 \
-       : 0)
-#define COVEY_JOINT_BYTES_MAX (COVEY_JOINT_LEAVES_MAX > 0 ? 3 + 5 * COVEY_JOINT_LEAVES_MAX : 0)
-#define COVEY_ENERGY_BYTES_MAX \
-  (COVEY_ENERGY_BUCKETS > 0 ? 3 + 2 + 5 * COVEY_ENERGY_BUCKETS + 11 : 0)
-#define COVEY_HEALTH_BYTES_MAX (COVEY_HEALTH ? 3 + 7 * 6 : 0)
-#define COVEY_REPORT_BYTES_MAX                                                         \
-  (9 + 10 + 2 * 6 + 2 * 11 + 2 * 6 + 11 + (2 + 5 * COVEY_CLASSES_MAX) + (2 + 5 * 16) + \
-   (3 + 5 * COVEY_LATENCY_BUCKETS) + 6 + 11 +                                          \
-   COVEY_FEATURES_MAX * (4 + COVEY_FEATURE_WINDOW_BYTES_MAX) +                         \
-   COVEY_SAMPLES_MAX * (3 + COVEY_SAMPLE_BYTES_MAX) + 3 * 7 + COVEY_SHADOW_BYTES_MAX + \
-   COVEY_JOINT_BYTES_MAX + COVEY_ENERGY_BYTES_MAX + COVEY_HEALTH_BYTES_MAX +           \
-   COVEY_MAC_FIELD_BYTES)
 
-/* Records of the outbox at most, and each: a report without its seal, and 4 bytes. */
-#define COVEY_OUTBOX_PLACES_MAX (COVEY_OUTBOX ? 8U : 0U)
-#define COVEY_OUTBOX_BYTES_MAX (COVEY_REPORT_BYTES_MAX - COVEY_MAC_FIELD_BYTES + 4)
-
-/* The buffer that the config passes for sending: the longest of all. */
-#define COVEY_SEND_BYTES_MIN \
-  (COVEY_REPORT_BYTES_MAX > COVEY_HELLO_BYTES_MAX ? COVEY_REPORT_BYTES_MAX : COVEY_HELLO_BYTES_MAX)
-/* The buffer for receiving: at least a signed manifest; a chunk and its overhead in practice. */
-#define COVEY_RECEIVE_BYTES_MIN COVEY_SIGNED_MANIFEST_BYTES_MAX
-
-COVEY_STATIC_ASSERT(COVEY_GOAL_BYTES_MAX <= COVEY_RECEIVE_BYTES_MIN);
-COVEY_STATIC_ASSERT(COVEY_ACK_BYTES_MAX <= COVEY_RECEIVE_BYTES_MIN);
-/* Two models' goals fit in the largest goal (60 bytes each beside 130 of the rest). */
-COVEY_STATIC_ASSERT(130 + COVEY_MODELS_MAX * 30 <= COVEY_GOAL_BYTES_MAX);
-COVEY_STATIC_ASSERT(COVEY_ENROLL_REQUEST_BYTES_MAX <= COVEY_SEND_BYTES_MIN);
-COVEY_STATIC_ASSERT(COVEY_STATUS_BYTES_MAX <= COVEY_SEND_BYTES_MIN);
+/* What one report counts at most. */
+#define COVEY_REPORT_CLASSES_MAX 16
+#define COVEY_REPORT_FEATURES_MAX 16
+#define COVEY_REPORT_BINS_MAX 16 /* of a feature: one more than edges */
+#define COVEY_REPORT_CONFIDENCE_BINS 16
+#define COVEY_REPORT_LATENCY_BUCKETS_MAX 64
+#define COVEY_REPORT_ENERGY_BUCKETS_MAX 16
+#define COVEY_REPORT_LEAVES_MAX 16 /* of a QuantTree: one more than nodes */
+#define COVEY_REPORT_SAMPLES_MAX 256
+#define COVEY_BOOT_STREAMS_MAX 128 /* streams of one boot, all models together */
 
 #endif

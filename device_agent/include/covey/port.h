@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "covey/limits.h"
+#include "covey/sizes.h"
 
 #ifdef __cplusplus
 extern "C" {

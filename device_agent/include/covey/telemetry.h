@@ -24,7 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "covey/limits.h"
+#include "covey/sizes.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,7 +38,7 @@ typedef struct covey_timer {
 } covey_timer_t;
 
 #define COVEY_FEATURE_MISSING INT16_MIN
-#define COVEY_CONFIDENCE_BINS 16
+#define COVEY_CONFIDENCE_BINS COVEY_REPORT_CONFIDENCE_BINS
 #define COVEY_FEATURE_ROOM (COVEY_FEATURES_MAX > 0 ? COVEY_FEATURES_MAX : 1)
 #define COVEY_SAMPLE_ROOM (COVEY_SAMPLES_MAX > 0 ? COVEY_SAMPLES_MAX : 1)
 

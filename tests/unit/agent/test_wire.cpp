@@ -387,6 +387,46 @@ TEST(Wire, LargestMessagesFit) {
   EXPECT_TRUE(seen);
 }
 
+// The sums in covey/limits.h, by which the gateway says beforehand whether a goal can be sent.
+TEST(Wire, GoalsAndAcksAreTheSumsOfTheirParts) {
+  wire::Goal goal;
+  goal.set_site_epoch(UINT32_MAX);
+  goal.set_counter(UINT64_MAX);
+  goal.set_device_id(Bytes(COVEY_DEVICE_ID_BYTES_MAX, 'd'));
+  goal.set_nonce(UINT64_MAX);
+  goal.set_lease_s(UINT32_MAX);
+  goal.mutable_settings()->set_report_interval_s(86'400);
+  goal.mutable_settings()->set_sample_scale(65'536);
+  goal.set_mac(Bytes(COVEY_MAC_BYTES, 'm'));
+  EXPECT_EQ(goal.ByteSizeLong(), size_t{COVEY_GOAL_REST_BYTES_MAX});
+  wire::ModelGoal& model = *goal.add_models();
+  model.set_model_id(UINT32_MAX);
+  model.set_confirmed(Bytes(COVEY_PREFIX_BYTES, 'p'));
+  model.set_attempt(UINT32_MAX);
+  model.set_security_floor(UINT32_MAX);
+  EXPECT_EQ(goal.ByteSizeLong(), size_t{COVEY_GOAL_REST_BYTES_MAX + COVEY_GOAL_MODEL_BYTES_MAX -
+                                        COVEY_GOAL_CANDIDATE_BYTES_MAX});
+  model.set_candidate(Bytes(COVEY_DIGEST_BYTES, 'c'));
+  model.set_mode(wire::GOAL_MODE_SHADOW);
+  model.set_may_confirm(true);
+  model.set_shadow_one_in(UINT16_MAX);
+  EXPECT_EQ(goal.ByteSizeLong(), size_t{COVEY_GOAL_REST_BYTES_MAX + COVEY_GOAL_MODEL_BYTES_MAX});
+
+  wire::Ack ack;
+  ack.set_boot_id(UINT64_MAX);
+  ack.set_status_number(UINT32_MAX);
+  ack.set_credit(UINT32_MAX);
+  ack.set_backoff_ms(UINT32_MAX);
+  ack.set_reports_only(true);
+  ack.set_mac(Bytes(COVEY_MAC_BYTES, 'm'));
+  EXPECT_EQ(ack.ByteSizeLong(), size_t{COVEY_ACK_REST_BYTES_MAX});
+  wire::StreamAck& stream = *ack.add_streams();
+  stream.set_manifest(Bytes(COVEY_PREFIX_BYTES, 'p'));
+  stream.set_cumulative(UINT32_MAX);
+  stream.set_bitmap(UINT64_MAX);
+  EXPECT_EQ(ack.ByteSizeLong(), size_t{COVEY_ACK_REST_BYTES_MAX + COVEY_ACK_STREAM_BYTES_MAX});
+}
+
 TEST(Wire, HelloSaysWhatTheDeviceIs) {
   Bench bench;
   bench.bring_up();
