@@ -33,14 +33,14 @@ uint64_t counted(const Bench& bench) {
 }
 
 void append_crc(covey_host_store_t& place) {
-  const uint32_t crc = covey_crc32(place.bytes, place.size);
+  const uint32_t crc = covey_bytes_crc32(place.bytes, place.size);
   std::memcpy(place.bytes + place.size, &crc, kCrcBytes);
   place.size += kCrcBytes;
 }
 
 bool is_whole(const covey_host_store_t& place) {
   if (place.size <= kCrcBytes) return false;
-  const uint32_t crc = covey_crc32(place.bytes, place.size - kCrcBytes);
+  const uint32_t crc = covey_bytes_crc32(place.bytes, place.size - kCrcBytes);
   return std::memcmp(place.bytes + place.size - kCrcBytes, &crc, kCrcBytes) == 0;
 }
 

@@ -3,7 +3,8 @@
 #include <cstdlib>
 #include <vector>
 
-#include "internal.h"
+#include "device_agent/src/flash/flash.h"
+#include "device_agent/src/telemetry/telemetry.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   static const uint8_t nothing = 0;
@@ -12,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   size_t fields = 0;
   std::vector<uint8_t> out(size + 64);
   covey_writer_t writer{out.data(), 0, out.size(), false};
-  while (covey_read(&rest, &field) > 0) {
+  while (covey_read_field(&rest, &field) > 0) {
     ++fields;
     if ((field.tag & 7) == COVEY_BYTES) {
       const covey_bytes_t inside = field.bytes;
@@ -28,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   covey_bytes_t inner;
   if (size != 0) {
     (void)covey_manifest_parse(message, &manifest);
-    (void)covey_signed_manifest_open(message, &inner);
+    (void)covey_manifest_open(message, &inner);
   }
   covey_tables_t tables;
   const int checked = covey_tables_parse(message, nullptr);

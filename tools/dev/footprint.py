@@ -25,7 +25,7 @@ REPORT = AGENT / "FOOTPRINT.md"
 COMPILER = "arm-none-eabi-gcc"
 FLAGS = ["-std=c99", "-mthumb", "-Os", "-ffunction-sections", "-fdata-sections", "-fstack-usage",
          "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
-INCLUDES = [f"-I{AGENT / 'include'}", f"-I{AGENT / 'mqtt/include'}", f"-I{AGENT / 'src'}"]
+INCLUDES = [f"-I{AGENT / 'include'}", f"-I{AGENT / 'mqtt/include'}"]
 TARGETS = {"cortex-m4": "Cortex-M4", "cortex-m0plus": "Cortex-M0+"}
 # A product has one model and a release with eight features; the defaults are for the largest.
 SMALL = {"COVEY_MODELS_MAX": 1, "COVEY_FEATURES_MAX": 8, "COVEY_BINS_MAX": 10,
@@ -33,21 +33,17 @@ SMALL = {"COVEY_MODELS_MAX": 1, "COVEY_FEATURES_MAX": 8, "COVEY_BINS_MAX": 10,
          "COVEY_WINDOWS_IN_FLIGHT": 1}
 # Flash that has a budget.
 ROWS = ("core", "core with mqtt", "core, with an outbox", "core, small", "core, least")
-# Asked on the bench, not in the field: a firmware that doesn't call them doesn't hold them.
-BENCH_ONLY = {"covey_config_check", "covey_port_selftest"}
-# What a part of the agent costs. A file that is named nowhere belongs to the session.
-PARTS = {"update": ["chunks", "flash", "goal", "job", "journal", "load", "manifest", "model", "slot"],
-         "telemetry": ["record", "report", "tables", "telemetry"],
-         "shadow": ["shadow"],
-         "enrolment": ["enroll"],
-         "bench only": ["check", "port_selftest"]}
+# Asked on the bench or the production line, not in the field: a firmware that doesn't call them doesn't hold them.
+BENCH_ONLY = {"covey_config_check", "covey_port_selftest", "covey_agent_provision"}
+# The rooms of device_agent/src, from the lowest to the highest.
+ROOMS = ("core", "wire", "flash", "link", "telemetry", "transfer", "life", "session", "agent")
 # What others take for the like, in KB of Cortex-M4 flash at -Os: measured once, when the agent was
 # designed, not by this command. Beside each the row or file of ours that does it.
 OTHERS = [("mender-mcu, core and cJSON, without HTTP and TLS", "20.4", "core"),
           ("AWS OTA, coreMQTT 2 and Jobs, without crypto", "24.5", "core with mqtt"),
           ("Memfault, telemetry alone, 8 metrics", "8.2, and 3.9 of libc", "telemetry"),
           ("coreMQTT v2 / v5 alone", "6.9 / 19.4", "mqtt"),
-          ("nanopb alone", "4.6 to 6.3", "wire.c")]
+          ("nanopb alone", "4.6 to 6.3", "wire")]
 PROBE = """
 #include "covey/agent.h"
 char covey_agent_t_[sizeof(covey_agent_t)];
@@ -82,7 +78,7 @@ def defined(defines):
 def compile_all(cpu, folder, sources, defines):
     objects = []
     for source in sources:
-        target = folder / f"{source.parent.parent.name}-{source.stem}.o"
+        target = folder / f"{source.parent.name}-{source.stem}.o"
         run(COMPILER, f"-mcpu={cpu}", *FLAGS, *INCLUDES, *defined(defines), "-c", str(source),
             "-o", str(target))
         objects.append(target)
@@ -114,7 +110,7 @@ def of_file(sizes, name):
 def core_alone(cpu, folder, defines):
     """Flash of the core with these limits."""
     folder.mkdir()
-    core = compile_all(cpu, folder, sorted((AGENT / "src").glob("*.c")), defines)
+    core = compile_all(cpu, folder, sorted((AGENT / "src").glob("*/*.c")), defines)
     sizes = link(cpu, folder, core, public_functions(core) - BENCH_ONLY)
     return sum(of_file(sizes, path.name) for path in core)
 
@@ -132,7 +128,7 @@ def measure_switches(switches):
 
 
 def measure_flash(cpu, folder):
-    core = compile_all(cpu, folder, sorted((AGENT / "src").glob("*.c")), {})
+    core = compile_all(cpu, folder, sorted((AGENT / "src").glob("*/*.c")), {})
     mqtt = compile_all(cpu, folder, sorted((AGENT / "mqtt/src").glob("*.c")), {})
     field = public_functions(core) - BENCH_ONLY
     sizes = link(cpu, folder, core, field)
@@ -142,17 +138,13 @@ def measure_flash(cpu, folder):
     library = of_file(sizes, "libgcc") + of_file(sizes, "libc")
     total = sum(files.values())
     stacks = []
-    for path in folder.glob("device_agent-*.su"):
+    for path in (path.with_suffix(".su") for path in core):
         for line in path.read_text().splitlines():
             where, size, _ = line.split("\t")
             stacks.append((int(size), where.split(":")[-1]))
-    parts = {part: 0 for part in [*PARTS, "session and codec"]}
-    for name, size in files.items():
-        stem = name.removeprefix("device_agent-").removesuffix(".o")
-        parts[next((part for part, stems in PARTS.items() if stem in stems),
-                   "session and codec")] += size
     return {
-        "parts": parts,
+        "rooms": {room: sum(size for name, size in files.items() if name.startswith(f"{room}-"))
+                  for room in ROOMS},
         "core": total,
         "library": library,
         "core with mqtt": total + sum(of_file(with_mqtt, path.name) for path in mqtt),
@@ -196,9 +188,9 @@ def measure(budgets):
 
 def beside_others(of_m4):
     ours = {**{row: of_m4[row] for row in ROWS},
-            "telemetry": of_m4["parts"]["telemetry"],
+            "telemetry": of_m4["rooms"]["telemetry"],
             "mqtt": of_m4["core with mqtt"] - of_m4["core"],
-            "wire.c": of_m4["files"]["device_agent-wire.o"]}
+            "wire": of_m4["rooms"]["wire"]}
     return ["| beside others, Cortex-M4 | KB | ours | KB |", "| --- | ---: | --- | ---: |",
             *[f"| {what} | {size} | {row} | {ours[row] / 1000:.1f} |"
               for what, size, row in OTHERS],
@@ -221,11 +213,9 @@ def report(result, budgets, switches):
         rows[row] = (f"| {row} | {' | '.join(cells)} | {budget} |"
                      f" {f'{target:,}' if target else ''} |")
     lines += [rows["core"], rows["core with mqtt"]]
-    for part in result["cortex-m4"]["parts"]:
-        if part == "bench only":
-            continue
-        cells = [f"{result[cpu]['parts'][part]:,}" for cpu in TARGETS]
-        lines.append(f"| of it: {part} | {' | '.join(cells)} | | |")
+    for room in ROOMS:
+        cells = [f"{result[cpu]['rooms'][room]:,}" for cpu in TARGETS]
+        lines.append(f"| of it: {room} | {' | '.join(cells)} | | |")
     lines += [rows[row] for row in ROWS[2:]]
     for row, label in (("library", "libc and libgcc that the core needs (memcpy, ...)"),
                        ("bench only", "not in the core unless called: checks for the bench")):
@@ -264,7 +254,7 @@ def report(result, budgets, switches):
         if result["cortex-m4"]["files"][name] == 0:
             continue
         cells = [f"{result[cpu]['files'][name]:,}" for cpu in TARGETS]
-        lines.append(f"| {name.removeprefix('device_agent-').removesuffix('.o')}.c |"
+        lines.append(f"| {name.removesuffix('.o').replace('-', '/')}.c |"
                      f" {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -174,8 +174,9 @@ int covey_config_check(const covey_agent_config_t* config);
 int covey_port_selftest(const covey_agent_config_t* config, const char** what);
 
 /* Reads identity and journal. No network, no model loaded. Of the configuration only the bounds
- * that memory depends on are checked here. Errors: CONFIG, STORE, CRYPTO. A corrupt journal is not
- * an error: the device is then as good as new, but keeps its identity. */
+ * that memory depends on are checked here. Errors: CONFIG, STORE, CRYPTO; NOT_ENROLLED where
+ * enrolment was left out and the store holds no identity: nothing works then. A corrupt journal is
+ * not an error: the device is then as good as new, but keeps its identity. */
 int covey_agent_init(covey_agent_t* agent, const covey_agent_config_t* config);
 
 /* Counts this start where it matters, then loads the model. Returns 0 also when no model runs: ask
@@ -221,8 +222,14 @@ typedef struct covey_credentials {
 } covey_credentials_t;
 int covey_agent_credentials(const covey_agent_t* agent, covey_credentials_t* credentials);
 bool covey_agent_enrolled(const covey_agent_t* agent);
+#if COVEY_ENROLMENT
 /* Back to the factory's state: the identity is gone, models and journal stay. Disconnect first. */
 int covey_agent_forget_identity(covey_agent_t* agent);
+#endif
+/* What enrolment would have written, for a production line: into the port's store, before any agent
+ * uses it. The order key is the site's secret with this device. Errors: STORE. */
+int covey_agent_provision(const covey_store_t* store, const covey_credentials_t* credentials,
+                          const uint8_t order_key[COVEY_ORDER_KEY_BYTES]);
 
 /* ---- Inference */
 

@@ -17,7 +17,7 @@ typedef struct covey_counters {
   uint32_t journal_errors;
   uint32_t outbox_errors; /* records that could not be written or removed */
   uint32_t tables_bad;    /* telemetry tables that rotted in flash: counted without features */
-  uint32_t bugs;          /* states that cannot be; see src/internal.h */
+  uint32_t bugs;          /* states that cannot be; see src/core/core.h */
 } covey_counters_t;
 
 #define COVEY_NEVER UINT32_MAX
@@ -39,11 +39,18 @@ enum covey_timer_name {
   COVEY_TIMERS
 };
 
+/* A piece of work: the same candidate in another attempt is another one. No padding: it is hashed
+ * as bytes. */
+typedef struct covey_work {
+  uint32_t attempt;
+  uint8_t candidate[COVEY_DIGEST_BYTES];
+} covey_work_t;
+COVEY_STATIC_ASSERT(sizeof(covey_work_t) == sizeof(uint32_t) + COVEY_DIGEST_BYTES);
+
 /* What a goal said about a model: journaled, resumed after a reboot. */
 typedef struct covey_model_goal {
   uint32_t mode; /* covey.device.v1.GoalMode; 0: no candidate (any more) */
-  uint32_t attempt;
-  uint8_t candidate[COVEY_DIGEST_BYTES];
+  covey_work_t work;
   uint32_t security_floor;
   uint32_t lease_s;
   bool may_confirm;
@@ -149,6 +156,9 @@ typedef struct covey_agent {
   uint8_t outbox_taken;   /* bit: it is a window's of this boot */
 #endif
   covey_job_t job;
+  covey_counters_t counters;
+  uint32_t status_number;
+  uint32_t status_acked;
   covey_timer_t timers[COVEY_TIMERS];
   covey_inbox_t inbox;
   covey_journal_t journal;
@@ -160,25 +170,23 @@ typedef struct covey_agent {
   uint64_t enroll_nonce;
   uint64_t gateway_start_id;
   uint32_t connection;
-  uint32_t status_number;
-  uint32_t status_acked;
   uint32_t inference;  /* last id; the recorder's */
   uint32_t renewed_at; /* ids up to this one were given under an earlier boot id */
   uint32_t random;     /* for jitter and chance; not for secrets */
   int32_t flash_error; /* the port's own code of the last flash error */
   char shard[COVEY_SHARD_BYTES + 1];
   uint8_t order_key[COVEY_ORDER_KEY_BYTES];
-  uint8_t credit;        /* reports that may be in flight */
+  uint8_t credit; /* reports that may be in flight */
+#if COVEY_SETTINGS
   uint32_t interval_ms;  /* between reports, as the firmware says */
   uint32_t sample_scale; /* of 65,536; 0: as released */
+#endif
   covey_times_t times;
 
-  /* These three are put back together when a goal cannot be journaled. */
   uint64_t goal_counter;
   uint32_t site_epoch;
   covey_model_t models[COVEY_MODELS_MAX];
 
-  covey_counters_t counters;
   union {
     covey_hash_t hash; /* of the image that is being verified */
     uint8_t row[64];   /* of a streamed table, being filled */

@@ -48,7 +48,7 @@
 #endif
 /* Leaves of a release's QuantTree; 0: none are counted, and the code is left out. */
 #ifndef COVEY_JOINT_LEAVES_MAX
-#define COVEY_JOINT_LEAVES_MAX 16
+#define COVEY_JOINT_LEAVES_MAX (COVEY_FEATURES_MAX > 0 ? 16 : 0)
 #endif
 /* Energy per inference, where the port measures it: 8 buckets reach 65 mJ, the last one takes what
  * is more. 0: not counted, and the code is left out. */
@@ -78,6 +78,24 @@
 /* Streams (different models that ran) per boot; when full, a new boot id starts afresh. */
 #ifndef COVEY_STREAMS_MAX
 #define COVEY_STREAMS_MAX 6
+#endif
+
+/* Enrolment. 0: the device has its identity from the production line, by covey_agent_provision. */
+#ifndef COVEY_ENROLMENT
+#define COVEY_ENROLMENT 1
+#endif
+/* What a goal may set: report interval and sampling. 0: they are as this firmware says. */
+#ifndef COVEY_SETTINGS
+#define COVEY_SETTINGS 1
+#endif
+/* Chunks that the confirmed model has, too, are copied. 0: all of them travel. */
+#ifndef COVEY_COPY_UNCHANGED
+#define COVEY_COPY_UNCHANGED 1
+#endif
+/* A download that a reset cut goes on where it was. 0: it begins anew; a lost connection alone
+ * still costs no chunk twice. */
+#ifndef COVEY_RESUME
+#define COVEY_RESUME 1
 #endif
 
 /* 1: reports wait over a reboot, too, in the outbox that the port must have then; 1 KB of flash. */
@@ -142,6 +160,8 @@ COVEY_STATIC_ASSERT(COVEY_BINS_MAX >= 2 && COVEY_BINS_MAX <= COVEY_REPORT_BINS_M
 COVEY_STATIC_ASSERT(COVEY_CLASSES_MAX >= 2 && COVEY_CLASSES_MAX <= COVEY_REPORT_CLASSES_MAX);
 COVEY_STATIC_ASSERT(COVEY_LATENCY_BUCKETS >= 8 &&
                     COVEY_LATENCY_BUCKETS <= COVEY_REPORT_LATENCY_BUCKETS_MAX);
+/* A QuantTree cuts at features. */
+COVEY_STATIC_ASSERT(COVEY_JOINT_LEAVES_MAX == 0 || COVEY_FEATURES_MAX > 0);
 COVEY_STATIC_ASSERT(COVEY_JOINT_LEAVES_MAX == 0 ||
                     (COVEY_JOINT_LEAVES_MAX >= 2 &&
                      COVEY_JOINT_LEAVES_MAX <= COVEY_REPORT_LEAVES_MAX));
@@ -158,5 +178,10 @@ COVEY_STATIC_ASSERT(COVEY_STREAMS_MAX > COVEY_BACKLOG_CELLS && COVEY_STREAMS_MAX
 COVEY_STATIC_ASSERT(COVEY_MODELS_MAX* COVEY_STREAMS_MAX <= COVEY_BOOT_STREAMS_MAX);
 COVEY_STATIC_ASSERT(COVEY_PROBATION_STARTS_MAX >= 1 && COVEY_PROBATION_STARTS_MAX <= 100);
 COVEY_STATIC_ASSERT(COVEY_CONFIRMED_FAULTS_MAX >= 1 && COVEY_CONFIRMED_FAULTS_MAX <= 100);
+
+/* Switches are on or off. */
+COVEY_STATIC_ASSERT((COVEY_HEALTH | 1) == 1 && (COVEY_SHADOW | 1) == 1 && (COVEY_OUTBOX | 1) == 1);
+COVEY_STATIC_ASSERT((COVEY_ENROLMENT | 1) == 1 && (COVEY_SETTINGS | 1) == 1);
+COVEY_STATIC_ASSERT((COVEY_COPY_UNCHANGED | 1) == 1 && (COVEY_RESUME | 1) == 1);
 
 #endif

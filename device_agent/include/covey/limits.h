@@ -48,7 +48,7 @@
 /* What a goal is made of, each with the longest id and the largest numbers: all but its models; a
  * model; of that, its candidate, which a goal without work for the model leaves out. */
 #define COVEY_GOAL_REST_BYTES_MAX \
-  (6 + 11 + 2 + COVEY_DEVICE_ID_BYTES_MAX + 9 + 6 + (2 + 6 + 4) + COVEY_MAC_FIELD_BYTES)
+  (6 + 11 + 2 + COVEY_DEVICE_ID_BYTES_MAX + 9 + 6 + (2 + 4 + 4) + COVEY_MAC_FIELD_BYTES)
 #define COVEY_GOAL_CANDIDATE_BYTES_MAX (2 + COVEY_DIGEST_BYTES + 2 + 2 + 4)
 #define COVEY_GOAL_MODEL_BYTES_MAX \
   (2 + 5 + (2 + COVEY_PREFIX_BYTES) + COVEY_GOAL_CANDIDATE_BYTES_MAX + 6 + 6)

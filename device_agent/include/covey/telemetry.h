@@ -54,9 +54,9 @@ typedef struct covey_sample {
 /* A uniform choice of all hits of the Poisson sampling: those with the least lots, so that merging
  * is choosing again. Each hit was kept with count / hits. */
 typedef struct covey_samples {
-  covey_sample_t at[COVEY_SAMPLE_ROOM];
   uint32_t count;
   uint32_t hits;
+  covey_sample_t at[COVEY_SAMPLE_ROOM];
 } covey_samples_t;
 
 /* All counts of a window are in one array, so that merging is one loop: by class, by confidence of
@@ -125,7 +125,8 @@ typedef struct covey_health {
   uint32_t saturated;
 } covey_health_t;
 
-/* Empty (merged is 0), a cell of the backlog (sequence is 0), or a frozen window. */
+/* Small members first: they are reached by the shortest instructions.
+ * Empty (merged is 0), a cell of the backlog (sequence is 0), or a frozen window. */
 typedef struct covey_window {
   uint64_t t0_ms;
   uint64_t t1_ms;
@@ -134,10 +135,8 @@ typedef struct covey_window {
   uint32_t sequence;
   uint32_t base_sequence;
   covey_timer_t resend;
-  covey_tally_t tally;
-  uint32_t counts[COVEY_COUNTS];
-#if COVEY_SHADOW
-  uint8_t shadow[COVEY_PREFIX_BYTES]; /* candidate of the shadow counts */
+#if COVEY_HEALTH
+  covey_health_t health;
 #endif
   uint8_t stream; /* index */
   uint8_t class_count;
@@ -148,9 +147,11 @@ typedef struct covey_window {
   bool kept;     /* what is there is what the window is now */
 #endif
   uint8_t bin_counts[COVEY_FEATURE_ROOM];
-#if COVEY_HEALTH
-  covey_health_t health;
+#if COVEY_SHADOW
+  uint8_t shadow[COVEY_PREFIX_BYTES]; /* candidate of the shadow counts */
 #endif
+  covey_tally_t tally;
+  uint32_t counts[COVEY_COUNTS];
 } covey_window_t;
 
 typedef struct covey_stream {
@@ -174,22 +175,24 @@ typedef struct covey_feature_table {
 
 /* The telemetry tables of the active model. */
 typedef struct covey_tables {
-  covey_feature_table_t features[COVEY_FEATURE_ROOM];
-  uint32_t sample_probability[COVEY_CONFIDENCE_BINS];
-  uint8_t edge_counts[COVEY_FEATURE_ROOM];
   uint8_t feature_count;
   uint8_t class_count;
 #if COVEY_JOINT_LEAVES_MAX > 0
   uint8_t node_count;
+#endif
+  uint8_t edge_counts[COVEY_FEATURE_ROOM];
+#if COVEY_JOINT_LEAVES_MAX > 0
   covey_node_t nodes[COVEY_JOINT_LEAVES_MAX - 1];
 #endif
+  uint32_t sample_probability[COVEY_CONFIDENCE_BINS];
+  covey_feature_table_t features[COVEY_FEATURE_ROOM];
 } covey_tables_t;
 
 #if COVEY_SHADOW
 /* What the shadow's invocations gave since the last window closed; the agent's thread only. */
 typedef struct covey_shadow_counts {
-  uint16_t counts[COVEY_COUNTS - COVEY_COUNTS_OPEN];
   uint8_t candidate[COVEY_PREFIX_BYTES];
+  uint16_t counts[COVEY_COUNTS - COVEY_COUNTS_OPEN];
 } covey_shadow_counts_t;
 #endif
 
@@ -197,8 +200,7 @@ typedef struct covey_shadow_counts {
 #define COVEY_WINDOWS (COVEY_BACKLOG_CELLS + COVEY_WINDOWS_IN_FLIGHT)
 
 typedef struct covey_telemetry {
-  /* the recorder's */
-  covey_open_window_t open[2];
+  /* the recorder's; and `open` */
   volatile uint32_t recording; /* odd while it is inside */
   uint32_t random;             /* of the sampling; not for secrets */
   volatile uint32_t drops;     /* inferences that were not counted */
@@ -211,14 +213,15 @@ typedef struct covey_telemetry {
   bool exchange;     /* of models: not done yet */
   uint32_t inside;   /* `recording` right after a window was closed */
   uint64_t opened_ms;
-  covey_tables_t tables;
-#if COVEY_SHADOW
-  covey_shadow_counts_t shadow;
-#endif
 #if COVEY_HEALTH
   covey_health_t health; /* since the last window closed */
   uint32_t drops_told;   /* of `drops` */
 #endif
+#if COVEY_SHADOW
+  covey_shadow_counts_t shadow;
+#endif
+  covey_tables_t tables;
+  covey_open_window_t open[2];
   covey_stream_t streams[COVEY_STREAMS_MAX];
   covey_window_t windows[COVEY_WINDOWS];
 } covey_telemetry_t;

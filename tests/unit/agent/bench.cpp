@@ -107,6 +107,13 @@ Device::Device(const DeviceOptions& device_options) : options(device_options) {
   config.app = this;
   config.event = on_event;
   config.permit = permit;
+  if (!COVEY_ENROLMENT && provision() != 0) std::abort();
+}
+
+int Device::provision() {
+  const std::vector<uint8_t> order_key(COVEY_ORDER_KEY_BYTES, 'k');
+  const covey_credentials_t credentials{"press-07", "secret", "2a", 1};
+  return covey_agent_provision(&port.store, &credentials, order_key.data());
 }
 
 Device::~Device() { covey_host_flash_close(&flash); }

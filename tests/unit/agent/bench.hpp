@@ -45,6 +45,8 @@ class Device {
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
 
+  // What the bench's gateway would grant, by the production line.
+  int provision();
   // Init and start; the flash must have power. False: power failed on the way.
   bool boot(covey_start_cause_t cause = COVEY_START_POWER_ON);
   void connect();

@@ -49,6 +49,22 @@ TEST(Enroll, NonceIsTheFactorysUntilForgotten) {
   EXPECT_NE(bench.device.agent.enroll_nonce, nonce);
 }
 
+TEST(Enroll, ADeviceThatWasProvisionedNeedsNone) {
+  Bench bench;
+  bench.gateway.enroll_state = wire::ENROLL_STATE_PENDING;
+  ASSERT_EQ(bench.device.provision(), COVEY_OK);
+  bench.bring_up();
+  covey_credentials_t credentials;
+  ASSERT_EQ(covey_agent_credentials(&bench.device.agent, &credentials), COVEY_OK);
+  EXPECT_STREQ(credentials.username, "press-07");
+  EXPECT_STREQ(credentials.password, "secret");
+  EXPECT_STREQ(credentials.shard, "2a");
+  EXPECT_EQ(credentials.site_epoch, 1U);
+  EXPECT_TRUE(bench.deploy(make_release({})));
+  bench.device.store.dead = true;
+  EXPECT_EQ(bench.device.provision(), COVEY_ERROR_STORE);
+}
+
 TEST(Enroll, GrantForAnotherNonceOrWithNonsenseIsRefused) {
   Bench bench;
   ASSERT_TRUE(bench.device.boot());

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 
+#include "device_agent/src/telemetry/telemetry.h"
 #include "tests/unit/agent/bench.hpp"
 
 #if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_THREAD__)
@@ -16,9 +17,6 @@
 #include <ucontext.h>
 #include <x86intrin.h>
 #endif
-
-// The agent's own (device_agent/src/internal.h, which is C).
-extern "C" void covey_telemetry_switch(covey_agent_t* agent, const covey_model_t* model);
 
 namespace covey::agent_test {
 namespace {
@@ -160,7 +158,7 @@ TEST_F(Interrupt, AModelThatIsExchangedWhileSomebodyRecordsWaitsForHim) {
   // As the recorder would look from a poll that interrupts it.
   record();
   telemetry->recording = telemetry->recording + 1;
-  covey_telemetry_switch(&bench.device.agent, &bench.device.agent.models[0]);
+  covey_stream_switch(&bench.device.agent, &bench.device.agent.models[0]);
   EXPECT_TRUE(telemetry->exchange);
   EXPECT_LE(covey_agent_poll(&bench.device.agent, bench.device.now_ms), 100U);
   EXPECT_TRUE(telemetry->exchange);
@@ -278,7 +276,7 @@ TEST_F(Interrupt, RecordsOnceAfterEachInstructionOfAClose) {
 TEST_F(Interrupt, RecordsAfterEveryInstructionOfAnExchange) {
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 10; ++i) record();
-    step([&] { covey_telemetry_switch(&bench.device.agent, &bench.device.agent.models[0]); },
+    step([&] { covey_stream_switch(&bench.device.agent, &bench.device.agent.models[0]); },
          [&](uint64_t) {
            record();
            return true;
@@ -328,7 +326,7 @@ TEST_F(Interrupt, AnExchangeInterruptsTheRecorderAfterEverySecondInstruction) {
          [&](uint64_t n) {
            if (n < at) return true;
            more = true;
-           covey_telemetry_switch(&bench.device.agent, &bench.device.agent.models[0]);
+           covey_stream_switch(&bench.device.agent, &bench.device.agent.models[0]);
            if (telemetry->exchange != (telemetry->recording % 2 == 1)) ++jumps;
            return false;
          });

@@ -7,7 +7,7 @@ PARTS = {
     "mqtt_client": ("device_agent/mqtt/src",),
     "reference_runtime": ("device_agent/runtimes/reference",),
 }
-INCLUDES = ("device_agent/include", "device_agent/src", "device_agent/mqtt/include",
+INCLUDES = ("device_agent/include", "device_agent/mqtt/include",
             "device_agent/mqtt/src", "device_agent/runtimes/reference", ".")
 OPTIONS = ("-std=c99", "-Os", "-ffunction-sections", "-fdata-sections")
 
