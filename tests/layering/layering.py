@@ -7,6 +7,7 @@ Each rule is a function that yields findings for one file; rules_test.py feeds t
 
 import argparse
 import pathlib
+import posixpath
 import re
 import subprocess
 import sys
@@ -16,6 +17,22 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 C_FILES = {".c", ".h"}
 CPP_FILES = {".cpp", ".hpp"}
 SOURCES = C_FILES | CPP_FILES
+
+# The rooms of the agent, and whose doors each knows: a room's door is the header of its name. Calls go
+# the same way.
+AGENT_ROOMS = {
+    "core": "",
+    "wire": "",
+    "flash": "core wire",
+    "link": "core wire",
+    "telemetry": "core wire flash link",
+    "transfer": "core wire flash link telemetry",
+    "life": "core wire flash link telemetry transfer",
+    "session": "core wire flash link telemetry life",
+    "agent": "core wire flash link telemetry transfer life session",
+    "bench": "core wire flash link",
+}
+AGENT_SOURCES = "device_agent/src"
 
 # folder -> the folders of the tree whose headers it may include, besides its own. The most specific
 # prefix counts. proto/ is generated code (*.pb.h) and has its own rule.
@@ -53,6 +70,9 @@ DIRECTION = {
     "cli": ["core", "deploy", "monitoring", "gateway/codec", "device_agent"],
     "device_agent/include": [],
     "device_agent/src": ["device_agent/include"],
+    **{f"device_agent/src/{room}": ["device_agent/include"] + [f"device_agent/src/{lower}"
+                                                               for lower in below.split()]
+       for room, below in AGENT_ROOMS.items()},
     "device_agent/mqtt": ["device_agent/include"],
     "device_agent/runtimes": ["device_agent/include"],
     "device_agent/ports": ["device_agent/include", "device_agent/mqtt"],
@@ -140,6 +160,19 @@ def folder_of(path):
     return max(hits, key=len) if hits else None
 
 
+def include_target(path, target):
+    """The path that an include from this file names, where it is relative to the file's folder."""
+    if not target.startswith("../"):
+        return target
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+
+
+def agent_room(path):
+    """The room of the agent that the path is in, or None."""
+    parts = path.removeprefix(AGENT_SOURCES + "/").split("/")
+    return parts[0] if within(path, AGENT_SOURCES) and len(parts) > 1 else None
+
+
 def is_shell(path, text):
     return path.endswith(".sh") or text.startswith(("#!/usr/bin/env bash", "#!/bin/bash", "#!/bin/sh"))
 
@@ -171,7 +204,7 @@ def check_includes(path, text):
         match = INCLUDE.match(line)
         if not match:
             continue
-        target = match.group(2)
+        target = include_target(path, match.group(2))
         if target.endswith(".pb.h"):
             if not any(within(path, name) for name in PROTOBUF):
                 yield number, f"{target}: generated protobuf code stays behind gateway/codec"
@@ -204,6 +237,9 @@ def check_includes(path, text):
             if not any(within(target, name) for name in DIRECTION[folder]):
                 allowed = ", ".join(DIRECTION[folder]) or "nothing of the tree"
                 yield number, f"{target}: {folder} may include {allowed}"
+            room = agent_room(target)
+            if room is not None and target != f"{AGENT_SOURCES}/{room}/{room}.h":
+                yield number, f"{target}: the door of this room is {room}.h"
 
 
 def check_clocks(path, text):
@@ -267,6 +303,108 @@ def check_readmes(files):
             yield f"{folder}/README.md", 1, f"more than {README_LINES_MAX} lines"
 
 
+# The public headers of the agent, its ports and its MQTT client are included as covey/NAME.
+PUBLIC_HEADER = re.compile(r"^(?:device_agent/.*)?/(covey/[^/]+\.h)$")
+
+
+def circles(graph):
+    """Each circle of a graph, node -> nodes, as a list of nodes; of those that share nodes, one."""
+    state = {}
+    for start in sorted(graph):
+        if start in state:
+            continue
+        trail, stack = [], [(start, iter(sorted(graph[start])))]
+        state[start] = "open"
+        trail.append(start)
+        while stack:
+            node, rest = stack[-1]
+            following = next(rest, None)
+            if following is None:
+                stack.pop()
+                state[trail.pop()] = "done"
+            elif following not in state:
+                state[following] = "open"
+                trail.append(following)
+                stack.append((following, iter(sorted(graph.get(following, ())))))
+            elif state[following] == "open":
+                yield trail[trail.index(following):] + [following]
+
+
+def check_circles(files):
+    """No file of the tree includes itself, whatever the way. `files`: path -> text"""
+    sources = {path: text for path, text in files.items()
+               if pathlib.PurePosixPath(path).suffix in SOURCES}
+    public = {}
+    for path in sources:
+        match = PUBLIC_HEADER.match(path)
+        if match:
+            public[match.group(1)] = path
+    graph = {}
+    for path, text in sources.items():
+        graph[path] = set()
+        for line in text.splitlines():
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            target = match.group(2)
+            beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+            for found in (beside, target, public.get(target)):
+                if found in sources:
+                    graph[path].add(found)
+                    break
+    for circle in circles(graph):
+        yield circle[0], 1, "a circle of includes: " + " -> ".join(circle)
+
+
+DEFINITION = re.compile(r"^(?!static\b|typedef\b)[A-Za-z_][\w \*]*?\b(covey_\w+)\([^;{}]*\)\s*\{", re.M)
+INLINE = re.compile(r"^static inline [\w \*]*?\b(covey_\w+)\([^;{}]*\)\s*\{", re.M)
+
+
+def agent_functions(files):
+    """Functions of the agent that other files can call: name -> file. `files`: path -> text"""
+    found = {}
+    for path, text in files.items():
+        if agent_room(path) is None or pathlib.PurePosixPath(path).suffix not in C_FILES:
+            continue
+        code = code_only(text)
+        pattern = DEFINITION if path.endswith(".c") else INLINE
+        for match in pattern.finditer(code):
+            if path.endswith(".c") or match.group(1) not in found:
+                found[match.group(1)] = path
+    return found
+
+
+def check_agent_calls(files):
+    """The agent's rooms call one way, however a function came to be known. `files`: path -> text"""
+    functions = agent_functions(files)
+    for path, text in files.items():
+        room = agent_room(path)
+        if room is None or pathlib.PurePosixPath(path).suffix not in C_FILES:
+            continue
+        allowed = {room, *AGENT_ROOMS.get(room, "").split()}
+        for number, line in enumerate(code_only(text).splitlines(), 1):
+            for name in re.findall(r"\bcovey_\w+\b", line):
+                home = agent_room(functions.get(name, ""))
+                if home is not None and home not in allowed:
+                    yield path, number, f"{name} is of {home}, and {room} does not call that"
+
+
+def check_agent_names(files):
+    """The name of a function says in which file of the agent it is. `files`: path -> text"""
+    public = "".join(text for path, text in files.items()
+                     if within(path, "device_agent/include/covey"))
+    for name, path in agent_functions(files).items():
+        stem = pathlib.PurePosixPath(path).stem
+        modules = [stem] if path.endswith(".c") else [
+            pathlib.PurePosixPath(other).stem for other in files
+            if posixpath.dirname(other) == posixpath.dirname(path)]
+        named = any(name == f"covey_{module}" or name.startswith(f"covey_{module}_")
+                    for module in modules)
+        if not named and not re.search(rf"\b{name}\(", public):
+            yield path, 1, f"{name}: the name begins with covey_{stem}, or is public"
+
+
+TREE_RULES = [check_circles, check_agent_calls, check_agent_names, check_readmes]
 FILE_RULES = [check_includes, check_clocks, check_code, check_text]
 
 
@@ -297,7 +435,7 @@ def main():
     arguments = parser.parse_args()
     files = read_files()
     findings = [found for path, text in sorted(files.items()) for found in check_file(path, text)]
-    findings += check_readmes(files)
+    findings += [found for rule in TREE_RULES for found in rule(files)]
     for path, number, message in findings:
         print(f"{path}:{number}: {message}")
     if findings:

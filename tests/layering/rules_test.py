@@ -65,6 +65,80 @@ class Finds(unittest.TestCase):
         self.finds("gateway/engine/a.cpp", '#include "device_agent/src/agent.h"', "may include")
         self.accepts("gateway/adapters/runner/a.cpp", '#include "covey/runtime.h"\n')
 
+    def test_the_doors_of_the_agents_rooms(self):
+        self.finds("device_agent/src/core/a.c", '#include "../flash/flash.h"', "may include")
+        self.finds("device_agent/src/flash/a.c", '#include "../link/link.h"', "may include")
+        self.finds("device_agent/src/telemetry/a.c", '#include "../life/life.h"', "may include")
+        self.finds("device_agent/src/transfer/a.h", '#include "../session/session.h"', "may include")
+        self.finds("device_agent/src/agent/a.c", '#include "../bench/bench.h"', "may include")
+        self.finds("device_agent/src/life/a.c", '#include "../flash/row.h"', "the door of this room")
+        self.accepts("device_agent/src/life/a.c",
+                     '#include "../flash/flash.h"\n#include "parts.h"\n#include "covey/agent.h"\n')
+
+    def test_calls_between_the_agents_rooms(self):
+        files = {
+            "device_agent/src/core/clock.c": "void covey_clock_pass(void) {\n}\n",
+            "device_agent/src/flash/row.c":
+                "int covey_row_read(int a,\n                   int b) {\n  covey_clock_pass();\n}\n",
+        }
+        self.assertEqual(list(layering.check_agent_calls(files)), [])
+        files["device_agent/src/core/news.c"] = (
+            "int covey_row_read(int a, int b);\n"
+            "void covey_news_status(void) {\n  covey_row_read(1, 2); /* covey_row_read */\n}\n")
+        found = list(layering.check_agent_calls(files))
+        self.assertEqual([(path, number) for path, number, _ in found],
+                         [("device_agent/src/core/news.c", 1), ("device_agent/src/core/news.c", 3)])
+        self.assertIn("covey_row_read is of flash, and core does not call that", found[0][2])
+        # Also where a function is taken by its address, and where it is inline in a door.
+        files = {
+            "device_agent/src/life/life.h": "static inline int covey_life_on(int a) {\n return a;\n}\n",
+            "device_agent/src/link/topic.c": "static int (*const all[])(int) = {covey_life_on};\n",
+        }
+        self.assertEqual(len(list(layering.check_agent_calls(files))), 1)
+
+    def test_the_agents_rooms_have_no_circle(self):
+        graph = {room: set(below.split()) for room, below in layering.AGENT_ROOMS.items()}
+        self.assertEqual(list(layering.circles(graph)), [])
+
+    def test_names_of_the_agents_functions(self):
+        def found(path, text):
+            return list(layering.check_agent_names({
+                path: text, "device_agent/src/wire/read.c": "",
+                "device_agent/include/covey/agent.h": "int covey_agent_poll(int a);"}))
+        for path, text in [("device_agent/src/life/goal.c", "int covey_tell(int a) {\n}\n"),
+                           ("device_agent/src/life/goal.c", "int covey_goals(int a) {\n}\n"),
+                           ("device_agent/src/wire/wire.h",
+                            "static inline int covey_zigzag(int a) {\n}\n")]:
+            self.assertEqual(len(found(path, text)), 1)
+        for path, text in [("device_agent/src/life/goal.c", "int covey_goal_receive(int a) {\n}\n"),
+                           ("device_agent/src/session/say.c", "int covey_say(int a) {\n}\n"),
+                           ("device_agent/src/life/goal.c", "static int judge(int a) {\n}\n"),
+                           ("device_agent/src/agent/agent.c", "int covey_agent_poll(int a) {\n}\n"),
+                           ("device_agent/src/wire/wire.h",
+                            "static inline int covey_read_zigzag(int a) {\n}\n")]:
+            self.assertEqual(found(path, text), [])
+
+    def test_circles_of_includes(self):
+        def found(files):
+            return [message for _, _, message in layering.check_circles(files)]
+        self.assertEqual(found({"core/a.hpp": '#include "core/b.hpp"', "core/b.hpp": ""}), [])
+        self.assertEqual(
+            found({"core/a.hpp": '#include "core/b.hpp"', "core/b.hpp": '#include "deploy/c.hpp"',
+                   "deploy/c.hpp": '#include "core/a.hpp"'}),
+            ["a circle of includes: core/a.hpp -> core/b.hpp -> deploy/c.hpp -> core/a.hpp"])
+        # Beside the file, up the tree, and by the name of a public header.
+        self.assertEqual(len(found({"cli/a.hpp": '#include "b.hpp"',
+                                    "cli/b.hpp": '#include "a.hpp"'})), 1)
+        self.assertEqual(len(found({"device_agent/src/a/a.h": '#include "../b/b.h"',
+                                    "device_agent/src/b/b.h": '#include "../a/a.h"'})), 1)
+        self.assertEqual(len(found({"device_agent/include/covey/a.h": '#include "covey/b.h"',
+                                    "device_agent/ports/x/covey/b.h": "#include <covey/a.h>"})), 1)
+        # A shared file is no circle, and two of them are two findings.
+        self.assertEqual(found({"core/a.hpp": '#include "core/b.hpp"\n#include "core/c.hpp"',
+                                "core/b.hpp": '#include "core/c.hpp"', "core/c.hpp": ""}), [])
+        self.assertEqual(len(found({"core/a.hpp": '#include "core/a.hpp"',
+                                    "core/b.hpp": '#include "core/b.hpp"'})), 2)
+
     def test_both_sides_know_the_limits_of_the_wire(self):
         for path in ["gateway/engine/a.cpp", "gateway/codec/a.cpp", "deploy/artifact/a.hpp"]:
             self.accepts(path, '#include "covey/limits.h"\n')
