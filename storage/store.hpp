@@ -41,8 +41,13 @@ struct RemoveTrustedKey {
 struct PutRelease {
   ReleaseRecord release;
 };
-struct PutRollout {
-  Rollout rollout;
+// Once: it never changes.
+struct PutRolloutPlan {
+  std::shared_ptr<const RolloutPlan> plan;
+};
+struct PutRolloutProgress {
+  RolloutName rollout;
+  RolloutProgress progress;
 };
 struct PutGates {
   GateRecord gates;
@@ -108,10 +113,11 @@ struct Forget {
   Millis reports_before{0};
 };
 using Write =
-    std::variant<PutSite, PutDevice, PutTrustedKey, RemoveTrustedKey, PutRelease, PutRollout,
-                 PutGates, PutDeployment, PutAssignment, RemoveAssignment, PutRequest, PutStream,
-                 RemoveStream, PutTotal, PutWindow, PutSample, PutLabel, PutAlert, AppendReport,
-                 AppendEvent, AppendAudit, Forget, ArchiveDeployment, PutCount, RemoveRequest>;
+    std::variant<PutSite, PutDevice, PutTrustedKey, RemoveTrustedKey, PutRelease, PutRolloutPlan,
+                 PutRolloutProgress, PutGates, PutDeployment, PutAssignment, RemoveAssignment,
+                 PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
+                 PutAlert, AppendReport, AppendEvent, AppendAudit, Forget, ArchiveDeployment,
+                 PutCount, RemoveRequest>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {
@@ -119,7 +125,7 @@ struct Snapshot {
   std::vector<Device> devices;
   std::vector<TrustedKeyRecord> trusted_keys;
   std::vector<ReleaseRecord> releases;
-  std::vector<Rollout> rollouts;
+  std::vector<Rollout> rollouts;  // settled ones without order and exclusions
   std::vector<GateRecord> gates;
   std::vector<Deployment> deployments;  // without archived ones
   std::vector<CountRecord> counts;
@@ -156,6 +162,8 @@ class Reader {
   // Archived ones too: numbers above `after`, ascending.
   virtual Result<std::vector<Deployment>> deployments(const RolloutName& rollout, uint64_t after,
                                                       size_t limit) = 0;
+  // With order and exclusions, settled or not; none: there is no such rollout.
+  virtual Result<std::optional<RolloutPlan>> rollout_plan(const RolloutName& rollout) = 0;
   // Pages by start (wall, milliseconds), never between windows of one start: as many more as that
   // takes. Device "" for the cohorts'.
   virtual Result<std::vector<WindowRecord>> windows(std::span<const Digest> manifests,

@@ -1,8 +1,9 @@
 #include "deploy/rollout/rollout.hpp"
 
-#include <algorithm>
 #include <array>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "core/assert.hpp"
 #include "core/duration.hpp"
@@ -10,10 +11,9 @@
 namespace covey {
 namespace {
 
-constexpr std::array<std::pair<RolloutState, std::string_view>, 9> kRolloutStates{{
+constexpr std::array<std::pair<RolloutState, std::string_view>, 8> kRolloutStates{{
     {RolloutState::kDraft, "DRAFT"},
     {RolloutState::kAwaitingApproval, "AWAITING_APPROVAL"},
-    {RolloutState::kScheduled, "SCHEDULED"},
     {RolloutState::kRunning, "RUNNING"},
     {RolloutState::kPaused, "PAUSED"},
     {RolloutState::kRollingBack, "ROLLING_BACK"},
@@ -67,17 +67,34 @@ std::optional<StageState> parse_stage_state(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<size_t> current_stage(const Rollout& rollout) {
-  for (size_t i = 0; i < rollout.stages.size(); ++i) {
-    if (rollout.stages[i].state != StageState::kPassed) return i;
+std::shared_ptr<const RolloutPlan> without_devices(const RolloutPlan& plan) {
+  return std::make_shared<const RolloutPlan>(RolloutPlan{.name = plan.name,
+                                                         .document = plan.document,
+                                                         .rules = plan.rules,
+                                                         .order = {},
+                                                         .ends = plan.ends,
+                                                         .holdback = plan.holdback,
+                                                         .excluded = {},
+                                                         .creator = plan.creator,
+                                                         .create_wall = plan.create_wall});
+}
+
+std::optional<size_t> current_stage(const RolloutProgress& progress) {
+  for (size_t i = 0; i < progress.stages.size(); ++i) {
+    if (progress.stages[i].state != StageState::kPassed) return i;
   }
   return std::nullopt;
 }
 
-bool offers(const Rollout& rollout) {
-  if (rollout.state != RolloutState::kRunning) return false;
-  const std::optional<size_t> stage = current_stage(rollout);
-  return stage && rollout.stages[*stage].state == StageState::kDeploying;
+bool offers(const RolloutProgress& progress) {
+  if (progress.state != RolloutState::kRunning) return false;
+  const std::optional<size_t> stage = current_stage(progress);
+  return stage && progress.stages[*stage].state == StageState::kDeploying;
+}
+
+Millis soaked(const StageProgress& stage, Millis observed) {
+  const bool runs = stage.state == StageState::kSoaking && stage.since;
+  return stage.soak_used + (runs ? observed - *stage.since : Millis{0});
 }
 
 namespace rollout {
@@ -85,21 +102,22 @@ namespace {
 
 class Stepper {
  public:
-  Stepper(Rollout state, Now now) : step_{std::move(state), {}}, now_(now) {}
+  Stepper(const RolloutPlan& plan, RolloutProgress progress, At now)
+      : plan_(plan), step_{std::move(progress), {}}, now_(now) {}
 
   Status operator()(const Start&) {
     if (r().state != RolloutState::kDraft) return not_running();
-    if (r().order.size() <= r().holdback) {
-      happened("ROLLOUT_STARTED", r().name.str(), "no device needs the release");
-      r().stages.assign(r().plan.stages.size(), StageProgress{.state = StageState::kPassed});
+    if (plan_.order.size() <= plan_.holdback) {
+      happened("ROLLOUT_STARTED", plan_.name.str(), "no device needs the release");
+      r().stages.assign(plan_.rules.stages.size(), StageProgress{.state = StageState::kPassed});
       end(RolloutState::kSucceeded, "NOTHING_TO_DO", "every device of the target runs it already");
       return {};
     }
-    r().stages.assign(r().plan.stages.size(), StageProgress{});
+    r().stages.assign(plan_.rules.stages.size(), StageProgress{});
     r().state = RolloutState::kRunning;
-    happened("ROLLOUT_STARTED", r().name.str(),
-             to_string(r().plan.release) + " to " +
-                 std::to_string(r().order.size() - r().holdback) + " devices");
+    happened("ROLLOUT_STARTED", plan_.name.str(),
+             fmt::format("{} to {} devices", to_string(plan_.rules.release),
+                         plan_.order.size() - plan_.holdback));
     enter_stage(0);
     return {};
   }
@@ -109,7 +127,7 @@ class Stepper {
     const std::optional<size_t> index = current_stage(r());
     if (!index) return {};
     StageProgress& stage = r().stages[*index];
-    const Stage& rules = r().plan.stages[*index];
+    const Stage& rules = plan_.rules.stages[*index];
     switch (stage.state) {
       case StageState::kPending:
         enter_stage(*index);
@@ -120,14 +138,14 @@ class Stepper {
         move(stage, *index, StageState::kSoaking, "every device has answered");
         return {};
       case StageState::kSoaking:
-        stage.soak_used += tick.observed;
+        run_clock(stage);
         if (tick.facts.verdict == Verdict::kFail) return fail(*index, tick.facts);
-        if (stage.soak_used < rules.soak) return {};
+        if (soaked(stage, now_.observed) < rules.soak) return {};
         stage.analysis_used = Millis{0};
         move(stage, *index, StageState::kAnalyzing, "soaked for " + to_string(rules.soak));
         return {};
       case StageState::kAnalyzing:
-        stage.analysis_used += tick.observed;
+        run_clock(stage);
         return analyze(*index, tick.facts);
       case StageState::kPassed:
       case StageState::kFailed:
@@ -139,10 +157,10 @@ class Stepper {
 
   Status operator()(const RollbackTick& tick) {
     if (r().state != RolloutState::kRollingBack || tick.facts.reachable > 0) return {};
-    const std::string rest = tick.facts.outstanding == 0 ? std::string("every device is back")
-                                                         : std::to_string(tick.facts.outstanding) +
-                                                               " outstanding: their goal stands";
-    happened("ROLLBACK_ENDED", r().name.str(), rest);
+    happened("ROLLBACK_ENDED", plan_.name.str(),
+             tick.facts.outstanding == 0
+                 ? "every device is back"
+                 : fmt::format("{} outstanding: their goal stands", tick.facts.outstanding));
     // The reason for the rollback stays: it is what people ask for.
     end(RolloutState::kRolledBack, r().reason, r().explanation);
     return {};
@@ -159,11 +177,11 @@ class Stepper {
   Status operator()(const Resume&) {
     if (const Status refused = refuse_ended(); !refused) return refused;
     if (r().state != RolloutState::kPaused) {
-      return precondition("ROLLOUT_NOT_PAUSED", "rollout " + r().name.str() + " is " +
-                                                    std::string(to_string(r().state)) +
-                                                    ", only a PAUSED one can be resumed");
+      return precondition("ROLLOUT_NOT_PAUSED",
+                          fmt::format("rollout {} is {}, only a PAUSED one can be resumed",
+                                      plan_.name.str(), to_string(r().state)));
     }
-    happened("ROLLOUT_RESUMED", r().name.str(), "was paused: " + r().reason);
+    happened("ROLLOUT_RESUMED", plan_.name.str(), "was paused: " + r().reason);
     r().state = RolloutState::kRunning;
     r().reason.clear();
     r().explanation.clear();
@@ -177,6 +195,8 @@ class Stepper {
       } else if (stage.state == StageState::kFailed) {
         stage.end_wall = Millis{0};
         move(stage, *index, StageState::kDeploying, "resumed by an operator");
+      } else {
+        run_clock(stage);
       }
     }
     return {};
@@ -186,15 +206,15 @@ class Stepper {
     if (const Status refused = refuse_ended(); !refused) return refused;
     const std::optional<size_t> index = current_stage(r());
     if (r().state != RolloutState::kAwaitingApproval || !index) {
-      return precondition("NOTHING_TO_APPROVE", "rollout " + r().name.str() + " is " +
-                                                    std::string(to_string(r().state)) +
-                                                    ", no stage waits for an approval");
+      return precondition("NOTHING_TO_APPROVE",
+                          fmt::format("rollout {} is {}, no stage waits for an approval",
+                                      plan_.name.str(), to_string(r().state)));
     }
     r().stages[*index].approved = true;
     r().state = RolloutState::kRunning;
     r().reason.clear();
     r().explanation.clear();
-    happened("STAGE_APPROVED", r().plan.stages[*index].name, "");
+    happened("STAGE_APPROVED", plan_.rules.stages[*index].name, "");
     enter_stage(*index);
     return {};
   }
@@ -202,7 +222,7 @@ class Stepper {
   Status operator()(const Abort& event) {
     if (const Status refused = refuse_ended(); !refused) return refused;
     if (r().state == RolloutState::kRollingBack) return rolling_back();
-    happened("ROLLOUT_ABORTED", r().name.str(), event.explanation);
+    happened("ROLLOUT_ABORTED", plan_.name.str(), event.explanation);
     if (event.now) step_.effects.emplace_back(CancelInProgress{"ABORTED"});
     end(RolloutState::kAborted, "OPERATOR", event.explanation);
     return {};
@@ -210,10 +230,11 @@ class Stepper {
 
   Status operator()(const RollBack& event) {
     if (has_ended(r().state) && (r().state == RolloutState::kRolledBack || !event.window_open)) {
-      return precondition("ROLLOUT_ENDED",
-                          "rollout " + r().name.str() + " has ended (" +
-                              std::string(to_string(r().state)) +
-                              ") and its rollback window is closed: roll out the older release");
+      return precondition(
+          "ROLLOUT_ENDED",
+          fmt::format("rollout {} has ended ({}) and its rollback window is closed: "
+                      "roll out the older release",
+                      plan_.name.str(), to_string(r().state)));
     }
     if (r().state == RolloutState::kRollingBack) return {};
     r().end_wall = Millis{0};
@@ -224,32 +245,54 @@ class Stepper {
   Step take() { return std::move(step_); }
 
  private:
-  Rollout& r() { return step_.state; }
+  RolloutProgress& r() { return step_.progress; }
 
   void happened(std::string kind, std::string subject, std::string text) {
     step_.effects.emplace_back(Happened{std::move(kind), std::move(subject), std::move(text)});
   }
 
+  // Soak and analysis take time only while the rollout runs.
+  void run_clock(StageProgress& stage) {
+    const bool takes_time =
+        stage.state == StageState::kSoaking || stage.state == StageState::kAnalyzing;
+    if (takes_time && !stage.since) stage.since = now_.observed;
+  }
+  void stop_clock(StageProgress& stage) {
+    if (!stage.since) return;
+    Millis& used = stage.state == StageState::kSoaking ? stage.soak_used : stage.analysis_used;
+    used += now_.observed - *stage.since;
+    stage.since.reset();
+  }
+  void stop_clock() {
+    if (const std::optional<size_t> index = current_stage(r())) stop_clock(r().stages[*index]);
+  }
+
   void move(StageProgress& stage, size_t index, StageState to, const std::string& why) {
+    stop_clock(stage);
     stage.state = to;
+    run_clock(stage);
     if (to == StageState::kPassed || to == StageState::kFailed) stage.end_wall = now_.wall;
-    happened("STAGE_" + std::string(to_string(to)), r().plan.stages[index].name, why);
+    happened(fmt::format("STAGE_{}", to_string(to)), plan_.rules.stages[index].name, why);
   }
 
   void enter_stage(size_t index) {
     StageProgress& stage = r().stages[index];
-    if (r().plan.stages[index].approval_required && !stage.approved) {
+    if (plan_.rules.stages[index].approval_required && !stage.approved) {
       r().state = RolloutState::kAwaitingApproval;
       r().reason = "STAGE_NEEDS_APPROVAL";
-      r().explanation = "stage " + r().plan.stages[index].name + " waits for an approval";
-      happened("AWAITING_APPROVAL", r().plan.stages[index].name, "");
+      r().explanation =
+          fmt::format("stage {} waits for an approval", plan_.rules.stages[index].name);
+      happened("AWAITING_APPROVAL", plan_.rules.stages[index].name, "");
       return;
     }
     stage.start_wall = now_.wall;
-    move(stage, index, StageState::kDeploying, std::to_string(r().ends[index]) + " devices in all");
+    move(stage, index, StageState::kDeploying, fmt::format("{} devices in all", plan_.ends[index]));
     step_.effects.emplace_back(StageStarted{index});
   }
 
+  Millis analysed(const StageProgress& stage) const {
+    return stage.analysis_used + (stage.since ? now_.observed - *stage.since : Millis{0});
+  }
   Status analyze(size_t index, const StageFacts& facts) {
     StageProgress& stage = r().stages[index];
     switch (facts.verdict) {
@@ -261,7 +304,7 @@ class Stepper {
         return {};
       case Verdict::kInconclusive:
         // More evidence may come, until the plan says that it takes too long.
-        if (stage.analysis_used < r().plan.stages[index].timeout) return {};
+        if (analysed(stage) < plan_.rules.stages[index].timeout) return {};
         move(stage, index, StageState::kInconclusive, facts.explanation);
         pause("GATE_INCONCLUSIVE", facts.explanation);
         return {};
@@ -279,7 +322,7 @@ class Stepper {
 
   Status fail(size_t index, const StageFacts& facts) {
     move(r().stages[index], index, StageState::kFailed, facts.explanation);
-    switch (r().plan.on_fail) {
+    switch (plan_.rules.on_fail) {
       case OnFail::kRollback:
         if (facts.can_roll_back) {
           start_rollback(facts.reason, facts.explanation);
@@ -295,15 +338,17 @@ class Stepper {
   }
 
   void start_rollback(std::string reason, std::string explanation) {
+    stop_clock();
     r().state = RolloutState::kRollingBack;
     r().reason = std::move(reason);
     r().explanation = std::move(explanation);
-    happened("ROLLBACK_STARTED", r().name.str(), r().explanation);
+    happened("ROLLBACK_STARTED", plan_.name.str(), r().explanation);
     step_.effects.emplace_back(CancelInProgress{"ROLLBACK"});
     step_.effects.emplace_back(RollbackStarted{});
   }
 
   void pause(std::string reason, std::string explanation) {
+    stop_clock();
     r().state = RolloutState::kPaused;
     r().reason = std::move(reason);
     r().explanation = std::move(explanation);
@@ -311,36 +356,39 @@ class Stepper {
   }
 
   void end(RolloutState state, std::string reason, std::string explanation) {
+    stop_clock();
     r().state = state;
     r().reason = std::move(reason);
     r().explanation = std::move(explanation);
     r().end_wall = now_.wall;
-    happened("ROLLOUT_" + std::string(to_string(state)), r().name.str(), r().reason);
+    r().end_observed = now_.observed;
+    happened(fmt::format("ROLLOUT_{}", to_string(state)), plan_.name.str(), r().reason);
     step_.effects.emplace_back(RolloutEnded{state});
   }
 
   Status refuse_ended() {
     if (!has_ended(r().state)) return {};
-    return precondition("ROLLOUT_ENDED", "rollout " + r().name.str() + " has ended (" +
-                                             std::string(to_string(r().state)) +
-                                             "): create a new one");
+    return precondition("ROLLOUT_ENDED", fmt::format("rollout {} has ended ({}): create a new one",
+                                                     plan_.name.str(), to_string(r().state)));
   }
   Status not_running() {
-    return precondition("ROLLOUT_NOT_RUNNING", "rollout " + r().name.str() + " was started before");
+    return precondition("ROLLOUT_NOT_RUNNING",
+                        "rollout " + plan_.name.str() + " was started before");
   }
   Status rolling_back() {
-    return precondition("ROLLING_BACK", "rollout " + r().name.str() +
+    return precondition("ROLLING_BACK", "rollout " + plan_.name.str() +
                                             " is rolling back: wait until it is ROLLED_BACK");
   }
 
+  const RolloutPlan& plan_;
   Step step_;
-  Now now_;
+  At now_;
 };
 
 }  // namespace
 
-Result<Step> step(Rollout state, const Event& event, Now now) {
-  Stepper stepper(std::move(state), now);
+Result<Step> step(const RolloutPlan& plan, RolloutProgress progress, const Event& event, At now) {
+  Stepper stepper(plan, std::move(progress), now);
   if (Status done = std::visit(stepper, event); !done) return done.error();
   return stepper.take();
 }

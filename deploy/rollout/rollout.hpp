@@ -1,10 +1,14 @@
 // Bringing one release to one target under a plan: the rollout's and its stages' state machine
 // (DESIGN.md section 6). It decides when a stage starts, passes and fails; which device is offered
 // what, and when, is the engine's, within the bounds stated here.
-// Thread safety: values and pure functions. Durations are observed time (DESIGN.md section 2).
+// What was decided at the creation never changes and may be large (RolloutPlan: shared, never
+// copied); what changes is small (RolloutProgress). Time that passes changes nothing: a stage keeps
+// the mark since when it soaks (docs/adr/0020-soak-is-a-mark.md). Thread safety: values and pure
+// functions. Durations are observed time (DESIGN.md section 2).
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,7 +26,6 @@ namespace covey {
 enum class RolloutState : uint8_t {
   kDraft,
   kAwaitingApproval,
-  kScheduled,
   kRunning,
   kPaused,
   kRollingBack,
@@ -55,51 +58,69 @@ struct Exclusion {
   bool operator==(const Exclusion&) const = default;
 };
 
+// What a rollout is: decided when it was created.
+struct RolloutPlan {
+  RolloutName name;
+  PlanDocument document;        // as it was sent
+  Plan rules;                   // what it means
+  std::vector<DeviceId> order;  // stage order, holdback last (deploy/rollout/order.hpp)
+  std::vector<uint32_t> ends;   // stage k is order[0, ends[k])
+  uint32_t holdback = 0;
+  std::vector<Exclusion> excluded;
+  std::string creator;
+  Millis create_wall{0};
+
+  // The document says nothing that the rules don't.
+  bool operator==(const RolloutPlan& other) const {
+    return name == other.name && rules == other.rules && order == other.order &&
+           ends == other.ends && holdback == other.holdback && excluded == other.excluded &&
+           creator == other.creator && create_wall == other.create_wall;
+  }
+};
+// Order and exclusions are large: whoever holds many that are over holds them without.
+std::shared_ptr<const RolloutPlan> without_devices(const RolloutPlan& plan);
+
 struct StageProgress {
   StageState state = StageState::kPending;
   bool approved = false;
-  Millis soak_used{0};      // observed
-  Millis analysis_used{0};  // observed, since the soak ended or the last resume
+  // Observed time since when it soaks or is analysed; none: that time stands still.
+  std::optional<Millis> since;
+  Millis soak_used{0};      // observed, before `since`
+  Millis analysis_used{0};  // the same, from the end of the soak or the last resume on
   Millis start_wall{0};
   Millis end_wall{0};
 
   bool operator==(const StageProgress&) const = default;
 };
 
-struct Rollout {
-  RolloutName name;
-  PlanDocument document;  // as it was sent; `plan` is what it means
-  Plan plan;
+struct RolloutProgress {
   RolloutState state = RolloutState::kDraft;
   std::string reason;       // UPPER_SNAKE: why paused, failed or ended
   std::string explanation;  // for people: gate, stratum, measured value
   std::vector<StageProgress> stages;
-  std::vector<DeviceId> order;  // stage order, holdback last (deploy/rollout/order.hpp)
-  std::vector<uint32_t> ends;   // stage k is order[0, ends[k])
-  uint32_t holdback = 0;
-  std::vector<Exclusion> excluded;
-  std::string creator;
-  bool now = false;  // abort or rollback cancels what is in progress
-  Millis create_wall{0};
   Millis end_wall{0};
   Millis end_observed{0};  // observed time: the rollback window opens then
   uint64_t revision = 0;   // of the last change: watches resume by it
   bool settled = false;    // can't be rolled back any more: its deployments are history
 
+  bool operator==(const RolloutProgress&) const = default;
+};
+
+struct Rollout {
+  std::shared_ptr<const RolloutPlan> plan;  // never null; without devices once it is settled
+  RolloutProgress progress;
+
   bool operator==(const Rollout& other) const {
-    return name == other.name && state == other.state && reason == other.reason &&
-           explanation == other.explanation && stages == other.stages && order == other.order &&
-           ends == other.ends && holdback == other.holdback && excluded == other.excluded &&
-           creator == other.creator && now == other.now && create_wall == other.create_wall &&
-           end_wall == other.end_wall && end_observed == other.end_observed &&
-           revision == other.revision && settled == other.settled && plan == other.plan;
+    return progress == other.progress && (plan == other.plan || *plan == *other.plan);
   }
 };
 
 // The stage that is being worked on; nullopt when all passed.
-std::optional<size_t> current_stage(const Rollout& rollout);
+std::optional<size_t> current_stage(const RolloutProgress& progress);
 // Devices may be offered the release now (RUNNING, a stage is DEPLOYING).
-bool offers(const Rollout& rollout);
+bool offers(const RolloutProgress& progress);
+// How long the stage has soaked, at this observed time.
+Millis soaked(const StageProgress& stage, Millis observed);
 
 namespace rollout {
 
@@ -120,7 +141,6 @@ struct RollbackFacts {
 
 struct Start {};
 struct Tick {
-  Millis observed{0};  // since the last tick
   StageFacts facts;
 };
 struct RollbackTick {
@@ -164,12 +184,16 @@ using Effect =
     std::variant<StageStarted, RollbackStarted, CancelInProgress, RolloutEnded, Happened>;
 
 struct Step {
-  Rollout state;
+  RolloutProgress progress;
   std::vector<Effect> effects;
+};
+struct At {
+  Millis wall{0};
+  Millis observed{0};
 };
 // Errors (commands only): ROLLOUT_ENDED, ROLLOUT_NOT_RUNNING, ROLLOUT_NOT_PAUSED,
 // NOTHING_TO_APPROVE, ROLLING_BACK.
-Result<Step> step(Rollout rollout, const Event& event, Now now);
+Result<Step> step(const RolloutPlan& plan, RolloutProgress progress, const Event& event, At now);
 
 }  // namespace rollout
 }  // namespace covey

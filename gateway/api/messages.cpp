@@ -185,50 +185,59 @@ void fill(v1::Exclusion& to, const Exclusion& exclusion) {
   to.set_explanation(exclusion.explanation);
 }
 
-void fill(v1::Rollout& to, const engine::State& state, const Rollout& rollout) {
-  to.set_name(name_of(rollout.name));
-  *to.mutable_spec() = plan_to_proto(rollout.document);
-  to.set_state(by_name(v1::RolloutState_Parse, "ROLLOUT_STATE_", to_string(rollout.state),
+void fill_summary(v1::Rollout& to, const engine::State& state, const Rollout& rollout) {
+  to.set_name(name_of(rollout.plan->name));
+  *to.mutable_spec() = plan_to_proto(rollout.plan->document);
+  to.set_state(by_name(v1::RolloutState_Parse, "ROLLOUT_STATE_", to_string(rollout.progress.state),
                        v1::ROLLOUT_STATE_UNSPECIFIED));
-  to.set_reason(rollout.reason);
-  to.set_explanation(rollout.explanation);
-  const std::optional<size_t> current = current_stage(rollout);
-  for (size_t i = 0; i < rollout.plan.stages.size(); ++i) {
-    const Stage& stage = rollout.plan.stages[i];
+  to.set_reason(rollout.progress.reason);
+  to.set_explanation(rollout.progress.explanation);
+  const std::optional<size_t> current = current_stage(rollout.progress);
+  for (size_t i = 0; i < rollout.plan->rules.stages.size(); ++i) {
+    const Stage& stage = rollout.plan->rules.stages[i];
     v1::Stage& s = *to.add_stages();
     s.set_name(stage.name);
-    const uint32_t end = i < rollout.ends.size() ? rollout.ends[i] : 0;
+    const uint32_t end = i < rollout.plan->ends.size() ? rollout.plan->ends[i] : 0;
     s.set_devices(end);
-    s.set_devices_new(i == 0 ? end : end - rollout.ends[i - 1]);
+    s.set_devices_new(i == 0 ? end : end - rollout.plan->ends[i - 1]);
     const auto number = static_cast<uint32_t>(i);
-    put_counts(*s.mutable_deployments(), engine::count_deployments(state, rollout.name, number));
-    fill_gates(s, state, rollout.name, number);
-    if (i >= rollout.stages.size()) continue;
-    const StageProgress& progress = rollout.stages[i];
+    put_counts(*s.mutable_deployments(),
+               engine::count_deployments(state, rollout.plan->name, number));
+    if (i >= rollout.progress.stages.size()) continue;
+    const StageProgress& progress = rollout.progress.stages[i];
     s.set_state(by_name(v1::StageState_Parse, "STAGE_STATE_", to_string(progress.state),
                         v1::STAGE_STATE_UNSPECIFIED));
     s.set_start_time_ms(progress.start_wall.count());
     s.set_end_time_ms(progress.end_wall.count());
     if (progress.state == StageState::kSoaking) {
-      s.set_soak_remaining(to_string(std::max(Millis{0}, stage.soak - progress.soak_used)));
+      s.set_soak_remaining(
+          to_string(std::max(Millis{0}, stage.soak - soaked(progress, state.site.observed))));
     }
-    if (current == i && rollout.state == RolloutState::kRunning && stage.approval_required &&
-        !progress.approved && progress.state == StageState::kPending) {
+    if (current == i && rollout.progress.state == RolloutState::kRunning &&
+        stage.approval_required && !progress.approved && progress.state == StageState::kPending) {
       to.set_awaiting_approval(true);
     }
   }
-  if (rollout.state == RolloutState::kAwaitingApproval) to.set_awaiting_approval(true);
+  if (rollout.progress.state == RolloutState::kAwaitingApproval) to.set_awaiting_approval(true);
   put_counts(*to.mutable_deployments(),
-             engine::count_deployments(state, rollout.name, std::nullopt));
-  put_counts(*to.mutable_rollback_deployments(), engine::count_rollbacks(state, rollout.name));
-  to.set_rollback_outstanding(outstanding_rollbacks(state, rollout.name));
-  to.set_create_time_ms(rollout.create_wall.count());
-  to.set_end_time_ms(rollout.end_wall.count());
-  to.set_revision(rollout.revision);
-  to.set_etag(std::to_string(rollout.revision));
-  for (const Exclusion& exclusion : rollout.excluded) fill(*to.add_excluded(), exclusion);
-  to.set_holdback_devices(rollout.holdback);
-  to.set_creator(rollout.creator);
+             engine::count_deployments(state, rollout.plan->name, std::nullopt));
+  put_counts(*to.mutable_rollback_deployments(),
+             engine::count_rollbacks(state, rollout.plan->name));
+  to.set_rollback_outstanding(outstanding_rollbacks(state, rollout.plan->name));
+  to.set_create_time_ms(rollout.plan->create_wall.count());
+  to.set_end_time_ms(rollout.progress.end_wall.count());
+  to.set_revision(rollout.progress.revision);
+  to.set_etag(std::to_string(rollout.progress.revision));
+  to.set_holdback_devices(rollout.plan->holdback);
+  to.set_creator(rollout.plan->creator);
+}
+
+void fill(v1::Rollout& to, const engine::State& state, const Rollout& rollout) {
+  fill_summary(to, state, rollout);
+  for (int i = 0; i < to.stages_size(); ++i) {
+    fill_gates(*to.mutable_stages(i), state, rollout.plan->name, static_cast<uint32_t>(i));
+  }
+  for (const Exclusion& exclusion : rollout.plan->excluded) fill(*to.add_excluded(), exclusion);
 }
 
 void fill(v1::Deployment& to, const engine::State& state, const Deployment& deployment) {
@@ -239,8 +248,8 @@ void fill(v1::Deployment& to, const engine::State& state, const Deployment& depl
   if (deployment.rollout) {
     const auto rollout = state.rollouts.by_name.find(*deployment.rollout);
     if (rollout != state.rollouts.by_name.end() &&
-        deployment.stage < rollout->second.plan.stages.size()) {
-      to.set_stage(rollout->second.plan.stages[deployment.stage].name);
+        deployment.stage < rollout->second.plan->rules.stages.size()) {
+      to.set_stage(rollout->second.plan->rules.stages[deployment.stage].name);
     }
   }
   to.set_cause(std::string(to_string(deployment.cause)));

@@ -13,7 +13,10 @@ namespace covey::api {
 
 void fill(v1::Device& to, const engine::State& state, const Device& device);
 void fill(v1::Release& to, const engine::State& state, const ReleaseRecord& release);
+// Whole but for the exclusions of a settled rollout: the store has them (Reader::rollout_plan).
 void fill(v1::Rollout& to, const engine::State& state, const Rollout& rollout);
+// As lists have it: without exclusions and without what the gates said.
+void fill_summary(v1::Rollout& to, const engine::State& state, const Rollout& rollout);
 void fill(v1::Exclusion& to, const Exclusion& exclusion);
 void fill(v1::Deployment& to, const engine::State& state, const Deployment& deployment);
 void fill(v1::Alert& to, const monitoring::Alert& alert);

@@ -106,7 +106,7 @@ void list_rollouts(const CallPtr<v1::ListRolloutsRequest, v1::ListRolloutsRespon
         c.response.set_next_page_token(page_token("rollouts", last));
         break;
       }
-      fill(*c.response.add_rollouts(), engine.state(), next->second);
+      fill_summary(*c.response.add_rollouts(), engine.state(), next->second);
       last = next->first.str();
     }
     return {};

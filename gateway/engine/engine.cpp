@@ -57,8 +57,7 @@ class Dispatch {
     state.clocks.last_tick = turn_.now.mono;
     const bool counts =
         tick.broker_connected && state.clocks.broker_connected && passed <= kTickMax;
-    const Millis observed = counts ? passed : Millis{0};
-    state.site.observed += observed;
+    if (counts) state.site.observed += passed;
     const double earned = static_cast<double>(passed.count()) / 1000.0 *
                           static_cast<double>(turn_.config.bandwidth_bytes_per_s);
     state.rollouts.bandwidth_tokens =
@@ -69,7 +68,7 @@ class Dispatch {
     repeat_goals(turn_);
     order_settings(turn_);
     expire_deployments(turn_);
-    advance_rollouts(turn_, observed);
+    advance_rollouts(turn_);
     if (turn_.now.mono - state.clocks.last_sweep >= kSweepInterval) {
       state.clocks.last_sweep = turn_.now.mono;
       for (const auto& [id, device] : state.fleet.devices) state.rollouts.reconcile_due.insert(id);

@@ -13,11 +13,8 @@ Error inconsistent(const std::string& what) {
 
 Status load_rollouts(State& state, Snapshot& snapshot) {
   for (Rollout& rollout : snapshot.rollouts) {
-    Result<Plan> plan = parse_plan(rollout.document);
-    if (!plan) return inconsistent("plan of rollout " + rollout.name.str() + " can't be read");
-    rollout.plan = *std::move(plan);
-    state.rollouts.attempts.try_emplace(rollout.name);
-    const RolloutName name = rollout.name;
+    const RolloutName name = rollout.plan->name;
+    state.rollouts.attempts.try_emplace(name);
     const auto loaded = state.rollouts.by_name.emplace(name, std::move(rollout)).first;
     index_open(state, loaded->second);
   }
@@ -89,6 +86,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   state.clocks.last_now = now;
   // A clock that is wrong at the start is put right within this time, before anything is forgotten.
   state.telemetry.last_forget = now.mono;
+  state.clocks.observed_kept = state.site.observed;
   state.clocks.connected_observed = state.site.observed;
   state.fleet.reconciling_since = state.site.observed;
   for (Device& device : snapshot.devices) {

@@ -16,7 +16,12 @@ class Applier {
   void operator()(const PutTrustedKey& w) { t_.trusted_keys.insert_or_assign(w.key.key_id, w.key); }
   void operator()(const RemoveTrustedKey& w) { t_.trusted_keys.erase(w.key_id); }
   void operator()(const PutRelease& w) { t_.releases.insert_or_assign(w.release.id, w.release); }
-  void operator()(const PutRollout& w) { t_.rollouts.insert_or_assign(w.rollout.name, w.rollout); }
+  void operator()(const PutRolloutPlan& w) {
+    t_.rollout_plans.insert_or_assign(w.plan->name, w.plan);
+  }
+  void operator()(const PutRolloutProgress& w) {
+    t_.rollouts.insert_or_assign(w.rollout, w.progress);
+  }
   void operator()(const PutGates& w) {
     t_.gates.insert_or_assign({w.gates.rollout, w.gates.stage}, w.gates);
   }
@@ -134,6 +139,13 @@ class MemoryReader final : public Reader {
     return found;
   }
 
+  Result<std::optional<RolloutPlan>> rollout_plan(const RolloutName& rollout) override {
+    const std::lock_guard lock(store_.mutex_);
+    const auto found = store_.tables_.rollout_plans.find(rollout);
+    if (found == store_.tables_.rollout_plans.end()) return std::optional<RolloutPlan>();
+    return std::optional<RolloutPlan>(*found->second);
+  }
+
   Result<std::vector<WindowRecord>> windows(std::span<const Digest> manifests,
                                             const DeviceId& device, Page page) override {
     const std::lock_guard lock(store_.mutex_);
@@ -195,7 +207,12 @@ Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
   snapshot.devices = values_of(tables_.devices);
   snapshot.trusted_keys = values_of(tables_.trusted_keys);
   snapshot.releases = values_of(tables_.releases);
-  snapshot.rollouts = values_of(tables_.rollouts);
+  for (const auto& [name, progress] : tables_.rollouts) {
+    const auto plan = tables_.rollout_plans.find(name);
+    if (plan == tables_.rollout_plans.end()) continue;
+    snapshot.rollouts.push_back(
+        {progress.settled ? without_devices(*plan->second) : plan->second, progress});
+  }
   snapshot.gates = values_of(tables_.gates);
   snapshot.deployments = values_of(tables_.deployments);
   snapshot.counts = values_of(tables_.counts);

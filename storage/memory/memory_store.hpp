@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -45,7 +46,8 @@ struct Tables {
   std::map<DeviceId, Device> devices;
   std::map<std::string, TrustedKeyRecord> trusted_keys;
   std::map<ReleaseId, ReleaseRecord> releases;
-  std::map<RolloutName, Rollout> rollouts;
+  std::map<RolloutName, std::shared_ptr<const RolloutPlan>> rollout_plans;
+  std::map<RolloutName, RolloutProgress> rollouts;
   std::map<std::pair<RolloutName, uint32_t>, GateRecord> gates;
   std::map<uint64_t, Deployment> deployments;
   std::map<uint64_t, Deployment> past_deployments;

@@ -13,10 +13,10 @@
 namespace covey::rows {
 
 using Records =
-    std::tuple<SiteRecord, Device, TrustedKeyRecord, ReleaseRecord, ArtifactRow, Rollout,
-               RolloutOrder, GateRecord, Deployment, CountRecord, AssignmentRecord, RequestRecord,
-               StreamRecord, TotalRecord, WindowRecord, SampleRecord, LabelRecord, ReportRecord,
-               monitoring::Alert, EventRecord, AuditRecord>;
+    std::tuple<SiteRecord, Device, TrustedKeyRecord, ReleaseRecord, ArtifactRow, RolloutPlan,
+               RolloutOrder, ProgressRow, GateRecord, Deployment, CountRecord, AssignmentRecord,
+               RequestRecord, StreamRecord, TotalRecord, WindowRecord, SampleRecord, LabelRecord,
+               ReportRecord, monitoring::Alert, EventRecord, AuditRecord>;
 
 template <typename Record>
 const Table& table_of() {

@@ -12,29 +12,20 @@
 namespace covey::rows {
 
 // Without order and exclusions, which are large and have a table of their own.
-constexpr const char* table_name(const Rollout&) { return "rollouts"; }
-void columns(auto& visit, Like<Rollout> auto& r) {
+constexpr const char* table_name(const RolloutPlan&) { return "rollout_plans"; }
+void columns(auto& visit, Like<RolloutPlan> auto& r) {
   visit.key("rollout", r.name);
   visit("document", r.document);
-  visit("state", r.state);
-  visit("reason", r.reason);
-  visit("explanation", r.explanation);
-  visit("stages", r.stages);
   visit("ends", r.ends);
   visit("holdback", r.holdback);
   visit("creator", r.creator);
-  visit("now", r.now);
   visit("create_wall_ms", r.create_wall);
-  visit("end_wall_ms", r.end_wall);
-  visit("revision", r.revision);
-  visit("end_observed_ms", r.end_observed);
-  visit("settled", r.settled);
 }
 // What no column holds, after reading.
-inline Status derive(Rollout& r) {
-  Result<Plan> plan = parse_plan(r.document);
-  if (!plan) return plan.error();
-  r.plan = *std::move(plan);
+inline Status derive(RolloutPlan& r) {
+  Result<Plan> rules = parse_plan(r.document);
+  if (!rules) return rules.error();
+  r.rules = *std::move(rules);
   return {};
 }
 
@@ -48,6 +39,23 @@ void columns(auto& visit, Like<RolloutOrder> auto& r) {
   visit.key("rollout", r.rollout);
   visit("devices", r.devices);
   visit("excluded", r.excluded);
+}
+
+struct ProgressRow {
+  RolloutName rollout;
+  RolloutProgress progress;
+};
+constexpr const char* table_name(const ProgressRow&) { return "rollouts"; }
+void columns(auto& visit, Like<ProgressRow> auto& r) {
+  visit.key("rollout", r.rollout);
+  visit("state", r.progress.state);
+  visit("reason", r.progress.reason);
+  visit("explanation", r.progress.explanation);
+  visit("stages", r.progress.stages);
+  visit("end_wall_ms", r.progress.end_wall);
+  visit("revision", r.progress.revision);
+  visit("end_observed_ms", r.progress.end_observed);
+  visit("settled", r.progress.settled);
 }
 
 constexpr const char* table_name(const GateRecord&) { return "gates"; }

@@ -27,17 +27,25 @@ Status add_artifacts(std::vector<ReleaseRecord>& releases, std::vector<rows::Art
   return {};
 }
 
-Status add_orders(std::vector<Rollout>& rollouts, std::vector<rows::RolloutOrder> orders) {
-  auto rollout = rollouts.begin();
-  for (rows::RolloutOrder& order : orders) {
-    if (rollout == rollouts.end() || rollout->name != order.rollout) {
-      return corrupt("rollout_orders: no rollout " + order.rollout.str());
+// All in key order. Plan and progress are put in one transaction; settled rollouts have no order.
+std::vector<Rollout> join_rollouts(std::vector<RolloutPlan> plans,
+                                   std::vector<rows::RolloutOrder> orders,
+                                   std::vector<rows::ProgressRow> stored) {
+  std::vector<Rollout> rollouts;
+  auto order = orders.begin();
+  auto progress = stored.begin();
+  for (RolloutPlan& plan : plans) {
+    while (order != orders.end() && order->rollout < plan.name) ++order;
+    while (progress != stored.end() && progress->rollout < plan.name) ++progress;
+    if (progress == stored.end() || progress->rollout != plan.name) continue;
+    if (order != orders.end() && order->rollout == plan.name) {
+      plan.order = std::move(order->devices);
+      plan.excluded = std::move(order->excluded);
     }
-    rollout->order = std::move(order.devices);
-    rollout->excluded = std::move(order.excluded);
-    ++rollout;
+    rollouts.push_back(
+        {std::make_shared<const RolloutPlan>(std::move(plan)), std::move(progress->progress)});
   }
-  return {};
+  return rollouts;
 }
 
 }  // namespace
@@ -50,14 +58,18 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   const auto since = [&](Statement& to) { to.integer(limits.windows_since.count()); };
   std::vector<SiteRecord> sites;
   std::vector<rows::ArtifactRow> artifacts;
+  std::vector<RolloutPlan> plans;
   std::vector<rows::RolloutOrder> orders;
+  std::vector<rows::ProgressRow> progress;
   select.all(sites);
   select.all(snapshot.devices);
   select.all(snapshot.trusted_keys);
   select.all(snapshot.releases);
   select.all(artifacts);
-  select.all(snapshot.rollouts);
-  select.all(orders);
+  select.all(plans);
+  select.all(orders,
+             "WHERE rollout IN (SELECT rollout FROM rollouts WHERE settled = 0) ORDER BY rollout");
+  select.all(progress);
   select.all(snapshot.gates);
   select.all(snapshot.deployments);
   select.all(snapshot.counts);
@@ -80,9 +92,7 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   if (Status added = add_artifacts(snapshot.releases, std::move(artifacts)); !added) {
     return added.error();
   }
-  if (Status added = add_orders(snapshot.rollouts, std::move(orders)); !added) {
-    return added.error();
-  }
+  snapshot.rollouts = join_rollouts(std::move(plans), std::move(orders), std::move(progress));
   return snapshot;
 }
 

@@ -73,6 +73,20 @@ class SqliteReader final : public Reader {
     return records;
   }
 
+  Result<std::optional<RolloutPlan>> rollout_plan(const RolloutName& rollout) override {
+    const auto name = [&](Statement& to) { to.text(rollout.str()); };
+    std::vector<RolloutPlan> plans;
+    std::vector<rows::RolloutOrder> orders;
+    Selector selector(database_);
+    selector.all(plans, "WHERE rollout = ?", name);
+    selector.all(orders, "WHERE rollout = ?", name);
+    if (!selector.status()) return selector.status().error();
+    if (plans.empty() || orders.empty()) return std::optional<RolloutPlan>();
+    plans.front().order = std::move(orders.front().devices);
+    plans.front().excluded = std::move(orders.front().excluded);
+    return std::optional<RolloutPlan>(std::move(plans.front()));
+  }
+
   Result<std::vector<WindowRecord>> windows(std::span<const Digest> manifests,
                                             const DeviceId& device, Page page) override {
     if (manifests.empty() || page.limit == 0) return std::vector<WindowRecord>();

@@ -32,10 +32,13 @@ Status Writer::operator()(const PutRelease& w) {
   return done;
 }
 
-// Orders are large, and rollouts are put at every tick.
-Status Writer::operator()(const PutRollout& w) {
-  if (Status done = put(w.rollout); !done) return done;
-  return put_changed(rows::RolloutOrder{w.rollout.name, w.rollout.order, w.rollout.excluded});
+Status Writer::operator()(const PutRolloutPlan& w) {
+  if (Status done = put(*w.plan); !done) return done;
+  return put(rows::RolloutOrder{w.plan->name, w.plan->order, w.plan->excluded});
+}
+
+Status Writer::operator()(const PutRolloutProgress& w) {
+  return put(rows::ProgressRow{w.rollout, w.progress});
 }
 
 Status Writer::operator()(const ArchiveDeployment& w) {

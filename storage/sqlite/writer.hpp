@@ -24,7 +24,8 @@ class Writer {
   Status operator()(const PutTrustedKey& w) { return put(w.key); }
   Status operator()(const RemoveTrustedKey& w);
   Status operator()(const PutRelease& w);
-  Status operator()(const PutRollout& w);
+  Status operator()(const PutRolloutPlan& w);
+  Status operator()(const PutRolloutProgress& w);
   Status operator()(const PutGates& w) { return put(w.gates); }
   Status operator()(const PutDeployment& w) { return put(w.deployment); }
   Status operator()(const ArchiveDeployment& w);

@@ -80,9 +80,10 @@ void World::check_rollouts() {
     const auto index = state.rollouts.attempts.find(name);
     if (index == state.rollouts.attempts.end()) continue;
     const std::set<DeviceId> held(
-        rollout.order.end() - static_cast<std::ptrdiff_t>(rollout.holdback), rollout.order.end());
+        rollout.plan->order.end() - static_cast<std::ptrdiff_t>(rollout.plan->holdback),
+        rollout.plan->order.end());
     uint32_t in_flight_now = 0;
-    std::vector<uint32_t> per_stage(rollout.plan.stages.size());
+    std::vector<uint32_t> per_stage(rollout.plan->rules.stages.size());
     for (const auto& [device, number] : index->second.rollout) {
       const Deployment& deployment = state.rollouts.deployments.at(number);
       ++per_stage[deployment.stage];
@@ -90,20 +91,20 @@ void World::check_rollouts() {
       if (held.contains(device)) fail(name.str() + " offered to its holdback");
       const bool offered = deployment.attempt > 0;
       if (offered && deployment.stage > 0 &&
-          rollout.stages[deployment.stage - 1].state != StageState::kPassed) {
+          rollout.progress.stages[deployment.stage - 1].state != StageState::kPassed) {
         fail(name.str() + ": stage " + std::to_string(deployment.stage) +
              " was offered before the gates of the one before it passed");
       }
     }
-    const std::optional<size_t> stage = current_stage(rollout);
-    if (stage && rollout.state == RolloutState::kRunning) {
-      const uint32_t limit = rollout.plan.stages[*stage].max_in_flight;
+    const std::optional<size_t> stage = current_stage(rollout.progress);
+    if (stage && rollout.progress.state == RolloutState::kRunning) {
+      const uint32_t limit = rollout.plan->rules.stages[*stage].max_in_flight;
       if (limit != 0 && in_flight_now > limit)
         fail(name.str() + ": more leases than the plan allows");
     }
     for (size_t i = 0; i < per_stage.size(); ++i) {
-      const uint32_t begin = i == 0 ? 0 : rollout.ends[i - 1];
-      if (per_stage[i] > rollout.ends[i] - begin) {
+      const uint32_t begin = i == 0 ? 0 : rollout.plan->ends[i - 1];
+      if (per_stage[i] > rollout.plan->ends[i] - begin) {
         fail(name.str() + ": devices of a stage and their states do not add up");
       }
       uint32_t counted = 0;
@@ -111,7 +112,7 @@ void World::check_rollouts() {
            engine::count_deployments(state, name, static_cast<uint32_t>(i))) {
         counted += count;
       }
-      if (!rollout.settled && counted != per_stage[i]) {
+      if (!rollout.progress.settled && counted != per_stage[i]) {
         fail(name.str() + ": counters do not add up");
       }
     }
@@ -272,8 +273,9 @@ void World::check_end() {
              std::string(to_string(d.state));
     }
     for (const auto& [name, rollout] : state.rollouts.by_name) {
-      if (rollout.state == RolloutState::kRunning || rollout.state == RolloutState::kRollingBack) {
-        who += " rollout " + name.str() + " " + std::string(to_string(rollout.state));
+      if (rollout.progress.state == RolloutState::kRunning ||
+          rollout.progress.state == RolloutState::kRollingBack) {
+        who += " rollout " + name.str() + " " + std::string(to_string(rollout.progress.state));
       }
     }
     for (size_t i = 0; i < engine::kDrops; ++i) {

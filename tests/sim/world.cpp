@@ -172,7 +172,7 @@ void World::operate() {
   gateway_->submit(engine::AcceptDevices{.devices = {.ids = {}, .filter = "", .all = true}});
   std::vector<RolloutName> open;
   for (const auto& [name, rollout] : gateway_->engine().state().rollouts.by_name) {
-    if (!has_ended(rollout.state)) open.push_back(name);
+    if (!has_ended(rollout.progress.state)) open.push_back(name);
   }
   const auto& all = gateway_->engine().state().rollouts.by_name;
   if (!all.empty() && random_.chance(0.03)) {
@@ -292,7 +292,8 @@ bool World::settled() {
   if (!gateway_->running() || !gateway_->idle()) return false;
   const engine::State& state = gateway_->engine().state();
   for (const auto& [name, rollout] : state.rollouts.by_name) {
-    if (rollout.state == RolloutState::kRunning || rollout.state == RolloutState::kRollingBack) {
+    if (rollout.progress.state == RolloutState::kRunning ||
+        rollout.progress.state == RolloutState::kRollingBack) {
       return false;
     }
   }
@@ -362,8 +363,8 @@ WorldResult World::run() {
   result_.messages = network_.published;
   if (gateway_->running()) {
     for (const auto& [name, rollout] : gateway_->engine().state().rollouts.by_name) {
-      if (rollout.state == RolloutState::kSucceeded) ++result_.rollouts_succeeded;
-      if (rollout.state == RolloutState::kRolledBack) ++result_.rollouts_rolled_back;
+      if (rollout.progress.state == RolloutState::kSucceeded) ++result_.rollouts_succeeded;
+      if (rollout.progress.state == RolloutState::kRolledBack) ++result_.rollouts_rolled_back;
     }
     for (const auto& [key, total] : gateway_->engine().state().telemetry.totals) {
       result_.inferences += total.inferences;

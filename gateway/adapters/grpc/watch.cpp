@@ -82,11 +82,11 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
       return not_found("no rollout " + name_.str() + ": `covey rollout list` shows them");
     }
     next_.Clear();
-    changed_ = found->second.revision != seen_;
-    last_ = has_ended(found->second.state);
+    changed_ = found->second.progress.revision != seen_;
+    last_ = has_ended(found->second.progress.state);
     if (changed_) {
       fill(*next_.mutable_rollout(), engine.state(), found->second);
-      seen_ = found->second.revision;
+      seen_ = found->second.progress.revision;
     }
     return {};
   }

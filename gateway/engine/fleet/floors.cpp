@@ -11,10 +11,10 @@ std::set<ReleaseId> settled_releases(const Turn& turn) {
   std::set<ReleaseId> settled;
   std::set<ReleaseId> open;
   for (const auto& [name, rollout] : turn.state.rollouts.by_name) {
-    if (!has_ended(rollout.state) || may_roll_back(turn, rollout)) {
-      open.insert(rollout.plan.release);
-    } else if (rollout.state == RolloutState::kSucceeded) {
-      settled.insert(rollout.plan.release);
+    if (!has_ended(rollout.progress.state) || may_roll_back(turn, rollout)) {
+      open.insert(rollout.plan->rules.release);
+    } else if (rollout.progress.state == RolloutState::kSucceeded) {
+      settled.insert(rollout.plan->rules.release);
     }
   }
   for (const ReleaseId& release : open) settled.erase(release);
@@ -24,9 +24,10 @@ std::set<ReleaseId> settled_releases(const Turn& turn) {
 }  // namespace
 
 bool may_roll_back(const Turn& turn, const Rollout& rollout) {
-  return !rollout.settled &&
-         (rollout.state == RolloutState::kSucceeded || rollout.state == RolloutState::kAborted) &&
-         turn.state.site.observed - rollout.end_observed < turn.config.rollback_window;
+  return !rollout.progress.settled &&
+         (rollout.progress.state == RolloutState::kSucceeded ||
+          rollout.progress.state == RolloutState::kAborted) &&
+         turn.state.site.observed - rollout.progress.end_observed < turn.config.rollback_window;
 }
 
 uint32_t floor_of(const DeviceModel& model) {

@@ -41,7 +41,8 @@ void begin(Turn& turn, size_t witnesses) {
               std::to_string(witnesses) + " devices have seen more than this store: epoch " +
                   std::to_string(state.site.site_epoch) + ", rollouts wait");
   for (const auto& [name, rollout] : state.rollouts.by_name) {
-    if (has_ended(rollout.state) || rollout.state == RolloutState::kRollingBack) continue;
+    if (has_ended(rollout.progress.state) || rollout.progress.state == RolloutState::kRollingBack)
+      continue;
     (void)command_rollout(
         turn, name,
         rollout::Pause{"RESTORED", "the store is older than what " + std::to_string(witnesses) +

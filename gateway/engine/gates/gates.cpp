@@ -18,13 +18,13 @@ constexpr int kSilentIntervals = 3;
 
 bool retry_follows(const Rollout& rollout, const Deployment& deployment) {
   return worth_retrying(deployment) &&
-         deployment.attempt_in_rollout <= rollout.plan.attempt.retries;
+         deployment.attempt_in_rollout <= rollout.plan->rules.attempt.retries;
 }
 
 // A confirmed device that left the release by itself later counts as failed too.
 bool left_release(const State& state, const Rollout& rollout, const Deployment& deployment) {
   const DeviceModel& model =
-      state.fleet.devices.at(deployment.device).models.at(rollout.plan.release.model);
+      state.fleet.devices.at(deployment.device).models.at(rollout.plan->rules.release.model);
   return deployment.state == DeploymentState::kConfirmed &&
          model.reported.confirmed != deployment.manifest && !model.reported.fallback_reason.empty();
 }
@@ -44,10 +44,10 @@ struct StageDevices {
 
 StageDevices devices_of(const State& state, const Rollout& rollout, size_t stage) {
   StageDevices devices;
-  const auto index = state.rollouts.attempts.find(rollout.name);
+  const auto index = state.rollouts.attempts.find(rollout.plan->name);
   if (index == state.rollouts.attempts.end()) return devices;
-  for (size_t i = 0; i < rollout.ends[stage]; ++i) {
-    const auto number = index->second.rollout.find(rollout.order[i]);
+  for (size_t i = 0; i < rollout.plan->ends[stage]; ++i) {
+    const auto number = index->second.rollout.find(rollout.plan->order[i]);
     if (number != index->second.rollout.end()) {
       devices.newest.push_back(&state.rollouts.deployments.at(number->second));
     }
@@ -79,7 +79,7 @@ class Judge {
         devices_(devices_of(turn.state, rollout, stage)) {}
 
   GateResult operator()(const FailuresGate& gate) const {
-    monitoring::FailureCounts counts{.targeted = rollout_.ends[stage_]};
+    monitoring::FailureCounts counts{.targeted = rollout_.plan->ends[stage_]};
     const bool everybody = gate.of == Denominator::kTargeted;
     for (const Deployment* d : devices_.newest) {
       const bool open = !has_ended(d->state) || retry_follows(rollout_, *d);
@@ -118,9 +118,9 @@ class Judge {
         ++counts.unheard;
       }
     }
-    for (size_t i = rollout_.ends[stage_]; i < rollout_.order.size(); ++i) {
+    for (size_t i = rollout_.plan->ends[stage_]; i < rollout_.plan->order.size(); ++i) {
       ++counts.control_expected;
-      if (is_silent(turn_, rollout_.order[i])) ++counts.control_silent;
+      if (is_silent(turn_, rollout_.plan->order[i])) ++counts.control_silent;
     }
     return monitoring::judge_silence(counts, {gate.max});
   }
@@ -142,11 +142,11 @@ class Judge {
       if (!d->attempted) continue;
       arm(d->device).canary.push_back(labels_of(d->device, d->manifest, since));
     }
-    for (size_t i = control_begin(); i < rollout_.order.size(); ++i) {
-      const DeviceId& id = rollout_.order[i];
+    for (size_t i = control_begin(); i < rollout_.plan->order.size(); ++i) {
+      const DeviceId& id = rollout_.plan->order[i];
       // A device that never spoke of the model is no control for it.
       const auto& models = turn_.state.fleet.devices.at(id).models;
-      const auto model = models.find(rollout_.plan.release.model);
+      const auto model = models.find(rollout_.plan->rules.release.model);
       if (model == models.end() || !model->second.reported.confirmed) continue;
       arm(id).control.push_back(control_labels(id, model->second, since));
     }
@@ -183,8 +183,8 @@ class Judge {
       case Denominator::kAttempted:
         return d.attempted;
       case Denominator::kReported: {
-        const auto total =
-            turn_.state.telemetry.totals.find({d.device, d.manifest, canary_cohort(rollout_.name)});
+        const auto total = turn_.state.telemetry.totals.find(
+            {d.device, d.manifest, canary_cohort(rollout_.plan->name)});
         return total != turn_.state.telemetry.totals.end() && total->second.windows > 0;
       }
     }
@@ -199,13 +199,14 @@ class Judge {
   // Concurrent control: devices that are not in this stage. Where the stage leaves none, those that
   // the stage added were control until now, and their own past since the start is used.
   size_t control_begin() const {
-    if (rollout_.ends[stage_] < rollout_.order.size()) return rollout_.ends[stage_];
-    return stage_ == 0 ? rollout_.order.size() : rollout_.ends[stage_ - 1];
+    if (rollout_.plan->ends[stage_] < rollout_.plan->order.size())
+      return rollout_.plan->ends[stage_];
+    return stage_ == 0 ? rollout_.plan->order.size() : rollout_.plan->ends[stage_ - 1];
   }
 
   int64_t comparison_start() const {
     // The window in which the first stage began is mixed: the next one is the first to count.
-    return rollout_.stages.front().start_wall / turn_.config.window;
+    return rollout_.progress.stages.front().start_wall / turn_.config.window;
   }
 
   monitoring::DeviceLabels labels_of(const DeviceId& device, const Digest& manifest,
@@ -222,7 +223,7 @@ class Judge {
 
   monitoring::DeviceLabels control_labels(const DeviceId& id, const DeviceModel& model,
                                           int64_t since) const {
-    const auto index = turn_.state.rollouts.attempts.find(rollout_.name);
+    const auto index = turn_.state.rollouts.attempts.find(rollout_.plan->name);
     if (index != turn_.state.rollouts.attempts.end()) {
       const auto number = index->second.rollout.find(id);
       if (number != index->second.rollout.end()) {
@@ -244,8 +245,9 @@ class Judge {
 
 rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage) {
   const Judge judge(turn, rollout, stage);
-  GateRecord record{.rollout = rollout.name, .stage = static_cast<uint32_t>(stage), .results = {}};
-  for (const Gate& gate : rollout.plan.stages[stage].gates) {
+  GateRecord record{
+      .rollout = rollout.plan->name, .stage = static_cast<uint32_t>(stage), .results = {}};
+  for (const Gate& gate : rollout.plan->rules.stages[stage].gates) {
     record.results.push_back(std::visit(judge, gate));
   }
   rollout::StageFacts facts = judge.facts();
@@ -256,11 +258,11 @@ rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage
     facts.explanation = result.gate + ": " + result.explanation;
     break;
   }
-  GateRecord& stored = turn.state.rollouts.gates[{rollout.name, record.stage}];
+  GateRecord& stored = turn.state.rollouts.gates[{rollout.plan->name, record.stage}];
   if (!(stored == record)) {
     stored = record;
     turn.write(PutGates{std::move(record)});
-    turn.rollout_rows.rollouts.insert(rollout.name);
+    turn.rollout_rows.rollouts.insert(rollout.plan->name);
   }
   return facts;
 }

@@ -153,8 +153,8 @@ SiteView view_site(const State& state) {
     }
   }
   for (const auto& [name, rollout] : state.rollouts.by_name) {
-    ++view.rollouts[std::string(to_string(rollout.state))];
-    if (!has_ended(rollout.state)) view.active.push_back(name);
+    ++view.rollouts[std::string(to_string(rollout.progress.state))];
+    if (!has_ended(rollout.progress.state)) view.active.push_back(name);
   }
   for (const auto& [key, track] : state.telemetry.alerts) {
     if (track.newest && track.newest->state == monitoring::AlertState::kFiring) {

@@ -14,7 +14,8 @@ std::map<DeviceId, uint64_t>& attempts_of(RolloutIndex& index, const Deployment&
 
 // The newest of its rollout that may still be asked about; settled rollouts ask no more.
 bool its_rollout_needs(const State& state, const Deployment& deployment) {
-  if (!deployment.rollout || state.rollouts.by_name.at(*deployment.rollout).settled) return false;
+  if (!deployment.rollout || state.rollouts.by_name.at(*deployment.rollout).progress.settled)
+    return false;
   const RolloutIndex& index = state.rollouts.attempts.at(*deployment.rollout);
   const auto& devices = deployment.cause == Cause::kRollback ? index.rollback : index.rollout;
   const auto newest = devices.find(deployment.device);
@@ -49,8 +50,11 @@ void count(Turn& turn, const Deployment& newest, bool more) {
 void settle_rollouts(Turn& turn) {
   State& state = turn.state;
   for (auto& [name, rollout] : state.rollouts.by_name) {
-    if (rollout.settled || !has_ended(rollout.state) || may_roll_back(turn, rollout)) continue;
-    rollout.settled = true;
+    if (rollout.progress.settled || !has_ended(rollout.progress.state) ||
+        may_roll_back(turn, rollout))
+      continue;
+    rollout.progress.settled = true;
+    rollout.plan = without_devices(*rollout.plan);
     turn.rollout_rows.rollouts.insert(name);
     const RolloutIndex& index = state.rollouts.attempts.at(name);
     for (const auto* devices : {&index.rollout, &index.rollback}) {

@@ -14,7 +14,8 @@ constexpr Millis kAttemptDeadline = 10min;
 // Whoever was away when its rollout had ended ROLLED_BACK goes back when it is here again.
 bool outlived_its_rollout(const State& state, const Deployment& deployment) {
   return deployment.state == DeploymentState::kQueued && deployment.cause == Cause::kRollback &&
-         deployment.rollout && has_ended(state.rollouts.by_name.at(*deployment.rollout).state);
+         deployment.rollout &&
+         has_ended(state.rollouts.by_name.at(*deployment.rollout).progress.state);
 }
 
 uint32_t assignments_in_flight(const State& state) {
@@ -54,19 +55,20 @@ void assign(Turn& turn, const Rollout& rollout) {
   for (const AssignmentRecord& record : state.rollouts.assignments) {
     number = std::max(number, record.number + 1);
   }
-  AssignmentRecord record{.model = rollout.plan.release.model,
-                          .rollout = rollout.name,
-                          .target = rollout.plan.target.text(),
-                          .release = rollout.plan.release,
+  AssignmentRecord record{.model = rollout.plan->rules.release.model,
+                          .rollout = rollout.plan->name,
+                          .target = rollout.plan->rules.target.text(),
+                          .release = rollout.plan->rules.release,
                           .number = number};
   state.rollouts.assignments.push_back(record);
   turn.write(PutAssignment{std::move(record)});
-  const std::set<DeviceId> held(rollout.order.end() - static_cast<std::ptrdiff_t>(rollout.holdback),
-                                rollout.order.end());
+  const std::set<DeviceId> held(
+      rollout.plan->order.end() - static_cast<std::ptrdiff_t>(rollout.plan->holdback),
+      rollout.plan->order.end());
   for (auto& [id, device] : state.fleet.devices) {
     if (device.state != DeviceState::kAccepted || held.contains(id)) continue;
-    if (rollout.plan.target.matches(DeviceFields(state, device))) {
-      desire(turn, device, rollout.plan.release);
+    if (rollout.plan->rules.target.matches(DeviceFields(state, device))) {
+      desire(turn, device, rollout.plan->rules.release);
     }
   }
 }
@@ -87,11 +89,11 @@ void assign_device(Turn& turn, Device& device) {
 void unassign(Turn& turn, const Rollout& rollout) {
   State& state = turn.state;
   std::erase_if(state.rollouts.assignments, [&](const AssignmentRecord& record) {
-    if (record.rollout != rollout.name) return false;
+    if (record.rollout != rollout.plan->name) return false;
     turn.write(RemoveAssignment{record.number});
     return true;
   });
-  const ReleaseId& release = rollout.plan.release;
+  const ReleaseId& release = rollout.plan->rules.release;
   // What the rollout offered is on its way back already; these had it from the assignment.
   for (auto& [id, device] : state.fleet.devices) {
     const auto found = device.models.find(release.model);
@@ -99,7 +101,7 @@ void unassign(Turn& turn, const Rollout& rollout) {
     DeviceModel& model = found->second;
     const auto known = state.catalogue.artifacts.find(*model.desired);
     if (known == state.catalogue.artifacts.end() || known->second.release != release) continue;
-    if (!rollout.plan.target.matches(DeviceFields(state, device))) continue;
+    if (!rollout.plan->rules.target.matches(DeviceFields(state, device))) continue;
     const auto newest = state.rollouts.newest_deployment.find({id, release.model});
     const Deployment* given = newest == state.rollouts.newest_deployment.end()
                                   ? nullptr

@@ -32,7 +32,7 @@ void ended(Turn& turn, const Deployment& deployment) {
     if (deployment.rollout) {
       const auto rollout = state.rollouts.by_name.find(*deployment.rollout);
       if (rollout != state.rollouts.by_name.end()) {
-        model.retry_not_before += rollout->second.plan.attempt.backoff;
+        model.retry_not_before += rollout->second.plan->rules.attempt.backoff;
       }
     }
     model.retry_not_before =
@@ -162,7 +162,7 @@ void on_model_report(Turn& turn, Device& device, const ModelReport& report) {
     change_device(turn, device.id);
     turn.state.rollouts.reconcile_due.insert(device.id);
     for (const auto& [name, rollout] : turn.state.rollouts.by_name) {
-      if (!has_ended(rollout.state) && rollout.plan.release.model == report.model) {
+      if (!has_ended(rollout.progress.state) && rollout.plan->rules.release.model == report.model) {
         turn.rollout_rows.rollouts.insert(name);
       }
     }

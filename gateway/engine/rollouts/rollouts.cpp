@@ -21,7 +21,7 @@ struct ApplyToRollout {
   }
   void operator()(const rollout::RollbackStarted&) const {
     start_rollback(turn, current());
-    if (current().end_observed.count() != 0) unassign(turn, current());
+    if (current().progress.end_observed.count() != 0) unassign(turn, current());
   }
   void operator()(const rollout::CancelInProgress& effect) const {
     const auto index = turn.state.rollouts.attempts.find(name);
@@ -32,7 +32,6 @@ struct ApplyToRollout {
     }
   }
   void operator()(const rollout::RolloutEnded& effect) const {
-    turn.state.rollouts.by_name.at(name).end_observed = turn.state.site.observed;
     // What was queued and never offered ends with the rollout.
     const auto index = turn.state.rollouts.attempts.find(name);
     if (index != turn.state.rollouts.attempts.end()) {
@@ -45,9 +44,10 @@ struct ApplyToRollout {
     }
     if (effect.state == RolloutState::kSucceeded) assign(turn, current());
     // Whoever waited for the rollout to be over may be put right now.
-    for (const DeviceId& device : current().order) turn.state.rollouts.reconcile_due.insert(device);
+    for (const DeviceId& device : current().plan->order)
+      turn.state.rollouts.reconcile_due.insert(device);
     turn.report(Report::Level::kInfo, "rollout_ended", name.str(),
-                std::string(to_string(effect.state)) + " " + current().reason);
+                std::string(to_string(effect.state)) + " " + current().progress.reason);
   }
   void operator()(const rollout::Happened& effect) const {
     turn.event(name, effect.kind, effect.subject, effect.text);
@@ -56,12 +56,13 @@ struct ApplyToRollout {
 
 Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
   Rollout& stored = turn.state.rollouts.by_name.at(name);
-  Result<rollout::Step> step = rollout::step(stored, event, turn.now);
+  Result<rollout::Step> step = rollout::step(*stored.plan, stored.progress, event,
+                                             {turn.now.wall, turn.state.site.observed});
   if (!step) return step.error();
-  if (!(stored == step->state)) turn.rollout_rows.rollouts.insert(name);
-  const bool ended_before = has_ended(stored.state);
-  stored = std::move(step->state);
-  if (has_ended(stored.state) != ended_before) index_open(turn.state, stored);
+  if (!(stored.progress == step->progress)) turn.rollout_rows.rollouts.insert(name);
+  const bool ended_before = has_ended(stored.progress.state);
+  stored.progress = std::move(step->progress);
+  if (has_ended(stored.progress.state) != ended_before) index_open(turn.state, stored);
   for (const rollout::Effect& effect : step->effects)
     std::visit(ApplyToRollout{turn, name}, effect);
   if (!step->effects.empty()) turn.urgent();
@@ -70,10 +71,12 @@ Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
 
 // Another rollout of the same model that wants some of the same devices.
 Status refuse_overlap(const State& state, const Rollout& rollout) {
-  const std::set<DeviceId> wanted(rollout.order.begin(), rollout.order.end());
+  const std::set<DeviceId> wanted(rollout.plan->order.begin(), rollout.plan->order.end());
   for (const auto& [name, other] : state.rollouts.by_name) {
-    if (has_ended(other.state) || other.plan.release.model != rollout.plan.release.model) continue;
-    for (const DeviceId& device : other.order) {
+    if (has_ended(other.progress.state) ||
+        other.plan->rules.release.model != rollout.plan->rules.release.model)
+      continue;
+    for (const DeviceId& device : other.plan->order) {
       if (wanted.contains(device)) {
         return precondition("ROLLOUT_OVERLAPS", "rollout " + name.str() +
                                                     " is not over and has device " + device.str() +
@@ -161,19 +164,36 @@ Digest content_of(const CreateRollout& command) {
   return content.digest();
 }
 
+std::shared_ptr<const RolloutPlan> plan_of(Plan rules, const PlanDocument& document,
+                                           RolloutPreview preview, const std::string& creator,
+                                           Now now) {
+  RolloutPlan plan{.name = rules.name,
+                   .document = document,
+                   .rules = std::move(rules),
+                   .order = std::move(preview.sets.order),
+                   .ends = {},
+                   .holdback = static_cast<uint32_t>(preview.sets.holdback),
+                   .excluded = std::move(preview.excluded),
+                   .creator = creator,
+                   .create_wall = now.wall};
+  for (const size_t end : preview.sets.ends) plan.ends.push_back(static_cast<uint32_t>(end));
+  return std::make_shared<const RolloutPlan>(std::move(plan));
+}
+
 }  // namespace
 
 void index_open(State& state, const Rollout& rollout) {
-  const ModelName& model = rollout.plan.release.model;
-  for (const DeviceId& device : rollout.order) {
-    if (!has_ended(rollout.state)) {
-      state.rollouts.open_rollouts[device].insert_or_assign(model, rollout.name);
+  const ModelName& model = rollout.plan->rules.release.model;
+  for (const DeviceId& device : rollout.plan->order) {
+    if (!has_ended(rollout.progress.state)) {
+      state.rollouts.open_rollouts[device].insert_or_assign(model, rollout.plan->name);
       continue;
     }
     const auto open = state.rollouts.open_rollouts.find(device);
     if (open == state.rollouts.open_rollouts.end()) continue;
     const auto found = open->second.find(model);
-    if (found != open->second.end() && found->second == rollout.name) open->second.erase(found);
+    if (found != open->second.end() && found->second == rollout.plan->name)
+      open->second.erase(found);
     if (open->second.empty()) state.rollouts.open_rollouts.erase(open);
   }
 }
@@ -204,20 +224,13 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   Result<RolloutPreview> preview = preview_rollout(state, *plan);
   if (!preview) return preview.error();
 
-  Rollout rollout;
-  rollout.name = plan->name;
-  rollout.document = command.document;
-  rollout.plan = *std::move(plan);
-  rollout.order = preview->sets.order;
-  for (const size_t end : preview->sets.ends) rollout.ends.push_back(static_cast<uint32_t>(end));
-  rollout.holdback = static_cast<uint32_t>(preview->sets.holdback);
-  rollout.excluded = preview->excluded;
-  rollout.creator = actor;
-  rollout.create_wall = turn.now.wall;
+  const RolloutName name = plan->name;
+  const Rollout rollout{
+      plan_of(*std::move(plan), command.document, *std::move(preview), actor, turn.now), {}};
   if (Status clear = refuse_overlap(state, rollout); !clear) return clear.error();
-  const RolloutName name = rollout.name;
-  index_open(state, state.rollouts.by_name.emplace(name, std::move(rollout)).first->second);
+  index_open(state, state.rollouts.by_name.emplace(name, rollout).first->second);
   state.rollouts.attempts.try_emplace(name);
+  turn.write(PutRolloutPlan{rollout.plan});
   turn.rollout_rows.rollouts.insert(name);
   if (!command.request_id.empty()) {
     if (state.rollouts.requests.size() >= kRequestsMax)
@@ -236,7 +249,7 @@ Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
   if (found == turn.state.rollouts.by_name.end()) {
     return not_found("no rollout " + name.str() + ": `covey rollout list` shows them");
   }
-  if (!etag.empty() && etag != std::to_string(found->second.revision)) {
+  if (!etag.empty() && etag != std::to_string(found->second.progress.revision)) {
     return Error{Code::kAborted, "ETAG_MISMATCH",
                  "rollout " + name.str() + " has changed since: look again"};
   }
@@ -247,7 +260,8 @@ Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
 Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command,
                                const std::string& etag) {
   const auto found = turn.state.rollouts.by_name.find(command.rollout);
-  const bool late = found != turn.state.rollouts.by_name.end() && has_ended(found->second.state);
+  const bool late =
+      found != turn.state.rollouts.by_name.end() && has_ended(found->second.progress.state);
   if (late) {
     if (Status clear = refuse_overlap(turn.state, found->second); !clear) return clear.error();
   }
@@ -256,44 +270,34 @@ Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command,
       rollout::RollBack{command.explanation, late && may_roll_back(turn, found->second)}, etag);
 }
 
-void advance_rollouts(Turn& turn, Millis observed) {
+void advance_rollouts(Turn& turn) {
   State& state = turn.state;
   const bool judge = turn.now.mono - state.rollouts.last_gates >= turn.config.gate_interval;
   if (judge) state.rollouts.last_gates = turn.now.mono;
   uint32_t budget = turn.config.offers_per_tick;
   std::vector<RolloutName> names;
   for (const auto& [name, rollout] : state.rollouts.by_name) {
-    if (!has_ended(rollout.state)) names.push_back(name);
+    if (!has_ended(rollout.progress.state)) names.push_back(name);
   }
   for (const RolloutName& name : names) {
     Rollout& rollout = state.rollouts.by_name.at(name);
-    if (rollout.state == RolloutState::kRollingBack) {
+    if (rollout.progress.state == RolloutState::kRollingBack) {
       offer_rollback(turn, rollout);
       (void)apply(turn, name, rollout::RollbackTick{rollback_facts(state, rollout)});
       continue;
     }
-    const std::optional<size_t> stage = current_stage(rollout);
-    if (rollout.state != RolloutState::kRunning || !stage) continue;
+    const std::optional<size_t> stage = current_stage(rollout.progress);
+    if (rollout.progress.state != RolloutState::kRunning || !stage) continue;
     offer_stage(turn, rollout, budget);
-    StageProgress& progress = rollout.stages[*stage];
-    if (progress.state == StageState::kSoaking) {
-      // Observed time passes at every tick; verdicts are asked for less often.
-      progress.soak_used += observed;
-      turn.rollout_rows.rollouts.insert(name);
-    } else if (progress.state == StageState::kAnalyzing) {
-      progress.analysis_used += observed;
-      turn.rollout_rows.rollouts.insert(name);
-    }
-    if (!judge) continue;
-    (void)apply(turn, name, rollout::Tick{Millis{0}, judge_stage(turn, rollout, *stage)});
+    if (judge) (void)apply(turn, name, rollout::Tick{judge_stage(turn, rollout, *stage)});
   }
 }
 
 void write_rollouts(Turn& turn) {
   for (const RolloutName& name : turn.rollout_rows.rollouts) {
     Rollout& rollout = turn.state.rollouts.by_name.at(name);
-    rollout.revision = turn.state.site.revision;
-    turn.write(PutRollout{rollout});
+    rollout.progress.revision = turn.state.site.revision;
+    turn.write(PutRolloutProgress{name, rollout.progress});
   }
 }
 

@@ -16,7 +16,7 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
 Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
                                      const rollout::Event& event, const std::string& etag);
 Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command, const std::string& etag);
-void advance_rollouts(Turn& turn, Millis observed);
+void advance_rollouts(Turn& turn);
 // Keeps State::open_rollouts: called where a rollout begins, ends, or is loaded.
 void index_open(State& state, const Rollout& rollout);
 

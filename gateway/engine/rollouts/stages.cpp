@@ -19,9 +19,9 @@ uint32_t count_in_flight(const State& state, const RolloutName& rollout) {
 void queue(Turn& turn, const Rollout& rollout, size_t stage, const DeviceId& device,
            const Digest& manifest, const Deployment* before) {
   Deployment& created = create_deployment(turn, {.device = device,
-                                                 .release = rollout.plan.release,
+                                                 .release = rollout.plan->rules.release,
                                                  .manifest = manifest,
-                                                 .rollout = rollout.name,
+                                                 .rollout = rollout.plan->name,
                                                  .stage = static_cast<uint32_t>(stage),
                                                  .cause = Cause::kRollout});
   if (before != nullptr) {
@@ -30,23 +30,23 @@ void queue(Turn& turn, const Rollout& rollout, size_t stage, const DeviceId& dev
     created.attempt_in_rollout = before->attempt_in_rollout + 1;
   }
   // While queued the deadline is the patience with a device that is offline.
-  created.deadline = turn.state.site.observed + rollout.plan.skip_after;
+  created.deadline = turn.state.site.observed + rollout.plan->rules.skip_after;
 }
 
 }  // namespace
 
 void queue_stage(Turn& turn, const Rollout& rollout, size_t stage) {
   State& state = turn.state;
-  const size_t begin = stage == 0 ? 0 : rollout.ends[stage - 1];
-  for (size_t i = begin; i < rollout.ends[stage]; ++i) {
-    const DeviceId& id = rollout.order[i];
+  const size_t begin = stage == 0 ? 0 : rollout.plan->ends[stage - 1];
+  for (size_t i = begin; i < rollout.plan->ends[stage]; ++i) {
+    const DeviceId& id = rollout.plan->order[i];
     Device& device = state.fleet.devices.at(id);
-    const Admission admission = admit(state, rollout.plan.release, device);
+    const Admission admission = admit(state, rollout.plan->rules.release, device);
     if (admission.artifact == nullptr) {
-      turn.event(rollout.name, "DEVICE_SKIPPED", id.str(), admission.explanation);
+      turn.event(rollout.plan->name, "DEVICE_SKIPPED", id.str(), admission.explanation);
       continue;
     }
-    const ModelName& model = rollout.plan.release.model;
+    const ModelName& model = rollout.plan->rules.release.model;
     if (const Deployment* other = deployment_in_progress(state, id, model)) {
       // A standing assignment on its way gives way to the newer decision.
       advance(turn, other->number, deployment::Cancel{"SUPERSEDED"});
@@ -57,13 +57,13 @@ void queue_stage(Turn& turn, const Rollout& rollout, size_t stage) {
 
 void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget) {
   State& state = turn.state;
-  const std::optional<size_t> stage = current_stage(rollout);
-  if (!offers(rollout) || !stage || !state.clocks.broker_connected) return;
-  const Stage& rules = rollout.plan.stages[*stage];
-  uint32_t in_flight_now = count_in_flight(state, rollout.name);
-  const auto devices = state.rollouts.attempts[rollout.name].rollout;
-  for (size_t i = 0; i < rollout.ends[*stage]; ++i) {
-    const DeviceId& id = rollout.order[i];
+  const std::optional<size_t> stage = current_stage(rollout.progress);
+  if (!offers(rollout.progress) || !stage || !state.clocks.broker_connected) return;
+  const Stage& rules = rollout.plan->rules.stages[*stage];
+  uint32_t in_flight_now = count_in_flight(state, rollout.plan->name);
+  const auto devices = state.rollouts.attempts[rollout.plan->name].rollout;
+  for (size_t i = 0; i < rollout.plan->ends[*stage]; ++i) {
+    const DeviceId& id = rollout.plan->order[i];
     const auto newest = devices.find(id);
     if (newest == devices.end()) continue;
     const Deployment& deployment = state.rollouts.deployments.at(newest->second);
@@ -78,13 +78,14 @@ void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget) {
       if (budget == 0 || (rules.max_in_flight != 0 && in_flight_now >= rules.max_in_flight)) {
         continue;
       }
-      offer(turn, deployment.number, rollout.plan.attempt.deadline);
+      offer(turn, deployment.number, rollout.plan->rules.attempt.deadline);
       --budget;
       ++in_flight_now;
     } else if (has_ended(deployment.state) && worth_retrying(deployment) &&
-               deployment.attempt_in_rollout <= rollout.plan.attempt.retries &&
-               deployment_in_progress(state, id, rollout.plan.release.model) == nullptr) {
-      const DeviceModel& model = state.fleet.devices.at(id).models.at(rollout.plan.release.model);
+               deployment.attempt_in_rollout <= rollout.plan->rules.attempt.retries &&
+               deployment_in_progress(state, id, rollout.plan->rules.release.model) == nullptr) {
+      const DeviceModel& model =
+          state.fleet.devices.at(id).models.at(rollout.plan->rules.release.model);
       if (state.site.observed < model.retry_not_before) continue;
       queue(turn, rollout, deployment.stage, id, deployment.manifest, &deployment);
     }
@@ -93,10 +94,10 @@ void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget) {
 
 void start_rollback(Turn& turn, const Rollout& rollout) {
   State& state = turn.state;
-  const ModelName& name = rollout.plan.release.model;
+  const ModelName& name = rollout.plan->rules.release.model;
   // It had ended: newer decisions about a device stand (last in, first out).
-  const bool late = rollout.end_observed.count() != 0;
-  const auto devices = state.rollouts.attempts[rollout.name].rollout;
+  const bool late = rollout.progress.end_observed.count() != 0;
+  const auto devices = state.rollouts.attempts[rollout.plan->name].rollout;
   for (const auto& [id, number] : devices) {
     const Deployment& deployment = state.rollouts.deployments.at(number);
     // Only what was offered once has a previous release; a first model has none.
@@ -109,14 +110,14 @@ void start_rollback(Turn& turn, const Rollout& rollout) {
 
 void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment) {
   State& state = turn.state;
-  const ModelName& name = rollout.plan.release.model;
+  const ModelName& name = rollout.plan->rules.release.model;
   const DeviceId id = deployment.device;
   const Digest previous = *deployment.previous;
   const uint32_t stage = deployment.stage;
   DeviceModel& model = change_device(turn, id).models.at(name);
   if (const Deployment* open = deployment_in_progress(state, id, name);
       open != nullptr && open->cause == Cause::kAssignment &&
-      open->release == rollout.plan.release) {
+      open->release == rollout.plan->rules.release) {
     advance(turn, open->number, deployment::Cancel{"ROLLBACK"});
   }
   model.desired = previous;
@@ -129,7 +130,7 @@ void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment)
              .release = known != state.catalogue.artifacts.end() ? known->second.release
                                                                  : ReleaseId{name, Version{}},
              .manifest = previous,
-             .rollout = rollout.name,
+             .rollout = rollout.plan->name,
              .stage = stage,
              .cause = Cause::kRollback});
 }
@@ -137,20 +138,21 @@ void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment)
 void offer_rollback(Turn& turn, const Rollout& rollout) {
   State& state = turn.state;
   if (!state.clocks.broker_connected) return;
-  const auto devices = state.rollouts.attempts[rollout.name].rollback;
+  const auto devices = state.rollouts.attempts[rollout.plan->name].rollback;
   for (const auto& [id, number] : devices) {
     const Deployment& deployment = state.rollouts.deployments.at(number);
     if (!is_reachable(state, id)) continue;
     if (deployment.state == DeploymentState::kQueued) {
-      offer(turn, number, rollout.plan.attempt.deadline);
+      offer(turn, number, rollout.plan->rules.attempt.deadline);
     } else if (has_ended(deployment.state) && deployment.state != DeploymentState::kConfirmed &&
-               deployment_in_progress(state, id, rollout.plan.release.model) == nullptr) {
-      const DeviceModel& model = state.fleet.devices.at(id).models.at(rollout.plan.release.model);
+               deployment_in_progress(state, id, rollout.plan->rules.release.model) == nullptr) {
+      const DeviceModel& model =
+          state.fleet.devices.at(id).models.at(rollout.plan->rules.release.model);
       if (state.site.observed < model.retry_not_before) continue;
       create_deployment(turn, {.device = id,
                                .release = deployment.release,
                                .manifest = deployment.manifest,
-                               .rollout = rollout.name,
+                               .rollout = rollout.plan->name,
                                .stage = deployment.stage,
                                .cause = Cause::kRollback,
                                .attempt_in_rollout = deployment.attempt_in_rollout + 1});
@@ -160,7 +162,7 @@ void offer_rollback(Turn& turn, const Rollout& rollout) {
 
 rollout::RollbackFacts rollback_facts(const State& state, const Rollout& rollout) {
   rollout::RollbackFacts facts;
-  const auto index = state.rollouts.attempts.find(rollout.name);
+  const auto index = state.rollouts.attempts.find(rollout.plan->name);
   if (index == state.rollouts.attempts.end()) return facts;
   for (const auto& [id, number] : index->second.rollback) {
     if (state.rollouts.deployments.at(number).state == DeploymentState::kConfirmed) continue;

@@ -23,7 +23,8 @@ void count(State& state, const DeviceId& device, const KnownSample& sample, uint
 
 void note_rollouts(Turn& turn, const ModelName& model) {
   for (const auto& [name, rollout] : turn.state.rollouts.by_name) {
-    if (rollout.state == RolloutState::kRunning && rollout.plan.release.model == model) {
+    if (rollout.progress.state == RolloutState::kRunning &&
+        rollout.plan->rules.release.model == model) {
       turn.state.rollouts.last_gates = Millis{0};  // new evidence: judge at the next tick
     }
   }

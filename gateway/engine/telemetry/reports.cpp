@@ -96,7 +96,7 @@ std::string cohort_of(const State& state, const Device& device, const Digest& ma
   if (found == open->second.end()) return "fleet";
   const RolloutName& name = found->second;
   const bool offered = state.rollouts.attempts.at(name).rollout.contains(device.id);
-  return state.rollouts.by_name.at(name).plan.release == known->second.release && offered
+  return state.rollouts.by_name.at(name).plan->rules.release == known->second.release && offered
              ? canary_cohort(name)
              : name.str() + "/control";
 }

@@ -10,6 +10,7 @@ namespace covey::engine {
 namespace {
 
 constexpr int kGraceIntervals = 2;
+constexpr Millis kObservedKeptEvery = 5min;
 constexpr Millis kWallJump = 5min;
 // Long enough for somebody to look, before retention deletes by the new time.
 constexpr Millis kHoldAfterJump = 24h;
@@ -39,6 +40,13 @@ void notice_wall_clock(Turn& turn) {
               text_of(moved) + ": schedules and retention wait for a day");
   forget_offsets(turn);
   abandon_windows(turn);
+}
+
+void keep_observed_time(Turn& turn) {
+  State& state = turn.state;
+  if (state.site.observed - state.clocks.observed_kept < kObservedKeptEvery) return;
+  state.clocks.observed_kept = state.site.observed;
+  turn.write(PutSite{state.site});
 }
 
 bool schedules_held(const State& state) { return state.site.observed < state.clocks.hold_until; }

@@ -8,6 +8,7 @@ namespace covey::engine {
 struct Clocks {
   bool broker_connected = false;
   Millis started_mono{0};
+  Millis observed_kept{0};       // observed time that is stored
   Millis connected_observed{0};  // observed time when the broker came back last
   Now last_now{};
   Millis hold_until{0};  // observed time: until then nothing is deleted by the wall clock

@@ -31,11 +31,13 @@ void finish(Turn& turn) {
   State& state = own_all(turn);
   if (turn.out.writes.empty() && turn.rollout_rows.rollouts.empty() && !turn.dirty_site) {
     turn.out.revision = state.site.revision;
+    keep_observed_time(turn);
     return;
   }
   ++state.site.revision;
   write_rollouts(turn);
   turn.write(PutSite{state.site});
+  state.clocks.observed_kept = state.site.observed;
   turn.out.revision = state.site.revision;
 }
 

@@ -66,6 +66,10 @@ Millis grace(const EngineConfig& config);
 // Coveyd or its broker came back just now: devices have had no time to say what happened meanwhile,
 // so nothing that waits for their word expires yet.
 bool in_grace(const Turn& turn);
+// Observed time is stored with whatever row comes; where none does, in a row of its own now and
+// then: no revision, nothing that anybody could see. A crash makes soak and deadlines that much
+// longer, never shorter (docs/adr/0020-soak-is-a-mark.md).
+void keep_observed_time(Turn& turn);
 // A step of the wall clock: counted, reported, and what goes by it is held.
 void notice_wall_clock(Turn& turn);
 bool schedules_held(const State& state);

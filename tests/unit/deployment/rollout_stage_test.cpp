@@ -6,13 +6,11 @@
 namespace covey {
 namespace {
 
-constexpr Now kStageNow{.mono = 1s, .wall = 1'700'000'000'000ms};
-
-Rollout draft() {
-  Rollout r;
+RolloutPlan draft() {
+  RolloutPlan r;
   r.name = RolloutName("r1");
-  r.plan.release = {ModelName("bearing"), {1, 1, 0}};
-  r.plan.stages = {
+  r.rules.release = {ModelName("bearing"), {1, 1, 0}};
+  r.rules.stages = {
       {.name = "canary", .size = {.count = 1}, .soak = 10s, .timeout = 30s},
       {.name = "fleet", .size = {.count = 3}, .approval_required = true, .timeout = 30s}};
   r.order = {DeviceId("a"), DeviceId("b"), DeviceId("c")};
@@ -22,12 +20,13 @@ Rollout draft() {
 
 class Course {
  public:
-  explicit Course(Rollout rollout) : rollout_(std::move(rollout)) {}
+  explicit Course(RolloutPlan plan) : plan_(std::move(plan)) {}
 
   std::string apply(const rollout::Event& event) {
-    Result<rollout::Step> step = rollout::step(rollout_, event, kStageNow);
+    Result<rollout::Step> step = rollout::step(plan_, rollout_, event, now_);
     if (!step) return step.error().reason;
-    rollout_ = step->state;
+    changed_ = !(rollout_ == step->progress);
+    rollout_ = step->progress;
     effects_ = step->effects;
     return "";
   }
@@ -35,22 +34,24 @@ class Course {
   std::string now() const {
     std::string text(to_string(rollout_.state));
     for (size_t i = 0; i < rollout_.stages.size(); ++i) {
-      text += " " + rollout_.plan.stages[i].name + "=" +
-              std::string(to_string(rollout_.stages[i].state));
+      text +=
+          " " + plan_.rules.stages[i].name + "=" + std::string(to_string(rollout_.stages[i].state));
     }
     return text;
   }
   std::string tick(Verdict verdict, Millis observed = 1s, uint32_t waiting = 0,
                    bool can_roll_back = true) {
-    apply(rollout::Tick{observed,
-                        {.waiting = waiting,
+    now_.observed += observed;
+    apply(rollout::Tick{{.waiting = waiting,
                          .can_roll_back = can_roll_back,
                          .verdict = verdict,
                          .reason = "TOO_MANY_FAILURES",
                          .explanation = "1 of 1 failed"}});
     return now();
   }
-  Rollout& rollout() { return rollout_; }
+  RolloutProgress& rollout() { return rollout_; }
+  Millis soaked() const { return covey::soaked(rollout_.stages[0], now_.observed); }
+  bool changed() const { return changed_; }
   template <typename Effect>
   size_t count() const {
     size_t n = 0;
@@ -59,7 +60,10 @@ class Course {
   }
 
  private:
-  Rollout rollout_;
+  RolloutPlan plan_;
+  RolloutProgress rollout_;
+  rollout::At now_{.wall = 1'700'000'000'000ms, .observed = 5min};
+  bool changed_ = false;
   std::vector<rollout::Effect> effects_;
 };
 
@@ -87,14 +91,14 @@ TEST(Stages, AFirstRolloutFromStartToSuccess) {
 }
 
 TEST(Stages, NothingToDoIsASuccess) {
-  Rollout empty = draft();
+  RolloutPlan empty = draft();
   empty.order.clear();
   empty.ends = {0, 0};
   Course c(empty);
   c.apply(rollout::Start{});
   EXPECT_EQ(c.rollout().state, RolloutState::kSucceeded);
   EXPECT_EQ(c.rollout().reason, "NOTHING_TO_DO");
-  Rollout held = draft();
+  RolloutPlan held = draft();
   held.holdback = 3;
   Course all_held(held);
   all_held.apply(rollout::Start{});
@@ -102,8 +106,8 @@ TEST(Stages, NothingToDoIsASuccess) {
 }
 
 Course analyzing(OnFail on_fail = OnFail::kRollback) {
-  Rollout r = draft();
-  r.plan.on_fail = on_fail;
+  RolloutPlan r = draft();
+  r.rules.on_fail = on_fail;
   Course c(r);
   c.apply(rollout::Start{});
   c.tick(Verdict::kPass);
@@ -185,10 +189,39 @@ TEST(Stages, APausedApprovalIsAskedForAgain) {
       << "resume is not an approval";
 }
 
+// What passes changes nothing: no row is written, and nobody is told.
+TEST(Stages, TimeThatPassesChangesNothing) {
+  Course c(draft());
+  c.apply(rollout::Start{});
+  c.tick(Verdict::kPass);
+  EXPECT_TRUE(c.changed());
+  for (int second = 1; second < 10; ++second) {
+    c.tick(Verdict::kPass, 1s);
+    EXPECT_FALSE(c.changed());
+    EXPECT_EQ(c.soaked(), second * 1s);
+  }
+  c.tick(Verdict::kInconclusive, 1s);
+  EXPECT_EQ(c.now(), "RUNNING canary=ANALYZING fleet=PENDING");
+  c.tick(Verdict::kInconclusive, 29s);
+  EXPECT_FALSE(c.changed());
+}
+
+// As it was stored before there was a mark: the time goes on.
+TEST(Stages, ASoakWithoutAMarkGoesOn) {
+  Course c(draft());
+  c.apply(rollout::Start{});
+  c.tick(Verdict::kPass);
+  c.rollout().stages[0].since.reset();
+  c.rollout().stages[0].soak_used = 6s;
+  c.tick(Verdict::kPass, 1h);
+  EXPECT_EQ(c.tick(Verdict::kPass, 3s), "RUNNING canary=SOAKING fleet=PENDING");
+  EXPECT_EQ(c.tick(Verdict::kPass, 1s), "RUNNING canary=ANALYZING fleet=PENDING");
+}
+
 // Paused in the middle of deploying: whoever was not offered the release yet still must be.
 TEST(Stages, ResumeAfterAFailureWhileDeployingGoesOnDeploying) {
-  Rollout r = draft();
-  r.plan.on_fail = OnFail::kPause;
+  RolloutPlan r = draft();
+  r.rules.on_fail = OnFail::kPause;
   Course c(r);
   c.apply(rollout::Start{});
   EXPECT_EQ(c.tick(Verdict::kFail, 1s, 1), "PAUSED canary=FAILED fleet=PENDING");

@@ -6,17 +6,22 @@
 namespace covey {
 namespace {
 
-constexpr Now kStepNow{.mono = 1s, .wall = 1'700'000'000'000ms};
+constexpr rollout::At kStepNow{.wall = 1'700'000'000'000ms, .observed = 1s};
 
-Rollout in_state(RolloutState state, StageState stage, OnFail on_fail = OnFail::kRollback) {
-  Rollout r;
+RolloutPlan two_stages() {
+  RolloutPlan r;
   r.name = RolloutName("r1");
-  r.plan.release = {ModelName("bearing"), {1, 1, 0}};
-  r.plan.on_fail = on_fail;
-  r.plan.stages = {{.name = "canary", .size = {.count = 1}, .timeout = 0s},
-                   {.name = "fleet", .size = {.count = 3}, .timeout = 0s}};
+  r.rules.release = {ModelName("bearing"), {1, 1, 0}};
+  r.rules.on_fail = OnFail::kRollback;
+  r.rules.stages = {{.name = "canary", .size = {.count = 1}, .timeout = 0s},
+                    {.name = "fleet", .size = {.count = 3}, .timeout = 0s}};
   r.order = {DeviceId("a"), DeviceId("b"), DeviceId("c")};
   r.ends = {1, 3};
+  return r;
+}
+
+RolloutProgress in_state(RolloutState state, StageState stage) {
+  RolloutProgress r;
   r.state = state;
   if (state != RolloutState::kDraft) {
     r.stages = {{.state = stage}, {}};
@@ -27,8 +32,7 @@ Rollout in_state(RolloutState state, StageState stage, OnFail on_fail = OnFail::
 
 rollout::Event tick(Verdict verdict, uint32_t waiting = 0, uint32_t in_flight = 0,
                     bool can_roll_back = true) {
-  return rollout::Tick{0ms,
-                       {.waiting = waiting,
+  return rollout::Tick{{.waiting = waiting,
                         .in_flight = in_flight,
                         .can_roll_back = can_roll_back,
                         .verdict = verdict,
@@ -76,8 +80,8 @@ TEST(RolloutMatrix, EveryStateMeetsEveryEvent) {
   const auto check = [](const RolloutRow& row, RolloutState from, StageState stage,
                         const std::string& expected) {
     SCOPED_TRACE(std::string(to_string(from)) + " x " + row.name);
-    const Rollout before = in_state(from, stage);
-    const Result<rollout::Step> step = rollout::step(before, row.event, kStepNow);
+    const RolloutProgress before = in_state(from, stage);
+    const Result<rollout::Step> step = rollout::step(two_stages(), before, row.event, kStepNow);
     if (expected.starts_with("!")) {
       ASSERT_FALSE(step.ok());
       EXPECT_EQ(step.error().reason, expected.substr(1));
@@ -85,16 +89,16 @@ TEST(RolloutMatrix, EveryStateMeetsEveryEvent) {
       return;
     }
     ASSERT_TRUE(step.ok()) << step.error().reason;
-    EXPECT_EQ(to_string(step->state.state), expected.empty() ? to_string(from) : expected);
+    EXPECT_EQ(to_string(step->progress.state), expected.empty() ? to_string(from) : expected);
     if (has_ended(from)) {
-      EXPECT_EQ(step->state, before) << "an ended rollout changed";
+      EXPECT_EQ(step->progress, before) << "an ended rollout changed";
       EXPECT_TRUE(step->effects.empty());
     }
-    if (step->state.state == RolloutState::kPaused) {
-      EXPECT_FALSE(step->state.reason.empty());
+    if (step->progress.state == RolloutState::kPaused) {
+      EXPECT_FALSE(step->progress.reason.empty());
     }
-    if (has_ended(step->state.state) && !has_ended(from)) {
-      EXPECT_EQ(step->state.end_wall, kStepNow.wall);
+    if (has_ended(step->progress.state) && !has_ended(from)) {
+      EXPECT_EQ(step->progress.end_wall, kStepNow.wall);
     }
   };
   for (const RolloutRow& row : rollout_rows()) {
@@ -118,20 +122,21 @@ TEST(RolloutMatrix, OnlyAPassInAnalysisPassesAStage) {
       for (const uint32_t waiting : {0U, 1U}) {
         for (const uint32_t in_flight : {0U, 1U}) {
           SCOPED_TRACE(std::string(to_string(from)) + " x " + std::string(to_string(verdict)));
-          const Rollout before = in_state(RolloutState::kRunning, from);
-          const auto step = rollout::step(before, tick(verdict, waiting, in_flight), kStepNow);
+          const RolloutProgress before = in_state(RolloutState::kRunning, from);
+          const auto step =
+              rollout::step(two_stages(), before, tick(verdict, waiting, in_flight), kStepNow);
           ASSERT_TRUE(step.ok());
-          const bool passed = step->state.stages[0].state == StageState::kPassed;
+          const bool passed = step->progress.stages[0].state == StageState::kPassed;
           EXPECT_EQ(passed, from == StageState::kAnalyzing && verdict == Verdict::kPass);
           const bool judged = from == StageState::kDeploying || from == StageState::kSoaking ||
                               from == StageState::kAnalyzing;
           // A failure acts at once, in every state of a stage that has begun.
           if (verdict == Verdict::kFail && judged) {
-            EXPECT_EQ(step->state.state, RolloutState::kRollingBack);
-            EXPECT_EQ(step->state.reason, "GATE_REASON");
-            EXPECT_EQ(step->state.explanation, "because");
+            EXPECT_EQ(step->progress.state, RolloutState::kRollingBack);
+            EXPECT_EQ(step->progress.reason, "GATE_REASON");
+            EXPECT_EQ(step->progress.explanation, "because");
           }
-          EXPECT_TRUE(step->state.stages[1].state == StageState::kPending || passed)
+          EXPECT_TRUE(step->progress.stages[1].state == StageState::kPending || passed)
               << "a stage began before the gates of the one before it passed";
         }
       }
@@ -140,8 +145,8 @@ TEST(RolloutMatrix, OnlyAPassInAnalysisPassesAStage) {
 }
 
 TEST(RolloutMatrix, TextIsStable) {
-  for (const char* text : {"DRAFT", "AWAITING_APPROVAL", "SCHEDULED", "RUNNING", "PAUSED",
-                           "ROLLING_BACK", "SUCCEEDED", "ABORTED", "ROLLED_BACK"}) {
+  for (const char* text : {"DRAFT", "AWAITING_APPROVAL", "RUNNING", "PAUSED", "ROLLING_BACK",
+                           "SUCCEEDED", "ABORTED", "ROLLED_BACK"}) {
     ASSERT_TRUE(parse_rollout_state(text).has_value()) << text;
     EXPECT_EQ(to_string(*parse_rollout_state(text)), text);
   }

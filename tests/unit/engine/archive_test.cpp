@@ -65,7 +65,7 @@ TEST_F(Archive, AStartLoadsTheNewestOfEachDeviceWhateverCameBefore) {
 
 TEST_F(Archive, WhatCanStillBeRolledBackStays) {
   roll_out(1);
-  EXPECT_FALSE(site.rollout("r1").settled);
+  EXPECT_FALSE(site.rollout("r1").progress.settled);
   roll_out(2);
   keep_in_touch(20s);
   EXPECT_EQ(site.state().rollouts.deployments.size(), 6U) << "r1's window is open";
@@ -87,7 +87,7 @@ TEST_F(Archive, WhatCanStillBeRolledBackStays) {
 TEST_F(Archive, ASettledRolloutIsNotRolledBackUnderALongerWindow) {
   roll_out(1);
   keep_in_touch(90s);
-  ASSERT_TRUE(site.rollout("r1").settled);
+  ASSERT_TRUE(site.rollout("r1").progress.settled);
   site.restart(quick_config());
   const auto refused = site.command(engine::RollBackRollout{RolloutName("r1"), ""});
   EXPECT_EQ(refused.error().reason, "ROLLOUT_ENDED");

@@ -19,7 +19,7 @@ class Assigned : public testing::Test {
     site.pass(500ms);
     site.obey("a");
     site.pass(2s);
-    ASSERT_EQ(site.rollout("r").state, RolloutState::kSucceeded);
+    ASSERT_EQ(site.rollout("r").progress.state, RolloutState::kSucceeded);
   }
   Site site;
 };
@@ -54,7 +54,7 @@ TEST_F(Assigned, ADeviceThatFellBackLaterIsPutRight) {
   site.pass(500ms);
   site.obey("a");
   site.pass(2s);
-  ASSERT_EQ(site.rollout("r2").state, RolloutState::kSucceeded);
+  ASSERT_EQ(site.rollout("r2").progress.state, RolloutState::kSucceeded);
   site.fall_back("a", {1, 0, 0}, "WATCHDOG");
   site.pass(1s);
   EXPECT_EQ(site.newest("a").cause, Cause::kAssignment);

@@ -55,13 +55,13 @@ TEST_F(Commands, ARequestIdOfAnotherPlanIsRefused) {
 
 TEST_F(Commands, AnEtagOfThePastIsRefused) {
   ASSERT_TRUE(site.roll_out(simple_plan("r", "1.0.0")).ok());
-  const std::string etag = std::to_string(site.rollout("r").revision);
+  const std::string etag = std::to_string(site.rollout("r").progress.revision);
   ASSERT_TRUE(site.command(engine::PauseRollout{RolloutName("r"), ""}, etag).ok());
   const auto stale = site.command(engine::ResumeRollout{RolloutName("r")}, etag);
   ASSERT_FALSE(stale.ok());
   EXPECT_EQ(stale.error().reason, "ETAG_MISMATCH");
   EXPECT_EQ(stale.error().code, Code::kAborted);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kPaused);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kPaused);
 }
 
 TEST_F(Commands, OverlappingRolloutsOfOneModelAreRefused) {

@@ -51,7 +51,7 @@ TEST(Denominator, AttemptedIsWhoBeganToDownload) {
   site.say("d0", "FAILED", "FLASH_WRITE");
   site.pass(1s);
   EXPECT_EQ(measure(site, "attempted"), 3);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRunning) << "one of three";
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRunning) << "one of three";
 }
 
 TEST(Denominator, AnOfferThatNobodyTookIsNoAttempt) {
@@ -77,12 +77,13 @@ TEST(Denominator, TargetedIsTheWholeStage) {
   site.say("d0", "FAILED", "FLASH_WRITE");
   site.pass(1s);
   EXPECT_EQ(measure(site, "targeted"), 4);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRunning) << "one of four";
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRunning) << "one of four";
   site.say("d1", "FAILED", "FLASH_WRITE");
   site.pass(1s);
   EXPECT_EQ(site.rollout_text("r"), "PAUSED(GATE_FAILED) all=FAILED");
-  EXPECT_NE(site.rollout("r").explanation.find("2 of 4 targeted devices"), std::string::npos)
-      << site.rollout("r").explanation;
+  EXPECT_NE(site.rollout("r").progress.explanation.find("2 of 4 targeted devices"),
+            std::string::npos)
+      << site.rollout("r").progress.explanation;
 }
 
 TEST(Denominator, ReportedIsWhoSentAWindowOfTheRelease) {

@@ -66,7 +66,7 @@ TEST_F(Floor, RisesWhenTheWindowClosesAndNotBefore) {
   // What is older is refused from now on, for these devices.
   PlanDocument older = simple_plan("older", "1.0.0");
   ASSERT_TRUE(site.roll_out(older).ok());
-  EXPECT_EQ(site.rollout("older").excluded.at(0).reason, "BELOW_SECURITY_FLOOR");
+  EXPECT_EQ(site.rollout("older").plan->excluded.at(0).reason, "BELOW_SECURITY_FLOOR");
   EXPECT_EQ(site.rollout_text("older"), "SUCCEEDED(NOTHING_TO_DO) all=PASSED");
 }
 
@@ -96,7 +96,7 @@ TEST_F(Floor, AnotherRolloutOfTheReleaseHoldsIt) {
   site.pass(1s);
   site.obey_all();
   site.pass(2s);
-  ASSERT_EQ(site.rollout("r").state, RolloutState::kSucceeded);
+  ASSERT_EQ(site.rollout("r").progress.state, RolloutState::kSucceeded);
   stay(9min);
   PlanDocument rest = simple_plan("rest", "1.1.0");
   rest.stages[0].soak = "1h";
@@ -114,7 +114,7 @@ TEST_F(Floor, AnEndedRolloutGoesBackWithinItsWindow) {
   site.leave("d2");
   stay(2min);
   ASSERT_TRUE(roll_back().ok());
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRollingBack);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRollingBack);
   EXPECT_TRUE(site.state().rollouts.assignments.empty()) << "nobody is given it any more";
   site.check_reload();
   site.pass(1s);
@@ -163,7 +163,7 @@ TEST_F(Floor, ANewerReleaseStands) {
   site.pass(1s);
   site.obey_all();
   site.pass(2s);
-  ASSERT_EQ(site.rollout("newer").state, RolloutState::kSucceeded);
+  ASSERT_EQ(site.rollout("newer").progress.state, RolloutState::kSucceeded);
   ASSERT_TRUE(roll_back().ok());
   site.pass(1s);
   site.obey_all();
@@ -183,7 +183,7 @@ TEST_F(Floor, AnAbortedRolloutGoesBackToo) {
   site.obey_all();
   site.pass(1s);
   EXPECT_EQ(desired("d1"), site.manifest({1, 0, 0}));
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRolledBack);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRolledBack);
 }
 
 }  // namespace

@@ -155,18 +155,19 @@ TEST_F(AccuracyGateTest, FailsOnOneStratumAndNamesIt) {
     if (press) return canary(id) ? 0U : 3U;
     return canary(id) ? 4U : 1U;
   });
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRollingBack);
-  EXPECT_EQ(site.rollout("r").reason, "ACCURACY_CANARY_WORSE");
-  EXPECT_NE(site.rollout("r").explanation.find("lathe"), std::string::npos)
-      << site.rollout("r").explanation;
-  EXPECT_EQ(site.rollout("r").explanation.find("press"), std::string::npos)
-      << site.rollout("r").explanation;
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRollingBack);
+  EXPECT_EQ(site.rollout("r").progress.reason, "ACCURACY_CANARY_WORSE");
+  EXPECT_NE(site.rollout("r").progress.explanation.find("lathe"), std::string::npos)
+      << site.rollout("r").progress.explanation;
+  EXPECT_EQ(site.rollout("r").progress.explanation.find("press"), std::string::npos)
+      << site.rollout("r").progress.explanation;
 }
 
 TEST_F(AccuracyGateTest, PassesWhereEveryStratumHolds) {
   start();
   label_all(300, [&](const std::string& id, bool) { return canary(id) ? 0U : 1U; });
-  EXPECT_EQ(site.rollout("r").stages[0].state, StageState::kPassed) << site.rollout_text("r");
+  EXPECT_EQ(site.rollout("r").progress.stages[0].state, StageState::kPassed)
+      << site.rollout_text("r");
 }
 
 // argo-rollouts#1466: no data is no reason to go on, nor to crash.
@@ -177,12 +178,13 @@ TEST_F(AccuracyGateTest, WithoutLabelsItPausesAtItsTimeout) {
     site.pass(60s, 1s);
   }
   EXPECT_EQ(site.rollout_text("r"), "PAUSED(GATE_INCONCLUSIVE) canary=INCONCLUSIVE fleet=PENDING");
-  EXPECT_FALSE(site.rollout("r").explanation.empty());
+  EXPECT_FALSE(site.rollout("r").progress.explanation.empty());
   // Labels come late, as labels do; resumed, they decide.
   label_all(300, [&](const std::string& id, bool) { return canary(id) ? 0U : 1U; });
   ASSERT_TRUE(site.command(engine::ResumeRollout{RolloutName("r")}).ok());
   site.pass(1s);
-  EXPECT_EQ(site.rollout("r").stages[0].state, StageState::kPassed) << site.rollout_text("r");
+  EXPECT_EQ(site.rollout("r").progress.stages[0].state, StageState::kPassed)
+      << site.rollout_text("r");
 }
 
 }  // namespace

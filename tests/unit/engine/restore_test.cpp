@@ -37,8 +37,8 @@ TEST(Restore, HigherCountersPauseWhatIsGoingOn) {
   ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
   show_counter(site, 1000);
   EXPECT_TRUE(site.state().site.reconciling);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kPaused);
-  EXPECT_EQ(site.rollout("r").reason, "RESTORED");
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kPaused);
+  EXPECT_EQ(site.rollout("r").progress.reason, "RESTORED");
   EXPECT_GT(site.state().fleet.devices.at(DeviceId("d0")).goal_counter, 1000U);
   EXPECT_GT(site.goal("d0")->counter, 1000U) << "said again, above what it has seen";
   // The next goal is above what the device has seen: it is accepted.
@@ -67,9 +67,9 @@ TEST(Restore, ASecondRestoreIsSeenToo) {
   site.run("d1", {1, 0, 0});
   show_counter(site, 1000);
   ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
-  ASSERT_EQ(site.rollout("r").state, RolloutState::kRunning);
+  ASSERT_EQ(site.rollout("r").progress.state, RolloutState::kRunning);
   show_epoch(site, 9);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kPaused);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kPaused);
   EXPECT_EQ(site.state().site.site_epoch, 9U);
 }
 
@@ -182,7 +182,7 @@ TEST_F(Liar, ACounterIsItsOwnMatterAndAnAlertNamesIt) {
   site.device("d0").goal_counter = uint64_t{1} << 60U;
   site.hello("d0");
   EXPECT_FALSE(site.state().site.reconciling);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRunning);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRunning);
   EXPECT_LT(site.state().fleet.devices.at(DeviceId("d1")).goal_counter, 1000U);
   ASSERT_NE(alert_about(site, "d0"), nullptr);
   EXPECT_EQ(alert_about(site, "d0")->state, monitoring::AlertState::kFiring);

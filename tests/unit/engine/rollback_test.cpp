@@ -42,7 +42,7 @@ TEST_F(Rollback, ReachesDevicesInEveryStateOfTheirAttempt) {
     if (!phases[i].empty()) site.say("d" + std::to_string(i), phases[i], "WATCHDOG");
   }
   roll_back();
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRollingBack);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRollingBack);
   for (size_t i = 0; i < phases.size(); ++i) {
     const std::string id = "d" + std::to_string(i);
     SCOPED_TRACE(id + " was " + phases[i]);
@@ -51,7 +51,7 @@ TEST_F(Rollback, ReachesDevicesInEveryStateOfTheirAttempt) {
     site.obey(id);
   }
   site.pass(500ms);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRolledBack);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRolledBack);
   site.pass(60s);
   for (size_t i = 0; i < phases.size(); ++i) {
     const std::string id = "d" + std::to_string(i);
@@ -79,14 +79,14 @@ TEST_F(Rollback, AFailedRollbackIsTriedAgain) {
   roll_back();
   site.say("d0", "FAILED", "FLASH_WRITE");
   site.pass(500ms);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRollingBack);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRollingBack);
   site.pass(31s);
   site.status("d0");
   EXPECT_EQ(site.newest("d0").cause, Cause::kRollback);
   EXPECT_EQ(site.newest("d0").state, DeploymentState::kOffered);
   site.obey("d0");
   site.pass(500ms);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRolledBack);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRolledBack);
 }
 
 TEST_F(Rollback, EndsWithThoseOutstandingWhoseGoalStands) {
@@ -97,7 +97,7 @@ TEST_F(Rollback, EndsWithThoseOutstandingWhoseGoalStands) {
   site.obey("d0");
   site.obey("d1");
   site.pass(500ms);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRolledBack);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRolledBack);
   const auto events = site.events("r");
   EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const EventRecord& e) {
     return e.kind == "ROLLBACK_ENDED" && e.text == "1 outstanding: their goal stands";

@@ -100,13 +100,13 @@ TEST_F(Fleet, TheHoldbackIsNeverOffered) {
   plan.holdback = "20%";
   ASSERT_TRUE(site.roll_out(plan).ok());
   const Rollout& rollout = site.rollout("r");
-  ASSERT_EQ(rollout.holdback, 2U);
-  const std::set<DeviceId> held(rollout.order.end() - 2, rollout.order.end());
+  ASSERT_EQ(rollout.plan->holdback, 2U);
+  const std::set<DeviceId> held(rollout.plan->order.end() - 2, rollout.plan->order.end());
   for (int i = 0; i < 5; ++i) {
     site.pass(1s);
     site.obey_all();
   }
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kSucceeded);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kSucceeded);
   site.pass(30s);  // nor by the standing assignment afterwards
   EXPECT_EQ(offered().size(), 8U);
   for (const DeviceId& id : held) EXPECT_FALSE(offered().contains(id.str())) << id.str();
@@ -165,7 +165,8 @@ TEST_F(Fleet, RetriesWaitTheirBackoffAndAreNumbered) {
   site.say("d0", "REVERTED", "WATCHDOG");
   site.pass(9s);
   EXPECT_EQ(site.attempts("d0"), 1U);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRunning) << "a failure with a retry left";
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRunning)
+      << "a failure with a retry left";
   site.pass(2s);
   EXPECT_EQ(site.attempts("d0"), 2U);
   EXPECT_EQ(site.newest("d0").attempt, first + 1);
@@ -186,8 +187,8 @@ TEST_F(Fleet, WhatNoAttemptCanMendIsNotRetried) {
   site.pass(300ms);
   site.say("d0", "FAILED", "SELFTEST_MISMATCH");
   site.pass(1s);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRollingBack);
-  EXPECT_EQ(site.rollout("r").reason, "FAILURES_CERTAIN");
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRollingBack);
+  EXPECT_EQ(site.rollout("r").progress.reason, "FAILURES_CERTAIN");
 }
 
 // amazon-freertos#3407, hawkbit#3185: the device says "confirmed" and runs something else.
@@ -205,7 +206,7 @@ TEST_F(Fleet, SuccessIsWhatTheDeviceProves) {
   site.status("d0");
   EXPECT_EQ(site.newest("d0").state, DeploymentState::kProbation);
   site.pass(5s);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRunning);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRunning);
 }
 
 TEST_F(Fleet, TheGrantIsInTheGoalOnlyAfterTheProbation) {
@@ -279,10 +280,10 @@ TEST_F(Fleet, AConfirmedDeviceThatFallsBackFailsTheGate) {
   ASSERT_EQ(site.rollout_text("r"), "RUNNING all=SOAKING");
   site.fall_back("d0", {1, 0, 0}, "BOOT_LOOP");
   site.pass(1s);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRunning) << "1 of 4 is within 30 %";
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRunning) << "1 of 4 is within 30 %";
   site.fall_back("d1", {1, 0, 0}, "BOOT_LOOP");
   site.pass(1s);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kRollingBack);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRollingBack);
 }
 
 TEST_F(Fleet, AdmissionSaysWhoCannotTakeItAndWhy) {
@@ -297,11 +298,11 @@ TEST_F(Fleet, AdmissionSaysWhoCannotTakeItAndWhy) {
   site.hello("stale");
   ASSERT_TRUE(site.roll_out(simple_plan("r", "1.0.0")).ok());
   std::map<std::string, std::string> reasons;
-  for (const Exclusion& e : site.rollout("r").excluded) reasons[e.device.str()] = e.reason;
+  for (const Exclusion& e : site.rollout("r").plan->excluded) reasons[e.device.str()] = e.reason;
   EXPECT_EQ(reasons, (std::map<std::string, std::string>{{"other", "CLASS_MISMATCH"},
                                                          {"small", "ARENA_TOO_SMALL"},
                                                          {"stale", "ALGORITHM_UNSUPPORTED"}}));
-  EXPECT_EQ(site.rollout("r").order.size(), 1U);
+  EXPECT_EQ(site.rollout("r").plan->order.size(), 1U);
 }
 
 TEST_F(Fleet, AFirmwareChangeIsAdmittedAgainWhenItsStageBegins) {
@@ -309,13 +310,13 @@ TEST_F(Fleet, AFirmwareChangeIsAdmittedAgainWhenItsStageBegins) {
   PlanDocument plan = simple_plan("r", "1.1.0");
   plan.stages = {stage("one", "1"), stage("all", "100%")};
   ASSERT_TRUE(site.roll_out(plan).ok());
-  const std::string second = site.rollout("r").order[1].str();
+  const std::string second = site.rollout("r").plan->order[1].str();
   site.device(second).facts.arena_bytes = 1;
   site.hello(second);
   site.pass(500ms);
   site.obey_all();
   site.pass(3s);
-  EXPECT_EQ(site.rollout("r").state, RolloutState::kSucceeded);
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kSucceeded);
   EXPECT_FALSE(offered().contains(second));
   const auto events = site.events("r");
   EXPECT_TRUE(std::any_of(events.begin(), events.end(), [&](const EventRecord& e) {
@@ -390,7 +391,7 @@ TEST_F(Fleet, AnAccuracyGateOverAModelThatIsNew) {
   plan.gates.push_back(accuracy);
   ASSERT_TRUE(site.roll_out(plan).ok());
   site.pass(1s);
-  const std::string canary = site.rollout("r").order[0].str();
+  const std::string canary = site.rollout("r").plan->order[0].str();
   site.device(canary).model.model = ModelName("bearing");
   site.obey(canary);
   site.pass(2s);

@@ -450,10 +450,11 @@ const Rollout& Site::rollout(const std::string& name) const {
 
 std::string Site::rollout_text(const std::string& name) const {
   const Rollout& r = rollout(name);
-  std::string text(to_string(r.state));
-  if (!r.reason.empty()) text += "(" + r.reason + ")";
-  for (size_t i = 0; i < r.stages.size(); ++i) {
-    text += " " + r.plan.stages[i].name + "=" + std::string(to_string(r.stages[i].state));
+  std::string text(to_string(r.progress.state));
+  if (!r.progress.reason.empty()) text += "(" + r.progress.reason + ")";
+  for (size_t i = 0; i < r.progress.stages.size(); ++i) {
+    text += " " + r.plan->rules.stages[i].name + "=" +
+            std::string(to_string(r.progress.stages[i].state));
   }
   return text;
 }

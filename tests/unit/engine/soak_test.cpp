@@ -22,7 +22,7 @@ void soak(Site& site, const std::string& time) {
   ASSERT_EQ(site.rollout_text("r"), "RUNNING all=SOAKING");
 }
 
-std::string etag_of(Site& site) { return std::to_string(site.rollout("r").revision); }
+std::string etag_of(Site& site) { return std::to_string(site.rollout("r").progress.revision); }
 
 TEST(Soak, WritesNothingForAMinute) {
   Site site;

@@ -177,8 +177,8 @@ TEST_F(Telemetry, CohortsAreThoseOfTheRolloutThatIsOn) {
   ASSERT_TRUE(site.roll_out(plan).ok());
   site.pass(500ms);
   site.obey_all();
-  const std::string canary = site.rollout("r").order[0].str();
-  const std::string control = site.rollout("r").order[1].str();
+  const std::string canary = site.rollout("r").plan->order[0].str();
+  const std::string control = site.rollout("r").plan->order[1].str();
   site.reboot(canary);
   site.hello(canary);
   site.report(canary, site.window(canary, 10));

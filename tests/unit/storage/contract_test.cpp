@@ -307,6 +307,33 @@ TYPED_TEST(StoreContract, APageOfWindowsNeverTearsAStart) {
   EXPECT_TRUE((*reader)->windows({}, DeviceId(), {})->empty());
 }
 
+// Its devices are many, and nobody asks any more: whoever does reads them from history.
+TYPED_TEST(StoreContract, LoadsASettledRolloutWithoutItsDevices) {
+  RandomWrites random(1);
+  PutRolloutPlan put = random.rollout_plan();
+  RolloutPlan plan = *put.plan;
+  plan.name = RolloutName("past");
+  plan.order = {DeviceId("b"), DeviceId("a")};
+  plan.excluded = {{DeviceId("c"), "ALREADY_RUNNING", "runs it"}};
+  put.plan = std::make_shared<const RolloutPlan>(plan);
+  RolloutProgress progress = random.rollout_progress();
+  for (const bool settled : {false, true}) {
+    progress.settled = settled;
+    commit(this->store(), {put, PutRolloutProgress{plan.name, progress}});
+    this->case_.reopen();
+    const Snapshot after = loaded(this->store());
+    ASSERT_EQ(after.rollouts.size(), 1U);
+    EXPECT_EQ(after.rollouts[0].progress, progress);
+    EXPECT_EQ(*after.rollouts[0].plan, settled ? *without_devices(plan) : plan);
+    EXPECT_EQ(after.rollouts[0].plan->document, plan.document);
+    Result<std::unique_ptr<Reader>> reader = this->store().reader();
+    const Result<std::optional<RolloutPlan>> whole = (*reader)->rollout_plan(plan.name);
+    ASSERT_TRUE(whole && *whole);
+    EXPECT_EQ(**whole, plan);
+    EXPECT_EQ((*reader)->rollout_plan(RolloutName("none")).value(), std::nullopt);
+  }
+}
+
 TYPED_TEST(StoreContract, EveryKindOfWriteIsKept) {
   MemoryStore expected;
   for (size_t kind = 0; kind < std::variant_size_v<Write>; ++kind) {

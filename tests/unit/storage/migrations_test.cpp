@@ -128,6 +128,26 @@ TEST(Migrations, NumberTheRequestsThatAreThere) {
             "d1,c2,a3,b4");
 }
 
+// What was one row becomes two.
+TEST(Migrations, KeepTheRolloutsThatAreThere) {
+  Database database = memory();
+  for (size_t i = 0; i < 6; ++i) ASSERT_TRUE(database.run(std::string(migrations()[i].sql)));
+  ASSERT_TRUE(
+      database.run("INSERT INTO rollouts (rollout, create_wall_ms, document, state, reason, "
+                   "explanation, stages, ends, holdback, creator, now, end_wall_ms, revision) "
+                   "VALUES ('r', 100, 'plan', 'PAUSED', 'why', 'so', 'stages', '[1]', 2, 'alice', "
+                   "0, 300, 7)"));
+  for (size_t i = 6; i < migrations().size(); ++i) {
+    ASSERT_TRUE(database.run(std::string(migrations()[i].sql)));
+  }
+  EXPECT_EQ(*database.text("SELECT document || ends || holdback || creator || create_wall_ms "
+                           "FROM rollout_plans WHERE rollout = 'r'"),
+            "plan[1]2alice100");
+  EXPECT_EQ(*database.text("SELECT state || reason || explanation || stages || end_wall_ms || "
+                           "revision FROM rollouts WHERE rollout = 'r'"),
+            "PAUSEDwhysostages3007");
+}
+
 const char* type_of(rows::Kind kind) {
   constexpr std::array kTypes = {"INTEGER", "TEXT", "BLOB"};
   return kTypes[static_cast<size_t>(kind)];

@@ -132,16 +132,8 @@ ReleaseRecord RandomWrites::release() {
   return {id, {{id, 0, artifact}}, any_wall()};
 }
 
-Rollout RandomWrites::rollout() {
-  constexpr std::array kStates = {
-      RolloutState::kDraft,     RolloutState::kAwaitingApproval, RolloutState::kScheduled,
-      RolloutState::kRunning,   RolloutState::kPaused,           RolloutState::kRollingBack,
-      RolloutState::kSucceeded, RolloutState::kAborted,          RolloutState::kRolledBack};
-  constexpr std::array kStages = {StageState::kPending,     StageState::kDeploying,
-                                  StageState::kSoaking,     StageState::kAnalyzing,
-                                  StageState::kPassed,      StageState::kFailed,
-                                  StageState::kInconclusive};
-  Rollout r;
+PutRolloutPlan RandomWrites::rollout_plan() {
+  RolloutPlan r;
   r.name = any_rollout();
   r.document.name = r.name.str();
   r.document.release = "bearing-vibration@1.4." + std::to_string(below(9));
@@ -155,21 +147,39 @@ Rollout RandomWrites::rollout() {
   GateDocument gate;
   gate.failures = GateDocument::Failures{"2%", "attempted", 20};
   r.document.gates = {gate};
-  Result<Plan> plan = parse_plan(r.document);
-  EXPECT_TRUE(plan) << plan.error().message;
-  r.plan = *std::move(plan);
-  r.state = kStates[below(kStates.size())];
-  r.reason = any_text();
-  r.explanation = any_text();
-  r.stages.push_back(
-      {kStages[below(kStages.size())], any_flag(), any_wall(), any_wall(), any_wall(), any_wall()});
+  Result<Plan> rules = parse_plan(r.document);
+  EXPECT_TRUE(rules) << rules.error().message;
+  r.rules = *std::move(rules);
   for (uint64_t i = below(4); i > 0; --i) r.order.push_back(any_device());
   r.ends = {any32(), any32()};
   r.holdback = any32();
   if (any_flag()) r.excluded.push_back({any_device(), any_text(), any_text()});
   r.creator = any_text();
-  r.now = any_flag();
   r.create_wall = any_wall();
+  return {std::make_shared<const RolloutPlan>(std::move(r))};
+}
+
+RolloutProgress RandomWrites::rollout_progress() {
+  constexpr std::array kStates = {RolloutState::kDraft,       RolloutState::kAwaitingApproval,
+                                  RolloutState::kRunning,     RolloutState::kPaused,
+                                  RolloutState::kRollingBack, RolloutState::kSucceeded,
+                                  RolloutState::kAborted,     RolloutState::kRolledBack};
+  constexpr std::array kStages = {StageState::kPending,     StageState::kDeploying,
+                                  StageState::kSoaking,     StageState::kAnalyzing,
+                                  StageState::kPassed,      StageState::kFailed,
+                                  StageState::kInconclusive};
+  RolloutProgress r;
+  r.state = kStates[below(kStates.size())];
+  r.reason = any_text();
+  r.explanation = any_text();
+  StageProgress stage{.state = kStages[below(kStages.size())],
+                      .approved = any_flag(),
+                      .soak_used = any_wall(),
+                      .analysis_used = any_wall(),
+                      .start_wall = any_wall(),
+                      .end_wall = any_wall()};
+  if (any_flag()) stage.since = any_wall();
+  r.stages.push_back(stage);
   r.end_wall = any_wall();
   r.end_observed = any_wall();
   r.revision = below(1000);
@@ -287,7 +297,7 @@ Write RandomWrites::make(size_t kind) {
     case 4:
       return PutRelease{release()};
     case 5:
-      return PutRollout{rollout()};
+      return rollout_plan();
     case 6:
       return PutGates{gates()};
     case 7:
@@ -343,6 +353,8 @@ Write RandomWrites::make(size_t kind) {
                        any_flag() ? "CONFIRMED" : "FAILED", any32()}};
     case 24:
       return RemoveRequest{fmt::format("id{}", below(9))};
+    case 25:
+      return PutRolloutProgress{any_rollout(), rollout_progress()};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};
@@ -369,7 +381,7 @@ void expect_same(const Snapshot& a, const Snapshot& b) {
   expect_rows(a.devices, b.devices);
   expect_rows(a.trusted_keys, b.trusted_keys);
   expect_rows(a.releases, b.releases);
-  expect_rows(a.rollouts, b.rollouts);
+  EXPECT_EQ(a.rollouts, b.rollouts);
   expect_rows(a.gates, b.gates);
   expect_rows(a.deployments, b.deployments);
   expect_rows(a.counts, b.counts);

@@ -39,7 +39,8 @@ class RandomWrites {
 
   Device device();
   ReleaseRecord release();
-  Rollout rollout();
+  PutRolloutPlan rollout_plan();
+  RolloutProgress rollout_progress();
   GateRecord gates();
   Deployment deployment();
   StreamRecord stream();
