@@ -98,6 +98,9 @@ struct RolloutProgress {
   std::string reason;       // UPPER_SNAKE: why paused, failed or ended
   std::string explanation;  // for people: gate, stratum, measured value
   std::vector<StageProgress> stages;
+  uint32_t queued = 0;     // devices of the order that had their turn, stage by stage
+  bool cancels = false;    // aborted at once: what is in progress ends too
+  bool assigning = false;  // succeeded: not yet everybody who matches the target was told
   Millis end_wall{0};
   Millis end_observed{0};  // observed time: the rollback window opens then
   uint64_t revision = 0;   // of the last change: watches resume by it

@@ -58,8 +58,16 @@ inline constexpr size_t kSettingsOrderedPerTick = 50;
 
 // What one tick does at most, so that a turn stays under 5 ms (DESIGN.md section 2) whatever the
 // size of the fleet; the rest follows in the next ones.
-inline constexpr size_t kExpiriesPerTick = 1'000;        // sessions whose time may be over
-inline constexpr size_t kRetoldPerTick = 300;            // to a broker that may have forgotten
+inline constexpr size_t kExpiriesPerTick = 1'000;       // sessions whose time may be over
+inline constexpr size_t kRetoldPerTick = 300;           // to a broker that may have forgotten
+inline constexpr uint32_t kChangesPerTick = 200;        // of deployments by rollouts
+inline constexpr uint32_t kLooksPerTick = 2'000;        // at devices of rollouts that go on
+inline constexpr uint32_t kLookedAroundPerTick = 20;    // devices of the fleet, again and again
+inline constexpr size_t kFloorsLookedAtPerTick = 50;    // the same, for their security floors
+inline constexpr size_t kDevicesJudgedPerTick = 1'000;  // by gates; one rollout at least
+inline constexpr size_t kExpiredPerTick = 500;          // deployments whose time has come
+inline constexpr size_t kRetriedPerTick = 200;
+inline constexpr size_t kReconciledPerTick = 200;        // devices
 inline constexpr size_t kArchivedPerTick = 500;          // deployments
 inline constexpr size_t kSessionsAskedPerTick = 1'000;   // has the window of this device come?
 inline constexpr size_t kDevicesCopiedPerTick = 500;     // for the statistics of a window

@@ -58,28 +58,24 @@ class Dispatch {
     const bool counts =
         tick.broker_connected && state.clocks.broker_connected && passed <= kTickMax;
     if (counts) state.site.observed += passed;
-    const double earned = static_cast<double>(passed.count()) / 1000.0 *
-                          static_cast<double>(turn_.config.bandwidth_bytes_per_s);
-    state.rollouts.bandwidth_tokens =
-        std::min(state.rollouts.bandwidth_tokens + earned,
-                 static_cast<double>(turn_.config.bandwidth_bytes_per_s));
+    earn_bandwidth(turn_, passed);
     go_on_retelling(turn_);
     expire_sessions(turn_);
     repeat_goals(turn_);
     order_settings(turn_);
     expire_deployments(turn_);
+    retry_deployments(turn_);
     advance_rollouts(turn_);
     if (turn_.now.mono - state.clocks.last_sweep >= kSweepInterval) {
       state.clocks.last_sweep = turn_.now.mono;
-      for (const auto& [id, device] : state.fleet.devices) state.rollouts.reconcile_due.insert(id);
       settle_rollouts(turn_);
-      raise_floors(turn_);
       expire_claims(turn_);
       end_reconciling(turn_);
       resolve_alerts_of_the_past(turn_);
       if (state.clocks.broker_connected) publish_site(turn_);  // whoever missed it, and the time
     }
     reconcile(turn_);
+    raise_floors(turn_);
     archive_deployments(turn_);
     close_windows(turn_);
     if (turn_.now.mono - state.telemetry.last_forget >= kForgetInterval) {

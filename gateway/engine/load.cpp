@@ -11,23 +11,29 @@ Error inconsistent(const std::string& what) {
           what + ": restore the data directory from a backup"};
 }
 
+// In number order: the newest stays.
+void note_attempt(RolloutsState& rollouts, const Deployment& deployment) {
+  const auto index = rollouts.attempts.find(*deployment.rollout);
+  if (index == rollouts.attempts.end()) return;
+  Attempts& attempts =
+      deployment.cause == Cause::kRollback ? index->second.rollback : index->second.rollout;
+  attempts.newest[deployment.device] = deployment.number;
+}
+
 Status load_rollouts(State& state, Snapshot& snapshot) {
   for (Rollout& rollout : snapshot.rollouts) {
     const RolloutName name = rollout.plan->name;
-    state.rollouts.attempts.try_emplace(name);
-    const auto loaded = state.rollouts.by_name.emplace(name, std::move(rollout)).first;
-    index_open(state, loaded->second);
+    if (!rollout.progress.settled) {
+      state.rollouts.attempts.emplace(name, index_of(*rollout.plan));
+    }
+    state.rollouts.by_name.emplace(name, std::move(rollout));
   }
   for (Deployment& deployment : snapshot.deployments) {
     if (!state.fleet.devices.contains(deployment.device)) {
       return inconsistent("deployment of unknown device " + deployment.device.str());
     }
     const uint64_t number = deployment.number;
-    if (deployment.rollout) {
-      RolloutIndex& index = state.rollouts.attempts[*deployment.rollout];
-      auto& devices = deployment.cause == Cause::kRollback ? index.rollback : index.rollout;
-      devices[deployment.device] = number;  // in number order: the newest stays
-    }
+    if (deployment.rollout) note_attempt(state.rollouts, deployment);
     state.rollouts.newest_deployment[{deployment.device, deployment.release.model}] = number;
     if (has_ended(deployment.state)) {
       state.rollouts.archive_due.insert(number);
@@ -41,6 +47,7 @@ Status load_rollouts(State& state, Snapshot& snapshot) {
         CountKey{std::move(count.rollout), count.stage, count.rollback, std::move(count.state)},
         count.devices);
   }
+  derive_rollouts(state.rollouts, state);
   return {};
 }
 
@@ -90,7 +97,6 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   state.clocks.connected_observed = state.site.observed;
   state.fleet.reconciling_since = state.site.observed;
   for (Device& device : snapshot.devices) {
-    state.rollouts.reconcile_due.insert(device.id);
     state.fleet.add(std::move(device));
   }
   for (TrustedKeyRecord& key : snapshot.trusted_keys) {

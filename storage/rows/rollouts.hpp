@@ -56,6 +56,9 @@ void columns(auto& visit, Like<ProgressRow> auto& r) {
   visit("revision", r.progress.revision);
   visit("end_observed_ms", r.progress.end_observed);
   visit("settled", r.progress.settled);
+  visit("queued", r.progress.queued);
+  visit("cancels", r.progress.cancels);
+  visit("assigning", r.progress.assigning);
 }
 
 constexpr const char* table_name(const GateRecord&) { return "gates"; }

@@ -5,6 +5,7 @@
 #include "gateway/codec/device_codec.hpp"
 #include "gateway/engine/queries/queries.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/rollouts/standings.hpp"
 #include "tests/sim/world.hpp"
 
 namespace covey::sim {
@@ -84,7 +85,7 @@ void World::check_rollouts() {
         rollout.plan->order.end());
     uint32_t in_flight_now = 0;
     std::vector<uint32_t> per_stage(rollout.plan->rules.stages.size());
-    for (const auto& [device, number] : index->second.rollout) {
+    for (const auto& [device, number] : index->second.rollout.newest) {
       const Deployment& deployment = state.rollouts.deployments.at(number);
       ++per_stage[deployment.stage];
       if (in_flight(deployment.state)) ++in_flight_now;
@@ -182,10 +183,48 @@ void World::check_reload() {
   if (memory.totals != stored->totals) fail("memory and store differ: totals");
   if (memory.alerts != stored->alerts) fail("memory and store differ: alerts");
   check_fleet_counts();
+  check_derived(*stored);
+}
+
+// What the rollouts' room keeps beside its rows is what they say.
+void World::check_derived(const Snapshot& stored) {
+  const engine::State& state = gateway_->engine().state();
+  const engine::RolloutsState& kept = state.rollouts;
   engine::State derived;
-  for (const Rollout& rollout : stored->rollouts) engine::index_open(derived, rollout);
-  if (derived.rollouts.open_rollouts != gateway_->engine().state().rollouts.open_rollouts) {
-    fail("memory and store differ: devices of rollouts that have not ended");
+  for (const Rollout& rollout : stored.rollouts) {
+    if (!has_ended(rollout.progress.state)) engine::index_open(derived.rollouts, rollout);
+  }
+  for (const auto& [device, models] : derived.rollouts.open_rollouts) {
+    for (const auto& [model, name] : models) {
+      const Rollout* open = engine::open_rollout_of(state, device, model);
+      if (open == nullptr || open->plan->name != name) fail(device.str() + " lost its rollout");
+    }
+  }
+  for (const auto& [name, rollout] : kept.by_name) {
+    const bool ended = has_ended(rollout.progress.state);
+    const bool settled = rollout.progress.settled;
+    if (kept.open.contains(name) == ended || kept.unsettled.contains(name) != (ended && !settled) ||
+        kept.attempts.contains(name) == settled) {
+      fail(name.str() + " is not where its state belongs");
+    }
+  }
+  engine::RolloutsState counted = kept;
+  engine::recount(counted);
+  if (counted.assignments_in_progress != kept.assignments_in_progress) {
+    fail("assignments in progress are not counted");
+  }
+  for (const auto& [name, index] : kept.attempts) {
+    const engine::RolloutIndex& other = counted.attempts.at(name);
+    const auto check = [&](const engine::Attempts& has, const engine::Attempts& should) {
+      std::set<uint64_t> queued = has.here;
+      queued.insert(has.away.begin(), has.away.end());
+      if (queued != should.here || has.flying != should.flying || has.unproven != should.unproven ||
+          has.retried != should.retried || has.with_previous != should.with_previous) {
+        fail(name.str() + ": attempts are not counted as they stand");
+      }
+    };
+    check(index.rollout, other.rollout);
+    check(index.rollback, other.rollback);
   }
 }
 

@@ -60,6 +60,7 @@ class World {
   void check_rollouts();
   void check_counts();
   void check_reload();
+  void check_derived(const Snapshot& stored);
   void check_history();
   void check_fleet_counts();
   void check_effect(const engine::Effect& effect);

@@ -97,6 +97,7 @@ void publish_release(Turn& turn, const ReleaseRecord& release);
 // Ended, but not long ago: it can be taken back.
 bool may_roll_back(const Turn& turn, const Rollout& rollout);
 uint32_t floor_of(const DeviceModel& model);
+// Every tick, a few devices.
 void raise_floors(Turn& turn);
 
 // ---- selection.cpp

@@ -1,24 +1,47 @@
 // The security floor of a device's model: what it accepts anew is not older than that. It rises
 // only when nothing can ask the device to go back any more (DESIGN.md section 4).
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/fleet/own.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
 namespace {
 
-// Releases whose rollout succeeded, and of which no rollout is going on or can be taken back.
-std::set<ReleaseId> settled_releases(const Turn& turn) {
-  std::set<ReleaseId> settled;
-  std::set<ReleaseId> open;
-  for (const auto& [name, rollout] : turn.state.rollouts.by_name) {
-    if (!has_ended(rollout.progress.state) || may_roll_back(turn, rollout)) {
-      open.insert(rollout.plan->rules.release);
-    } else if (rollout.progress.state == RolloutState::kSucceeded) {
-      settled.insert(rollout.plan->rules.release);
+constexpr size_t kFloorsRaisedPerTick = 20;
+
+// No rollout of it is going on or can be taken back.
+bool is_settled(const Turn& turn, const ReleaseId& release) {
+  const RolloutsState& rollouts = turn.state.rollouts;
+  if (!rollouts.settled_releases.contains(release)) return false;
+  for (const std::set<RolloutName>* names : {&rollouts.open, &rollouts.unsettled}) {
+    for (const RolloutName& name : *names) {
+      if (rollouts.by_name.at(name).plan->rules.release == release) return false;
     }
   }
-  for (const ReleaseId& release : open) settled.erase(release);
+  return true;
+}
+
+std::set<ReleaseId> settled_releases(const Turn& turn) {
+  std::set<ReleaseId> settled;
+  for (const ReleaseId& release : turn.state.rollouts.settled_releases) {
+    if (is_settled(turn, release)) settled.insert(release);
+  }
   return settled;
+}
+
+bool raise_floor(Turn& turn, const Device& device, const std::set<ReleaseId>& settled) {
+  bool raised = false;
+  for (const auto& [name, model] : device.models) {
+    // Only what the device has proven: a floor above what it runs would leave it without a way.
+    if (!model.desired || model.reported.confirmed != model.desired) continue;
+    const auto known = turn.state.catalogue.artifacts.find(*model.desired);
+    if (known == turn.state.catalogue.artifacts.end()) continue;
+    const uint32_t version = known->second.artifact->manifest.security_version;
+    if (version <= model.security_floor || !settled.contains(known->second.release)) continue;
+    change_model(turn, device.id, name).security_floor = version;
+    raised = true;
+  }
+  return raised;
 }
 
 }  // namespace
@@ -35,23 +58,21 @@ uint32_t floor_of(const DeviceModel& model) {
 }
 
 void raise_floors(Turn& turn) {
+  FleetState& fleet = own_fleet(turn);
+  if (turn.state.rollouts.settled_releases.empty()) return;
   const std::set<ReleaseId> settled = settled_releases(turn);
-  if (settled.empty()) return;
-  // Each is a new goal: a large fleet is told over several sweeps.
-  uint32_t budget = turn.config.offers_per_tick;
-  for (const auto& [id, device] : turn.state.fleet.devices) {
-    if (device.state != DeviceState::kAccepted) continue;
-    for (const auto& [name, model] : device.models) {
-      // Only what the device has proven: a floor above what it runs would leave it without a way.
-      if (!model.desired || model.reported.confirmed != model.desired) continue;
-      const auto known = turn.state.catalogue.artifacts.find(*model.desired);
-      if (known == turn.state.catalogue.artifacts.end() || !settled.contains(known->second.release))
-        continue;
-      const uint32_t version = known->second.artifact->manifest.security_version;
-      if (version <= model.security_floor) continue;
-      if (budget-- == 0) return;
-      change_model(turn, id, name).security_floor = version;
+  auto next =
+      fleet.floors_until ? fleet.devices.upper_bound(*fleet.floors_until) : fleet.devices.begin();
+  // Each is a new goal: a large fleet is told over many ticks.
+  size_t raised = 0;
+  for (size_t n = 0; n < kFloorsLookedAtPerTick && raised < kFloorsRaisedPerTick; ++n, ++next) {
+    if (next == fleet.devices.end()) {
+      fleet.floors_until.reset();
+      return;
     }
+    fleet.floors_until = next->first;
+    const Device& device = next->second;
+    if (device.state == DeviceState::kAccepted && raise_floor(turn, device, settled)) ++raised;
   }
 }
 

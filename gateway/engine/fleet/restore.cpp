@@ -40,9 +40,9 @@ void begin(Turn& turn, size_t witnesses) {
   turn.report(Report::Level::kWarning, "site_restored", "site",
               std::to_string(witnesses) + " devices have seen more than this store: epoch " +
                   std::to_string(state.site.site_epoch) + ", rollouts wait");
-  for (const auto& [name, rollout] : state.rollouts.by_name) {
-    if (has_ended(rollout.progress.state) || rollout.progress.state == RolloutState::kRollingBack)
-      continue;
+  const std::set<RolloutName> open = state.rollouts.open;
+  for (const RolloutName& name : open) {
+    if (state.rollouts.by_name.at(name).progress.state == RolloutState::kRollingBack) continue;
     (void)command_rollout(
         turn, name,
         rollout::Pause{"RESTORED", "the store is older than what " + std::to_string(witnesses) +
@@ -84,7 +84,9 @@ void believe_if_enough(Turn& turn) {
     resolve_ahead_of_site(turn, claim->first,
                           "the store was older: what the device knew is adopted");
     refresh_goal(turn, claim->first);
+    const DeviceId device = claim->first;
     claim = fleet.ahead.erase(claim);
+    device_is_here(turn, device);  // out of quarantine
   }
   begin(turn, witnesses);
 }
@@ -124,6 +126,7 @@ bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_
 
 void forget_claim(Turn& turn, const DeviceId& device, const std::string& why) {
   own_fleet(turn).ahead.erase(device);
+  if (is_online(turn.state, device)) device_is_here(turn, device);  // out of quarantine
   resolve_ahead_of_site(turn, device, why);
 }
 

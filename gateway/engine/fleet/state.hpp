@@ -87,7 +87,8 @@ class FleetState {
   Deadlines<DeviceNumber> expiries;  // mono: of who is online
   Deadlines<DeviceNumber> repeats;   // mono: of goals that were said and not shown yet
   Retelling retelling;
-  Millis reconciling_since{0};  // observed time; the start where it was so already
+  std::optional<DeviceId> floors_until;  // whose floors were looked at last
+  Millis reconciling_since{0};           // observed time; the start where it was so already
   // Recounted by tests/sim.
   size_t waiting = 0;     // devices that are not accepted
   size_t enrolled = 0;    // accepted, and said an authenticated hello once

@@ -2,6 +2,8 @@
 
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/gates/gates.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/rollouts/standings.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 #include "monitoring/gates/accuracy.hpp"
@@ -15,11 +17,6 @@ namespace {
 using monitoring::GateResult;
 
 constexpr int kSilentIntervals = 3;
-
-bool retry_follows(const Rollout& rollout, const Deployment& deployment) {
-  return worth_retrying(deployment) &&
-         deployment.attempt_in_rollout <= rollout.plan->rules.attempt.retries;
-}
 
 // A confirmed device that left the release by itself later counts as failed too.
 bool left_release(const State& state, const Rollout& rollout, const Deployment& deployment) {
@@ -46,11 +43,9 @@ StageDevices devices_of(const State& state, const Rollout& rollout, size_t stage
   StageDevices devices;
   const auto index = state.rollouts.attempts.find(rollout.plan->name);
   if (index == state.rollouts.attempts.end()) return devices;
-  for (size_t i = 0; i < rollout.plan->ends[stage]; ++i) {
-    const auto number = index->second.rollout.find(rollout.plan->order[i]);
-    if (number != index->second.rollout.end()) {
-      devices.newest.push_back(&state.rollouts.deployments.at(number->second));
-    }
+  for (const auto& [device, number] : index->second.rollout.newest) {
+    const Deployment& deployment = state.rollouts.deployments.at(number);
+    if (deployment.stage <= stage) devices.newest.push_back(&deployment);
   }
   return devices;
 }
@@ -159,20 +154,6 @@ class Judge {
     return monitoring::to_gate_result(monitoring::judge_accuracy(list, options));
   }
 
-  rollout::StageFacts facts() const {
-    rollout::StageFacts facts;
-    facts.can_roll_back = false;
-    for (const Deployment* d : devices_.newest) {
-      if (in_flight(d->state)) ++facts.in_flight;
-      if (d->state == DeploymentState::kQueued ||
-          (has_ended(d->state) && retry_follows(rollout_, *d))) {
-        ++facts.waiting;
-      }
-      if (d->previous) facts.can_roll_back = true;
-    }
-    return facts;
-  }
-
  private:
   // DESIGN section 6: attempted is what reached DOWNLOADING, a device once; reported is what sent a
   // window of the release since.
@@ -225,8 +206,8 @@ class Judge {
                                           int64_t since) const {
     const auto index = turn_.state.rollouts.attempts.find(rollout_.plan->name);
     if (index != turn_.state.rollouts.attempts.end()) {
-      const auto number = index->second.rollout.find(id);
-      if (number != index->second.rollout.end()) {
+      const auto number = index->second.rollout.newest.find(id);
+      if (number != index->second.rollout.newest.end()) {
         const Deployment& deployment = turn_.state.rollouts.deployments.at(number->second);
         return deployment.previous ? labels_of(id, *deployment.previous, since)
                                    : monitoring::DeviceLabels{};
@@ -250,7 +231,7 @@ rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage
   for (const Gate& gate : rollout.plan->rules.stages[stage].gates) {
     record.results.push_back(std::visit(judge, gate));
   }
-  rollout::StageFacts facts = judge.facts();
+  rollout::StageFacts facts = stage_facts(turn.state, rollout);
   facts.verdict = monitoring::combine(std::span<const GateResult>(record.results));
   for (const GateResult& result : record.results) {
     if (result.verdict != facts.verdict) continue;
@@ -258,12 +239,7 @@ rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage
     facts.explanation = result.gate + ": " + result.explanation;
     break;
   }
-  GateRecord& stored = turn.state.rollouts.gates[{rollout.plan->name, record.stage}];
-  if (!(stored == record)) {
-    stored = record;
-    turn.write(PutGates{std::move(record)});
-    turn.rollout_rows.rollouts.insert(rollout.plan->name);
-  }
+  note_gates(turn, std::move(record));
   return facts;
 }
 

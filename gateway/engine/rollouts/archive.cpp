@@ -2,22 +2,20 @@
 // thousands; a start loads those that are in progress, the newest of each device and model, and
 // what a rollback would need. Counts of all of them stay.
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
-#include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
 namespace {
 
-std::map<DeviceId, uint64_t>& attempts_of(RolloutIndex& index, const Deployment& deployment) {
-  return deployment.cause == Cause::kRollback ? index.rollback : index.rollout;
-}
-
 // The newest of its rollout that may still be asked about; settled rollouts ask no more.
 bool its_rollout_needs(const State& state, const Deployment& deployment) {
-  if (!deployment.rollout || state.rollouts.by_name.at(*deployment.rollout).progress.settled)
-    return false;
-  const RolloutIndex& index = state.rollouts.attempts.at(*deployment.rollout);
-  const auto& devices = deployment.cause == Cause::kRollback ? index.rollback : index.rollout;
+  if (!deployment.rollout) return false;
+  const auto index = state.rollouts.attempts.find(*deployment.rollout);
+  if (index == state.rollouts.attempts.end()) return false;
+  const auto& devices =
+      (deployment.cause == Cause::kRollback ? index->second.rollback : index->second.rollout)
+          .newest;
   const auto newest = devices.find(deployment.device);
   return newest != devices.end() && newest->second == deployment.number;
 }
@@ -31,13 +29,26 @@ bool is_history(const State& state, const Deployment& deployment) {
   return !its_rollout_needs(state, deployment);
 }
 
+// Of settled rollouts.
+void give_attempts_away(RolloutsState& rollouts) {
+  for (size_t n = 0; n < kArchivedPerTick && !rollouts.leaving.empty(); ++n) {
+    std::map<DeviceId, uint64_t>& attempts = rollouts.leaving.back();
+    if (attempts.empty()) {
+      rollouts.leaving.pop_back();
+      continue;
+    }
+    rollouts.archive_due.insert(attempts.begin()->second);
+    attempts.erase(attempts.begin());
+  }
+}
+
 }  // namespace
 
 void count(Turn& turn, const Deployment& newest, bool more) {
   if (!newest.rollout) return;
   const CountKey key{*newest.rollout, newest.stage, newest.cause == Cause::kRollback,
                      std::string(to_string(newest.state))};
-  uint32_t& devices = turn.state.rollouts.counts[key];
+  uint32_t& devices = own_rollouts(turn).counts[key];
   COVEY_ASSERT(more || devices > 0);
   if (more) {
     ++devices;
@@ -48,41 +59,43 @@ void count(Turn& turn, const Deployment& newest, bool more) {
 }
 
 void settle_rollouts(Turn& turn) {
-  State& state = turn.state;
-  for (auto& [name, rollout] : state.rollouts.by_name) {
-    if (rollout.progress.settled || !has_ended(rollout.progress.state) ||
-        may_roll_back(turn, rollout))
+  RolloutsState& rollouts = own_rollouts(turn);
+  for (auto next = rollouts.unsettled.begin(); next != rollouts.unsettled.end();) {
+    const RolloutName name = *next;
+    Rollout& rollout = rollouts.by_name.at(name);
+    if (may_roll_back(turn, rollout) || rollouts.ending.contains(name)) {
+      ++next;
       continue;
+    }
     rollout.progress.settled = true;
     rollout.plan = without_devices(*rollout.plan);
     turn.rollout_rows.rollouts.insert(name);
-    const RolloutIndex& index = state.rollouts.attempts.at(name);
-    for (const auto* devices : {&index.rollout, &index.rollback}) {
-      for (const auto& [device, number] : *devices) state.rollouts.archive_due.insert(number);
+    if (rollout.progress.state == RolloutState::kSucceeded) {
+      rollouts.settled_releases.insert(rollout.plan->rules.release);
     }
+    auto index = rollouts.attempts.extract(name);
+    rollouts.leaving.push_back(std::move(index.mapped().rollout.newest));
+    rollouts.leaving.push_back(std::move(index.mapped().rollback.newest));
+    next = rollouts.unsettled.erase(next);
   }
 }
 
 void archive_deployments(Turn& turn) {
-  State& state = turn.state;
-  auto due = state.rollouts.archive_due.begin();
-  for (size_t n = 0; n < kArchivedPerTick && due != state.rollouts.archive_due.end(); ++n) {
-    const auto found = state.rollouts.deployments.find(*due);
-    if (found != state.rollouts.deployments.end() && turn.rollout_rows.deployments.contains(*due)) {
+  const State& state = turn.state;
+  RolloutsState& rollouts = own_rollouts(turn);
+  give_attempts_away(rollouts);
+  auto due = rollouts.archive_due.begin();
+  for (size_t n = 0; n < kArchivedPerTick && due != rollouts.archive_due.end(); ++n) {
+    const auto found = rollouts.deployments.find(*due);
+    if (found != rollouts.deployments.end() && turn.rollout_rows.deployments.contains(*due)) {
       ++due;  // its row is written at the end of this turn: in the next one
       continue;
     }
-    if (found != state.rollouts.deployments.end() && is_history(state, found->second)) {
-      const Deployment& deployment = found->second;
-      if (deployment.rollout) {
-        auto& devices = attempts_of(state.rollouts.attempts.at(*deployment.rollout), deployment);
-        const auto newest = devices.find(deployment.device);
-        if (newest != devices.end() && newest->second == deployment.number) devices.erase(newest);
-      }
-      turn.write(ArchiveDeployment{deployment.number});
-      state.rollouts.deployments.erase(found);
+    if (found != rollouts.deployments.end() && is_history(state, found->second)) {
+      turn.write(ArchiveDeployment{*due});
+      rollouts.deployments.erase(found);
     }
-    due = state.rollouts.archive_due.erase(due);
+    due = rollouts.archive_due.erase(due);
   }
 }
 

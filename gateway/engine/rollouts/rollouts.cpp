@@ -1,9 +1,10 @@
-#include <algorithm>
+#include <fmt/format.h>
 
 #include "deploy/signing/sha256.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/gates/gates.hpp"
 #include "gateway/engine/queries/queries.hpp"
+#include "gateway/engine/rollouts/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
@@ -14,76 +15,55 @@ struct ApplyToRollout {
   Turn& turn;
   RolloutName name;
 
-  const Rollout& current() const { return turn.state.rollouts.by_name.at(name); }
-
   void operator()(const rollout::StageStarted& effect) const {
-    queue_stage(turn, current(), effect.stage);
+    begin_stage(turn, name, effect.stage);
   }
-  void operator()(const rollout::RollbackStarted&) const {
-    start_rollback(turn, current());
-    if (current().progress.end_observed.count() != 0) unassign(turn, current());
-  }
-  void operator()(const rollout::CancelInProgress& effect) const {
-    const auto index = turn.state.rollouts.attempts.find(name);
-    if (index == turn.state.rollouts.attempts.end()) return;
-    const auto devices = index->second.rollout;
-    for (const auto& [device, number] : devices) {
-      advance(turn, number, deployment::Cancel{effect.reason});
-    }
+  void operator()(const rollout::RollbackStarted&) const { begin_rollback(turn, name); }
+  // Of a rollback: that cancels by itself.
+  void operator()(const rollout::CancelInProgress&) const {
+    RolloutProgress& progress = own_rollouts(turn).by_name.at(name).progress;
+    progress.cancels = has_ended(progress.state);
   }
   void operator()(const rollout::RolloutEnded& effect) const {
-    // What was queued and never offered ends with the rollout.
-    const auto index = turn.state.rollouts.attempts.find(name);
-    if (index != turn.state.rollouts.attempts.end()) {
-      const auto devices = index->second.rollout;
-      for (const auto& [device, number] : devices) {
-        if (turn.state.rollouts.deployments.at(number).state == DeploymentState::kQueued) {
-          advance(turn, number, deployment::Cancel{"ROLLOUT_ENDED"});
-        }
-      }
-    }
-    if (effect.state == RolloutState::kSucceeded) assign(turn, current());
-    // Whoever waited for the rollout to be over may be put right now.
-    for (const DeviceId& device : current().plan->order)
-      turn.state.rollouts.reconcile_due.insert(device);
+    begin_ending(turn, name);
+    const Rollout& rollout = turn.state.rollouts.by_name.at(name);
     turn.report(Report::Level::kInfo, "rollout_ended", name.str(),
-                std::string(to_string(effect.state)) + " " + current().progress.reason);
+                fmt::format("{} {}", to_string(effect.state), rollout.progress.reason));
   }
   void operator()(const rollout::Happened& effect) const {
     turn.event(name, effect.kind, effect.subject, effect.text);
   }
 };
 
+void reopen(RolloutsState& rollouts, Rollout& rollout) {
+  const RolloutName& name = rollout.plan->name;
+  rollouts.open.insert(name);
+  rollouts.unsettled.erase(name);
+  rollouts.ending.erase(name);
+  rollout.progress.assigning = false;
+  rollout.progress.cancels = false;
+  index_open(rollouts, rollout);
+}
+
 Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
-  Rollout& stored = turn.state.rollouts.by_name.at(name);
+  RolloutsState& rollouts = own_rollouts(turn);
+  Rollout& stored = rollouts.by_name.at(name);
   Result<rollout::Step> step = rollout::step(*stored.plan, stored.progress, event,
                                              {turn.now.wall, turn.state.site.observed});
   if (!step) return step.error();
   if (!(stored.progress == step->progress)) turn.rollout_rows.rollouts.insert(name);
   const bool ended_before = has_ended(stored.progress.state);
   stored.progress = std::move(step->progress);
-  if (has_ended(stored.progress.state) != ended_before) index_open(turn.state, stored);
+  const bool ended = has_ended(stored.progress.state);
+  if (ended && !ended_before) {
+    rollouts.open.erase(name);
+    rollouts.unsettled.insert(name);
+  } else if (!ended && ended_before) {
+    reopen(rollouts, stored);
+  }
   for (const rollout::Effect& effect : step->effects)
     std::visit(ApplyToRollout{turn, name}, effect);
   if (!step->effects.empty()) turn.urgent();
-  return {};
-}
-
-// Another rollout of the same model that wants some of the same devices.
-Status refuse_overlap(const State& state, const Rollout& rollout) {
-  const std::set<DeviceId> wanted(rollout.plan->order.begin(), rollout.plan->order.end());
-  for (const auto& [name, other] : state.rollouts.by_name) {
-    if (has_ended(other.progress.state) ||
-        other.plan->rules.release.model != rollout.plan->rules.release.model)
-      continue;
-    for (const DeviceId& device : other.plan->order) {
-      if (wanted.contains(device)) {
-        return precondition("ROLLOUT_OVERLAPS", "rollout " + name.str() +
-                                                    " is not over and has device " + device.str() +
-                                                    " too: wait for it, abort it or roll it back");
-      }
-    }
-  }
   return {};
 }
 
@@ -182,25 +162,10 @@ std::shared_ptr<const RolloutPlan> plan_of(Plan rules, const PlanDocument& docum
 
 }  // namespace
 
-void index_open(State& state, const Rollout& rollout) {
-  const ModelName& model = rollout.plan->rules.release.model;
-  for (const DeviceId& device : rollout.plan->order) {
-    if (!has_ended(rollout.progress.state)) {
-      state.rollouts.open_rollouts[device].insert_or_assign(model, rollout.plan->name);
-      continue;
-    }
-    const auto open = state.rollouts.open_rollouts.find(device);
-    if (open == state.rollouts.open_rollouts.end()) continue;
-    const auto found = open->second.find(model);
-    if (found != open->second.end() && found->second == rollout.plan->name)
-      open->second.erase(found);
-    if (open->second.empty()) state.rollouts.open_rollouts.erase(open);
-  }
-}
-
 Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
                                     const std::string& actor) {
-  State& state = turn.state;
+  const State& state = turn.state;
+  RolloutsState& rollouts = own_rollouts(turn);
   const Digest content = content_of(command);
   if (!command.request_id.empty()) {
     const auto repeated = state.rollouts.requests.find(command.request_id);
@@ -227,16 +192,18 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   const RolloutName name = plan->name;
   const Rollout rollout{
       plan_of(*std::move(plan), command.document, *std::move(preview), actor, turn.now), {}};
-  if (Status clear = refuse_overlap(state, rollout); !clear) return clear.error();
-  index_open(state, state.rollouts.by_name.emplace(name, rollout).first->second);
-  state.rollouts.attempts.try_emplace(name);
+  if (Status clear = refuse_overlap(turn.state, rollout); !clear) return clear.error();
+  rollouts.by_name.emplace(name, rollout);
+  rollouts.open.insert(name);
+  index_open(rollouts, rollout);
+  rollouts.attempts.emplace(name, index_of(*rollout.plan));
   turn.write(PutRolloutPlan{rollout.plan});
   turn.rollout_rows.rollouts.insert(name);
   if (!command.request_id.empty()) {
-    if (state.rollouts.requests.size() >= kRequestsMax)
-      state.rollouts.requests.erase(state.rollouts.requests.begin());
+    if (rollouts.requests.size() >= kRequestsMax)
+      rollouts.requests.erase(rollouts.requests.begin());
     RequestRecord record{command.request_id, name.str(), content};
-    state.rollouts.requests[command.request_id] = record;
+    rollouts.requests[command.request_id] = record;
     turn.write(PutRequest{std::move(record)});
   }
   if (Status started = apply(turn, name, rollout::Start{}); !started) return started.error();
@@ -270,32 +237,75 @@ Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command,
       rollout::RollBack{command.explanation, late && may_roll_back(turn, found->second)}, etag);
 }
 
-void advance_rollouts(Turn& turn) {
-  State& state = turn.state;
-  const bool judge = turn.now.mono - state.rollouts.last_gates >= turn.config.gate_interval;
-  if (judge) state.rollouts.last_gates = turn.now.mono;
-  uint32_t budget = turn.config.offers_per_tick;
-  std::vector<RolloutName> names;
-  for (const auto& [name, rollout] : state.rollouts.by_name) {
-    if (!has_ended(rollout.progress.state)) names.push_back(name);
-  }
-  for (const RolloutName& name : names) {
-    Rollout& rollout = state.rollouts.by_name.at(name);
-    if (rollout.progress.state == RolloutState::kRollingBack) {
-      offer_rollback(turn, rollout);
-      (void)apply(turn, name, rollout::RollbackTick{rollback_facts(state, rollout)});
-      continue;
+namespace {
+
+// Each once per interval: the next one in order whose time has come.
+const Rollout* next_to_judge(Turn& turn) {
+  const State& state = turn.state;
+  RolloutsState& rollouts = own_rollouts(turn);
+  auto next = rollouts.open.upper_bound(rollouts.judged_last);
+  for (size_t n = 0; n < rollouts.open.size(); ++n) {
+    if (next == rollouts.open.end()) next = rollouts.open.begin();
+    const Rollout& rollout = rollouts.by_name.at(*next);
+    RolloutIndex& index = rollouts.attempts.at(*next);
+    if (rollout.progress.state == RolloutState::kRunning &&
+        current_stage(rollout.progress).has_value() &&
+        turn.now.mono - index.judged >= turn.config.gate_interval) {
+      index.judged = turn.now.mono;
+      rollouts.judged_last = *next;
+      return &state.rollouts.by_name.at(*next);
     }
-    const std::optional<size_t> stage = current_stage(rollout.progress);
-    if (rollout.progress.state != RolloutState::kRunning || !stage) continue;
-    offer_stage(turn, rollout, budget);
-    if (judge) (void)apply(turn, name, rollout::Tick{judge_stage(turn, rollout, *stage)});
+    ++next;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void advance_rollouts(Turn& turn) {
+  RolloutsState& rollouts = own_rollouts(turn);
+  TickBudget budget(turn.config);
+  const std::vector<RolloutName> open(rollouts.open.begin(), rollouts.open.end());
+  for (const RolloutName& name : open) {
+    const Rollout& rollout = rollouts.by_name.at(name);
+    if (rollout.progress.state == RolloutState::kRollingBack) {
+      (void)apply(turn, name, rollout::RollbackTick{go_back(turn, name, budget)});
+    } else if (rollout.progress.state == RolloutState::kRunning) {
+      queue_stage(turn, name, budget);
+      offer_stage(turn, rollout, budget);
+    }
+  }
+  for (size_t judged = 0; judged < kDevicesJudgedPerTick;) {
+    const Rollout* rollout = next_to_judge(turn);
+    if (rollout == nullptr) break;
+    judged += rollout->plan->order.size();
+    const size_t stage = *current_stage(rollout->progress);
+    (void)apply(turn, rollout->plan->name, rollout::Tick{judge_stage(turn, *rollout, stage)});
+  }
+  const std::vector<RolloutName> ending(rollouts.ending.begin(), rollouts.ending.end());
+  for (const RolloutName& name : ending) end_all(turn, name, budget);
+}
+
+void note_gates(Turn& turn, GateRecord record) {
+  GateRecord& stored = own_rollouts(turn).gates[{record.rollout, record.stage}];
+  if (stored == record) return;
+  stored = record;
+  turn.rollout_rows.rollouts.insert(record.rollout);
+  turn.write(PutGates{std::move(record)});
+}
+
+void judge_soon(Turn& turn, const ModelName& model) {
+  RolloutsState& rollouts = own_rollouts(turn);
+  for (const RolloutName& name : rollouts.open) {
+    if (rollouts.by_name.at(name).plan->rules.release.model == model) {
+      rollouts.attempts.at(name).judged = Millis{0};
+    }
   }
 }
 
 void write_rollouts(Turn& turn) {
   for (const RolloutName& name : turn.rollout_rows.rollouts) {
-    Rollout& rollout = turn.state.rollouts.by_name.at(name);
+    Rollout& rollout = own_rollouts(turn).by_name.at(name);
     rollout.progress.revision = turn.state.site.revision;
     turn.write(PutRolloutProgress{name, rollout.progress});
   }

@@ -16,9 +16,25 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
 Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
                                      const rollout::Event& event, const std::string& etag);
 Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command, const std::string& etag);
+// Every tick: stages go on, releases are offered, gates are asked, some devices at a time.
 void advance_rollouts(Turn& turn);
-// Keeps State::open_rollouts: called where a rollout begins, ends, or is loaded.
-void index_open(State& state, const Rollout& rollout);
+// New evidence about the model: gates are asked at the next tick.
+void judge_soon(Turn& turn, const ModelName& model);
+// What the gates of a stage said last.
+void note_gates(Turn& turn, GateRecord record);
+// At the start: what is derived from the rows.
+void derive_rollouts(RolloutsState& rollouts, const State& state);
+
+// ---- open.cpp
+
+// The rollout that has plans with the device; nullptr: none.
+const Rollout* open_rollout_of(const State& state, const DeviceId& device, const ModelName& model);
+// Called where a rollout begins, comes back, or is loaded; and for each device when it is over.
+void index_open(RolloutsState& rollouts, const Rollout& rollout);
+RolloutIndex index_of(const RolloutPlan& plan);
+void forget_open(RolloutsState& rollouts, const Rollout& rollout, const DeviceId& device);
+// Another rollout of the same model wants some of the same devices: ROLLOUT_OVERLAPS.
+Status refuse_overlap(const State& state, const Rollout& rollout);
 
 // ---- stages.cpp
 
@@ -26,24 +42,45 @@ void index_open(State& state, const Rollout& rollout);
 void write_rollouts(Turn& turn);
 void write_deployments(Turn& turn);
 
-void queue_stage(Turn& turn, const Rollout& rollout, size_t stage);
-void offer_stage(Turn& turn, Rollout& rollout, uint32_t& budget);
-void start_rollback(Turn& turn, const Rollout& rollout);
-// The device of a deployment of the rollout, or of its standing assignment, gets what it had
-// before.
-void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment);
-void offer_rollback(Turn& turn, const Rollout& rollout);
-rollout::RollbackFacts rollback_facts(const State& state, const Rollout& rollout);
+void begin_stage(Turn& turn, const RolloutName& name, size_t stage);
+void queue_stage(Turn& turn, const RolloutName& name, TickBudget& budget);
+// Of the stage that goes on: devices that have no deployment yet.
+uint32_t devices_to_queue(const Rollout& rollout);
+void offer_stage(Turn& turn, const Rollout& rollout, TickBudget& budget);
+void attempt_again(Turn& turn, const Rollout& rollout, const Deployment& ended);
+// Without a verdict.
+rollout::StageFacts stage_facts(const State& state, const Rollout& rollout);
+
+// ---- rollback.cpp
+
+void begin_rollback(Turn& turn, const RolloutName& name);
+// True: everybody was told.
+bool bring_all_back(Turn& turn, const RolloutName& name, TickBudget& budget);
+rollout::RollbackFacts go_back(Turn& turn, const RolloutName& name, TickBudget& budget);
+
+// ---- ending.cpp
+
+void begin_ending(Turn& turn, const RolloutName& name);
+void end_all(Turn& turn, const RolloutName& name, TickBudget& budget);
 
 // ---- deployments.cpp
 
 const Deployment* deployment_in_progress(const State& state, const DeviceId& device,
                                          const ModelName& model);
-Deployment& create_deployment(Turn& turn, Deployment deployment);
+const Deployment& create_deployment(Turn& turn, Deployment deployment);
 void advance(Turn& turn, uint64_t number, const deployment::Event& event);
 void offer(Turn& turn, uint64_t number, Millis deadline_after);
-void on_model_report(Turn& turn, Device& device, const ModelReport& report);
+void on_model_report(Turn& turn, const Device& device, const ModelReport& report);
+// The fleet tells: a device came online, or out of quarantine. What waits for it goes on.
+void device_is_here(Turn& turn, const DeviceId& device);
+
+// ---- expiry.cpp: every tick, those whose time has come
+
 void expire_deployments(Turn& turn);
+void retry_deployments(Turn& turn);
+
+// ---- admission.cpp
+
 // The release's artifact for this device, and why it can't be taken where it can't.
 struct Admission {
   const KnownArtifact* artifact = nullptr;
@@ -62,19 +99,17 @@ void archive_deployments(Turn& turn);
 
 // ---- assignments.cpp
 
-// The device came online: what waits for it may go on.
-void device_is_here(Turn& turn, const DeviceId& device);
-// Its facts are others: what it can take may have changed.
+// The device is to have the release, as far as it can take it. True: something changed.
+bool desire(Turn& turn, const Device& device, const ReleaseId& release);
+void assign_device(Turn& turn, const Device& device);
+// Its facts are others, or what it should be: is it put right?
 void device_has_changed(Turn& turn, const DeviceId& device);
-
-void assign(Turn& turn, const Rollout& rollout);
-void assign_device(Turn& turn, Device& device);
-// The release stands no longer: nobody is given it any more, and nobody waits for it.
-void unassign(Turn& turn, const Rollout& rollout);
 void reconcile(Turn& turn);
 
 // ---- transfer.cpp
 
-void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch);
+// Chunks are paid with what time earns. Every tick.
+void earn_bandwidth(Turn& turn, Millis passed);
+void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch);
 
 }  // namespace covey::engine

@@ -11,18 +11,40 @@
 #include <utility>
 #include <vector>
 
+#include "core/deadlines.hpp"
 #include "core/id.hpp"
 #include "core/time.hpp"
 #include "deploy/deployment/deployment.hpp"
 #include "deploy/rollout/rollout.hpp"
+#include "gateway/engine/rollouts/walk.hpp"
 #include "storage/records.hpp"
 
 namespace covey::engine {
 
-// Deployments of one rollout, newest attempt per device.
+// The newest attempt of each device of a rollout, and how these stand (standings.hpp).
+struct Attempts {
+  std::map<DeviceId, uint64_t> newest;
+  // Queued, oldest first: whose device was here when somebody looked last, and the others.
+  std::set<uint64_t> here;
+  std::set<uint64_t> away;
+  std::set<uint64_t> flying;    // offered and not ended
+  std::set<uint64_t> unproven;  // not CONFIRMED
+  uint32_t retried = 0;         // ended, and another attempt follows
+  uint32_t with_previous = 0;
+  uint64_t witness = 0;  // of `unproven`: whose device was here when somebody looked last
+
+  uint32_t waiting() const { return static_cast<uint32_t>(here.size() + away.size()) + retried; }
+};
+// Of a rollout that is not settled.
 struct RolloutIndex {
-  std::map<DeviceId, uint64_t> rollout;
-  std::map<DeviceId, uint64_t> rollback;
+  Attempts rollout;
+  Attempts rollback;
+  std::set<DeviceId> held;  // the holdback
+  Millis judged{0};         // mono: when its gates were asked last
+  // What goes on over many devices, some per tick.
+  Walk back;           // ROLLING_BACK: who gets what it had before
+  Walk fleet;          // whose assignment comes or goes
+  uint32_t freed = 0;  // ended: devices of the order that others may have
 };
 
 // rollout, stage, rollback, state of the deployments: as storage/records.hpp, CountRecord
@@ -41,19 +63,33 @@ struct RolloutsState {
   // What has not ended, the newest of each device and model, and the newest attempts of rollouts
   // that are not settled. The rest is history: the store has it (archive.cpp).
   std::map<uint64_t, Deployment> deployments;
-  std::map<RolloutName, RolloutIndex> attempts;
-  std::map<CountKey, uint32_t> counts;  // of all rollouts, settled ones too
-  // The rollout that has not ended and has the device in its order (at most one per model).
+  std::map<RolloutName, RolloutIndex> attempts;  // not of settled ones
+  std::map<CountKey, uint32_t> counts;           // of all rollouts, settled ones too
+  // The rollout that has not ended and has the device in its order (at most one per model). Those
+  // of one that has ended just now may still be here: ask open_rollout_of().
   std::unordered_map<DeviceId, std::map<ModelName, RolloutName>> open_rollouts;
   std::map<std::pair<DeviceId, ModelName>, uint64_t> newest_deployment;
   std::set<uint64_t> in_progress;  // deployments that have not ended
   std::vector<AssignmentRecord> assignments;
   std::map<std::string, RequestRecord> requests;
 
+  // Derived from the above: by_name may hold years of rollouts, these only what is going on.
+  std::set<RolloutName> open;            // have not ended
+  std::set<RolloutName> unsettled;       // have, and may be rolled back
+  std::set<RolloutName> ending;          // have, and something is left to do (ending.cpp)
+  std::set<ReleaseId> settled_releases;  // of rollouts that succeeded and are settled
+  uint32_t assignments_in_progress = 0;
+
   // Soft.
+  Deadlines<uint64_t> expiries;                    // observed: of deployments in progress
+  std::unordered_map<uint64_t, Millis> expiry_at;  // the entry there that counts
+  Deadlines<uint64_t> retries;                     // observed: of attempts that ended
+  Deadlines<DeviceId> reconcile_later;             // observed
   std::set<DeviceId> reconcile_due;
-  std::set<uint64_t> archive_due;  // deployments that may have become history
-  Millis last_gates{0};
+  Walk around;                                        // over the fleet, again and again
+  std::vector<std::map<DeviceId, uint64_t>> leaving;  // attempts of rollouts that were settled
+  std::set<uint64_t> archive_due;                     // deployments that may have become history
+  RolloutName judged_last;
   double bandwidth_tokens = 0;
 };
 

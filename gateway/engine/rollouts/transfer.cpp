@@ -2,13 +2,21 @@
 #include <bit>
 
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/rollouts/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
 
-void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch) {
-  State& state = turn.state;
+void earn_bandwidth(Turn& turn, Millis passed) {
+  RolloutsState& rollouts = own_rollouts(turn);
+  const auto per_second = static_cast<double>(turn.config.bandwidth_bytes_per_s);
+  const double earned = static_cast<double>(passed.count()) / 1000.0 * per_second;
+  rollouts.bandwidth_tokens = std::min(rollouts.bandwidth_tokens + earned, per_second);
+}
+
+void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch) {
+  const State& state = turn.state;
   change_session(turn, device.id).last_heard = turn.now.mono;
   PublishChunks answer{.device = device.id,
                        .shard = device.shard,
@@ -50,7 +58,7 @@ void on_fetch(Turn& turn, Device& device, const FetchMessage& fetch) {
                                static_cast<double>(turn.config.bandwidth_bytes_per_s);
       answer.retry_after_ms = static_cast<uint32_t>(std::clamp(missing_s * 2000.0, 50.0, 60'000.0));
     } else {
-      state.rollouts.bandwidth_tokens -= bytes;
+      own_rollouts(turn).bandwidth_tokens -= bytes;
       turn.counters().chunks += answer.indexes.size();
       answer.artifact = artifact;
     }

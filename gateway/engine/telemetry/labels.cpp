@@ -21,15 +21,6 @@ void count(State& state, const DeviceId& device, const KnownSample& sample, uint
   }
 }
 
-void note_rollouts(Turn& turn, const ModelName& model) {
-  for (const auto& [name, rollout] : turn.state.rollouts.by_name) {
-    if (rollout.progress.state == RolloutState::kRunning &&
-        rollout.plan->rules.release.model == model) {
-      turn.state.rollouts.last_gates = Millis{0};  // new evidence: judge at the next tick
-    }
-  }
-}
-
 }  // namespace
 
 void add_sample(Turn& turn, const SampleRecord& sample) {
@@ -115,7 +106,7 @@ Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command) {
                          .matched = known->second.matched,
                          .wall = turn.now.wall}});
   }
-  note_rollouts(turn, command.model);
+  judge_soon(turn, command.model);
   return reply;
 }
 

@@ -90,15 +90,12 @@ std::string canary_cohort(const RolloutName& rollout) { return rollout.str() + "
 std::string cohort_of(const State& state, const Device& device, const Digest& manifest) {
   const auto known = state.catalogue.artifacts.find(manifest);
   if (known == state.catalogue.artifacts.end()) return "fleet";
-  const auto open = state.rollouts.open_rollouts.find(device.id);
-  if (open == state.rollouts.open_rollouts.end()) return "fleet";
-  const auto found = open->second.find(known->second.release.model);
-  if (found == open->second.end()) return "fleet";
-  const RolloutName& name = found->second;
-  const bool offered = state.rollouts.attempts.at(name).rollout.contains(device.id);
-  return state.rollouts.by_name.at(name).plan->rules.release == known->second.release && offered
-             ? canary_cohort(name)
-             : name.str() + "/control";
+  const Rollout* open = open_rollout_of(state, device.id, known->second.release.model);
+  if (open == nullptr) return "fleet";
+  const RolloutName& name = open->plan->name;
+  const bool offered = state.rollouts.attempts.at(name).rollout.newest.contains(device.id);
+  return open->plan->rules.release == known->second.release && offered ? canary_cohort(name)
+                                                                       : name.str() + "/control";
 }
 
 void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload) {

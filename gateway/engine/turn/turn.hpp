@@ -41,6 +41,7 @@ class Turn {
     urgent();
     return all_.site;
   }
+  uint64_t next_deployment_number() { return ++all_.site.deployment_number; }
   // The sequence of the next entry of the audit log.
   uint64_t number_audit() { return ++all_.site.audit_sequence; }
   void event(const RolloutName& rollout, std::string kind, std::string subject, std::string text);

@@ -184,6 +184,9 @@ RolloutProgress RandomWrites::rollout_progress() {
   r.end_observed = any_wall();
   r.revision = below(1000);
   r.settled = any_flag();
+  r.queued = any32();
+  r.cancels = any_flag();
+  r.assigning = any_flag();
   return r;
 }
 
