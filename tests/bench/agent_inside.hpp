@@ -4,5 +4,9 @@
 // C has functions with the name of a struct.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
-#include "device_agent/src/internal.h"
+#include "device_agent/src/flash/flash.h"
+#include "device_agent/src/link/link.h"
+#include "device_agent/src/telemetry/parts.h"
+#include "device_agent/src/telemetry/telemetry.h"
+#include "device_agent/src/wire/wire.h"
 #pragma GCC diagnostic pop

@@ -109,7 +109,7 @@ PlayedFleet::PlayedFleet(const FleetSize& size) : config_(config_of_fleet()), si
   }
   for (uint32_t i = 0; i < kOfPastRollout; ++i) site_.join(fmt::format("p{}", i), kPastClass);
   need(site_.roll_out(plan_for("past", "1.2.0", kPastClass)));
-  for (int i = 0; i < 100 && !has_ended(site_.rollout("past").state); ++i) {
+  for (int i = 0; i < 100 && !has_ended(site_.rollout("past").progress.state); ++i) {
     site_.pass(500ms);
     site_.obey_all();
   }

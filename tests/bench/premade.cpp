@@ -246,7 +246,7 @@ Status PremadeDevice::say(const PremadeOptions& options) {
       return failed(fmt::format("{} made {} reports instead of {}", id(), ends_.size(), number));
     }
     const covey_stream_ack_t ack{view.manifest, 0, number};
-    covey_telemetry_ack(agent, &ack);
+    covey_delivery_ack(agent, covey_agent_boot_id(agent), &ack);
   }
   hello_ = session;  // without the statuses of later
   made.packets = nullptr;
@@ -261,13 +261,13 @@ ByteView PremadeDevice::reports(uint32_t first, uint32_t last) const {
 
 bool Acknowledgement::covers(uint32_t sequence) const {
   const covey_stream_ack_t ack{nullptr, bitmap, cumulative};
-  return of_stream && covey_acknowledges(&ack, sequence);
+  return of_stream && covey_window_acknowledged(&ack, sequence);
 }
 
 Result<Acknowledgement> PremadeDevice::read_ack(ByteView payload, bool sealed) const {
-  const covey_agent_t* agent = &made_->agent;
+  covey_agent_t* agent = &made_->agent;
   covey_bytes_t message{payload.data(), payload.size()};
-  if (sealed && covey_unseal(agent, "ack", &message) != COVEY_OK) {
+  if (sealed && covey_seal_open(agent, "ack", &message) != COVEY_OK) {
     return invalid("ACK", "its MAC is not this device's");
   }
   AckNumbers numbers{};

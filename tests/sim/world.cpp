@@ -284,8 +284,9 @@ bool World::parked(const DeviceId& device) const {
   if (newest == state.rollouts.newest_deployment.end()) return false;
   const Deployment& deployment = state.rollouts.deployments.at(newest->second);
   return deployment.state == DeploymentState::kQueued && deployment.rollout &&
-         state.rollouts.by_name.at(*deployment.rollout).state != RolloutState::kRunning &&
-         state.rollouts.by_name.at(*deployment.rollout).state != RolloutState::kRollingBack;
+         state.rollouts.by_name.at(*deployment.rollout).progress.state != RolloutState::kRunning &&
+         state.rollouts.by_name.at(*deployment.rollout).progress.state !=
+             RolloutState::kRollingBack;
 }
 
 bool World::settled() {

@@ -78,6 +78,7 @@ class LocalEngine final : public runtime::EnginePort {
   struct Log final : Reader {
     std::vector<EventRecord> event_rows;
     std::vector<AuditRecord> audit_rows;
+    std::map<RolloutName, std::shared_ptr<const RolloutPlan>> plan_rows;
     std::map<uint64_t, Deployment> deployment_rows;
     size_t rows_read = 0;
 
@@ -121,6 +122,11 @@ class LocalEngine final : public runtime::EnginePort {
                                               Page) override {
       return std::vector<WindowRecord>{};
     }
+    Result<std::optional<RolloutPlan>> rollout_plan(const RolloutName& rollout) override {
+      const auto found = plan_rows.find(rollout);
+      if (found == plan_rows.end()) return std::optional<RolloutPlan>{};
+      return std::optional(*found->second);
+    }
   };
 
   static engine::Engine load(Snapshot snapshot) {
@@ -160,6 +166,9 @@ class LocalEngine final : public runtime::EnginePort {
     for (const Write& write : output.writes) {
       if (const auto* event = std::get_if<AppendEvent>(&write)) {
         log_.event_rows.push_back(event->event);
+      }
+      if (const auto* put = std::get_if<PutRolloutPlan>(&write)) {
+        log_.plan_rows.insert_or_assign(put->plan->name, put->plan);
       }
       if (const auto* put = std::get_if<PutDeployment>(&write)) {
         log_.deployment_rows.insert_or_assign(put->deployment.number, put->deployment);

@@ -93,7 +93,7 @@ TEST_F(Assigned, ALabelDoesNotMoveADeviceThatHasItsRelease) {
   site.pass(500ms);
   site.obey("a");
   site.pass(2s);
-  ASSERT_EQ(site.rollout("press-only").state, RolloutState::kSucceeded);
+  ASSERT_EQ(site.rollout("press-only").progress.state, RolloutState::kSucceeded);
   site.join("b");
   site.pass(1s);
   site.obey("b");

@@ -22,6 +22,8 @@ class RandomWrites {
   std::vector<Write> batch(size_t size);
 
   uint64_t below(uint64_t bound) { return random_() % bound; }
+  PutRolloutPlan rollout_plan();
+  RolloutProgress rollout_progress();
 
  private:
   uint64_t any64() { return random_(); }
@@ -39,8 +41,6 @@ class RandomWrites {
 
   Device device();
   ReleaseRecord release();
-  PutRolloutPlan rollout_plan();
-  RolloutProgress rollout_progress();
   GateRecord gates();
   Deployment deployment();
   StreamRecord stream();
