@@ -127,15 +127,17 @@ PlayedFleet::PlayedFleet(const FleetSize& size) : config_(config_of_fleet()), si
 // Rollouts that ended as this one did, so long ago that nothing of them can be taken back.
 void PlayedFleet::add_past(uint32_t rollouts) {
   Rollout ended = site_.rollout("past");
-  ended.settled = true;
+  ended.progress.settled = true;
+  RolloutPlan plan = *without_devices(*ended.plan);
   for (uint32_t i = 1; i < rollouts; ++i) {
-    ended.name = RolloutName(fmt::format("past-{}", i));
-    ended.document.name = ended.name.str();
+    plan.name = RolloutName(fmt::format("past-{}", i));
+    plan.document.name = plan.name.str();
+    ended.plan = std::make_shared<const RolloutPlan>(plan);
     snapshot_.rollouts.push_back(ended);
     for (const CountRecord& count : std::vector<CountRecord>(snapshot_.counts)) {
       if (count.rollout != RolloutName("past")) continue;
       snapshot_.counts.push_back(count);
-      snapshot_.counts.back().rollout = ended.name;
+      snapshot_.counts.back().rollout = plan.name;
     }
   }
 }
