@@ -203,21 +203,24 @@ CREATE TABLE rollout_orders (
   excluded TEXT NOT NULL  -- JSON array
 ) STRICT;
 
-CREATE TABLE rollouts (
+CREATE TABLE rollout_plans (
   rollout TEXT PRIMARY KEY,
   document TEXT NOT NULL,  -- JSON: the plan as it was sent
+  ends TEXT NOT NULL,      -- JSON array
+  holdback INTEGER NOT NULL,
+  creator TEXT NOT NULL,
+  create_wall_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rollouts (
+  rollout TEXT PRIMARY KEY,
   state TEXT NOT NULL,
   reason TEXT NOT NULL,
   explanation TEXT NOT NULL,
   stages TEXT NOT NULL,  -- JSON array
-  ends TEXT NOT NULL,    -- JSON array
-  holdback INTEGER NOT NULL,
-  creator TEXT NOT NULL,
-  now INTEGER NOT NULL,
-  create_wall_ms INTEGER NOT NULL,
   end_wall_ms INTEGER NOT NULL,
   revision INTEGER NOT NULL
-, end_observed_ms INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, end_observed_ms INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0, queued INTEGER NOT NULL DEFAULT 4294967295, cancels INTEGER NOT NULL DEFAULT 0, assigning INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE samples (
   position INTEGER PRIMARY KEY,
