@@ -115,7 +115,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   }
   state.rollouts.assignments = std::move(snapshot.assignments);
   for (RequestRecord& request : snapshot.requests) {
-    state.rollouts.requests.emplace(request.request_id, std::move(request));
+    know_request(state.rollouts, std::move(request));
   }
   for (StreamRecord& stream : snapshot.streams) {
     state.telemetry.stream_order = std::max(state.telemetry.stream_order, stream.order);

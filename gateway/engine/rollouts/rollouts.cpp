@@ -199,13 +199,7 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   rollouts.attempts.emplace(name, index_of(*rollout.plan));
   turn.write(PutRolloutPlan{rollout.plan});
   turn.rollout_rows.rollouts.insert(name);
-  if (!command.request_id.empty()) {
-    if (rollouts.requests.size() >= kRequestsMax)
-      rollouts.requests.erase(rollouts.requests.begin());
-    RequestRecord record{command.request_id, name.str(), content};
-    rollouts.requests[command.request_id] = record;
-    turn.write(PutRequest{std::move(record)});
-  }
+  if (!command.request_id.empty()) note_request(turn, command.request_id, name.str(), content);
   if (Status started = apply(turn, name, rollout::Start{}); !started) return started.error();
   return CommandReply{.subject = name.str(), .changed = 1};
 }

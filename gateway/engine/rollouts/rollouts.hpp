@@ -36,6 +36,13 @@ void forget_open(RolloutsState& rollouts, const Rollout& rollout, const DeviceId
 // Another rollout of the same model wants some of the same devices: ROLLOUT_OVERLAPS.
 Status refuse_overlap(const State& state, const Rollout& rollout);
 
+// ---- requests.cpp
+
+// What a request made; the oldest is forgotten where there are too many.
+void note_request(Turn& turn, const std::string& request_id, const std::string& subject,
+                  const Digest& content);
+void know_request(RolloutsState& rollouts, RequestRecord record);
+
 // ---- stages.cpp
 
 // Rows, at the end of the turn; a rollout's carries the revision of that turn.

@@ -79,6 +79,7 @@ struct RolloutsState {
   std::set<RolloutName> ending;          // have, and something is left to do (ending.cpp)
   std::set<ReleaseId> settled_releases;  // of rollouts that succeeded and are settled
   uint32_t assignments_in_progress = 0;
+  std::map<uint64_t, std::string> requests_by_age;  // sequence -> id
 
   // Soft.
   Deadlines<uint64_t> expiries;                    // observed: of deployments in progress
