@@ -20,6 +20,22 @@ Status show_rollout(const engine::Engine& engine, const RolloutName& name, C& ca
   return {};
 }
 
+void add_exclusions(const CallPtr<v1::GetRolloutRequest, v1::GetRolloutResponse>& call,
+                    const RolloutName& name) {
+  const auto plan = std::make_shared<Result<std::optional<RolloutPlan>>>(std::nullopt);
+  call->context->engine.history([plan, name](Reader& reader) { *plan = reader.rollout_plan(name); },
+                                [call, plan] {
+                                  if (!*plan) return call->finish(plan->error());
+                                  if (**plan) {
+                                    for (const Exclusion& exclusion : (**plan)->excluded) {
+                                      fill(*call->response.mutable_rollout()->add_excluded(),
+                                           exclusion);
+                                    }
+                                  }
+                                  call->finish({});
+                                });
+}
+
 // `make` gives the engine's command for the rollout's name.
 template <typename C, typename Make>
 void change_rollout(const std::shared_ptr<C>& call, Make make) {
@@ -84,12 +100,22 @@ void create_rollout(const CallPtr<v1::CreateRolloutRequest, v1::CreateRolloutRes
           });
 }
 
+// A settled rollout's exclusions are history that the engine does not hold.
 void get_rollout(const CallPtr<v1::GetRolloutRequest, v1::GetRolloutResponse>& call) {
   Result<RolloutName> name = rollout_name(call->request.name(), "name");
   if (!name) return call->finish(name.error());
-  answer(call, [name = *name](const engine::Engine& engine, auto& c) {
-    return show_rollout(engine, name, c);
-  });
+  const auto status = std::make_shared<Status>();
+  const auto settled = std::make_shared<bool>(false);
+  const bool taken = call->context->engine.read(
+      [call, status, settled, name = *name](const engine::Engine& engine) {
+        *status = show_rollout(engine, name, *call);
+        *settled = *status && engine.state().rollouts.by_name.at(name).progress.settled;
+      },
+      [call, status, settled, name = *name] {
+        if (!*settled) return call->finish(*status);
+        add_exclusions(call, name);
+      });
+  if (!taken) call->finish(engine_busy());
 }
 
 void list_rollouts(const CallPtr<v1::ListRolloutsRequest, v1::ListRolloutsResponse>& call) {

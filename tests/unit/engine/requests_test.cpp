@@ -17,8 +17,8 @@ TEST(Requests, TheOldestIsForgottenAndNotTheSmallest) {
   std::vector<Write> writes;
   // Ids that fall while the requests get younger.
   for (size_t i = 0; i < engine::kRequestsMax; ++i) {
-    writes.emplace_back(PutRequest{
-        {fmt::format("{:05}", engine::kRequestsMax - i), "other", Digest{}, i + 1}});
+    writes.emplace_back(
+        PutRequest{{fmt::format("{:05}", engine::kRequestsMax - i), "other", Digest{}, i + 1}});
   }
   ASSERT_TRUE(site.store().commit(writes).ok());
   site.restart();
