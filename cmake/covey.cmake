@@ -110,15 +110,19 @@ function(covey_units out name)
   set(${out} ${result} PARENT_SCOPE)
 endfunction()
 
-# covey_library(NAME SOURCES a.cpp ... [DEPS lib ...] [PRIVATE_DEPS lib ...])
+# covey_library(NAME SOURCES a.cpp ... [DEPS lib ...] [PRIVATE_DEPS lib ...] [COLD])
+# COLD: no report and no tick passes through it, so a release optimises it less (-O1).
 # A static library whose headers are included as "folder/file.hpp" from the top of the tree.
 function(covey_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "COLD" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   if(ARG_SOURCES)
     covey_units(units ${name} ${ARG_SOURCES})
     add_library(${name} STATIC ${units})
     target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE covey_warnings ${ARG_PRIVATE_DEPS})
+    if(ARG_COLD)
+      target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+    endif()
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${PROJECT_SOURCE_DIR})
@@ -126,14 +130,18 @@ function(covey_library name)
   endif()
 endfunction()
 
-# covey_program(NAME SOURCES a.cpp ... DEPS lib ...): an executable in bin/ that knows its version.
+# covey_program(NAME SOURCES a.cpp ... DEPS lib ... [COLD]): an executable in bin/ that knows its
+# version.
 function(covey_program name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "COLD" "" "SOURCES;DEPS" ${ARGN})
   covey_units(units ${name} ${ARG_SOURCES})
   add_executable(${name} ${units})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(${name} PRIVATE COVEY_VERSION="${PROJECT_VERSION}")
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} covey_warnings)
+  if(ARG_COLD)
+    target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  endif()
 endfunction()
 
 # covey_test(NAME LABEL unit|scenario|sim|integration|e2e|long SOURCES ... DEPS ... [TIMEOUT s])
@@ -157,6 +165,10 @@ function(covey_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} covey_warnings covey_test_paths GTest::gtest
                         GTest::gtest_main)
+  # Optimising what runs once takes longer than running it.
+  if(NOT ARG_LABEL STREQUAL "sim")
+    target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O0>)
+  endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
