@@ -9,8 +9,8 @@ namespace covey::testing {
 namespace {
 
 constexpr float kUniformSpread = 74;  // standard deviation of a uniform int8
-constexpr int8_t kRelu = 1;
-constexpr int8_t kRelu6 = 3;
+constexpr int8_t kActivationRelu = 1;
+constexpr int8_t kActivationRelu6 = 3;
 
 int32_t product(const std::vector<int32_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), 1, std::multiplies<>());
@@ -60,7 +60,7 @@ NetworkBuilder::Scales NetworkBuilder::scales(const Flow& in, int32_t channels, 
                              (1.0F + static_cast<float>((varied[i] & 127)) * 0.0071F));
     out.of_bias.push_back(in.scale * out.of_weights.back());
   }
-  const bool positive = activation == kRelu || activation == kRelu6;
+  const bool positive = activation == kActivationRelu || activation == kActivationRelu6;
   out.zero_point = positive ? -128 : -5;
   out.spread = positive ? 56 : 40;
   const float sum_spread = in.spread * kUniformSpread * std::sqrt(static_cast<float>(taps));
