@@ -88,6 +88,33 @@ TEST_F(Windows, LateCountsReviseTheRowInTheirOwnTransaction) {
   EXPECT_EQ(first().cohorts.at("fleet").counts.inferences, 340U);
 }
 
+// What made the alert, or didn't, is what a person is shown: counts that come late are seen, and
+// judge nothing.
+TEST_F(Windows, AViewSaysWhatWasSaidWhenTheWindowClosed) {
+  make(12);
+  report_all(400);
+  site.pass(90s);
+  ASSERT_TRUE(first().closed);
+  const auto outcome = [&] {
+    const auto view = engine::view_drift(site.state(), site.engine().config(), ModelName("bearing"),
+                                         std::nullopt, "", 1);
+    return view.ok() ? view->histograms[0].judgement.outcome
+                     : monitoring::DriftOutcome::kInsufficientData;
+  };
+  EXPECT_EQ(outcome(), monitoring::DriftOutcome::kOk);
+  for (const std::string& id : ids) {
+    engine::ReportMessage late = site.window(id, 4'000, 3);
+    late.t1_ms -= 90'000;
+    late.t0_ms -= 90'000;
+    site.report(id, late);
+  }
+  EXPECT_EQ(first().cohorts.at("fleet").counts.inferences, 12U * 4'400);
+  EXPECT_EQ(outcome(), monitoring::DriftOutcome::kOk);
+  site.restart();
+  EXPECT_EQ(outcome(), monitoring::DriftOutcome::kOk);
+  site.check_reload();
+}
+
 TEST_F(Windows, CountsThatComeDuringTheStatisticsAreKept) {
   make(3);
   report_all(100);
