@@ -5,6 +5,7 @@
 #include "core/duration.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/gates/gates.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
@@ -18,29 +19,6 @@ std::string stratum_of(const State& state, const Plan& plan, const Device& devic
     text += DeviceFields(state, device).find(field).value_or("") + '\x1f';
   }
   return text;
-}
-
-std::string in_words(const Gate& gate, size_t devices, size_t control) {
-  struct Words {
-    size_t devices;
-    size_t control;
-    std::string operator()(const FailuresGate& g) const {
-      return "failures: absolute bound, fails above " + to_string(g.max) + " of " +
-             std::string(to_string(g.of)) + "; needs " + std::to_string(g.min_sample) +
-             " device(s)";
-    }
-    std::string operator()(const SilenceGate& g) const {
-      return "silence: absolute bound, fails when more than " + to_string(g.max) + " of " +
-             std::to_string(devices) + " devices send no window";
-    }
-    std::string operator()(const AccuracyGate& g) const {
-      return "accuracy: concurrent control of " + std::to_string(control) +
-             " device(s), not worse by more than " + to_string(g.non_inferior_by) + " at alpha " +
-             to_string(g.alpha) + (g.per.empty() ? "" : " for each labels." + g.per) +
-             "; needs labels from both sides";
-    }
-  };
-  return std::visit(Words{devices, control}, gate);
 }
 
 }  // namespace
@@ -91,18 +69,9 @@ StageForecast forecast_stage(const State& state, const Plan& plan, const Rollout
   const size_t devices = preview.sets.ends[stage];
   const size_t control = preview.sets.order.size() - devices;
   for (const Gate& gate : plan.stages[stage].gates) {
-    forecast.gates.push_back(in_words(gate, devices, control));
-    if (std::holds_alternative<AccuracyGate>(gate) && control == 0) {
-      forecast.warnings.emplace_back(
-          "accuracy: no concurrent control is left in this stage; it is judged by the control of "
-          "the stages before it, or add a holdback");
-    }
-    if (const auto* failures = std::get_if<FailuresGate>(&gate);
-        failures != nullptr && failures->min_sample > devices) {
-      forecast.warnings.push_back("failures: min_sample " + std::to_string(failures->min_sample) +
-                                  " is more than the stage's " + std::to_string(devices) +
-                                  " device(s): all of them will do");
-    }
+    GateForecast said = foresee_gate(gate, {devices, control});
+    forecast.gates.push_back(std::move(said.words));
+    if (!said.warning.empty()) forecast.warnings.push_back(std::move(said.warning));
   }
   const std::set<DeviceId> offline(preview.offline.begin(), preview.offline.end());
   const auto added = preview.sets.added_by(stage);

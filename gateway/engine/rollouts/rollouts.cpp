@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include "deploy/signing/sha256.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/gates/gates.hpp"
 #include "gateway/engine/queries/queries.hpp"
@@ -67,83 +66,6 @@ Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
   return {};
 }
 
-// The document's own text is what the client repeats: every field, each after its length.
-class Content {
- public:
-  void add(std::string_view text) {
-    text_ += std::to_string(text.size());
-    text_ += ':';
-    text_ += text;
-  }
-  void add(uint64_t number) { add(std::to_string(number)); }
-  void add(const std::optional<uint32_t>& number) {
-    add(number ? std::to_string(*number) : std::string("-"));
-  }
-  void add(const std::vector<GateDocument>& gates) {
-    add(gates.size());
-    for (const GateDocument& gate : gates) add(gate);
-  }
-  void add(const GateDocument& gate) {
-    if (gate.failures) {
-      add("failures");
-      add(gate.failures->max);
-      add(gate.failures->of);
-      add(gate.failures->min_sample);
-    }
-    if (gate.silence) {
-      add("silence");
-      add(gate.silence->max);
-    }
-    if (gate.accuracy) {
-      add("accuracy");
-      add(gate.accuracy->non_inferior_by);
-      add(gate.accuracy->alpha);
-      add(gate.accuracy->per);
-      add(gate.accuracy->min_sample);
-    }
-    if (gate.drift) {
-      add("drift");
-      add(gate.drift->max_psi);
-    }
-    if (gate.latency) {
-      add("latency");
-      add(gate.latency->p95_max);
-    }
-    if (gate.agreement) {
-      add("agreement");
-      add(gate.agreement->min);
-    }
-  }
-  void add(const StageDocument& stage) {
-    for (const std::string* text : {&stage.name, &stage.mode, &stage.size, &stage.soak,
-                                    &stage.approval, &stage.window, &stage.timeout}) {
-      add(*text);
-    }
-    add(uint64_t{stage.max_in_flight});
-    add(stage.gates);
-  }
-  Digest digest() const { return sha256(as_bytes(text_)); }
-
- private:
-  std::string text_;
-};
-
-Digest content_of(const CreateRollout& command) {
-  const PlanDocument& d = command.document;
-  Content content;
-  for (const std::string* text : {&d.name, &d.release, &d.target, &d.holdback, &d.seed, &d.on_fail,
-                                  &d.attempt.deadline, &d.attempt.backoff, &d.offline.skip_after}) {
-    content.add(*text);
-  }
-  content.add(d.attempt.retries);
-  content.add(d.strata.size());
-  for (const std::string& field : d.strata) content.add(field);
-  content.add(d.gates);
-  content.add(d.stages.size());
-  for (const StageDocument& stage : d.stages) content.add(stage);
-  return content.digest();
-}
-
 std::shared_ptr<const RolloutPlan> plan_of(Plan rules, const PlanDocument& document,
                                            RolloutPreview preview, const std::string& creator,
                                            Now now) {
@@ -166,7 +88,7 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
                                     const std::string& actor) {
   const State& state = turn.state;
   RolloutsState& rollouts = own_rollouts(turn);
-  const Digest content = content_of(command);
+  const Digest content = digest_of(command.document);
   if (!command.request_id.empty()) {
     const auto repeated = state.rollouts.requests.find(command.request_id);
     if (repeated != state.rollouts.requests.end()) {
