@@ -154,9 +154,9 @@ void DeviceLink::deliver_one(const engine::Effect& effect) {
     void operator()(const engine::SetCredential&) const {}  // set_credentials()
     void operator()(const engine::Reply&) const {}          // the runtime's own
     void operator()(const engine::JudgeWindow&) const {}    // the runtime's own
-    void operator()(const engine::Report& e) const {
+    void operator()(const engine::LogLine& e) const {
       log::log_event(
-          e.level == engine::Report::Level::kWarning ? log::Level::kWarn : log::Level::kInfo,
+          e.level == engine::LogLine::Level::kWarning ? log::Level::kWarn : log::Level::kInfo,
           e.event, {{"subject", e.subject}, {"text", e.text}});
     }
   };

@@ -96,8 +96,8 @@ struct Reply {
   uint64_t ticket = 0;
   Result<CommandReply> result;
 };
-// Something for the log of the daemon.
-struct Report {
+// A line for the log of the daemon.
+struct LogLine {
   enum class Level : uint8_t { kInfo, kWarning } level = Level::kInfo;
   std::string event;  // snake_case
   std::string subject;
@@ -108,7 +108,7 @@ struct JudgeWindow {
   std::shared_ptr<const WindowSnapshot> window;
 };
 using Effect = std::variant<PublishSite, PublishGoal, PublishAck, PublishBlob, PublishChunks,
-                            PublishGrant, SetCredential, Reply, Report, JudgeWindow>;
+                            PublishGrant, SetCredential, Reply, LogLine, JudgeWindow>;
 
 struct Output {
   std::vector<Write> writes;

@@ -47,8 +47,8 @@ void Player::heard(const engine::Effect& effect) {
       }
     }
     out_ += ", lease " + std::to_string(goal->goal.lease_s) + " s\n";
-  } else if (const auto* report = std::get_if<engine::Report>(&effect)) {
-    if (report->level == engine::Report::Level::kWarning) {
+  } else if (const auto* report = std::get_if<engine::LogLine>(&effect)) {
+    if (report->level == engine::LogLine::Level::kWarning) {
       out_ += "warning " + report->event + " " + report->subject + ": " + report->text + "\n";
     }
   }

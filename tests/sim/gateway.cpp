@@ -189,7 +189,7 @@ void Gateway::speak(const std::vector<engine::Effect>& effects) {
       gateway.tickets_.erase(found);
       done(e.result);
     }
-    void operator()(const engine::Report&) const {}
+    void operator()(const engine::LogLine&) const {}
     // Another thread's work: its answer comes some time later, among other events.
     void operator()(const engine::JudgeWindow& e) const {
       const Millis busy = gateway.random_.between(Millis{0}, gateway.faults.judge_max);

@@ -83,8 +83,8 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     Device& added = own_fleet(turn).add(std::move(device));
     change_device(turn, added.id);
     turn.urgent();
-    turn.report(Report::Level::kInfo, "device_pending", event.device.str(),
-                "class " + added.facts.device_class.str());
+    turn.log(LogLine::Level::kInfo, "device_pending", event.device.str(),
+             "class " + added.facts.device_class.str());
     if (turn.config.auto_accept) return accept(turn, {event.device});
     return answer(turn, added, message.nonce);
   }

@@ -37,9 +37,9 @@ void begin(Turn& turn, size_t witnesses) {
   ++turn.counters().restores;
   turn.change_site().reconciling = true;
   own_fleet(turn).reconciling_since = state.site.observed;
-  turn.report(Report::Level::kWarning, "site_restored", "site",
-              std::to_string(witnesses) + " devices have seen more than this store: epoch " +
-                  std::to_string(state.site.site_epoch) + ", rollouts wait");
+  turn.log(LogLine::Level::kWarning, "site_restored", "site",
+           std::to_string(witnesses) + " devices have seen more than this store: epoch " +
+               std::to_string(state.site.site_epoch) + ", rollouts wait");
   const std::set<RolloutName> open = state.rollouts.open;
   for (const RolloutName& name : open) {
     if (state.rollouts.by_name.at(name).progress.state == RolloutState::kRollingBack) continue;
@@ -117,7 +117,7 @@ bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_
   if (news) {
     const std::string seen =
         "has seen goal " + std::to_string(goal_counter) + " of epoch " + std::to_string(site_epoch);
-    turn.report(Report::Level::kWarning, "device_ahead", device.id.str(), seen);
+    turn.log(LogLine::Level::kWarning, "device_ahead", device.id.str(), seen);
     raise_ahead_of_site(turn, device, seen);
     believe_if_enough(turn);
   }
@@ -157,9 +157,9 @@ void end_reconciling(Turn& turn) {
   const Millis patience = turn.config.offline_after + grace(turn.config);
   if (unheard > 0 && state.site.observed - since < patience) return;
   turn.change_site().reconciling = false;
-  turn.report(Report::Level::kInfo, "site_reconciled", "site",
-              unheard == 0 ? std::string("every device has said hello")
-                           : std::to_string(unheard) + " devices have not said hello yet");
+  turn.log(LogLine::Level::kInfo, "site_reconciled", "site",
+           unheard == 0 ? std::string("every device has said hello")
+                        : std::to_string(unheard) + " devices have not said hello yet");
 }
 
 }  // namespace covey::engine

@@ -26,8 +26,8 @@ struct ApplyToRollout {
   void operator()(const rollout::RolloutEnded& effect) const {
     begin_ending(turn, name);
     const Rollout& rollout = turn.state.rollouts.by_name.at(name);
-    turn.report(Report::Level::kInfo, "rollout_ended", name.str(),
-                fmt::format("{} {}", to_string(effect.state), rollout.progress.reason));
+    turn.log(LogLine::Level::kInfo, "rollout_ended", name.str(),
+             fmt::format("{} {}", to_string(effect.state), rollout.progress.reason));
   }
   void operator()(const rollout::Happened& effect) const {
     turn.event(name, effect.kind, effect.subject, effect.text);

@@ -22,11 +22,11 @@ void advance(Turn& turn, const monitoring::AlertKey& key, const monitoring::Aler
     for (const DeviceId& device : monitoring::devices_of(*track.newest)) {
       names += (names.empty() ? "" : " ") + device.str();
     }
-    turn.report(track.newest->state == monitoring::AlertState::kFiring ? Report::Level::kWarning
-                                                                       : Report::Level::kInfo,
-                "alert", monitoring::alert_id(key, track.newest->episode),
-                std::string(monitoring::to_string(step->change)) + ": " +
-                    track.newest->explanation + (names.empty() ? "" : " [" + names + "]"));
+    turn.log(track.newest->state == monitoring::AlertState::kFiring ? LogLine::Level::kWarning
+                                                                    : LogLine::Level::kInfo,
+             "alert", monitoring::alert_id(key, track.newest->episode),
+             std::string(monitoring::to_string(step->change)) + ": " + track.newest->explanation +
+                 (names.empty() ? "" : " [" + names + "]"));
   }
 }
 

@@ -36,8 +36,8 @@ void notice_wall_clock(Turn& turn) {
   if (moved <= kWallJump && moved >= -kWallJump) return;
   ++turn.counters().wall_jumps;
   state.clocks.hold_until = state.site.observed + kHoldAfterJump;
-  turn.report(Report::Level::kWarning, "wall_clock_jumped", "site",
-              text_of(moved) + ": schedules and retention wait for a day");
+  turn.log(LogLine::Level::kWarning, "wall_clock_jumped", "site",
+           text_of(moved) + ": schedules and retention wait for a day");
   forget_offsets(turn);
   abandon_windows(turn);
 }

@@ -16,9 +16,9 @@ void Turn::event(const RolloutName& rollout, std::string kind, std::string subje
                      .text = std::move(text)}});
 }
 
-void Turn::report(Report::Level level, std::string event_name, std::string subject,
-                  std::string text) {
-  emit(Report{level, std::move(event_name), std::move(subject), std::move(text)});
+void Turn::log(LogLine::Level level, std::string event_name, std::string subject,
+               std::string text) {
+  emit(LogLine{level, std::move(event_name), std::move(subject), std::move(text)});
 }
 
 void finish(Turn& turn) {

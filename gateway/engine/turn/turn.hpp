@@ -45,7 +45,7 @@ class Turn {
   // The sequence of the next entry of the audit log.
   uint64_t number_audit() { return ++all_.site.audit_sequence; }
   void event(const RolloutName& rollout, std::string kind, std::string subject, std::string text);
-  void report(Report::Level level, std::string event, std::string subject, std::string text);
+  void log(LogLine::Level level, std::string event, std::string subject, std::string text);
 
  private:
   // Each room changes its own part, by its own.hpp; the door and the turn itself all of it.

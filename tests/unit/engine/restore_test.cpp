@@ -78,7 +78,7 @@ TEST(Restore, EndsWhenEveryDeviceHasSaidHello) {
   site.join_many("d", 3);
   std::vector<std::string> told;
   site.on_said = [&](const engine::Effect& effect) {
-    if (const auto* report = std::get_if<engine::Report>(&effect)) {
+    if (const auto* report = std::get_if<engine::LogLine>(&effect)) {
       if (report->event == "site_reconciled") told.push_back(report->text);
     }
   };

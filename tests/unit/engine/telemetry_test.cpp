@@ -223,7 +223,7 @@ TEST_F(Telemetry, ADriftAlertNamesTheFeatureAndTheDevices) {
   make(12);
   std::vector<std::string> told;
   site.on_said = [&](const engine::Effect& effect) {
-    if (const auto* report = std::get_if<engine::Report>(&effect)) {
+    if (const auto* report = std::get_if<engine::LogLine>(&effect)) {
       if (report->event == "alert") told.push_back(report->subject + " " + report->text);
     }
   };
