@@ -14,6 +14,7 @@
 #include "monitoring/alerts/alert.hpp"
 #include "monitoring/counts/stream.hpp"
 #include "monitoring/counts/window.hpp"
+#include "monitoring/drift/model.hpp"
 #include "monitoring/gates/gates.hpp"
 
 namespace covey {
@@ -154,6 +155,22 @@ struct TotalRecord {
   bool operator==(const TotalRecord&) const = default;
 };
 
+// What the statistics said of one subject (a feature, the class mix) of a window.
+struct SubjectVerdict {
+  monitoring::SubjectKind kind = monitoring::SubjectKind::kFeature;
+  std::string subject;
+  monitoring::DriftOutcome outcome = monitoring::DriftOutcome::kInsufficientData;
+  double psi = 0;  // bias removed, and its interval
+  double psi_low = 0;
+  double psi_high = 0;
+  double p_value = 1;  // adjusted over the subjects of the window
+  double deff = 1;
+  std::vector<DeviceId> devices;  // that stand out
+  std::string explanation;
+
+  bool operator==(const SubjectVerdict&) const = default;
+};
+
 // Counts of one window span; device "" is the cohort's.
 struct WindowRecord {
   Digest manifest;
@@ -166,6 +183,9 @@ struct WindowRecord {
   bool closed = false;
   bool revised = false;  // late counts came after it closed
   monitoring::WindowCounts counts;
+  // A cohort's row: what was said of the window when it closed, all cohorts together; empty where
+  // nothing was judged.
+  std::vector<SubjectVerdict> verdict;
 
   bool operator==(const WindowRecord&) const = default;
 };

@@ -270,7 +270,7 @@ void fill(v1::Alert& to, const monitoring::Alert& alert) {
   to.set_name("alerts/" + monitoring::alert_id(alert.key, alert.episode));
   to.set_state(by_name(v1::AlertState_Parse, "ALERT_STATE_", monitoring::to_string(alert.state),
                        v1::ALERT_STATE_UNSPECIFIED));
-  to.set_kind(alert.key.kind);
+  to.set_kind(std::string(monitoring::to_string(alert.key.kind)));
   to.set_severity(std::string(monitoring::to_string(alert.severity)));
   to.set_model(alert.key.model);
   to.set_release(alert.key.scope);
@@ -291,14 +291,13 @@ void fill(v1::Histogram& to, const engine::HistogramView& view) {
   for (const std::string& name : view.bin_names) to.add_bin_names(name);
   to.mutable_baseline()->Assign(view.baseline.begin(), view.baseline.end());
   to.mutable_now()->Assign(view.now.begin(), view.now.end());
-  const monitoring::DriftVerdict& pooled = view.judgement.pooled;
-  to.set_psi(pooled.psi_corrected);
-  to.set_psi_low(pooled.psi_low);
-  to.set_psi_high(pooled.psi_high);
-  to.set_p_value(pooled.p_value);
-  to.set_deff(pooled.deff);
-  to.set_outcome(std::string(monitoring::to_string(view.judgement.outcome)));
-  for (const DeviceId& device : view.devices) to.add_devices(device.str());
+  to.set_psi(view.verdict.psi);
+  to.set_psi_low(view.verdict.psi_low);
+  to.set_psi_high(view.verdict.psi_high);
+  to.set_p_value(view.verdict.p_value);
+  to.set_deff(view.verdict.deff);
+  to.set_outcome(std::string(monitoring::to_string(view.verdict.outcome)));
+  for (const DeviceId& device : view.verdict.devices) to.add_devices(device.str());
 }
 
 void fill(v1::TrustedKey& to, const TrustedKeyRecord& key) {

@@ -131,6 +131,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
     OpenWindow& open = state.telemetry.windows[{window.manifest, window.index}];
     // The cohorts' rows say that it has closed; their counts are the devices' sums.
     open.closed = open.closed || window.closed;
+    if (!window.verdict.empty()) open.verdict = std::move(window.verdict);
     if (!window.device.empty()) open.add(window.device, window.cohort, window.counts);
   }
   load_inferences(state, snapshot);

@@ -164,6 +164,33 @@ std::optional<AlertState> parse_alert_state(std::string_view text) {
   return std::nullopt;
 }
 
+std::string_view to_string(AlertKind kind) {
+  switch (kind) {
+    case AlertKind::kAheadOfSite:
+      return "AHEAD_OF_SITE";
+    case AlertKind::kClassMixDrift:
+      return "CLASS_MIX_DRIFT";
+    case AlertKind::kConfidenceDrift:
+      return "CONFIDENCE_DRIFT";
+    case AlertKind::kDuplicateIdentity:
+      return "DUPLICATE_IDENTITY";
+    case AlertKind::kFeatureDrift:
+      return "FEATURE_DRIFT";
+    case AlertKind::kJointDrift:
+      return "JOINT_DRIFT";
+  }
+  return "FEATURE_DRIFT";
+}
+
+std::optional<AlertKind> parse_alert_kind(std::string_view text) {
+  for (const auto kind :
+       {AlertKind::kAheadOfSite, AlertKind::kClassMixDrift, AlertKind::kConfidenceDrift,
+        AlertKind::kDuplicateIdentity, AlertKind::kFeatureDrift, AlertKind::kJointDrift}) {
+    if (to_string(kind) == text) return kind;
+  }
+  return std::nullopt;
+}
+
 std::string_view to_string(Severity severity) {
   switch (severity) {
     case Severity::kWarn:
@@ -223,9 +250,10 @@ std::vector<DeviceId> devices_of(const Alert& alert) {
 
 std::string alert_id(const AlertKey& key, uint64_t episode) {
   std::string id;
-  for (const std::string* part : {&key.model, &key.kind, &key.subject, &key.scope}) {
-    if (part->empty()) continue;
-    for (const char c : *part) {
+  for (const std::string_view part : {std::string_view(key.model), to_string(key.kind),
+                                      std::string_view(key.subject), std::string_view(key.scope)}) {
+    if (part.empty()) continue;
+    for (const char c : part) {
       const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                          (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
       id += plain ? c : '-';

@@ -26,11 +26,23 @@ enum class Severity : uint8_t { kWarn, kPage };
 std::string_view to_string(Severity severity);  // WARN, PAGE
 std::optional<Severity> parse_severity(std::string_view text);
 
+// What an alert is about. The texts are stored and shown: they stay what they are.
+enum class AlertKind : uint8_t {
+  kAheadOfSite,  // a device has seen more than this site ever said to it
+  kClassMixDrift,
+  kConfidenceDrift,
+  kDuplicateIdentity,  // two boots alternate under one id
+  kFeatureDrift,
+  kJointDrift,
+};
+std::string_view to_string(AlertKind kind);  // AHEAD_OF_SITE, CLASS_MIX_DRIFT, ...
+std::optional<AlertKind> parse_alert_kind(std::string_view text);
+
 // What is watched; one track per key.
 struct AlertKey {
-  std::string model;    // model name
-  std::string kind;     // "DRIFT", "CLASS_MIX", "SILENCE", "DUPLICATE_IDENTITY", ...
-  std::string subject;  // feature name or ""
+  std::string model;  // model name, or "" of a device
+  AlertKind kind = AlertKind::kFeatureDrift;
+  std::string subject;  // feature, "classes" or device
   std::string scope;    // release and cohort, e.g. "bearing-vibration@1.1.0"
 
   auto operator<=>(const AlertKey&) const = default;
@@ -78,7 +90,7 @@ struct Alert {
 };
 // Devices this alert names, sorted: those confirmed by m of w windows; nobody else.
 std::vector<DeviceId> devices_of(const Alert& alert);
-// Stable id, e.g. "bearing-vibration.DRIFT.rms.bearing-vibration-1.1.0.1": key and episode.
+// Stable id, e.g. "bearing-vibration.FEATURE_DRIFT.rms.bearing-vibration-1.1.0.1": key and episode.
 std::string alert_id(const AlertKey& key, uint64_t episode);
 
 // State kept per key: the newest episode (any state), nullopt before the first.

@@ -253,7 +253,10 @@ void adjust(std::span<DriftVerdict> verdicts, const DriftOptions& options) {
   for (size_t i = 0; i < tested.size(); ++i) {
     DriftVerdict& verdict = verdicts[tested[i]];
     verdict.p_adjusted = adjusted[i];
-    if (adjusted[i] > options.alpha.as_double()) verdict.outcome = DriftOutcome::kOk;
+    if (adjusted[i] <= options.alpha.as_double() || verdict.outcome == DriftOutcome::kOk) continue;
+    verdict.outcome = DriftOutcome::kOk;
+    verdict.explanation += fmt::format("; adjusted over {} subjects p = {:.2g}: not enough",
+                                       tested.size(), adjusted[i]);
   }
 }
 

@@ -91,8 +91,8 @@ DriftVerdict judge_histogram(CountsView baseline, std::span<const Counts> per_de
 
 // Benjamini and Hochberg 1995: adjusted p-values in the given order.
 std::vector<double> benjamini_hochberg(std::span<const double> p_values);
-// Multiplicity over the features (and segments) of one model: sets p_adjusted and takes WARN and
-// PAGE back to OK where it exceeds alpha.
+// Multiplicity over the subjects of one model's window (judge_model()): sets p_adjusted and takes
+// WARN and PAGE back to OK where it exceeds alpha.
 void adjust(std::span<DriftVerdict> verdicts, const DriftOptions& options = {});
 
 }  // namespace covey::monitoring

@@ -189,7 +189,8 @@ GPartition g_partition(CountsView baseline, std::span<const Counts> per_device) 
 }
 
 Localisation localise(CountsView baseline, std::span<const Counts> per_device,
-                      const LocaliseOptions& options, const DriftOptions& pooled_options) {
+                      const LocaliseOptions& options, const DriftOptions& pooled_options,
+                      const DriftVerdict* whole) {
   Localisation where;
   where.per_device.resize(per_device.size());
   if (baseline.size() < 2 || total(baseline) == 0) {
@@ -234,8 +235,8 @@ Localisation localise(CountsView baseline, std::span<const Counts> per_device,
     add(moved, per_device[d]);
   }
   if (where.devices.empty()) {
-    const DriftVerdict whole = judge_histogram(baseline, per_device, pooled_options);
-    switch (whole.outcome) {
+    switch (whole != nullptr ? whole->outcome
+                             : judge_histogram(baseline, per_device, pooled_options).outcome) {
       case DriftOutcome::kWarn:
       case DriftOutcome::kPage:
         where.locus = Locus::kPooled;
@@ -265,25 +266,6 @@ Localisation localise(CountsView baseline, std::span<const Counts> per_device,
       where.devices.size(), judged, options.device_psi.as_double(), where.bins[0].bin,
       100 * where.bins[0].shift);
   return where;
-}
-
-FeatureJudgement judge_feature(CountsView baseline, std::span<const Counts> per_device,
-                               const DriftOptions& options,
-                               const LocaliseOptions& localise_options) {
-  FeatureJudgement judgement;
-  judgement.pooled = judge_histogram(baseline, per_device, options);
-  judgement.where = localise(baseline, per_device, localise_options, options);
-  judgement.outcome = judgement.pooled.outcome;
-  judgement.explanation = judgement.pooled.explanation;
-  const bool world_moved = judgement.where.locus == Locus::kPooled &&
-                           static_cast<double>(judgement.where.devices_beyond) >
-                               localise_options.world_share.as_double() *
-                                   static_cast<double>(judgement.where.devices_judged);
-  if (!judgement.where.devices.empty() || world_moved) {
-    judgement.outcome = DriftOutcome::kPage;
-    judgement.explanation = judgement.where.explanation + "; whole fleet: " + judgement.explanation;
-  }
-  return judgement;
 }
 
 }  // namespace covey::monitoring

@@ -78,19 +78,9 @@ struct Localisation {
   std::vector<BinShift> bins;  // at most three, largest first
   std::string explanation;
 };
+// `whole`: the pooled verdict on the same counts, where somebody has it already.
 Localisation localise(CountsView baseline, std::span<const Counts> per_device,
-                      const LocaliseOptions& options = {}, const DriftOptions& pooled = {});
-
-// What an alert on one feature (or on the class mix) needs: the pooled verdict and who it is.
-// Outcome: the pooled one, raised to PAGE where devices are named or most are beyond device_psi.
-struct FeatureJudgement {
-  DriftOutcome outcome = DriftOutcome::kInsufficientData;
-  DriftVerdict pooled;
-  Localisation where;
-  std::string explanation;
-};
-FeatureJudgement judge_feature(CountsView baseline, std::span<const Counts> per_device,
-                               const DriftOptions& options = {},
-                               const LocaliseOptions& localise_options = {});
+                      const LocaliseOptions& options = {}, const DriftOptions& pooled = {},
+                      const DriftVerdict* whole = nullptr);
 
 }  // namespace covey::monitoring

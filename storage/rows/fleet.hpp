@@ -1,10 +1,10 @@
 // Columns of the site, devices, trusted keys and releases.
 #pragma once
 
+#include "core/fields.hpp"
 #include "deploy/deployment/device.hpp"
 #include "storage/records.hpp"
 #include "storage/rows/artifact.hpp"
-#include "storage/rows/like.hpp"
 
 namespace covey::rows {
 

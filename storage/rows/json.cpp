@@ -80,6 +80,19 @@ void fields(auto& visit, Like<monitoring::GateResult> auto& r) {
   visit("explanation", r.explanation);
   visit("measures", r.measures);
 }
+void fields(auto& visit, Like<SubjectVerdict> auto& v) {
+  auto& [kind, subject, outcome, psi, psi_low, psi_high, p_value, deff, devices, explanation] = v;
+  visit("kind", kind);
+  visit("subject", subject);
+  visit("outcome", outcome);
+  visit("psi", psi);
+  visit("psi_low", psi_low);
+  visit("psi_high", psi_high);
+  visit("p_value", p_value);
+  visit("deff", deff);
+  visit("devices", devices);
+  visit("explanation", explanation);
+}
 void fields(auto& visit, Like<monitoring::Gap> auto& g) {
   visit("first", g.first);
   visit("last", g.last);
@@ -128,6 +141,7 @@ COVEY_IN_JSON(std::vector<Exclusion>);
 COVEY_IN_JSON(std::vector<monitoring::GateResult>);
 COVEY_IN_JSON(std::vector<monitoring::Gap>);
 COVEY_IN_JSON(std::vector<monitoring::DeviceHistory>);
+COVEY_IN_JSON(std::vector<SubjectVerdict>);
 
 #undef COVEY_IN_JSON
 

@@ -16,6 +16,7 @@
 #include "monitoring/alerts/alert.hpp"
 #include "monitoring/counts/stream.hpp"
 #include "monitoring/gates/gates.hpp"
+#include "storage/records.hpp"
 
 namespace covey::rows {
 
@@ -27,10 +28,10 @@ concept AnyOf = (std::same_as<T, Any> || ...);
 
 // json.cpp has the members of each.
 template <typename T>
-concept InJson =
-    AnyOf<T, Labels, Models, PlanDocument, std::vector<StageProgress>, std::vector<uint32_t>,
-          std::vector<DeviceId>, std::vector<Exclusion>, std::vector<monitoring::GateResult>,
-          std::vector<monitoring::Gap>, std::vector<monitoring::DeviceHistory>>;
+concept InJson = AnyOf<T, Labels, Models, PlanDocument, std::vector<StageProgress>,
+                       std::vector<uint32_t>, std::vector<DeviceId>, std::vector<Exclusion>,
+                       std::vector<monitoring::GateResult>, std::vector<monitoring::Gap>,
+                       std::vector<monitoring::DeviceHistory>, std::vector<SubjectVerdict>>;
 
 template <InJson T>
 std::string to_json(const T& value);

@@ -19,7 +19,6 @@
 #include "core/id.hpp"
 #include "core/result.hpp"
 #include "core/time.hpp"
-#include "storage/rows/like.hpp"
 #include "storage/rows/word.hpp"
 
 namespace covey::rows {

@@ -3,11 +3,11 @@
 
 #include <vector>
 
+#include "core/fields.hpp"
 #include "core/result.hpp"
 #include "deploy/deployment/deployment.hpp"
 #include "deploy/rollout/rollout.hpp"
 #include "storage/records.hpp"
-#include "storage/rows/like.hpp"
 
 namespace covey::rows {
 

@@ -1,8 +1,8 @@
 // Columns of streams, totals, windows, samples, labels, reports and alerts.
 #pragma once
 
+#include "core/fields.hpp"
 #include "storage/records.hpp"
-#include "storage/rows/like.hpp"
 
 namespace covey::rows {
 
@@ -56,6 +56,7 @@ void columns(auto& visit, Like<WindowRecord> auto& r) {
   visit("closed", r.closed);
   visit("revised", r.revised);
   visit("counts", r.counts);
+  visit("verdict", r.verdict);
 }
 
 constexpr const char* table_name(const SampleRecord&) { return "samples"; }

@@ -6,6 +6,7 @@
 #include "deploy/deployment/device.hpp"
 #include "deploy/rollout/rollout.hpp"
 #include "monitoring/alerts/alert.hpp"
+#include "monitoring/drift/model.hpp"
 
 namespace covey::rows {
 
@@ -39,6 +40,18 @@ struct Word<Verdict> {
 template <>
 struct Word<monitoring::AlertState> {
   static constexpr auto parse = &monitoring::parse_alert_state;
+};
+template <>
+struct Word<monitoring::AlertKind> {
+  static constexpr auto parse = &monitoring::parse_alert_kind;
+};
+template <>
+struct Word<monitoring::SubjectKind> {
+  static constexpr auto parse = &monitoring::parse_subject_kind;
+};
+template <>
+struct Word<monitoring::DriftOutcome> {
+  static constexpr auto parse = &monitoring::parse_drift_outcome;
 };
 template <>
 struct Word<monitoring::Severity> {

@@ -296,7 +296,7 @@ CREATE TABLE windows (
   devices INTEGER NOT NULL,
   closed INTEGER NOT NULL,
   revised INTEGER NOT NULL,
-  counts BLOB NOT NULL,  -- monitoring/window.hpp, encode()
+  counts BLOB NOT NULL, verdict TEXT NOT NULL DEFAULT '[]',  -- monitoring/window.hpp, encode()
   PRIMARY KEY (manifest, window_index, length_ms, cohort, device)
 ) STRICT;
 

@@ -59,8 +59,7 @@ struct HistogramView {
   std::vector<std::string> bin_names;
   monitoring::Counts baseline;
   monitoring::Counts now;
-  monitoring::FeatureJudgement judgement;
-  std::vector<DeviceId> devices;  // that stand out
+  SubjectVerdict verdict;
 };
 struct DriftView {
   ReleaseId release;
@@ -70,7 +69,10 @@ struct DriftView {
   Millis start{0};
   Millis end{0};
 };
-// The last `windows` closed windows of a release; nullopt: the one that most devices run.
+// The last `windows` closed windows of a release; nullopt: the one that most devices run. The
+// verdict is the one that was given when the window closed and that alerts go by. What no window's
+// verdict answers (several windows, a part of the fleet, a window that nobody judged) is judged
+// now.
 Result<DriftView> view_drift(const State& state, const EngineConfig& config, const ModelName& model,
                              std::optional<Version> version, const std::string& filter,
                              uint32_t windows);

@@ -1,5 +1,9 @@
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+
+#include "core/assert.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/queries/queries.hpp"
 
@@ -45,6 +49,71 @@ std::vector<std::string> bins_in_words(const std::vector<int32_t>& edges) {
                                      : "> " + std::to_string(edges.empty() ? 0 : edges.back()));
   }
   return names;
+}
+
+using DeviceWindows = std::map<DeviceId, monitoring::WindowCounts>;
+
+// Of all artifacts of the release, newest first.
+std::vector<int64_t> newest_closed(const State& state, const ReleaseRecord& release, size_t most) {
+  std::set<int64_t> closed;
+  for (const ArtifactRecord& record : release.artifacts) {
+    for (const auto& [key, window] : state.telemetry.windows) {
+      if (key.first == record.artifact->digest && window.closed) closed.insert(key.second);
+    }
+  }
+  std::vector<int64_t> chosen(closed.rbegin(), closed.rend());
+  chosen.resize(std::min(chosen.size(), most));
+  return chosen;
+}
+
+DeviceWindows windows_of(const State& state, const ReleaseRecord& release,
+                         const std::vector<int64_t>& indexes, const Filter& filter) {
+  DeviceWindows per_device;
+  for (const ArtifactRecord& record : release.artifacts) {
+    for (const int64_t index : indexes) {
+      const auto window = state.telemetry.windows.find({record.artifact->digest, index});
+      if (window == state.telemetry.windows.end()) continue;
+      for (const auto& [key, counts] : window->second.devices) {
+        const auto device = state.fleet.devices.find(key.first);
+        if (device == state.fleet.devices.end()) continue;
+        if (!filter.matches(DeviceFields(state, device->second))) continue;
+        monitoring::merge(per_device[key.first], counts);
+      }
+    }
+  }
+  return per_device;
+}
+
+// What was said when the window closed. nullptr: no verdict is about exactly these counts.
+const std::vector<SubjectVerdict>* stored_verdict(const State& state, const ReleaseRecord& release,
+                                                  const std::vector<int64_t>& indexes) {
+  if (indexes.size() != 1) return nullptr;
+  const std::vector<SubjectVerdict>* said = nullptr;
+  for (const ArtifactRecord& record : release.artifacts) {
+    const auto window = state.telemetry.windows.find({record.artifact->digest, indexes.front()});
+    if (window == state.telemetry.windows.end()) continue;
+    if (said != nullptr || window->second.verdict.empty()) return nullptr;
+    said = &window->second.verdict;
+  }
+  return said;
+}
+
+HistogramView histogram_view(const monitoring::JudgedSubject& subject,
+                             const monitoring::Baseline& baseline, SubjectVerdict verdict) {
+  HistogramView view;
+  view.name = subject.name;
+  if (subject.kind == monitoring::SubjectKind::kFeature) {
+    view.edges = baseline.features[subject.number].edges;
+    view.bin_names = bins_in_words(view.edges);
+  } else {
+    view.bin_names = baseline.class_names;
+  }
+  view.baseline = subject.baseline;
+  view.now.resize(view.baseline.size());
+  for (const monitoring::Counts& device : subject.devices) monitoring::add(view.now, device);
+  view.now.resize(view.baseline.size());
+  view.verdict = std::move(verdict);
+  return view;
 }
 
 }  // namespace
@@ -95,44 +164,23 @@ Result<DriftView> view_drift(const State& state, const EngineConfig& config, con
     if (!used) return not_found("no device runs a release of " + model.str());
     view.release = *used;
   }
-  const auto release = state.catalogue.releases.find(view.release);
-  if (release == state.catalogue.releases.end())
+  const auto found = state.catalogue.releases.find(view.release);
+  if (found == state.catalogue.releases.end()) {
     return not_found("no release " + to_string(view.release));
+  }
+  const ReleaseRecord& release = found->second;
   const Result<Filter> devices_filter = Filter::parse(filter);
   if (!devices_filter) return devices_filter.error();
-
-  // The artifacts of one release share features; the first one's baseline speaks for all.
-  const KnownArtifact& known =
-      state.catalogue.artifacts.at(release->second.artifacts.front().artifact->digest);
-  std::set<int64_t> closed;
-  for (const ArtifactRecord& record : release->second.artifacts) {
-    for (const auto& [key, window] : state.telemetry.windows) {
-      if (key.first == record.artifact->digest && window.closed) closed.insert(key.second);
-    }
+  const std::vector<int64_t> chosen = newest_closed(state, release, std::max(1U, windows));
+  if (chosen.empty()) {
+    return precondition("NO_WINDOW",
+                        fmt::format("no window of {} has closed yet: they are {} s long",
+                                    to_string(view.release), config.window.count() / 1000));
   }
-  if (closed.empty()) {
-    return precondition("NO_WINDOW", "no window of " + to_string(view.release) +
-                                         " has closed yet: they are " +
-                                         std::to_string(config.window.count() / 1000) + " s long");
-  }
-  std::vector<int64_t> chosen(closed.rbegin(), closed.rend());
-  chosen.resize(std::min<size_t>(chosen.size(), std::max(1U, windows)));
   view.start = chosen.back() * config.window;
   view.end = (chosen.front() + 1) * config.window;
 
-  std::map<DeviceId, monitoring::WindowCounts> per_device;
-  for (const ArtifactRecord& record : release->second.artifacts) {
-    for (const int64_t index : chosen) {
-      const auto window = state.telemetry.windows.find({record.artifact->digest, index});
-      if (window == state.telemetry.windows.end()) continue;
-      for (const auto& [key, counts] : window->second.devices) {
-        const auto device = state.fleet.devices.find(key.first);
-        if (device == state.fleet.devices.end()) continue;
-        if (!devices_filter->matches(DeviceFields(state, device->second))) continue;
-        monitoring::merge(per_device[key.first], counts);
-      }
-    }
-  }
+  const DeviceWindows per_device = windows_of(state, release, chosen, *devices_filter);
   std::vector<DeviceId> ids;
   ids.reserve(per_device.size());
   for (const auto& [id, counts] : per_device) {
@@ -140,39 +188,24 @@ Result<DriftView> view_drift(const State& state, const EngineConfig& config, con
     view.inferences += counts.inferences;
   }
   view.devices = static_cast<uint32_t>(ids.size());
-  const auto add_histogram = [&](HistogramView histogram, const auto& select) {
-    std::vector<monitoring::Counts> counts;
-    counts.reserve(ids.size());
-    for (const DeviceId& id : ids) counts.push_back(select(per_device.at(id)));
-    for (const monitoring::Counts& c : counts) monitoring::add(histogram.now, c);
-    histogram.now.resize(histogram.baseline.size());
-    histogram.judgement =
-        monitoring::judge_feature(histogram.baseline, counts, config.drift, config.localise);
-    for (const size_t index : histogram.judgement.where.devices) {
-      histogram.devices.push_back(ids[index]);
+
+  // The artifacts of one release share features; the first one's baseline speaks for all.
+  const monitoring::Baseline& baseline =
+      state.catalogue.artifacts.at(release.artifacts.front().artifact->digest).baseline;
+  std::vector<monitoring::JudgedSubject> subjects = monitoring::subjects_of(baseline);
+  for (monitoring::JudgedSubject& subject : subjects) {
+    subject.devices.reserve(ids.size());
+    for (const auto& [id, counts] : per_device) {
+      subject.devices.push_back(monitoring::histogram_of(counts, subject));
     }
-    view.histograms.push_back(std::move(histogram));
-  };
-  for (size_t f = 0; f < known.baseline.features.size(); ++f) {
-    const monitoring::FeatureBaseline& feature = known.baseline.features[f];
-    add_histogram({.name = feature.name,
-                   .edges = feature.edges,
-                   .bin_names = bins_in_words(feature.edges),
-                   .baseline = feature.counts,
-                   .now = {},
-                   .judgement = {},
-                   .devices = {}},
-                  [f](const monitoring::WindowCounts& c) { return c.features[f].bins; });
   }
-  if (!known.baseline.classes.empty()) {
-    add_histogram({.name = "classes",
-                   .edges = {},
-                   .bin_names = known.baseline.class_names,
-                   .baseline = known.baseline.classes,
-                   .now = {},
-                   .judgement = {},
-                   .devices = {}},
-                  [](const monitoring::WindowCounts& c) { return c.classes; });
+  const std::vector<SubjectVerdict>* said =
+      devices_filter->matches_everything() ? stored_verdict(state, release, chosen) : nullptr;
+  std::vector<SubjectVerdict> verdicts =
+      said != nullptr ? *said : judge_subjects(subjects, ids, config.drift, config.localise);
+  COVEY_ASSERT(verdicts.size() == subjects.size());
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    view.histograms.push_back(histogram_view(subjects[i], baseline, std::move(verdicts[i])));
   }
   return view;
 }

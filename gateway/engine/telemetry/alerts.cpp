@@ -30,6 +30,20 @@ void advance(Turn& turn, const monitoring::AlertKey& key, const monitoring::Aler
   }
 }
 
+monitoring::AlertKind alert_kind_of(monitoring::SubjectKind kind) {
+  switch (kind) {
+    case monitoring::SubjectKind::kFeature:
+      return monitoring::AlertKind::kFeatureDrift;
+    case monitoring::SubjectKind::kClassMix:
+      return monitoring::AlertKind::kClassMixDrift;
+    case monitoring::SubjectKind::kConfidence:
+      return monitoring::AlertKind::kConfidenceDrift;
+    case monitoring::SubjectKind::kJoint:
+      return monitoring::AlertKind::kJointDrift;
+  }
+  return monitoring::AlertKind::kFeatureDrift;
+}
+
 monitoring::AlertEvent as_event(const SubjectVerdict& verdict) {
   const auto abnormal = [&](monitoring::Severity severity) {
     return monitoring::WindowAbnormal{
@@ -53,11 +67,11 @@ monitoring::AlertEvent as_event(const SubjectVerdict& verdict) {
 constexpr monitoring::AlertPolicy kAtOnce{.fire_windows = 1, .of_windows = 1, .quiet_windows = 1};
 
 monitoring::AlertKey ahead_of_site(const DeviceId& device) {
-  return {"", "AHEAD_OF_SITE", device.str(), ""};
+  return {"", monitoring::AlertKind::kAheadOfSite, device.str(), ""};
 }
 
 monitoring::AlertKey duplicate_identity(const Device& device) {
-  return {"", "DUPLICATE_IDENTITY", device.id.str(), ""};
+  return {"", monitoring::AlertKind::kDuplicateIdentity, device.id.str(), ""};
 }
 
 }  // namespace
@@ -66,7 +80,8 @@ void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verd
   const KnownArtifact& known = turn.state.catalogue.artifacts.at(manifest);
   for (const SubjectVerdict& subject : verdict.subjects) {
     advance(turn,
-            {known.release.model.str(), subject.kind, subject.subject, to_string(known.release)},
+            {known.release.model.str(), alert_kind_of(subject.kind), subject.subject,
+             to_string(known.release)},
             as_event(subject), turn.config.alert_policy);
   }
 }

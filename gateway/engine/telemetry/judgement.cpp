@@ -3,20 +3,33 @@
 namespace covey::engine {
 
 WindowVerdict judge(const WindowSnapshot& window) {
-  WindowVerdict verdict{.number = window.number, .subjects = {}};
-  for (const JudgedSubject& subject : window.subjects) {
-    const monitoring::FeatureJudgement judgement =
-        monitoring::judge_feature(subject.baseline, subject.devices, window.drift, window.localise);
-    SubjectVerdict& said = verdict.subjects.emplace_back();
-    said.kind = subject.kind;
-    said.subject = subject.subject;
-    said.outcome = judgement.outcome;
-    said.explanation = judgement.explanation;
-    for (const size_t index : judgement.where.devices) {
-      said.devices.push_back(window.devices[index]);
-    }
+  return {window.number,
+          judge_subjects(window.subjects, window.devices, window.drift, window.localise)};
+}
+
+std::vector<SubjectVerdict> judge_subjects(std::span<const monitoring::JudgedSubject> subjects,
+                                           const std::vector<DeviceId>& devices,
+                                           const monitoring::DriftOptions& drift,
+                                           const monitoring::LocaliseOptions& localise) {
+  const std::vector<monitoring::SubjectJudgement> judgements =
+      monitoring::judge_model(subjects, drift, localise);
+  std::vector<SubjectVerdict> verdicts;
+  verdicts.reserve(subjects.size());
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    const monitoring::SubjectJudgement& judgement = judgements[i];
+    SubjectVerdict& verdict = verdicts.emplace_back();
+    verdict.kind = subjects[i].kind;
+    verdict.subject = subjects[i].name;
+    verdict.outcome = judgement.outcome;
+    verdict.explanation = judgement.explanation;
+    verdict.psi = judgement.pooled.psi_corrected;
+    verdict.psi_low = judgement.pooled.psi_low;
+    verdict.psi_high = judgement.pooled.psi_high;
+    verdict.p_value = judgement.pooled.p_adjusted;
+    verdict.deff = judgement.pooled.deff;
+    for (const size_t index : judgement.where.devices) verdict.devices.push_back(devices[index]);
   }
-  return verdict;
+  return verdicts;
 }
 
 }  // namespace covey::engine

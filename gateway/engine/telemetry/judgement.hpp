@@ -5,40 +5,24 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <span>
 #include <vector>
 
 #include "core/digest.hpp"
 #include "core/id.hpp"
-#include "monitoring/drift/drift.hpp"
-#include "monitoring/drift/localise.hpp"
+#include "monitoring/drift/model.hpp"
+#include "storage/records.hpp"
 
 namespace covey::engine {
-
-// One feature, or the class mix: the histogram of each device beside that of validation.
-struct JudgedSubject {
-  std::string kind;     // FEATURE_DRIFT, CLASS_MIX_DRIFT
-  std::string subject;  // feature, "classes"
-  monitoring::Counts baseline;
-  std::vector<monitoring::Counts> devices;
-};
 
 struct WindowSnapshot {
   uint64_t number = 0;  // of the question: an answer to an older one is dropped
   Digest manifest;
   int64_t index = 0;
   std::vector<DeviceId> devices;
-  std::vector<JudgedSubject> subjects;  // each with a histogram per device
+  std::vector<monitoring::JudgedSubject> subjects;  // each with a histogram per device
   monitoring::DriftOptions drift;
   monitoring::LocaliseOptions localise;
-};
-
-struct SubjectVerdict {
-  std::string kind;
-  std::string subject;
-  monitoring::DriftOutcome outcome = monitoring::DriftOutcome::kInsufficientData;
-  std::vector<DeviceId> devices;  // that stand out
-  std::string explanation;
 };
 
 struct WindowVerdict {
@@ -47,5 +31,10 @@ struct WindowVerdict {
 };
 
 WindowVerdict judge(const WindowSnapshot& window);
+// The same of any counts: `devices` are those of each subject's histograms.
+std::vector<SubjectVerdict> judge_subjects(std::span<const monitoring::JudgedSubject> subjects,
+                                           const std::vector<DeviceId>& devices,
+                                           const monitoring::DriftOptions& drift,
+                                           const monitoring::LocaliseOptions& localise);
 
 }  // namespace covey::engine

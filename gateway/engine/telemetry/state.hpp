@@ -36,6 +36,9 @@ struct OpenWindow {
   Devices devices;
   std::map<std::string, Cohort> cohorts;  // sums of `devices`, kept as they change
   bool closed = false;
+  // What was said when it closed; empty where nothing was judged. Counts that come late change
+  // nothing here.
+  std::vector<SubjectVerdict> verdict;
 
   void add(const DeviceId& device, const std::string& cohort,
            const monitoring::WindowCounts& counts);

@@ -86,12 +86,7 @@ void begin_copy(Turn& turn, const WindowId& id) {
   closing.copy->index = id.second;
   closing.copy->drift = turn.config.drift;
   closing.copy->localise = turn.config.localise;
-  for (const auto& feature : baseline.features) {
-    closing.copy->subjects.push_back({"FEATURE_DRIFT", feature.name, feature.counts, {}});
-  }
-  if (!baseline.classes.empty()) {
-    closing.copy->subjects.push_back({"CLASS_MIX_DRIFT", "classes", baseline.classes, {}});
-  }
+  closing.copy->subjects = monitoring::subjects_of(baseline);
 }
 
 void copy_device(WindowSnapshot& copy, const DeviceId& device,
@@ -99,10 +94,8 @@ void copy_device(WindowSnapshot& copy, const DeviceId& device,
   // A device counts once, whatever cohorts it was in: they are neighbours.
   const bool again = !copy.devices.empty() && copy.devices.back() == device;
   if (!again) copy.devices.push_back(device);
-  for (size_t i = 0; i < copy.subjects.size(); ++i) {
-    JudgedSubject& subject = copy.subjects[i];
-    const monitoring::Counts& from =
-        i < counts.features.size() ? counts.features[i].bins : counts.classes;
+  for (monitoring::JudgedSubject& subject : copy.subjects) {
+    const monitoring::Counts& from = monitoring::histogram_of(counts, subject);
     if (again) {
       monitoring::add(subject.devices.back(), from);
     } else {
@@ -175,7 +168,8 @@ void write_cohorts(Turn& turn, const WindowId& id, const OpenWindow& window, boo
                           .devices = cohort.devices,
                           .closed = true,
                           .revised = revised,
-                          .counts = cohort.counts}});
+                          .counts = cohort.counts,
+                          .verdict = window.verdict}});
   }
 }
 
@@ -211,6 +205,7 @@ void on_window_judged(Turn& turn, const WindowVerdict& verdict) {
     return turn.drop(Drop::kVerdictStale);
   }
   const WindowId id = *std::exchange(closing.window, std::nullopt);
+  turn.state.telemetry.windows.at(id).verdict = verdict.subjects;
   close(turn, id);
   apply_verdict(turn, id.first, verdict);
 }

@@ -11,10 +11,11 @@ using monitoring::DriftOutcome;
 
 // Five devices whose histogram has moved enough for a warning by itself, not by much; or not at
 // all.
-JudgedSubject subject(const std::string& name, bool moved) {
+monitoring::JudgedSubject subject(const std::string& name, bool moved) {
   const Counts calm(10, 4);
   const Counts shifted = {8, 6, 4, 4, 4, 4, 3, 3, 2, 2};
-  return {"FEATURE_DRIFT", name, Counts(10, 500), std::vector<Counts>(5, moved ? shifted : calm)};
+  return {monitoring::SubjectKind::kFeature, name, 0, Counts(10, 500),
+          std::vector<Counts>(5, moved ? shifted : calm)};
 }
 
 std::vector<DriftOutcome> outcomes(size_t moved, size_t all) {

@@ -105,8 +105,9 @@ TEST(Identity, TwoBootsUnderOneIdRaiseAnAlert) {
   }
   bool firing = false;
   for (const auto& [key, track] : site.state().telemetry.alerts) {
-    firing = firing || (key.kind == "DUPLICATE_IDENTITY" && key.subject == "a" &&
-                        track.newest->state == monitoring::AlertState::kFiring);
+    firing =
+        firing || (key.kind == monitoring::AlertKind::kDuplicateIdentity && key.subject == "a" &&
+                   track.newest->state == monitoring::AlertState::kFiring);
   }
   EXPECT_TRUE(firing);
   // New keys shut the other one out.

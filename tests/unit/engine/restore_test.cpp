@@ -20,7 +20,8 @@ void show_epoch(Site& site, uint32_t epoch) {
   }
 }
 const monitoring::Alert* alert_about(const Site& site, const std::string& device) {
-  const auto track = site.state().telemetry.alerts.find({"", "AHEAD_OF_SITE", device, ""});
+  const auto track =
+      site.state().telemetry.alerts.find({"", monitoring::AlertKind::kAheadOfSite, device, ""});
   return track == site.state().telemetry.alerts.end() || !track->second.newest
              ? nullptr
              : &*track->second.newest;

@@ -247,7 +247,7 @@ TEST_F(Telemetry, ADriftAlertNamesTheFeatureAndTheDevices) {
     }
   }
   ASSERT_NE(firing, nullptr);
-  EXPECT_EQ(firing->key.kind, "FEATURE_DRIFT");
+  EXPECT_EQ(firing->key.kind, monitoring::AlertKind::kFeatureDrift);
   EXPECT_EQ(firing->key.subject, "rms");
   EXPECT_EQ(monitoring::devices_of(*firing), (std::vector{DeviceId("d3"), DeviceId("d8")}));
   ASSERT_FALSE(told.empty());
@@ -282,7 +282,7 @@ TEST_F(Telemetry, AFleetThatIsAsItWasRaisesNothing) {
     }
   }
   for (const auto& [key, track] : site.state().telemetry.alerts) {
-    EXPECT_FALSE(track.newest.has_value()) << key.kind << " " << key.subject;
+    EXPECT_FALSE(track.newest.has_value()) << monitoring::to_string(key.kind) << " " << key.subject;
   }
 }
 

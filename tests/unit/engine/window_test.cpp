@@ -48,7 +48,7 @@ TEST_F(Windows, NoTickCopiesOrWritesMoreThanItsShareOfTheFleet) {
       ++asked;
       EXPECT_EQ(question->window->devices.size(), static_cast<size_t>(kFleet));
       for (const auto& subject : question->window->subjects) {
-        EXPECT_EQ(subject.devices.size(), static_cast<size_t>(kFleet)) << subject.subject;
+        EXPECT_EQ(subject.devices.size(), static_cast<size_t>(kFleet)) << subject.name;
       }
     }
   };
@@ -98,7 +98,7 @@ TEST_F(Windows, AViewSaysWhatWasSaidWhenTheWindowClosed) {
   const auto outcome = [&] {
     const auto view = engine::view_drift(site.state(), site.engine().config(), ModelName("bearing"),
                                          std::nullopt, "", 1);
-    return view.ok() ? view->histograms[0].judgement.outcome
+    return view.ok() ? view->histograms[0].verdict.outcome
                      : monitoring::DriftOutcome::kInsufficientData;
   };
   EXPECT_EQ(outcome(), monitoring::DriftOutcome::kOk);

@@ -11,7 +11,8 @@ namespace {
 
 using testing::Random;
 
-const AlertKey kKey{"bearing-vibration", "DRIFT", "rms", "bearing-vibration@1.1.0"};
+const AlertKey kKey{"bearing-vibration", AlertKind::kFeatureDrift, "rms",
+                    "bearing-vibration@1.1.0"};
 constexpr AlertPolicy kPolicy{2, 3, 3};
 
 std::vector<DeviceId> ids(std::initializer_list<const char*> names) {
@@ -99,7 +100,7 @@ TEST(Alert, a_new_episode_after_resolved_has_a_new_number) {
   EXPECT_EQ(feed.alert().severity, Severity::kWarn);
   EXPECT_FALSE(feed.alert().acknowledged);
   EXPECT_TRUE(devices_of(feed.alert()).empty());
-  EXPECT_EQ(alert_id(kKey, 2), "bearing-vibration.DRIFT.rms.bearing-vibration-1.1.0.2");
+  EXPECT_EQ(alert_id(kKey, 2), "bearing-vibration.FEATURE_DRIFT.rms.bearing-vibration-1.1.0.2");
 }
 
 TEST(Alert, severity_only_rises_within_an_episode) {

@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "monitoring/drift/model.hpp"
 #include "tests/unit/monitoring/random.hpp"
 #include "tests/unit/monitoring/simulated_fleet.hpp"
 
@@ -22,6 +23,11 @@ std::vector<size_t> range(size_t from, size_t to) {
   return indexes;
 }
 
+SubjectJudgement judge_alone(const Counts& baseline, const std::vector<Counts>& devices) {
+  const JudgedSubject subject{SubjectKind::kFeature, "rms", 0, baseline, devices};
+  return judge_model({&subject, 1}).front();
+}
+
 TEST(Localise, property_names_exactly_the_hall_whose_sensors_lost_gain) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     const FeatureBins bins(seed);
@@ -30,7 +36,7 @@ TEST(Localise, property_names_exactly_the_hall_whose_sensors_lost_gain) {
     const double gain = 0.5 + 0.15 * random.uniform();
     const std::vector<Counts> devices =
         fleet(bins, random, {}, [&](size_t d) { return d / 15 == hall ? gain : 1.0; });
-    const FeatureJudgement j = judge_feature(bins.baseline(), devices);
+    const SubjectJudgement j = judge_alone(bins.baseline(), devices);
     ASSERT_EQ(j.where.devices, range(hall * 15, hall * 15 + 15))
         << "seed " << seed << ": " << j.explanation;
     EXPECT_EQ(j.where.locus, Locus::kCohort);
@@ -47,7 +53,7 @@ TEST(Localise, property_names_nobody_in_a_healthy_fleet_with_natural_spread) {
     options.n = 100 + 400 * (seed % 3);
     options.gain_sd = 0.03 + 0.04 * random.uniform();
     const std::vector<Counts> devices = fleet(bins, random, options, [](size_t) { return 1.0; });
-    const FeatureJudgement j = judge_feature(bins.baseline(), devices);
+    const SubjectJudgement j = judge_alone(bins.baseline(), devices);
     EXPECT_TRUE(j.where.devices.empty()) << "seed " << seed << ": " << j.explanation;
     EXPECT_NE(j.outcome, DriftOutcome::kPage) << "seed " << seed << ": " << j.explanation;
     none += j.where.locus == Locus::kNone ? 1 : 0;
@@ -64,7 +70,7 @@ TEST(Localise, property_one_bad_sensor_is_a_device_fault_not_a_model_alarm) {
     const size_t stuck = random.below(40);
     devices[stuck] = Counts(kBins);
     devices[stuck][random.below(kBins)] = 300;  // flat line
-    const FeatureJudgement j = judge_feature(bins.baseline(), devices);
+    const SubjectJudgement j = judge_alone(bins.baseline(), devices);
     ASSERT_EQ(j.where.devices, std::vector<size_t>{stuck}) << "seed " << seed;
     EXPECT_EQ(j.where.locus, Locus::kHeterogeneous) << "seed " << seed;
   }
@@ -75,7 +81,7 @@ TEST(Localise, property_when_the_world_moves_nobody_is_blamed) {
     const FeatureBins bins(seed);
     Random random(seed + 55);
     const std::vector<Counts> devices = fleet(bins, random, {}, [](size_t) { return 0.6; });
-    const FeatureJudgement j = judge_feature(bins.baseline(), devices);
+    const SubjectJudgement j = judge_alone(bins.baseline(), devices);
     EXPECT_EQ(j.where.locus, Locus::kPooled) << "seed " << seed;
     EXPECT_TRUE(j.where.devices.empty());
     EXPECT_EQ(j.outcome, DriftOutcome::kPage);

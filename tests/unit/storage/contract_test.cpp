@@ -108,7 +108,8 @@ TYPED_TEST(StoreContract, KeepsInsertionOrderOfSamplesAndLabels) {
 
 TYPED_TEST(StoreContract, LoadsTheNewestEpisodeOfAnAlert) {
   monitoring::Alert alert;
-  alert.key = {"bearing-vibration", "DRIFT", "rms", "bearing-vibration@1.4.0"};
+  alert.key = {"bearing-vibration", monitoring::AlertKind::kFeatureDrift, "rms",
+               "bearing-vibration@1.4.0"};
   for (const uint64_t episode : {2, 10, 9}) {
     alert.episode = episode;
     commit(this->store(), {PutAlert{alert}});

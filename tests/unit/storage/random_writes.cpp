@@ -254,6 +254,16 @@ WindowRecord RandomWrites::window() {
   w.devices = any32();
   w.closed = any_flag();
   w.revised = any_flag();
+  if (any_flag()) {
+    SubjectVerdict& said = w.verdict.emplace_back();
+    said.kind = any_flag() ? monitoring::SubjectKind::kFeature : monitoring::SubjectKind::kJoint;
+    said.subject = any_text();
+    said.outcome = monitoring::DriftOutcome::kPage;
+    said.psi = 1.0 / static_cast<double>(1 + below(1000));
+    said.p_value = 0;
+    said.devices = {any_device()};
+    said.explanation = any_text();
+  }
   w.counts.inferences = below(1000);
   w.counts.classes = {below(100), below(100)};
   w.counts.latency_sum_us = any64() >> 20U;
@@ -270,7 +280,9 @@ monitoring::Alert RandomWrites::alert() {
   constexpr std::array kStates = {monitoring::AlertState::kPending, monitoring::AlertState::kFiring,
                                   monitoring::AlertState::kResolved};
   monitoring::Alert a;
-  a.key = {any_model().str(), any_flag() ? "DRIFT" : "SILENCE", any_text(), any_text()};
+  a.key = {any_model().str(),
+           any_flag() ? monitoring::AlertKind::kFeatureDrift : monitoring::AlertKind::kAheadOfSite,
+           any_text(), any_text()};
   a.episode = 1 + below(3);
   a.state = kStates[below(kStates.size())];
   a.severity = any_flag() ? monitoring::Severity::kWarn : monitoring::Severity::kPage;

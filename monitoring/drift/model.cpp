@@ -1,0 +1,96 @@
+#include "monitoring/drift/model.hpp"
+
+#include <utility>
+
+namespace covey::monitoring {
+namespace {
+
+SubjectJudgement judgement_of(DriftVerdict pooled, Localisation where,
+                              const LocaliseOptions& options) {
+  SubjectJudgement judgement;
+  judgement.outcome = pooled.outcome;
+  judgement.explanation = pooled.explanation;
+  const bool world_moved =
+      where.locus == Locus::kPooled &&
+      static_cast<double>(where.devices_beyond) >
+          options.world_share.as_double() * static_cast<double>(where.devices_judged);
+  if (!where.devices.empty() || world_moved) {
+    judgement.outcome = DriftOutcome::kPage;
+    judgement.explanation = where.explanation + "; whole fleet: " + judgement.explanation;
+  }
+  judgement.pooled = std::move(pooled);
+  judgement.where = std::move(where);
+  return judgement;
+}
+
+}  // namespace
+
+std::string_view to_string(SubjectKind kind) {
+  switch (kind) {
+    case SubjectKind::kFeature:
+      return "FEATURE";
+    case SubjectKind::kClassMix:
+      return "CLASS_MIX";
+    case SubjectKind::kConfidence:
+      return "CONFIDENCE";
+    case SubjectKind::kJoint:
+      return "JOINT";
+  }
+  return "FEATURE";
+}
+
+std::optional<SubjectKind> parse_subject_kind(std::string_view text) {
+  for (const auto kind : {SubjectKind::kFeature, SubjectKind::kClassMix, SubjectKind::kConfidence,
+                          SubjectKind::kJoint}) {
+    if (to_string(kind) == text) return kind;
+  }
+  return std::nullopt;
+}
+
+std::vector<JudgedSubject> subjects_of(const Baseline& baseline) {
+  std::vector<JudgedSubject> subjects;
+  for (size_t f = 0; f < baseline.features.size(); ++f) {
+    const FeatureBaseline& feature = baseline.features[f];
+    subjects.push_back({SubjectKind::kFeature, feature.name, f, feature.counts, {}});
+  }
+  if (!baseline.classes.empty()) {
+    subjects.push_back({SubjectKind::kClassMix, "classes", 0, baseline.classes, {}});
+  }
+  return subjects;
+}
+
+const Counts& histogram_of(const WindowCounts& window, const JudgedSubject& subject) {
+  static const Counts kNone;
+  switch (subject.kind) {
+    case SubjectKind::kFeature:
+      return subject.number < window.features.size() ? window.features[subject.number].bins : kNone;
+    case SubjectKind::kClassMix:
+      return window.classes;
+    case SubjectKind::kConfidence:
+      return window.confidence;
+    case SubjectKind::kJoint:
+      return window.joint;
+  }
+  return kNone;
+}
+
+std::vector<SubjectJudgement> judge_model(std::span<const JudgedSubject> subjects,
+                                          const DriftOptions& options,
+                                          const LocaliseOptions& localise_options) {
+  std::vector<DriftVerdict> pooled;
+  pooled.reserve(subjects.size());
+  for (const JudgedSubject& subject : subjects) {
+    pooled.push_back(judge_histogram(subject.baseline, subject.devices, options));
+  }
+  adjust(pooled, options);
+  std::vector<SubjectJudgement> judgements;
+  judgements.reserve(subjects.size());
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    Localisation where =
+        localise(subjects[i].baseline, subjects[i].devices, localise_options, options, &pooled[i]);
+    judgements.push_back(judgement_of(std::move(pooled[i]), std::move(where), localise_options));
+  }
+  return judgements;
+}
+
+}  // namespace covey::monitoring
