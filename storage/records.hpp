@@ -11,6 +11,7 @@
 #include "core/id.hpp"
 #include "core/time.hpp"
 #include "deploy/artifact/artifact.hpp"
+#include "deploy/rollout/cohort.hpp"
 #include "monitoring/alerts/alert.hpp"
 #include "monitoring/counts/stream.hpp"
 #include "monitoring/counts/window.hpp"
@@ -141,7 +142,7 @@ struct StreamRecord {
 struct TotalRecord {
   DeviceId device;
   Digest manifest;
-  std::string cohort;
+  Cohort cohort;
   uint64_t inferences = 0;
   uint64_t windows = 0;
   uint64_t windows_lost = 0;
@@ -174,7 +175,7 @@ struct SubjectVerdict {
 // Counts of one window span; device "" is the cohort's.
 struct WindowRecord {
   Digest manifest;
-  std::string cohort;
+  Cohort cohort;
   DeviceId device;
   int64_t index = 0;  // wall start / window length
   Millis start{0};
@@ -207,7 +208,7 @@ struct SampleRecord {
   uint64_t boot_id = 0;
   uint64_t inference = 0;
   Digest manifest;
-  std::string cohort;
+  Cohort cohort;
   uint32_t predicted = 0;
   uint32_t confidence = 0;
   uint32_t probability = 0;  // of 65,536

@@ -121,7 +121,7 @@ void fill(v1::Device& to, const engine::State& state, const Device& device) {
   }
   to.set_etag(engine::etag_of(device));
   uint64_t inferences = 0;
-  for (auto total = state.telemetry.totals.lower_bound({device.id, Digest{}, ""});
+  for (auto total = state.telemetry.totals.lower_bound({device.id, Digest{}, Cohort()});
        total != state.telemetry.totals.end() && std::get<0>(total->first) == device.id; ++total) {
     inferences += total->second.inferences;
   }
@@ -310,7 +310,7 @@ void fill(v1::TrustedKey& to, const TrustedKeyRecord& key) {
 
 void fill(v1::Window& to, const engine::State& state, const WindowRecord& window) {
   to.set_release(release_of(state, window.manifest));
-  to.set_cohort(window.cohort);
+  to.set_cohort(window.cohort.text());
   to.set_start_ms(window.start.count());
   to.set_end_ms((window.start + window.length).count());
   to.set_devices(window.devices);

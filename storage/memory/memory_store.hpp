@@ -56,9 +56,9 @@ struct Tables {
   std::map<uint64_t, AssignmentRecord> assignments;
   std::map<std::string, RequestRecord> requests;
   std::map<std::tuple<DeviceId, uint64_t, Digest>, StreamRecord> streams;
-  std::map<std::tuple<DeviceId, Digest, std::string>, TotalRecord> totals;
+  std::map<std::tuple<DeviceId, Digest, Cohort>, TotalRecord> totals;
   // manifest, index, length, cohort, device
-  std::map<std::tuple<Digest, int64_t, Millis, std::string, DeviceId>, WindowRecord> windows;
+  std::map<std::tuple<Digest, int64_t, Millis, Cohort, DeviceId>, WindowRecord> windows;
   InsertionOrdered<InferenceKey, SampleRecord> samples;
   InsertionOrdered<InferenceKey, LabelRecord> labels;
   std::map<std::pair<monitoring::AlertKey, uint64_t>, monitoring::Alert> alerts;

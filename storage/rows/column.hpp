@@ -23,6 +23,7 @@
 #include "core/digest.hpp"
 #include "core/id.hpp"
 #include "core/time.hpp"
+#include "deploy/rollout/cohort.hpp"
 #include "monitoring/counts/window.hpp"
 #include "storage/rows/json.hpp"
 #include "storage/rows/word.hpp"
@@ -73,6 +74,19 @@ struct Column<Id<Tag>> {
   static constexpr bool kNullable = false;
   static void put(auto& to, const Id<Tag>& value) { to.borrow_text(value.str()); }
   static void get(auto& from, Id<Tag>& out) { out = Id<Tag>(std::string(from.text())); }
+};
+
+template <>
+struct Column<Cohort> {
+  static constexpr Kind kKind = Kind::kText;
+  static constexpr bool kNullable = false;
+  static void put(auto& to, const Cohort& value) { to.borrow_text(value.text()); }
+  static void get(auto& from, Cohort& out) {
+    const std::string_view written = from.text();
+    const std::optional<Cohort> cohort = parse_cohort(written);
+    if (!cohort) from.refuse(fmt::format("no cohort: \"{}\"", written));
+    out = cohort.value_or(Cohort());
+  }
 };
 
 template <HasWord E>

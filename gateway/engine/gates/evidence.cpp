@@ -40,7 +40,7 @@ bool StageEvidence::left_release(const Deployment& deployment) const {
 
 bool StageEvidence::has_reported(const Deployment& deployment) const {
   const auto total = state().telemetry.totals.find(
-      {deployment.device, deployment.manifest, canary_cohort(rollout_.plan->name)});
+      {deployment.device, deployment.manifest, Cohort::canary(rollout_.plan->name)});
   return total != state().telemetry.totals.end() && total->second.windows > 0;
 }
 

@@ -127,7 +127,8 @@ Totals count_inferences(const State& state, const ModelName& model) {
     device.device = record.device;
     device.manifest = record.manifest;
     add(device, record);
-    TotalRecord& cohort = totals.cohorts[{release_text(state, record.manifest), record.cohort}];
+    TotalRecord& cohort =
+        totals.cohorts[{release_text(state, record.manifest), record.cohort.text()}];
     cohort.cohort = record.cohort;
     cohort.manifest = record.manifest;
     add(cohort, record);
@@ -141,7 +142,7 @@ Totals count_inferences(const State& state, const ModelName& model) {
 
 std::map<ReleaseId, TotalRecord> count_inferences(const State& state, const DeviceId& device) {
   std::map<ReleaseId, TotalRecord> releases;
-  for (auto total = state.telemetry.totals.lower_bound({device, Digest{}, ""});
+  for (auto total = state.telemetry.totals.lower_bound({device, Digest{}, Cohort()});
        total != state.telemetry.totals.end() && std::get<0>(total->first) == device; ++total) {
     const auto known = state.catalogue.artifacts.find(total->second.manifest);
     if (known == state.catalogue.artifacts.end()) continue;

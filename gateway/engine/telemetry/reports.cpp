@@ -58,8 +58,7 @@ StreamRecord* stream(Turn& turn, const Device& device, uint64_t boot_id, const D
   return &state.telemetry.streams.emplace(key, std::move(record)).first->second;
 }
 
-TotalRecord& total(Turn& turn, const Device& device, const Digest& manifest,
-                   const std::string& cohort) {
+TotalRecord& total(Turn& turn, const Device& device, const Digest& manifest, const Cohort& cohort) {
   const TotalKey key{device.id, manifest, cohort};
   turn.telemetry_rows.totals.insert(key);
   TotalRecord& record = turn.state.telemetry.totals[key];
@@ -85,17 +84,15 @@ std::optional<Millis> offset_of(const Session& session, uint64_t boot_id) {
 
 }  // namespace
 
-std::string canary_cohort(const RolloutName& rollout) { return rollout.str() + "/canary"; }
-
-std::string cohort_of(const State& state, const Device& device, const Digest& manifest) {
+Cohort cohort_of(const State& state, const Device& device, const Digest& manifest) {
   const auto known = state.catalogue.artifacts.find(manifest);
-  if (known == state.catalogue.artifacts.end()) return "fleet";
+  if (known == state.catalogue.artifacts.end()) return {};
   const Rollout* open = open_rollout_of(state, device.id, known->second.release.model);
-  if (open == nullptr) return "fleet";
+  if (open == nullptr) return {};
   const RolloutName& name = open->plan->name;
   const bool offered = state.rollouts.attempts.at(name).rollout.newest.contains(device.id);
-  return open->plan->rules.release == known->second.release && offered ? canary_cohort(name)
-                                                                       : name.str() + "/control";
+  return open->plan->rules.release == known->second.release && offered ? Cohort::canary(name)
+                                                                       : Cohort::control(name);
 }
 
 void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload) {
@@ -110,7 +107,7 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
 
   const Digest manifest = manifest_of(state, report.manifest);
   const auto known = state.catalogue.artifacts.find(manifest);
-  const std::string cohort = cohort_of(state, device, manifest);
+  const Cohort cohort = cohort_of(state, device, manifest);
   const StreamKey key{device.id, report.boot_id, manifest};
   StreamRecord* const found = stream(turn, device, report.boot_id, manifest);
   if (found == nullptr) return turn.drop(Drop::kReportInvalid);

@@ -23,25 +23,24 @@
 namespace covey::engine {
 
 using StreamKey = std::tuple<DeviceId, uint64_t, Digest>;
-using TotalKey = std::tuple<DeviceId, Digest, std::string>;
+using TotalKey = std::tuple<DeviceId, Digest, Cohort>;
 using AlertTracks = std::map<monitoring::AlertKey, monitoring::AlertTrack>;
 
 // One span of wall time of one release: per device (and its cohort then).
 struct OpenWindow {
-  using Devices = std::map<std::pair<DeviceId, std::string>, monitoring::WindowCounts>;
-  struct Cohort {
+  using Devices = std::map<std::pair<DeviceId, Cohort>, monitoring::WindowCounts>;
+  struct Sums {
     uint32_t devices = 0;
     monitoring::WindowCounts counts;
   };
   Devices devices;
-  std::map<std::string, Cohort> cohorts;  // sums of `devices`, kept as they change
+  std::map<Cohort, Sums> cohorts;  // sums of `devices`, kept as they change
   bool closed = false;
   // What was said when it closed; empty where nothing was judged. Counts that come late change
   // nothing here.
   std::vector<SubjectVerdict> verdict;
 
-  void add(const DeviceId& device, const std::string& cohort,
-           const monitoring::WindowCounts& counts);
+  void add(const DeviceId& device, const Cohort& cohort, const monitoring::WindowCounts& counts);
 };
 using WindowId = std::pair<Digest, int64_t>;
 
@@ -57,13 +56,13 @@ struct WindowClosing {
   // The copy; `window` stays until the verdict has come.
   std::optional<WindowId> window;
   std::shared_ptr<WindowSnapshot> copy;
-  std::pair<DeviceId, std::string> copied_until;
+  std::pair<DeviceId, Cohort> copied_until;
   uint64_t number = 0;  // of the last question
 };
 
 struct KnownSample {
   Digest manifest;
-  std::string cohort;
+  Cohort cohort;
   uint32_t predicted = 0;
   int64_t window = 0;
   bool operator==(const KnownSample&) const = default;
@@ -90,7 +89,7 @@ struct TelemetryRows {
     Digest manifest;
     int64_t index = 0;
     DeviceId device;
-    std::string cohort;
+    Cohort cohort;
     auto operator<=>(const WindowKey&) const = default;
   };
   std::set<StreamKey> streams;

@@ -12,8 +12,7 @@ namespace covey::engine {
 // ---- reports.cpp
 
 void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload);
-std::string canary_cohort(const RolloutName& rollout);
-std::string cohort_of(const State& state, const Device& device, const Digest& manifest);
+Cohort cohort_of(const State& state, const Device& device, const Digest& manifest);
 
 // ---- windows.cpp
 

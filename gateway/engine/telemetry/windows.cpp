@@ -148,27 +148,27 @@ void forget_windows(Turn& turn) {
 
 }  // namespace
 
-void OpenWindow::add(const DeviceId& device, const std::string& cohort,
+void OpenWindow::add(const DeviceId& device, const Cohort& cohort,
                      const monitoring::WindowCounts& counts) {
   const auto [entry, first] = devices.try_emplace({device, cohort});
   monitoring::merge(entry->second, counts);
-  Cohort& sums = cohorts[cohort];
+  Sums& sums = cohorts[cohort];
   if (first) ++sums.devices;
   monitoring::merge(sums.counts, counts);
 }
 
 void write_cohorts(Turn& turn, const WindowId& id, const OpenWindow& window, bool revised) {
-  for (const auto& [name, cohort] : window.cohorts) {
+  for (const auto& [cohort, sums] : window.cohorts) {
     turn.write(PutWindow{{.manifest = id.first,
-                          .cohort = name,
+                          .cohort = cohort,
                           .device = DeviceId(),
                           .index = id.second,
                           .start = id.second * turn.config.window,
                           .length = turn.config.window,
-                          .devices = cohort.devices,
+                          .devices = sums.devices,
                           .closed = true,
                           .revised = revised,
-                          .counts = cohort.counts,
+                          .counts = sums.counts,
                           .verdict = window.verdict}});
   }
 }

@@ -85,7 +85,7 @@ TEST_F(Windows, LateCountsReviseTheRowInTheirOwnTransaction) {
   EXPECT_EQ(stored_cohorts()[0].devices, 3U);
   site.restart();
   EXPECT_TRUE(first().closed) << "the cohort's row says so";
-  EXPECT_EQ(first().cohorts.at("fleet").counts.inferences, 340U);
+  EXPECT_EQ(first().cohorts.at(Cohort()).counts.inferences, 340U);
 }
 
 // What made the alert, or didn't, is what a person is shown: counts that come late are seen, and
@@ -108,7 +108,7 @@ TEST_F(Windows, AViewSaysWhatWasSaidWhenTheWindowClosed) {
     late.t0_ms -= 90'000;
     site.report(id, late);
   }
-  EXPECT_EQ(first().cohorts.at("fleet").counts.inferences, 12U * 4'400);
+  EXPECT_EQ(first().cohorts.at(Cohort()).counts.inferences, 12U * 4'400);
   EXPECT_EQ(outcome(), monitoring::DriftOutcome::kOk);
   site.restart();
   EXPECT_EQ(outcome(), monitoring::DriftOutcome::kOk);

@@ -275,7 +275,7 @@ TYPED_TEST(StoreContract, APageOfWindowsNeverTearsAStart) {
   std::vector<Write> writes;
   for (int64_t i = 1; i <= 5; ++i) {
     for (const Digest& manifest : {a, b}) {
-      for (const char* cohort : {"", "canary"}) {
+      for (const Cohort& cohort : {Cohort(), Cohort::canary(RolloutName("r1"))}) {
         WindowRecord window;
         window.manifest = manifest;
         window.cohort = cohort;

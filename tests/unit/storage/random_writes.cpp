@@ -246,7 +246,7 @@ StreamRecord RandomWrites::stream() {
 WindowRecord RandomWrites::window() {
   WindowRecord w;
   w.manifest = any_digest();
-  w.cohort = any_flag() ? "" : "canary";
+  w.cohort = any_flag() ? Cohort() : Cohort::canary(RolloutName("r"));
   if (any_flag()) w.device = any_device();
   w.index = static_cast<int64_t>(below(100));
   w.length = Millis{1000};
