@@ -11,7 +11,7 @@
 namespace covey::bench {
 namespace {
 
-constexpr uint8_t kPublish = 3;
+constexpr uint8_t kPublishByte = 3;
 
 }  // namespace
 
@@ -102,7 +102,7 @@ bool LoadConnection::take_packets(const OnPacket& on_packet) {
     begin += at + length;
     const auto type = static_cast<uint8_t>(rest[0] >> 4U);
     std::string_view topic;
-    if (type == kPublish) {
+    if (type == kPublishByte) {
       const size_t named = body.size() < 2 ? 0 : static_cast<size_t>(body[0] << 8U | body[1]);
       const size_t head = 2 + named + ((rest[0] & 6U) != 0 ? 2 : 0);
       if (body.size() < head) return fail("a PUBLISH that is too short");

@@ -64,6 +64,9 @@ ModelName RandomWrites::any_model() {
   return ModelName(any_flag() ? "bearing-vibration" : "keyword");
 }
 
+Cohort RandomWrites::any_cohort() {
+  return any_flag() ? Cohort() : Cohort::canary(RolloutName("r"));
+}
 RolloutName RandomWrites::any_rollout() { return RolloutName("r" + std::to_string(below(5))); }
 
 uint64_t RandomWrites::any_boot() {
@@ -246,7 +249,7 @@ StreamRecord RandomWrites::stream() {
 WindowRecord RandomWrites::window() {
   WindowRecord w;
   w.manifest = any_digest();
-  w.cohort = any_flag() ? Cohort() : Cohort::canary(RolloutName("r"));
+  w.cohort = any_cohort();
   if (any_flag()) w.device = any_device();
   w.index = static_cast<int64_t>(below(100));
   w.length = Millis{1000};
@@ -328,7 +331,7 @@ Write RandomWrites::make(size_t kind) {
     case 12:
       return PutTotal{{any_device(),
                        any_digest(),
-                       any_text(),
+                       any_cohort(),
                        any64(),
                        below(99),
                        below(9),
@@ -341,7 +344,7 @@ Write RandomWrites::make(size_t kind) {
     case 13:
       return PutWindow{window()};
     case 14:
-      return PutSample{{any_device(), any_boot(), below(20), any_digest(), any_text(), any32(),
+      return PutSample{{any_device(), any_boot(), below(20), any_digest(), any_cohort(), any32(),
                         any32(), any32(), static_cast<int64_t>(below(50)), any_wall()}};
     case 15:
       return PutLabel{

@@ -36,6 +36,7 @@ class RandomWrites {
   DeviceId any_device();
   ModelName any_model();
   RolloutName any_rollout();
+  Cohort any_cohort();
   uint64_t any_boot();
   ReleaseId any_release();
 
