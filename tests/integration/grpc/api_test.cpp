@@ -206,6 +206,27 @@ TEST_F(Api, a_rollout_is_planned_created_watched_and_aborted) {
   EXPECT_GT(last, 1U);
 }
 
+// An empty page would say that nothing ever happened.
+TEST_F(Api, a_busy_history_is_no_empty_page) {
+  push_release();
+  ASSERT_TRUE(client_->call<v1::CreateRolloutResponse>(rollout_request()).ok());
+  engine_->history_busy = true;
+  const auto is_busy = [](const auto& answer) {
+    return !answer.ok() && answer.error().code == Code::kResourceExhausted &&
+           answer.error().reason == "ENGINE_BUSY";
+  };
+  EXPECT_TRUE(is_busy(client_->call<v1::ListAuditEntriesResponse>(v1::ListAuditEntriesRequest())));
+  v1::ListDeploymentsRequest deployments;
+  deployments.set_parent("rollouts/first");
+  EXPECT_TRUE(is_busy(client_->call<v1::ListDeploymentsResponse>(deployments)));
+  v1::ListRolloutEventsRequest events;
+  events.set_parent("rollouts/first");
+  EXPECT_TRUE(is_busy(client_->call<v1::ListRolloutEventsResponse>(events)));
+  v1::ListWindowsRequest windows;
+  windows.set_model("bearing-vibration");
+  EXPECT_TRUE(is_busy(client_->call<v1::ListWindowsResponse>(windows)));
+}
+
 TEST_F(Api, labels_name_the_line_that_is_wrong) {
   v1::SubmitLabelsRequest request;
   request.set_model("bearing-vibration");

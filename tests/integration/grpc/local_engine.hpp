@@ -2,6 +2,7 @@
 // once. Stops with its object: what is asked after that is refused.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -49,6 +50,7 @@ class LocalEngine final : public runtime::EnginePort {
     watchers_.erase(id);
   }
   void history(std::function<void(Reader&)> query, std::function<void()> done) override {
+    if (history_busy) return done();
     (void)post([this, query = std::move(query), done = std::move(done)] {
       query(log_);
       done();
@@ -70,6 +72,7 @@ class LocalEngine final : public runtime::EnginePort {
     const std::lock_guard turn(turn_mutex_);
     return log_.rows_read;
   }
+  std::atomic<bool> history_busy{false};  // as if too many pages were waiting
 
   // Holds the engine thread until the returned object is gone.
   std::unique_lock<std::mutex> hold() { return std::unique_lock(turn_mutex_); }
