@@ -102,17 +102,15 @@ void list_audit_entries(
   if (!size) return call->finish(size.error());
   Result<uint64_t> before = read_page_number("audit", call->request.page_token());
   if (!before) return call->finish(before.error());
-  const auto status = std::make_shared<Status>();
-  call->context->engine.history(
-      [call, status, size = *size, before = *before](Reader& reader) {
-        Result<std::vector<AuditRecord>> rows = reader.audit({.limit = size + 1, .before = before});
-        if (!rows) {
-          *status = rows.error();
-          return;
-        }
-        for (size_t i = 0; i < std::min(size, rows->size()); ++i) {
-          const AuditRecord& row = (*rows)[i];
-          v1::AuditEntry& entry = *call->response.add_entries();
+  answer_from_history(
+      call,
+      [size = *size, before = *before](Reader& reader) {
+        return reader.audit({.limit = size + 1, .before = before});
+      },
+      [size = *size](const std::vector<AuditRecord>& rows, auto& c) {
+        for (size_t i = 0; i < std::min(size, rows.size()); ++i) {
+          const AuditRecord& row = rows[i];
+          v1::AuditEntry& entry = *c.response.add_entries();
           entry.set_sequence(row.sequence);
           entry.set_time_ms(row.wall.count());
           entry.set_actor(row.actor);
@@ -120,12 +118,11 @@ void list_audit_entries(
           entry.set_subject(row.subject);
           entry.set_detail(row.detail);
         }
-        if (rows->size() > size) {
-          call->response.set_next_page_token(
-              page_token("audit", std::to_string((*rows)[size - 1].sequence)));
+        if (rows.size() > size) {
+          c.response.set_next_page_token(
+              page_token("audit", std::to_string(rows[size - 1].sequence)));
         }
-      },
-      [call, status] { call->finish(*status); });
+      });
 }
 
 }  // namespace covey::api

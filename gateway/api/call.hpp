@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "core/result.hpp"
@@ -52,6 +53,29 @@ void answer(std::shared_ptr<C> call, Look look) {
         *status = look(engine, *call);
       },
       [call, status] { call->finish(*status); });
+  if (!taken) call->finish(engine_busy());
+}
+
+// Answers from the store: `query(reader)` gives a Result<Rows> on the history's thread, then
+// `show(rows, call)` fills the response, or, where it needs their words from the state,
+// `show(engine, rows, call)` on the engine thread.
+template <typename C, typename Query, typename Show>
+void answer_from_history(std::shared_ptr<C> call, Query query, Show show) {
+  using Rows = std::decay_t<decltype(*query(std::declval<Reader&>()))>;
+  const auto found = std::make_shared<Result<Rows>>(Rows());
+  const bool taken = call->context->engine.history(
+      [found, query = std::move(query)](Reader& reader) { *found = query(reader); },
+      [call, found, show = std::move(show)] {
+        if (!*found) return call->finish(found->error());
+        if constexpr (std::is_invocable_v<const Show&, const engine::Engine&, Rows&, C&>) {
+          answer(call, [found, show](const engine::Engine& engine, C& c) -> Status {
+            return show(engine, **found, c);
+          });
+        } else {
+          show(**found, *call);
+          call->finish({});
+        }
+      });
   if (!taken) call->finish(engine_busy());
 }
 

@@ -101,36 +101,24 @@ void list_windows(const CallPtr<v1::ListWindowsRequest, v1::ListWindowsResponse>
     if (!id) return call->finish(id.error());
     device = *std::move(id);
   }
-  struct Found {
-    std::vector<Digest> manifests;
-    std::vector<WindowRecord> rows;
-    Status status;
-  };
-  const auto found = std::make_shared<Found>();
   // What the model's manifests are, then the rows, then their words for the answer.
+  const auto manifests = std::make_shared<std::vector<Digest>>();
   const bool taken = call->context->engine.read(
-      [found, model = *model](const engine::Engine& engine) {
+      [manifests, model = *model](const engine::Engine& engine) {
         for (const auto& [digest, known] : engine.state().catalogue.artifacts) {
-          if (known.release.model == model) found->manifests.push_back(digest);
+          if (known.release.model == model) manifests->push_back(digest);
         }
       },
-      [call, found, device, size = *size, before = *before] {
-        call->context->engine.history(
-            [found, device, size, before](Reader& reader) {
-              Result<std::vector<WindowRecord>> rows =
-                  reader.windows(found->manifests, device, {.limit = size, .before = before});
-              if (rows) {
-                found->rows = *std::move(rows);
-              } else {
-                found->status = rows.error();
-              }
+      [call, manifests, device, size = *size, before = *before] {
+        answer_from_history(
+            call,
+            [manifests, device, size, before](Reader& reader) {
+              return reader.windows(*manifests, device, {.limit = size, .before = before});
             },
-            [call, found, size] {
-              if (!found->status) return call->finish(found->status);
-              answer(call, [found, size](const engine::Engine& engine, auto& c) -> Status {
-                fill_windows(found->rows, size, engine.state(), c.response);
-                return {};
-              });
+            [size](const engine::Engine& engine, const std::vector<WindowRecord>& rows,
+                   auto& c) -> Status {
+              fill_windows(rows, size, engine.state(), c.response);
+              return {};
             });
       });
   if (!taken) call->finish(engine_busy());

@@ -173,36 +173,25 @@ void list_deployments(
   if (!after) return call->finish(after.error());
   Result<RolloutName> parent = rollout_name(call->request.parent(), "parent");
   if (!parent) return call->finish(parent.error());
-  struct Found {
-    std::vector<Deployment> rows;
-    Status status;
-  };
-  const auto found = std::make_shared<Found>();
   // Most are history that the engine does not hold.
-  call->context->engine.history(
-      [found, size = *size, after = *after, parent = *parent](Reader& reader) {
-        Result<std::vector<Deployment>> rows = reader.deployments(parent, after, size + 1);
-        if (rows) {
-          found->rows = *std::move(rows);
-        } else {
-          found->status = rows.error();
-        }
+  answer_from_history(
+      call,
+      [size = *size, after = *after, parent = *parent](Reader& reader) {
+        return reader.deployments(parent, after, size + 1);
       },
-      [call, found, size = *size, parent = *parent] {
-        if (!found->status) return call->finish(found->status);
-        answer(call, [found, size, parent](const engine::Engine& engine, auto& c) -> Status {
-          if (!engine.state().rollouts.by_name.contains(parent)) {
-            return not_found("no rollout " + parent.str() + ": `covey rollout list` shows them");
-          }
-          for (size_t i = 0; i < std::min(size, found->rows.size()); ++i) {
-            fill(*c.response.add_deployments(), engine.state(), found->rows[i]);
-          }
-          if (found->rows.size() > size) {
-            c.response.set_next_page_token(
-                page_token("deployments", std::to_string(found->rows[size - 1].number)));
-          }
-          return {};
-        });
+      [size = *size, parent = *parent](const engine::Engine& engine,
+                                       const std::vector<Deployment>& rows, auto& c) -> Status {
+        if (!engine.state().rollouts.by_name.contains(parent)) {
+          return not_found("no rollout " + parent.str() + ": `covey rollout list` shows them");
+        }
+        for (size_t i = 0; i < std::min(size, rows.size()); ++i) {
+          fill(*c.response.add_deployments(), engine.state(), rows[i]);
+        }
+        if (rows.size() > size) {
+          c.response.set_next_page_token(
+              page_token("deployments", std::to_string(rows[size - 1].number)));
+        }
+        return {};
       });
 }
 
@@ -214,18 +203,15 @@ void list_rollout_events(
   if (!after) return call->finish(after.error());
   Result<RolloutName> parent = rollout_name(call->request.parent(), "parent");
   if (!parent) return call->finish(parent.error());
-  const auto status = std::make_shared<Status>();
-  call->context->engine.history(
-      [call, status, size = *size, after = *after, parent = *parent](Reader& reader) {
-        const Result<std::vector<EventRecord>> found = reader.events(
+  answer_from_history(
+      call,
+      [size = *size, after = *after, parent = *parent](Reader& reader) {
+        return reader.events(
             parent, {.limit = size + 1, .after = after, .order = PageOrder::kOldestFirst});
-        if (!found) {
-          *status = found.error();
-          return;
-        }
-        const std::vector<EventRecord>& events = *found;
+      },
+      [size = *size](const std::vector<EventRecord>& events, auto& c) {
         for (size_t i = 0; i < std::min(size, events.size()); ++i) {
-          v1::RolloutEvent& event = *call->response.add_events();
+          v1::RolloutEvent& event = *c.response.add_events();
           event.set_sequence(events[i].sequence);
           event.set_time_ms(events[i].wall.count());
           event.set_kind(events[i].kind);
@@ -233,11 +219,10 @@ void list_rollout_events(
           event.set_text(events[i].text);
         }
         if (events.size() > size) {
-          call->response.set_next_page_token(
+          c.response.set_next_page_token(
               page_token("events", std::to_string(events[size - 1].sequence)));
         }
-      },
-      [call, status] { call->finish(*status); });
+      });
 }
 
 }  // namespace covey::api

@@ -41,8 +41,9 @@ class EnginePort {
   virtual uint64_t watch(std::function<void(uint64_t revision)> changed) = 0;
   virtual void unwatch(uint64_t id) = 0;
 
-  // Any thread. Pages of history: both run on a reading thread of their own.
-  virtual void history(std::function<void(Reader&)> query, std::function<void()> done) = 0;
+  // Any thread. Pages of history: both run on a reading thread of their own. False when too many
+  // wait or the runtime has stopped: neither is called.
+  virtual bool history(std::function<void(Reader&)> query, std::function<void()> done) = 0;
 
   // Any thread. How late the engine's ticks come.
   virtual LagFigures lag() const = 0;

@@ -183,16 +183,14 @@ void Runtime::unwatch(uint64_t id) {
   watchers_.erase(id);
 }
 
-void Runtime::history(std::function<void(Reader&)> query, std::function<void()> done) {
+bool Runtime::history(std::function<void(Reader&)> query, std::function<void()> done) {
   {
     const std::lock_guard lock(history_mutex_);
-    if (!history_end_ && history_.size() < options_.history_max) {
-      history_.push_back({std::move(query), std::move(done)});
-      history_ready_.notify_one();
-      return;
-    }
+    if (history_end_ || history_.size() >= options_.history_max) return false;
+    history_.push_back({std::move(query), std::move(done)});
   }
-  done();
+  history_ready_.notify_one();
+  return true;
 }
 
 std::vector<HealthCheck> Runtime::health() const {

@@ -103,7 +103,7 @@ class Runtime final : public EnginePort {
             std::function<void()> durable) override;
   uint64_t watch(std::function<void(uint64_t revision)> changed) override;
   void unwatch(uint64_t id) override;
-  void history(std::function<void(Reader&)> query, std::function<void()> done) override;
+  bool history(std::function<void(Reader&)> query, std::function<void()> done) override;
   LagFigures lag() const override { return lag_.figures(); }
   // Not ready: among others, an engine that is further behind than `lag_max` now.
   std::vector<HealthCheck> health() const override;

@@ -49,15 +49,17 @@ class LocalEngine final : public runtime::EnginePort {
     const std::lock_guard lock(watch_mutex_);
     watchers_.erase(id);
   }
-  void history(std::function<void(Reader&)> query, std::function<void()> done) override {
-    if (history_busy) return done();
-    (void)post([this, query = std::move(query), done = std::move(done)] {
+  bool history(std::function<void(Reader&)> query, std::function<void()> done) override {
+    if (history_busy) return false;
+    return post([this, query = std::move(query), done = std::move(done)] {
       query(log_);
       done();
     });
   }
   runtime::LagFigures lag() const override { return {.count = 100, .p99_us = 1234}; }
-  std::vector<runtime::HealthCheck> health() const override { return {{"store", true, ""}}; }
+  std::vector<runtime::HealthCheck> health() const override {
+    return {{"store", ready, ready ? "" : "DISK_FULL: free space"}};
+  }
   std::map<std::string, std::string> endpoints() const override { return {}; }
 
   // Adds `count` events of a rollout to the history, numbered from 1.
@@ -72,6 +74,7 @@ class LocalEngine final : public runtime::EnginePort {
     const std::lock_guard turn(turn_mutex_);
     return log_.rows_read;
   }
+  std::atomic<bool> ready{true};
   std::atomic<bool> history_busy{false};  // as if too many pages were waiting
 
   // Holds the engine thread until the returned object is gone.

@@ -158,6 +158,25 @@ TEST_F(RuntimeThreads, AFullQueueRefusesAndCounts) {
   wait_for_grants(8);
 }
 
+TEST_F(RuntimeThreads, AFullHistoryRefuses) {
+  start({.history_max = 2});
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  ASSERT_TRUE(runtime_->history(
+      [&](Reader&) {
+        inside.set_value();
+        go_on.get_future().get();
+      },
+      [] {}));
+  inside.get_future().get();
+  std::promise<void> second;
+  EXPECT_TRUE(runtime_->history([](Reader&) {}, [] {}));
+  EXPECT_TRUE(runtime_->history([](Reader&) {}, [&] { second.set_value(); }));
+  EXPECT_FALSE(runtime_->history([](Reader&) { FAIL(); }, [] { FAIL(); }));
+  go_on.set_value();
+  second.get_future().get();
+}
+
 TEST_F(RuntimeThreads, ACommandThatFitsOnlyHalfIsAnsweredToo) {
   start({.control_queue = 3});
   std::promise<void> inside;
@@ -237,9 +256,11 @@ TEST_F(RuntimeThreads, ManyThreadsAtOnce) {
           seen.get_future().get();
         }
         std::promise<void> page;
-        runtime_->history([&](Reader& reader) { pages += reader.audit({.limit = 5}).ok() ? 1 : 0; },
-                          [&] { page.set_value(); });
-        page.get_future().get();
+        if (runtime_->history(
+                [&](Reader& reader) { pages += reader.audit({.limit = 5}).ok() ? 1 : 0; },
+                [&] { page.set_value(); })) {
+          page.get_future().get();
+        }
         runtime_->set_broker_connected(i % 2 == 0);
         (void)runtime_->counters();
         (void)runtime_->engine_counters();
@@ -300,8 +321,8 @@ TEST_F(RuntimeThreads, AReadOnlySiteAnswersReadsAndRefusesTheRest) {
   shown.get_future().get();
   EXPECT_EQ(seen.get_future().get(), 0U);
   std::promise<bool> page;
-  runtime_->history([&](Reader& reader) { page.set_value(reader.audit({.limit = 5}).ok()); },
-                    [] {});
+  ASSERT_TRUE(runtime_->history(
+      [&](Reader& reader) { page.set_value(reader.audit({.limit = 5}).ok()); }, [] {}));
   EXPECT_TRUE(page.get_future().get());
   const auto checks = runtime_->health();
   EXPECT_FALSE(checks[1].ok);
