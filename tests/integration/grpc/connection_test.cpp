@@ -1,5 +1,8 @@
 // Connections to the API: who may connect, how many, what happens when one or the server goes away.
 #include <arpa/inet.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -35,6 +38,41 @@ TEST_F(Api, serves_tcp_and_a_socket_for_its_owner_only) {
     EXPECT_EQ(site->engine_lag_us_p99(), 1234U);
     EXPECT_TRUE(site->checks(0).ok());
   }
+}
+
+// As grpc.health.v1 says it: the answer's one field is 1 for SERVING, 2 for NOT_SERVING.
+enum class Health : char { kNoAnswer = 0, kServing = 1, kNotServing = 2 };
+
+Health ask_health(const std::string& target) {
+  grpc::GenericStub stub(grpc::CreateChannel(target, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  const grpc::Slice nothing("");  // of the whole server, not of one service
+  const grpc::ByteBuffer request(&nothing, 1);
+  grpc::ByteBuffer response;
+  std::promise<grpc::Status> done;
+  stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
+                 [&done](grpc::Status status) { done.set_value(std::move(status)); });
+  grpc::Slice body;
+  if (!done.get_future().get().ok() || !response.DumpToSingleSlice(&body).ok()) {
+    return Health::kNoAnswer;
+  }
+  return body.size() == 2 ? static_cast<Health>(body.begin()[1]) : Health::kNoAnswer;
+}
+
+TEST_F(Api, health_is_that_of_the_gateway) {
+  EXPECT_EQ(ask_health(local()), Health::kServing);
+  server_->stop(Millis{1000});
+  engine_->ready = false;  // as one that found its disk full
+  start_server();
+  EXPECT_EQ(ask_health(local()), Health::kNotServing);
+  engine_->ready = true;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  Health health = Health::kNoAnswer;
+  while (health != Health::kServing && std::chrono::steady_clock::now() < deadline) {
+    health = ask_health(local());
+  }
+  EXPECT_EQ(health, Health::kServing);
 }
 
 TEST_F(Api, refuses_to_serve_the_world_without_tls) {
