@@ -1,5 +1,7 @@
 #include "gateway/coveyd/device_link.hpp"
 
+#include <algorithm>
+
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/adapters/mqtt/topics.hpp"
 #include "gateway/codec/device_codec.hpp"
@@ -25,10 +27,15 @@ EventClass class_of(mqtt::UpKind kind) {
 
 uint8_t shard(uint32_t number) { return static_cast<uint8_t>(number); }
 
+bool lets_in(const engine::Effect& effect) {
+  const auto* grant = std::get_if<engine::PublishGrant>(&effect);
+  return grant != nullptr && grant->grant.state == engine::EnrollState::kAccepted;
+}
+
 }  // namespace
 
-DeviceLink::DeviceLink(mqtt::MqttOptions options, broker::EmbeddedBroker* broker)
-    : broker_(broker),
+DeviceLink::DeviceLink(mqtt::MqttOptions options, std::function<void()> let_in)
+    : let_in_(std::move(let_in)),
       client_(std::move(options), {[this](bool connected) { on_connection(connected); },
                                    [this](std::string_view topic, ByteView payload, bool) {
                                      on_message(topic, payload);
@@ -84,27 +91,9 @@ void DeviceLink::publish(const std::string& topic, ByteView payload, mqtt::Qos q
   (void)client_.publish(topic, payload, qos, retain);
 }
 
-void DeviceLink::deliver(const std::deque<engine::Effect>& effects) {
-  set_credentials(effects);
+void DeviceLink::deliver(std::span<const engine::Effect> effects) {
+  if (let_in_ && std::any_of(effects.begin(), effects.end(), lets_in)) let_in_();
   for (const engine::Effect& effect : effects) deliver_one(effect);
-}
-
-void DeviceLink::set_credentials(const std::deque<engine::Effect>& effects) {
-  if (broker_ == nullptr) return;
-  bool granted = false;
-  for (const engine::Effect& effect : effects) {
-    if (const auto* credential = std::get_if<engine::SetCredential>(&effect)) {
-      if (credential->password.empty()) {
-        broker_->remove_credential(credential->device);
-      } else {
-        broker_->set_credential(credential->device, credential->password);
-      }
-    } else if (const auto* grant = std::get_if<engine::PublishGrant>(&effect)) {
-      granted |= grant->grant.state == engine::EnrollState::kAccepted;
-    }
-  }
-  // The broker must know the password before the device tries it.
-  if (granted) (void)broker_->flush(2s);
 }
 
 void DeviceLink::deliver_one(const engine::Effect& effect) {
@@ -151,14 +140,11 @@ void DeviceLink::deliver_one(const engine::Effect& effect) {
       link.publish(mqtt::enroll_down_topic(e.device), codec::encode(e.grant),
                    mqtt::Qos::kAtLeastOnce, false);
     }
-    void operator()(const engine::SetCredential&) const {}  // set_credentials()
-    void operator()(const engine::Reply&) const {}          // the runtime's own
-    void operator()(const engine::JudgeWindow&) const {}    // the runtime's own
-    void operator()(const engine::LogLine& e) const {
-      log::log_event(
-          e.level == engine::LogLine::Level::kWarning ? log::Level::kWarn : log::Level::kInfo,
-          e.event, {{"subject", e.subject}, {"text", e.text}});
-    }
+    // Not for devices: the router gives them to others.
+    void operator()(const engine::SetCredential&) const {}
+    void operator()(const engine::Reply&) const {}
+    void operator()(const engine::LogLine&) const {}
+    void operator()(const engine::JudgeWindow&) const {}
   };
   std::visit(Deliver{*this}, effect);
 }

@@ -1,18 +1,19 @@
 // Between MQTT and the engine: decodes what devices say into events, encodes effects into messages.
-// Threading: on_message on Paho's thread (decodes and enqueues, nothing else), deliver on the
-// runtime's outbox thread. Everything that is refused is counted by reason.
+// It is the sink of what devices are told. Threading: on_message on Paho's thread (decodes and
+// enqueues, nothing else), deliver on the runtime's outbox thread. Everything that is refused is
+// counted by reason.
 #pragma once
 
 #include <array>
 #include <atomic>
-#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 
-#include "gateway/adapters/broker/broker.hpp"
 #include "gateway/adapters/mqtt/client.hpp"
 #include "gateway/engine/events.hpp"
 #include "gateway/runtime/runtime.hpp"
@@ -21,17 +22,16 @@ namespace covey {
 
 class DeviceLink {
  public:
-  // `broker` may be null (external broker: credentials are its operator's business).
-  DeviceLink(mqtt::MqttOptions options, broker::EmbeddedBroker* broker);
+  // `let_in` returns when the broker knows the passwords that it was given: called before the first
+  // device of a batch is told that it may come. Empty: they are the business of others.
+  DeviceLink(mqtt::MqttOptions options, std::function<void()> let_in);
 
   // The runtime is made after the link, because its effects come here.
   void connect_to(runtime::Runtime& runtime) { runtime_ = &runtime; }
   Status start() { return client_.start(); }
   void stop(Millis deadline) { client_.stop(deadline); }
 
-  // In order, but for credentials: the broker knows all of a batch, by one reload, before the first
-  // grant leaves.
-  void deliver(const std::deque<engine::Effect>& effects);
+  void deliver(std::span<const engine::Effect> effects);
 
   bool connected() const { return client_.connected(); }
   std::string last_error() const { return client_.last_error(); }
@@ -44,11 +44,10 @@ class DeviceLink {
   void on_connection(bool connected);
   void on_message(std::string_view topic, ByteView payload);
   void refuse(const Error& error);
-  void set_credentials(const std::deque<engine::Effect>& effects);
   void deliver_one(const engine::Effect& effect);
   void publish(const std::string& topic, ByteView payload, mqtt::Qos qos, bool retain);
 
-  broker::EmbeddedBroker* broker_;
+  const std::function<void()> let_in_;
   runtime::Runtime* runtime_ = nullptr;
   std::atomic<uint64_t> malformed_{0};
   mutable std::mutex mutex_;

@@ -8,6 +8,8 @@
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/coveyd/engine_config.hpp"
 #include "gateway/coveyd/open_store.hpp"
+#include "gateway/coveyd/sinks.hpp"
+#include "gateway/runtime/clocks.hpp"
 
 namespace covey {
 namespace {
@@ -34,11 +36,6 @@ Error read_only_error(Error why) {
   return why;
 }
 
-Now now_of_clocks() {
-  return {std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now().time_since_epoch()),
-          std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch())};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Site>> Site::start(const config::Config& config, SiteFaults faults,
@@ -54,7 +51,7 @@ Result<std::unique_ptr<Site>> Site::start(const config::Config& config, SiteFaul
 Site::~Site() { stop(); }
 
 Status Site::open_store() {
-  Result<std::unique_ptr<Store>> store = covey::open_store(config_, now_of_clocks().wall);
+  Result<std::unique_ptr<Store>> store = covey::open_store(config_, runtime::now_of_clocks().wall);
   if (!store) return store.error();
   store_ = *std::move(store);
   const Condition condition = store_->condition();
@@ -86,7 +83,7 @@ Status Site::start_broker() {
 }
 
 Status Site::start_runtime(SiteFaults faults) {
-  const Now now = now_of_clocks();
+  const Now now = runtime::now_of_clocks();
   Result<Snapshot> snapshot = store_->load(load_limits(config_, now.wall));
   if (!snapshot) return snapshot.error();
   if (snapshot->site.secret.is_zero()) {
@@ -106,7 +103,7 @@ Status Site::start_runtime(SiteFaults faults) {
 
   if (!read_only_) make_link();
   runtime::Runtime::Edges edges{
-      .deliver = [this](const auto& effects) { link_->deliver(effects); },
+      .sinks = sinks(),
       .fatal =
           [this](const Error& error) {
             log::log_event(log::Level::kError, "commit_failed",
@@ -144,7 +141,17 @@ void Site::make_link() {
   options.port = broker_ ? broker_endpoints_.service_port : external.port;
   options.username = broker_ ? broker_endpoints_.username : external.username;
   options.password = broker_ ? broker_endpoints_.password : external.password;
-  link_ = std::make_unique<DeviceLink>(std::move(options), broker_.get());
+  std::function<void()> let_in;
+  if (broker_) let_in = [this] { (void)broker_->flush(2s); };
+  link_ = std::make_unique<DeviceLink>(std::move(options), std::move(let_in));
+}
+
+runtime::Sinks Site::sinks() const {
+  runtime::Sinks sinks{.broker = nullptr, .devices = nullptr, .log = log_sink()};
+  // The passwords of an external broker are its operator's business.
+  if (broker_) sinks.broker = broker_sink(*broker_);
+  if (link_) sinks.devices = [this](auto effects) { link_->deliver(effects); };
+  return sinks;
 }
 
 Status Site::start_servers() {

@@ -55,6 +55,7 @@ class Site {
   Status start_runtime(SiteFaults faults);
   Status start_servers();
   void make_link();
+  runtime::Sinks sinks() const;
   Status publish_endpoints();
   void add_metrics();
   void add_link_metrics(http::MetricSheet& sheet) const;

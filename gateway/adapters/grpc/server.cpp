@@ -116,7 +116,7 @@ void GrpcServer::stop(Millis deadline) {
   const auto end = std::chrono::system_clock::now() + deadline;
   impl_->session->wait_for_calls(deadline);
   impl_->server->Shutdown(std::min(end, std::chrono::system_clock::now() + kGoodbye));
-  impl_->session->worker.stop();
+  impl_->session->verifier.stop(Millis{0});
 }
 
 }  // namespace covey

@@ -13,18 +13,19 @@
 #include <mutex>
 #include <string>
 
-#include "gateway/adapters/grpc/worker.hpp"
 #include "gateway/api/call.hpp"
+#include "gateway/runtime/lane.hpp"
 
 namespace covey::api {
 
 inline constexpr int kUploadsMax = 4;  // each up to kImageBytesMax in memory
 
 struct Session {
-  explicit Session(ContextPtr c) : context(std::move(c)), worker(kUploadsMax * 2) {}
+  explicit Session(ContextPtr c)
+      : context(std::move(c)), verifier("covey-uploads", kUploadsMax * 2) {}
 
   const ContextPtr context;
-  Worker worker;
+  runtime::Lane verifier;  // of uploads: neither gRPC nor the engine waits for their checks
   std::atomic<int> uploads{0};
 
   // `end` is called once, at shutdown, unless it is removed before.

@@ -1,4 +1,4 @@
-// CreateRelease: pieces in, then verified on the worker, then one command to the engine.
+// CreateRelease: pieces in, then verified on a lane, then one command to the engine.
 #include <mutex>
 
 #include "gateway/adapters/grpc/peer.hpp"
@@ -58,7 +58,7 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
         [trusted](const engine::Engine& engine) { *trusted = engine.state().catalogue.trust; },
         [self, trusted] {
           const bool posted =
-              self->session_->worker.post([self, trusted] { self->verify(*trusted); });
+              self->session_->verifier.post([self, trusted] { self->verify(*trusted); });
           if (!posted) self->end(engine_busy());
         });
     if (!taken) end(engine_busy());

@@ -14,6 +14,10 @@ using Reply = Result<engine::CommandReply>;
 struct Seen {
   std::atomic<int> delivered{0};
   std::promise<Error> fatal;
+
+  runtime::Sink sink() {
+    return [this](auto effects) { delivered += static_cast<int>(effects.size()); };
+  }
 };
 
 std::unique_ptr<runtime::Runtime> make(GatedStore& store, Seen& seen,
@@ -21,8 +25,7 @@ std::unique_ptr<runtime::Runtime> make(GatedStore& store, Seen& seen,
   return std::make_unique<runtime::Runtime>(
       load_engine(store), store, *store.reader(), options,
       runtime::Runtime::Edges{
-          .deliver =
-              [&seen](const auto& effects) { seen.delivered += static_cast<int>(effects.size()); },
+          .sinks = {.broker = seen.sink(), .devices = seen.sink(), .log = seen.sink()},
           .fatal = [&seen](const Error& e) { seen.fatal.set_value(e); },
           .health = nullptr,
           .endpoints = nullptr});

@@ -1,0 +1,65 @@
+// What waits for the engine, bounded by class: control (full: RESOURCE_EXHAUSTED), lifecycle and
+// telemetry (full: not acknowledged, the agent keeps and resends). Every refusal counts.
+// Thread safety: every method from any thread; one thread takes.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string_view>
+#include <variant>
+
+#include "core/bounded_queue.hpp"
+#include "gateway/engine/engine.hpp"
+
+namespace covey::runtime {
+
+enum class EventClass : uint8_t { kControl, kLifecycle, kTelemetry };
+inline constexpr size_t kEventClasses = 3;
+std::string_view to_string(EventClass event_class);  // control, lifecycle, telemetry
+
+// Looks at the engine between two turns; `durable` follows once what it saw is.
+struct ReadRequest {
+  std::function<void(const engine::Engine&)> look;
+  std::function<void()> durable;
+};
+// A command and who waits for its reply: one item, taken or refused as one.
+struct CommandItem {
+  engine::CommandRequest request;
+  std::function<void(Result<engine::CommandReply>)> done;
+};
+using ControlItem = std::variant<engine::Event, ReadRequest, CommandItem>;
+
+class Inbox {
+ public:
+  Inbox(size_t control_max, size_t lifecycle_max, size_t telemetry_max)
+      : control_(control_max), lifecycle_(lifecycle_max), telemetry_(telemetry_max) {}
+
+  // False: full or closed, counted; the item is untouched.
+  [[nodiscard]] bool push(EventClass event_class, engine::Event&& event);
+  [[nodiscard]] bool push(ControlItem&& item);
+  void close();
+
+  // The oldest of each class, `limit` at most.
+  std::deque<ControlItem> take_control(size_t limit) { return control_.pop_some(limit); }
+  std::deque<engine::Event> take_lifecycle(size_t limit) { return lifecycle_.pop_some(limit); }
+  std::deque<engine::Event> take_telemetry(size_t limit) { return telemetry_.pop_some(limit); }
+
+  bool has_urgent() const { return control_.size() + lifecycle_.size() > 0; }
+  bool has_telemetry() const { return telemetry_.size() > 0; }
+  // By EventClass.
+  std::array<uint64_t, kEventClasses> queued() const;
+  std::array<uint64_t, kEventClasses> refused() const;
+
+ private:
+  bool counted(EventClass event_class, bool taken);
+
+  BoundedQueue<ControlItem> control_;
+  BoundedQueue<engine::Event> lifecycle_;
+  BoundedQueue<engine::Event> telemetry_;
+  std::array<std::atomic<uint64_t>, kEventClasses> refused_{};
+};
+
+}  // namespace covey::runtime
