@@ -13,6 +13,7 @@
 #include "gateway/adapters/grpc/peer.hpp"
 #include "gateway/adapters/grpc/probe.hpp"
 #include "gateway/adapters/grpc/services.hpp"
+#include "gateway/adapters/grpc/serving.hpp"
 
 namespace covey {
 namespace {
@@ -55,6 +56,7 @@ struct GrpcServer::Impl {
   std::array<std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>, api::kPeers>
       connections;
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<api::Serving> serving;
   std::unique_ptr<api::Probe> probe;
   bool stopped = false;
 };
@@ -87,6 +89,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engin
   if (impl->server == nullptr) {
     return Error{Code::kInternal, "GRPC_LISTEN", "gRPC refuses to start"};
   }
+  impl->serving = std::make_unique<api::Serving>(engine, *impl->server->GetHealthCheckService(),
+                                                 options.health_interval);
   impl->acceptor->start([all = &impl->connections](api::Peer peer, int listener, int fd) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.listener_fd = listener;
@@ -102,14 +106,11 @@ std::string GrpcServer::unreachable() const { return impl_->probe->failure(); }
 
 int GrpcServer::port() const { return impl_->acceptor->port(); }
 
-void GrpcServer::set_serving(bool serving) {
-  if (auto* health = impl_->server->GetHealthCheckService()) health->SetServingStatus(serving);
-}
-
 void GrpcServer::stop(Millis deadline) {
   if (impl_->stopped) return;
   impl_->stopped = true;
   impl_->probe->stop();
+  impl_->serving->stop();
   impl_->acceptor->stop();
   impl_->session->shut_down();
   // gRPC alone would give connections that say nothing the whole deadline.

@@ -26,7 +26,8 @@ struct GrpcOptions {
   Millis handshake_timeout{10'000};  // a connection that says nothing is closed then
   Millis probe_interval{10'000};
   Millis probe_timeout{5'000};
-  std::string site = "site";  // name, version and start id as GetSite shows them
+  Millis health_interval{1'000};  // the health service says SERVING while EnginePort::health() does
+  std::string site = "site";      // name, version and start id as GetSite shows them
   std::string version;
   std::string start_id;
 };
@@ -43,8 +44,6 @@ class GrpcServer {
   int port() const;
   // Why a call to ourselves over loopback is not answered; empty: it is. Any thread.
   std::string unreachable() const;
-  // What the health service answers; starts true.
-  void set_serving(bool serving);
   // Takes no new calls, ends watches, lets others finish until `deadline` from now, then cancels
   // them. Returns when none is left. Repeated calls do nothing.
   void stop(Millis deadline);
