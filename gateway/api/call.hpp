@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/result.hpp"
+#include "gateway/api/caller.hpp"
 #include "gateway/runtime/engine_port.hpp"
 
 namespace covey::api {
@@ -33,7 +34,7 @@ struct Call {
   ContextPtr context;
   Req request;
   Resp response;
-  std::string actor;  // for the audit log
+  Caller caller;
   std::function<void(Status)> finish;
 };
 template <typename Req, typename Resp>
@@ -79,13 +80,18 @@ void answer_from_history(std::shared_ptr<C> call, Query query, Show show) {
   if (!taken) call->finish(engine_busy());
 }
 
+// What the engine is asked on behalf of `caller`: the only way from the API to a command.
+inline engine::CommandRequest request_of(const Caller& caller, engine::Command command,
+                                         std::string etag = "") {
+  return {std::move(command), audit_name(caller), std::move(etag)};
+}
+
 // Runs a command; `show(engine, reply, call)` then fills the response from the new state.
 template <typename C, typename Show>
 void execute(std::shared_ptr<C> call, engine::Command command, std::string etag, Show show) {
-  engine::CommandRequest request{std::move(command), call->actor, std::move(etag)};
   const ContextPtr context = call->context;
   context->engine.submit(
-      std::move(request),
+      request_of(call->caller, std::move(command), std::move(etag)),
       [call, show = std::move(show)](const Result<engine::CommandReply>& reply) mutable {
         if (!reply) return call->finish(reply.error());
         answer(
@@ -100,9 +106,8 @@ void execute(std::shared_ptr<C> call, engine::Command command, std::string etag,
 template <typename C, typename Show>
 void execute_only(std::shared_ptr<C> call, engine::Command command, Show show,
                   std::string etag = "") {
-  engine::CommandRequest request{std::move(command), call->actor, std::move(etag)};
   const ContextPtr context = call->context;
-  context->engine.submit(std::move(request),
+  context->engine.submit(request_of(call->caller, std::move(command), std::move(etag)),
                          [call, show = std::move(show)](const Result<engine::CommandReply>& reply) {
                            if (!reply) return call->finish(reply.error());
                            show(*reply, call->response);

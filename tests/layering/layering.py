@@ -86,7 +86,7 @@ OURS = sorted({name.split("/")[0] for name in DIRECTION} | {"tests", "proto"})
 
 # Who may see generated protobuf code.
 PROTOBUF = ["gateway/codec", "gateway/api", "gateway/adapters", "cli", "tests/sim", "tests/integration", "tests/e2e",
-            "tests/unit/codec", "tests/unit/agent", "tests/unit/deploy", "tests/unit/cli", "tests/unit/adapters",
+            "tests/unit/codec", "tests/unit/api", "tests/unit/agent", "tests/unit/deploy", "tests/unit/cli", "tests/unit/adapters",
             "tests/unit/grpc", "tests/unit/wire", "tests/fuzz", "tests/bench", "tests/vectors"]
 
 # Libraries whose headers stay where the dependency belongs (a header prefix -> folders).

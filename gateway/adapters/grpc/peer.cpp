@@ -1,22 +1,11 @@
 #include "gateway/adapters/grpc/peer.hpp"
 
-#include <pwd.h>
 #include <unistd.h>
 
-#include <array>
+#include <string>
 
 namespace covey::api {
 namespace {
-
-std::string user_name(uid_t user) {
-  std::array<char, 4096> buffer{};
-  passwd entry{};
-  passwd* found = nullptr;
-  if (getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    return found->pw_name;
-  }
-  return std::to_string(user);
-}
 
 // What credentials_of(kOwner) say of themselves.
 bool is_local(const grpc::CallbackServerContext& context) {
@@ -40,13 +29,13 @@ std::shared_ptr<grpc::ServerCredentials> credentials_of(Peer peer) {
   return nullptr;
 }
 
-std::string actor_of(const grpc::CallbackServerContext& context) {
+Caller caller_of(const grpc::CallbackServerContext& context) {
   const std::string peer = context.peer();  // "ipv4:127.0.0.1:4711", "unix:..."
-  if (peer.starts_with("unix")) return "unix:" + user_name(is_local(context) ? geteuid() : 0);
+  if (peer.starts_with("unix")) return local_user(is_local(context) ? geteuid() : 0);
   const size_t start = peer.find(':');
   const size_t end = peer.rfind(':');
-  if (start == std::string::npos || end <= start) return peer;
-  return peer.substr(start + 1, end - start - 1);
+  if (start == std::string::npos || end <= start) return from_loopback(peer);
+  return from_loopback(peer.substr(start + 1, end - start - 1));
 }
 
 }  // namespace covey::api

@@ -29,7 +29,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
     const auto call = std::make_shared<Call<Req, Resp>>();
     call->context = session->context;
     call->request = *request;
-    call->actor = actor_of(*context);
+    call->caller = caller_of(*context);
     call->finish = [reactor, raw = call.get()](const Status& status) {
       reactor->end(status, &raw->response);
     };
@@ -64,7 +64,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   InFlight in_flight_;
 };
 
-#define COVEY_UNARY(Method, handler)                                          \
+#define COVEY_UNARY(Method, handler, role, effect)                            \
   grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,      \
                                    const v1::Method##Request* request,        \
                                    v1::Method##Response* response) override { \
@@ -72,15 +72,13 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
         session_, context, request, response, &(handler));                    \
   }
 
+// Streams are written by hand.
+#define COVEY_STREAM(Method, role, effect)
+
 class Devices final : public v1::DeviceService::CallbackService {
  public:
   explicit Devices(SessionPtr session) : session_(std::move(session)) {}
-  COVEY_UNARY(ListDevices, list_devices)
-  COVEY_UNARY(GetDevice, get_device)
-  COVEY_UNARY(AcceptDevices, accept_devices)
-  COVEY_UNARY(RejectDevice, reject_device)
-  COVEY_UNARY(LabelDevices, label_devices)
-  COVEY_UNARY(ReenrollDevice, reenroll_device)
+  COVEY_DEVICE_RPCS(COVEY_UNARY, COVEY_STREAM)
 
  private:
   SessionPtr session_;
@@ -89,8 +87,7 @@ class Devices final : public v1::DeviceService::CallbackService {
 class Models final : public v1::ModelService::CallbackService {
  public:
   explicit Models(SessionPtr session) : session_(std::move(session)) {}
-  COVEY_UNARY(GetRelease, get_release)
-  COVEY_UNARY(ListReleases, list_releases)
+  COVEY_MODEL_RPCS(COVEY_UNARY, COVEY_STREAM)
   grpc::ServerReadReactor<v1::CreateReleaseRequest>* CreateRelease(
       grpc::CallbackServerContext* context, v1::CreateReleaseResponse* response) override {
     return create_release(session_, *context, *response);
@@ -103,17 +100,7 @@ class Models final : public v1::ModelService::CallbackService {
 class Rollouts final : public v1::RolloutService::CallbackService {
  public:
   explicit Rollouts(SessionPtr session) : session_(std::move(session)) {}
-  COVEY_UNARY(PlanRollout, plan_rollout)
-  COVEY_UNARY(CreateRollout, create_rollout)
-  COVEY_UNARY(GetRollout, get_rollout)
-  COVEY_UNARY(ListRollouts, list_rollouts)
-  COVEY_UNARY(PauseRollout, pause_rollout)
-  COVEY_UNARY(ResumeRollout, resume_rollout)
-  COVEY_UNARY(ApproveRollout, approve_rollout)
-  COVEY_UNARY(AbortRollout, abort_rollout)
-  COVEY_UNARY(RollbackRollout, rollback_rollout)
-  COVEY_UNARY(ListDeployments, list_deployments)
-  COVEY_UNARY(ListRolloutEvents, list_rollout_events)
+  COVEY_ROLLOUT_RPCS(COVEY_UNARY, COVEY_STREAM)
   grpc::ServerWriteReactor<v1::WatchRolloutResponse>* WatchRollout(
       grpc::CallbackServerContext* context, const v1::WatchRolloutRequest* request) override {
     return watch_rollout(session_, *context, *request);
@@ -126,13 +113,7 @@ class Rollouts final : public v1::RolloutService::CallbackService {
 class Monitoring final : public v1::MonitoringService::CallbackService {
  public:
   explicit Monitoring(SessionPtr session) : session_(std::move(session)) {}
-  COVEY_UNARY(SubmitLabels, submit_labels)
-  COVEY_UNARY(GetInferenceTotals, get_inference_totals)
-  COVEY_UNARY(ListWindows, list_windows)
-  COVEY_UNARY(GetDrift, get_drift)
-  COVEY_UNARY(GetAccuracy, get_accuracy)
-  COVEY_UNARY(ListAlerts, list_alerts)
-  COVEY_UNARY(AcknowledgeAlert, acknowledge_alert)
+  COVEY_MONITORING_RPCS(COVEY_UNARY, COVEY_STREAM)
 
  private:
   SessionPtr session_;
@@ -141,16 +122,13 @@ class Monitoring final : public v1::MonitoringService::CallbackService {
 class Admin final : public v1::AdminService::CallbackService {
  public:
   explicit Admin(SessionPtr session) : session_(std::move(session)) {}
-  COVEY_UNARY(GetSite, get_site)
-  COVEY_UNARY(AddTrustedKey, add_trusted_key)
-  COVEY_UNARY(ListTrustedKeys, list_trusted_keys)
-  COVEY_UNARY(RemoveTrustedKey, remove_trusted_key)
-  COVEY_UNARY(ListAuditEntries, list_audit_entries)
+  COVEY_ADMIN_RPCS(COVEY_UNARY, COVEY_STREAM)
 
  private:
   SessionPtr session_;
 };
 
+#undef COVEY_STREAM
 #undef COVEY_UNARY
 
 }  // namespace

@@ -17,7 +17,7 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
       : session_(std::move(session)),
         context_(context),
         response_(response),
-        actor_(actor_of(context)),
+        caller_(caller_of(context)),
         in_flight_(session_) {}
   ~Upload() override {
     if (counted_) session_->uploads.fetch_sub(1);
@@ -67,10 +67,9 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
   void verify(const TrustStore& trusted) {
     Result<Artifacts> artifacts = assembly_.verify(trusted);
     if (!artifacts) return end(artifacts.error());
-    engine::CommandRequest request{
-        engine::CreateRelease{assembly_.release(), *std::move(artifacts)}, actor_, ""};
     session_->context->engine.submit(
-        std::move(request), [self = shared_from_this()](const Result<engine::CommandReply>& reply) {
+        request_of(caller_, engine::CreateRelease{assembly_.release(), *std::move(artifacts)}),
+        [self = shared_from_this()](const Result<engine::CommandReply>& reply) {
           if (!reply) return self->end(reply.error());
           self->show(reply->already_existed);
         });
@@ -102,7 +101,7 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
   const SessionPtr session_;
   grpc::CallbackServerContext& context_;
   v1::CreateReleaseResponse& response_;  // gRPC's; ours until Finish
-  const std::string actor_;
+  const Caller caller_;
   InFlight in_flight_;
   std::shared_ptr<Upload> self_;
   bool counted_ = false;

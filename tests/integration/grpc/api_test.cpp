@@ -1,8 +1,8 @@
 // The API as the CLI uses it: what each call answers and refuses.
-#include <pwd.h>
 #include <unistd.h>
 
 #include "covey/v1/monitoring.pb.h"
+#include "gateway/api/caller.hpp"
 #include "gateway/api/messages.hpp"
 #include "tests/integration/grpc/api_fixture.hpp"
 
@@ -67,9 +67,7 @@ TEST_F(Api, labels_devices_only_while_the_etag_holds) {
   ASSERT_TRUE(audit.ok());
   ASSERT_EQ(audit->entries_size(), 1);
   EXPECT_EQ(audit->entries(0).action(), "LABEL_DEVICES");
-  const passwd* self = getpwuid(geteuid());
-  ASSERT_NE(self, nullptr);
-  EXPECT_EQ(audit->entries(0).actor(), std::string("unix:") + self->pw_name);
+  EXPECT_EQ(audit->entries(0).actor(), api::audit_name(api::local_user(geteuid())));
 }
 
 TEST(ApiMessages, a_size_that_was_never_told_is_absent) {
@@ -110,6 +108,10 @@ TEST_F(Api, takes_a_signed_release_once_and_for_all) {
   const auto pushed = push(upload);
   ASSERT_TRUE(pushed.ok()) << pushed.error().message;
   EXPECT_FALSE(pushed->already_existed());
+  const auto audit = client_->call<v1::ListAuditEntriesResponse>(v1::ListAuditEntriesRequest());
+  ASSERT_TRUE(audit.ok());
+  EXPECT_EQ(audit->entries(0).action(), "CREATE_RELEASE");
+  EXPECT_EQ(audit->entries(0).actor(), api::audit_name(api::local_user(geteuid())));
   EXPECT_EQ(pushed->release().name(), "models/bearing-vibration/releases/1.0.0");
   const auto again = push(upload);
   ASSERT_TRUE(again.ok()) << again.error().message;

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "gateway/adapters/grpc/acceptor.hpp"
+#include "gateway/api/rpcs.hpp"
 #include "tests/integration/grpc/api_fixture.hpp"
 
 namespace covey {
@@ -43,18 +44,25 @@ TEST_F(Api, serves_tcp_and_a_socket_for_its_owner_only) {
 // As grpc.health.v1 says it: the answer's one field is 1 for SERVING, 2 for NOT_SERVING.
 enum class Health : char { kNoAnswer = 0, kServing = 1, kNotServing = 2 };
 
-Health ask_health(const std::string& target) {
+// An empty request to any method.
+grpc::Status call(const std::string& target, const std::string& method, grpc::ByteBuffer& answer) {
   grpc::GenericStub stub(grpc::CreateChannel(target, grpc::InsecureChannelCredentials()));
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-  const grpc::Slice nothing("");  // of the whole server, not of one service
+  const grpc::Slice nothing("");
   const grpc::ByteBuffer request(&nothing, 1);
-  grpc::ByteBuffer response;
   std::promise<grpc::Status> done;
-  stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
+  stub.UnaryCall(&context, method, grpc::StubOptions(), &request, &answer,
                  [&done](grpc::Status status) { done.set_value(std::move(status)); });
+  return done.get_future().get();
+}
+
+Health ask_health(const std::string& target) {
+  grpc::ByteBuffer answer;
   grpc::Slice body;
-  if (!done.get_future().get().ok() || !response.DumpToSingleSlice(&body).ok()) {
+  // Of the whole server, not of one service.
+  if (!call(target, "/grpc.health.v1.Health/Check", answer).ok() ||
+      !answer.DumpToSingleSlice(&body).ok()) {
     return Health::kNoAnswer;
   }
   return body.size() == 2 ? static_cast<Health>(body.begin()[1]) : Health::kNoAnswer;
@@ -73,6 +81,17 @@ TEST_F(Api, health_is_that_of_the_gateway) {
     health = ask_health(local());
   }
   EXPECT_EQ(health, Health::kServing);
+}
+
+TEST_F(Api, serves_each_method_of_the_table) {
+  for (const api::ServiceRules& rules : api::rpc_rules()) {
+    for (const api::RpcRule& rule : rules.rpcs) {
+      grpc::ByteBuffer answer;
+      const grpc::Status status =
+          call(local(), "/" + std::string(rules.service) + "/" + std::string(rule.method), answer);
+      EXPECT_NE(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << rule.method;
+    }
+  }
 }
 
 TEST_F(Api, refuses_to_serve_the_world_without_tls) {

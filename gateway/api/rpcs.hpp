@@ -1,0 +1,78 @@
+// Every RPC of the API, one row each: what it is called, who may call it, what it is about, whether
+// it changes anything. Handlers are declared from these rows and gRPC's services are made of them,
+// so a handler without a row does not compile; a test walks the services' descriptors, so an RPC
+// without a row, or one that is not served, does not pass.
+//
+//   UNARY(Method, handler, role, effect)    STREAM(Method, role, effect)
+//
+// `role` is the least one that may call it. Roles are known, not enforced yet: all callers of today
+// are admins (caller.hpp). `effect` is kReads or kChanges; what changes is audited.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "gateway/api/caller.hpp"
+
+#define COVEY_DEVICE_RPCS(UNARY, STREAM)                    \
+  UNARY(ListDevices, list_devices, kViewer, kReads)         \
+  UNARY(GetDevice, get_device, kViewer, kReads)             \
+  UNARY(AcceptDevices, accept_devices, kOperator, kChanges) \
+  UNARY(RejectDevice, reject_device, kOperator, kChanges)   \
+  UNARY(LabelDevices, label_devices, kOperator, kChanges)   \
+  UNARY(ReenrollDevice, reenroll_device, kAdmin, kChanges)
+
+#define COVEY_MODEL_RPCS(UNARY, STREAM)           \
+  STREAM(CreateRelease, kOperator, kChanges)      \
+  UNARY(GetRelease, get_release, kViewer, kReads) \
+  UNARY(ListReleases, list_releases, kViewer, kReads)
+
+#define COVEY_ROLLOUT_RPCS(UNARY, STREAM)                       \
+  UNARY(PlanRollout, plan_rollout, kViewer, kReads)             \
+  UNARY(CreateRollout, create_rollout, kOperator, kChanges)     \
+  UNARY(GetRollout, get_rollout, kViewer, kReads)               \
+  UNARY(ListRollouts, list_rollouts, kViewer, kReads)           \
+  STREAM(WatchRollout, kViewer, kReads)                         \
+  UNARY(PauseRollout, pause_rollout, kOperator, kChanges)       \
+  UNARY(ResumeRollout, resume_rollout, kOperator, kChanges)     \
+  UNARY(ApproveRollout, approve_rollout, kOperator, kChanges)   \
+  UNARY(AbortRollout, abort_rollout, kOperator, kChanges)       \
+  UNARY(RollbackRollout, rollback_rollout, kOperator, kChanges) \
+  UNARY(ListDeployments, list_deployments, kViewer, kReads)     \
+  UNARY(ListRolloutEvents, list_rollout_events, kViewer, kReads)
+
+#define COVEY_MONITORING_RPCS(UNARY, STREAM)                       \
+  UNARY(SubmitLabels, submit_labels, kOperator, kChanges)          \
+  UNARY(GetInferenceTotals, get_inference_totals, kViewer, kReads) \
+  UNARY(ListWindows, list_windows, kViewer, kReads)                \
+  UNARY(GetDrift, get_drift, kViewer, kReads)                      \
+  UNARY(GetAccuracy, get_accuracy, kViewer, kReads)                \
+  UNARY(ListAlerts, list_alerts, kViewer, kReads)                  \
+  UNARY(AcknowledgeAlert, acknowledge_alert, kOperator, kChanges)
+
+#define COVEY_ADMIN_RPCS(UNARY, STREAM)                         \
+  UNARY(GetSite, get_site, kViewer, kReads)                     \
+  UNARY(AddTrustedKey, add_trusted_key, kAdmin, kChanges)       \
+  UNARY(ListTrustedKeys, list_trusted_keys, kViewer, kReads)    \
+  UNARY(RemoveTrustedKey, remove_trusted_key, kAdmin, kChanges) \
+  UNARY(ListAuditEntries, list_audit_entries, kViewer, kReads)
+
+namespace covey::api {
+
+enum class Resource : uint8_t { kDevices, kReleases, kRollouts, kTelemetry, kSite };
+
+struct RpcRule {
+  std::string_view method;  // "ListDevices"
+  Role role = Role::kAdmin;
+  bool mutating = true;
+};
+struct ServiceRules {
+  std::string_view service;  // "covey.v1.DeviceService"
+  Resource resource = Resource::kSite;
+  std::span<const RpcRule> rpcs;
+};
+
+std::span<const ServiceRules> rpc_rules();
+
+}  // namespace covey::api

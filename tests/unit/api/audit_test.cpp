@@ -1,0 +1,103 @@
+// Whatever changes something says who did it: each such RPC of the table, called once.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+
+#include "deploy/signing/keys.hpp"
+#include "gateway/api/handlers.hpp"
+
+namespace covey::test {
+namespace {
+
+// Keeps what it is asked for, does nothing.
+class Listener final : public runtime::EnginePort {
+ public:
+  void submit(engine::CommandRequest request,
+              std::function<void(Result<engine::CommandReply>)> done) override {
+    actor = request.actor;
+    done(not_found("nothing is here"));
+  }
+  bool read(std::function<void(const engine::Engine&)>, std::function<void()>) override {
+    return false;
+  }
+  uint64_t watch(std::function<void(uint64_t)>) override { return 0; }
+  void unwatch(uint64_t) override {}
+  bool history(std::function<void(Reader&)>, std::function<void()>) override { return false; }
+  runtime::LagFigures lag() const override { return {}; }
+  std::vector<runtime::HealthCheck> health() const override { return {}; }
+  std::map<std::string, std::string> endpoints() const override { return {}; }
+
+  std::optional<std::string> actor;
+};
+
+// One that is well formed, for each request. A new RPC that changes something does not compile here
+// until it has its own.
+void fill_in(v1::AcceptDevicesRequest& to) { to.set_all(true); }
+void fill_in(v1::RejectDeviceRequest& to) { to.set_name("devices/d"); }
+void fill_in(v1::LabelDevicesRequest& to) {
+  to.add_names("devices/d");
+  (*to.mutable_set())["hall"] = "b";
+}
+void fill_in(v1::ReenrollDeviceRequest& to) { to.set_name("devices/d"); }
+void fill_in(v1::CreateRolloutRequest& to) {
+  to.set_rollout_id("first");
+  to.mutable_spec()->set_release("model@1.0.0");
+  v1::StageSpec& stage = *to.mutable_spec()->add_stages();
+  stage.set_name("fleet");
+  stage.set_size("100%");
+}
+void fill_in(v1::PauseRolloutRequest& to) { to.set_name("rollouts/r"); }
+void fill_in(v1::ResumeRolloutRequest& to) { to.set_name("rollouts/r"); }
+void fill_in(v1::ApproveRolloutRequest& to) { to.set_name("rollouts/r"); }
+void fill_in(v1::AbortRolloutRequest& to) { to.set_name("rollouts/r"); }
+void fill_in(v1::RollbackRolloutRequest& to) { to.set_name("rollouts/r"); }
+void fill_in(v1::SubmitLabelsRequest& to) { to.set_model("models/model"); }
+void fill_in(v1::AcknowledgeAlertRequest& to) { to.set_name("alerts/a"); }
+void fill_in(v1::AddTrustedKeyRequest& to) {
+  to.set_pem(PrivateKey::generate(SignatureAlgorithm::kEs256)->public_key().to_pem());
+}
+void fill_in(v1::RemoveTrustedKeyRequest& to) { to.set_key_id("0123456789abcdef"); }
+
+template <typename Request, typename Response>
+void expect_audited(void (*handler)(const api::CallPtr<Request, Response>&), const char* method) {
+  Listener engine;
+  const auto call = std::make_shared<api::Call<Request, Response>>();
+  call->context = std::make_shared<const api::Context>(
+      api::Context{engine, "site", "0", "id", std::chrono::steady_clock::time_point{}});
+  call->caller = {"alice", api::Role::kAdmin, api::Via::kUnixSocket};
+  Status status;
+  call->finish = [&status](Status finished) { status = std::move(finished); };
+  fill_in(call->request);
+  handler(call);
+  EXPECT_EQ(engine.actor, "unix:alice")
+      << method << ": " << (status ? "OK" : status.error().message);
+}
+
+struct Changes {
+  template <typename Request, typename Response>
+  static void check(void (*handler)(const api::CallPtr<Request, Response>&), const char* method) {
+    expect_audited(handler, method);
+  }
+};
+struct Reads {
+  template <typename Handler>
+  static void check(Handler, const char*) {}
+};
+
+TEST(Audit, NamesTheCallerOfEachCallThatChangesSomething) {
+  using kChanges = Changes;
+  using kReads = Reads;
+#define COVEY_CHECK(Method, handler, role, effect) effect::check(&api::handler, #Method);
+#define COVEY_NOT_UNARY(...)  // CreateRelease is a stream: tests/integration/grpc
+  COVEY_DEVICE_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
+  COVEY_MODEL_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
+  COVEY_ROLLOUT_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
+  COVEY_MONITORING_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
+  COVEY_ADMIN_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
+#undef COVEY_CHECK
+#undef COVEY_NOT_UNARY
+}
+
+}  // namespace
+}  // namespace covey::test
