@@ -179,6 +179,34 @@ TEST_F(RuntimeThreads, AFullHistoryRefuses) {
   second.get_future().get();
 }
 
+// Else offers, goals and closings would stand still until the next session.
+TEST_F(RuntimeThreads, AFullQueueDoesNotHideThatTheBrokerIsThere) {
+  start({.tick = 1ms, .control_queue = 1});
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  ASSERT_TRUE(runtime_->read(
+      [&](const engine::Engine&) {
+        inside.set_value();
+        go_on.get_future().get();
+      },
+      nullptr));
+  inside.get_future().get();
+  ASSERT_TRUE(runtime_->read([](const engine::Engine&) {}, nullptr));
+  // As the link to the broker does.
+  runtime_->set_broker_connected(true);
+  EXPECT_FALSE(runtime_->post(EventClass::kControl, engine::BrokerConnected{}));
+  go_on.set_value();
+  const uint64_t ticks = runtime_->lag().count + 5;
+  while (runtime_->lag().count < ticks) std::this_thread::yield();
+  std::promise<bool> connected;
+  ASSERT_TRUE(runtime_->read(
+      [&](const engine::Engine& engine) {
+        connected.set_value(engine.state().clocks.broker_connected);
+      },
+      nullptr));
+  EXPECT_TRUE(connected.get_future().get());
+}
+
 TEST_F(RuntimeThreads, AReadSeesWhatCameBeforeItAndNothingLater) {
   start();
   for (int i = 0; i < 50; ++i) {
