@@ -49,12 +49,7 @@ std::map<std::string, uint64_t> DeviceLink::malformed_by_reason() const {
 void DeviceLink::on_connection(bool connected) {
   log::log_event(connected ? log::Level::kInfo : log::Level::kWarn,
                  connected ? "broker_connected" : "broker_disconnected");
-  runtime_->set_broker_connected(connected);
-  if (connected) {
-    (void)runtime_->post(EventClass::kControl, engine::BrokerConnected{});
-  } else {
-    (void)runtime_->post(EventClass::kControl, engine::BrokerDisconnected{});
-  }
+  runtime_->set_broker_session(connected ? ++sessions_ : 0);
 }
 
 void DeviceLink::refuse(const Error& error) {

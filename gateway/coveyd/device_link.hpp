@@ -49,6 +49,7 @@ class DeviceLink {
 
   const std::function<void()> let_in_;
   runtime::Runtime* runtime_ = nullptr;
+  uint64_t sessions_ = 0;  // with the broker; Paho's thread
   std::atomic<uint64_t> malformed_{0};
   mutable std::mutex mutex_;
   std::map<std::string, uint64_t> malformed_by_reason_;  // guarded by mutex_

@@ -55,11 +55,11 @@ class Dispatch {
     State& state = own_all(turn_);
     const Millis passed = turn_.now.mono - state.clocks.last_tick;
     state.clocks.last_tick = turn_.now.mono;
-    const bool counts =
-        tick.broker_connected && state.clocks.broker_connected && passed <= kTickMax;
-    if (counts) state.site.observed += passed;
+    const bool heard =
+        tick.broker_session != 0 && tick.broker_session == state.clocks.broker_session;
+    if (heard && passed <= kTickMax) state.site.observed += passed;
     earn_bandwidth(turn_, passed);
-    go_on_retelling(turn_);
+    if (!session_began(tick.broker_session)) go_on_retelling(turn_);
     expire_sessions(turn_);
     repeat_goals(turn_);
     order_settings(turn_);
@@ -72,7 +72,7 @@ class Dispatch {
       expire_claims(turn_);
       end_reconciling(turn_);
       resolve_alerts_of_the_past(turn_);
-      if (state.clocks.broker_connected) publish_site(turn_);  // whoever missed it, and the time
+      if (state.clocks.broker_connected()) publish_site(turn_);  // whoever missed it, and the time
     }
     reconcile(turn_);
     raise_floors(turn_);
@@ -82,19 +82,6 @@ class Dispatch {
       state.telemetry.last_forget = turn_.now.mono;
       forget_old(turn_);
     }
-  }
-
-  void operator()(const BrokerConnected&) {
-    State& state = own_all(turn_);
-    state.clocks.broker_connected = true;
-    state.clocks.connected_observed = state.site.observed;
-    begin_retelling(turn_);
-  }
-
-  void operator()(const BrokerDisconnected&) {
-    own_all(turn_).clocks.broker_connected = false;
-    // Nobody can be heard: what they are is not known any more.
-    lose_everybody(turn_);
   }
 
   void operator()(const FromDevice& event) {
@@ -123,6 +110,20 @@ class Dispatch {
   void operator()(const WindowJudged& event) { on_window_judged(turn_, event.verdict); }
 
  private:
+  // Finds the edge in the level.
+  bool session_began(uint64_t broker_session) {
+    State& state = own_all(turn_);
+    const uint64_t before = std::exchange(state.clocks.broker_session, broker_session);
+    if (broker_session == before) return false;
+    // Nobody can be heard: what they are is not known any more.
+    if (before != 0) lose_everybody(turn_);
+    if (broker_session == 0) return false;
+    // Whatever the broker retained may be gone.
+    state.clocks.connected_observed = state.site.observed;
+    begin_retelling(turn_);
+    return true;
+  }
+
   Turn& turn_;
 };
 

@@ -21,13 +21,11 @@ namespace covey::engine {
 
 // ---- in
 
-// Some time has passed. The runtime sends one at least every EngineConfig::tick.
+// Some time has passed, or the session with the broker is another one. A level, not an edge: what
+// was not seen is made up for by the next.
 struct Tick {
-  bool broker_connected = false;
+  uint64_t broker_session = 0;  // number of the connection to the broker; 0: there is none
 };
-// A session with the broker began: whatever it retained may be gone.
-struct BrokerConnected {};
-struct BrokerDisconnected {};
 
 // `payload` is what was received, mac included: the engine verifies it with the device's order key.
 struct FromDevice {
@@ -48,8 +46,7 @@ struct CommandReceived {
 struct WindowJudged {
   WindowVerdict verdict;
 };
-using Event = std::variant<Tick, BrokerConnected, BrokerDisconnected, FromDevice, EnrollReceived,
-                           CommandReceived, WindowJudged>;
+using Event = std::variant<Tick, FromDevice, EnrollReceived, CommandReceived, WindowJudged>;
 
 // ---- out, after the commit
 

@@ -5,7 +5,6 @@
 #include <future>
 #include <utility>
 
-#include <fmt/format.h>
 #include <boost/asio/post.hpp>
 
 #include "gateway/runtime/clocks.hpp"
@@ -86,6 +85,11 @@ bool Runtime::post(EventClass event_class, engine::Event event) {
   return true;
 }
 
+void Runtime::set_broker_session(uint64_t number) {
+  broker_session_ = number;
+  wake();
+}
+
 void Runtime::submit(engine::CommandRequest request,
                      std::function<void(Result<engine::CommandReply>)> done) {
   if (options_.read_only) return done(*options_.read_only);
@@ -117,7 +121,16 @@ void Runtime::drain() {
   const auto flush = [&] {
     if (!batch.empty()) handle(std::exchange(batch, {}), events_cpu_);
   };
-  for (ControlItem& item : inbox_.take_control(options_.batch_max)) {
+  std::deque<ControlItem> control = inbox_.take_control(options_.batch_max);
+  std::deque<engine::Event> events = inbox_.take_lifecycle(options_.batch_max);
+  if (writes_.size() < options_.writes_max) {
+    for (engine::Event& event : inbox_.take_telemetry(options_.batch_max)) {
+      events.push_back(std::move(event));
+    }
+  }
+  // Read after the queues: no word of a session is handled before the session itself.
+  if (!options_.read_only && broker_session_ != session_told_) batch.emplace_back(tick());
+  for (ControlItem& item : control) {
     if (auto* event = std::get_if<engine::Event>(&item)) {
       batch.push_back(std::move(*event));
     } else if (auto* command = std::get_if<CommandItem>(&item)) {
@@ -129,14 +142,15 @@ void Runtime::drain() {
       run_read(std::get<ReadRequest>(item));
     }
   }
-  const auto add = [&](std::deque<engine::Event> events) {
-    for (engine::Event& event : events) batch.push_back(std::move(event));
-  };
-  add(inbox_.take_lifecycle(options_.batch_max));
-  if (writes_.size() < options_.writes_max) add(inbox_.take_telemetry(options_.batch_max));
+  for (engine::Event& event : events) batch.push_back(std::move(event));
   flush();
   // Other handlers (ticks, finished commits) get their turn between two slices.
   if (inbox_.has_urgent() || takes_telemetry()) wake();
+}
+
+engine::Tick Runtime::tick() {
+  session_told_ = broker_session_;
+  return {session_told_};
 }
 
 bool Runtime::takes_telemetry() const {
@@ -192,7 +206,7 @@ void Runtime::on_tick() {
   lag_.observe(late);
   last_late_ = late;
   if (late > 1s) tick_due_ = SteadyClock::now();  // do not run after lost ticks
-  if (!options_.read_only) handle({engine::Event(engine::Tick{broker_connected_})}, tick_cpu_);
+  if (!options_.read_only) handle({engine::Event(tick())}, tick_cpu_);
   if (takes_telemetry()) wake();
   arm_tick();
 }
@@ -253,47 +267,6 @@ void Runtime::release_when_durable(Pending pending) {
 void Runtime::release(Pending pending) {
   router_.route(std::move(pending.effects));
   if (pending.durable) pending.durable();
-}
-
-std::vector<HealthCheck> Runtime::health() const {
-  std::vector<HealthCheck> checks;
-  // A tick that does not come counts as one that came late: the engine may stand still.
-  const auto late = std::max(last_late_.load(), SteadyClock::now() - tick_due_shown_.load());
-  const bool behind = late > options_.lag_max;
-  const auto late_ms = std::chrono::duration_cast<Millis>(late).count();
-  std::string lag =
-      fmt::format("ENGINE_LAG: the engine is {} ms behind: too much load, or a slow disk", late_ms);
-  checks.push_back({"engine", !behind, behind ? std::move(lag) : ""});
-  const std::optional<Error>& read_only = options_.read_only;
-  checks.push_back({"store", !read_only,
-                    read_only ? fmt::format("{}: {}", read_only->reason, read_only->message) : ""});
-  if (edges_.health) {
-    for (HealthCheck& check : edges_.health()) checks.push_back(std::move(check));
-  }
-  return checks;
-}
-
-std::map<std::string, std::string> Runtime::endpoints() const {
-  return edges_.endpoints ? edges_.endpoints() : std::map<std::string, std::string>{};
-}
-
-RuntimeCounters Runtime::counters() const {
-  return {.queue_full = inbox_.refused(),
-          .queued = inbox_.queued(),
-          .commits = commits_,
-          .writes = writes_count_,
-          .outbox_full = router_.dropped(),
-          .revision_durable = durable_shown_,
-          .slice = slice_.figures(),
-          .tick_cpu = tick_cpu_.figures(),
-          .events_cpu = events_cpu_.figures(),
-          .lag = lag_.figures(),
-          .commit = commit_lag_.figures()};
-}
-
-engine::Counters Runtime::engine_counters() const {
-  const std::lock_guard lock(counters_mutex_);
-  return engine_counters_;
 }
 
 }  // namespace covey::runtime

@@ -89,8 +89,9 @@ class Runtime final : public EnginePort {
 
   // Any thread. False: full, the event is dropped and counted.
   [[nodiscard]] bool post(EventClass event_class, engine::Event event);
-  // Any thread: the broker session's state, for ticks and readiness.
-  void set_broker_connected(bool connected) { broker_connected_ = connected; }
+  // Any thread: the number of the session with the broker, 0 while there is none. The engine hears
+  // of it before it hears of anything that was posted after this.
+  void set_broker_session(uint64_t number);
 
   void submit(engine::CommandRequest request,
               std::function<void(Result<engine::CommandReply>)> done) override;
@@ -122,6 +123,7 @@ class Runtime final : public EnginePort {
   void wake();
   void drain();
   bool takes_telemetry() const;
+  engine::Tick tick();
   void finish();
   void handle(std::vector<engine::Event> batch, Lag& cpu);
   void run_read(const ReadRequest& request);
@@ -152,13 +154,14 @@ class Runtime final : public EnginePort {
   uint64_t durable_ = 0;
   std::deque<Pending> pending_;
   SteadyTime tick_due_;
+  uint64_t session_told_ = 0;  // to the engine
   bool stopping_ = false;
 
   // Any thread.
   Inbox inbox_;
   Watchers watchers_;
   std::atomic<bool> awake_{false};
-  std::atomic<bool> broker_connected_{false};
+  std::atomic<uint64_t> broker_session_{0};
   std::atomic<bool> stopped_{false};
   std::atomic<uint64_t> commits_{0};
   std::atomic<uint64_t> writes_count_{0};

@@ -94,7 +94,7 @@ void ClockedEngine::pass(Millis duration, Spent& ticks) {
   for (Millis gone{0}; gone < duration; gone += kTick) {
     now_.mono += kTick;
     now_.wall += kTick;
-    receive(engine::Tick{true}, ticks);
+    receive(engine::Tick{1}, ticks);
   }
 }
 
@@ -157,7 +157,7 @@ void PlayedFleet::add_registered(uint32_t devices) {
 ClockedEngine PlayedFleet::start() {
   ClockedEngine started(snapshot_, config_, site_.now());
   Spent ignored;
-  started.receive(engine::BrokerConnected{}, ignored);
+  started.receive(engine::Tick{1}, ignored);
   for (const auto* ids : {&online_, &fetching_}) {
     for (const std::string& id : *ids) {
       site_.device(id).window = 0;

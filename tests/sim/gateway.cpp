@@ -45,6 +45,7 @@ void Gateway::start() {
   Result<engine::Engine> engine = engine::Engine::load(*std::move(snapshot), config_, now());
   COVEY_ASSERT(engine.ok());
   engine_ = std::make_unique<engine::Engine>(*std::move(engine));
+  session_ = 0;
   ++life_;
   tick(life_);
   connect();
@@ -55,10 +56,15 @@ void Gateway::connect() {
   const bool connected = network_.connect(
       kClient, {.message = [this](const std::string& topic,
                                   const Bytes& payload) { receive(topic, payload); },
-                .disconnected = [this] { handle(engine::BrokerDisconnected{}); }});
+                .disconnected = [this] { set_session(0); }});
   if (!connected) return;
   network_.subscribe_up(kClient);
-  handle(engine::BrokerConnected{});
+  set_session(++sessions_);
+}
+
+void Gateway::set_session(uint64_t number) {
+  session_ = number;
+  handle(engine::Tick{session_});
 }
 
 void Gateway::broker_back() { connect(); }
@@ -77,7 +83,7 @@ void Gateway::crash(Millis downtime) {
 
 void Gateway::tick(uint64_t life) {
   if (life != life_ || !running()) return;
-  handle(engine::Tick{network_.connected(kClient)});
+  handle(engine::Tick{session_});
   if (life == life_) schedule_.after(kTick, [this, life] { tick(life); });
 }
 

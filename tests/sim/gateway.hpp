@@ -56,6 +56,7 @@ class Gateway {
     std::vector<engine::Effect> effects;
   };
   void connect();
+  void set_session(uint64_t number);
   void tick(uint64_t life);
   void handle(engine::Event event);
   void receive(const std::string& topic, const Bytes& payload);
@@ -69,7 +70,9 @@ class Gateway {
   engine::EngineConfig config_;
   MemoryStore store_;
   std::unique_ptr<engine::Engine> engine_;
-  uint64_t life_ = 0;  // starts so far: what was planned in an earlier life is dropped
+  uint64_t session_ = 0;   // with the broker; 0: none
+  uint64_t sessions_ = 0;  // so far
+  uint64_t life_ = 0;      // starts so far: what was planned in an earlier life is dropped
   bool committing_ = false;
   std::deque<Pending> pending_;
   uint64_t ticket_ = 0;

@@ -89,7 +89,7 @@ void repeat_goals(Turn& turn) {
 
 void order_settings(Turn& turn) {
   const State& state = turn.state;
-  if (!state.clocks.broker_connected) return;
+  if (!state.clocks.broker_connected()) return;
   std::set<DeviceId>& due = own_fleet(turn).settings_due;
   for (size_t n = 0; n < kSettingsOrderedPerTick && !due.empty(); ++n) {
     const DeviceId id = due.extract(due.begin()).value();

@@ -58,7 +58,7 @@ void go_on_retelling(Turn& turn) {
   FleetState& fleet = own_fleet(turn);
   Retelling& retelling = fleet.retelling;
   if (!retelling.going_on) return;
-  if (!turn.state.clocks.broker_connected) {
+  if (!turn.state.clocks.broker_connected()) {
     retelling.going_on = false;
     return;
   }

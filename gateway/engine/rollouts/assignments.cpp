@@ -104,7 +104,7 @@ void reconcile(Turn& turn) {
                                  rollouts.reconcile_due.insert(device);
                                  return std::nullopt;
                                });
-  if (!state.clocks.broker_connected) return;
+  if (!state.clocks.broker_connected()) return;
   for (size_t n = 0; n < kReconciledPerTick && !rollouts.reconcile_due.empty(); ++n) {
     if (rollouts.assignments_in_progress >= turn.config.assignments_in_flight_max) return;
     const DeviceId id = rollouts.reconcile_due.extract(rollouts.reconcile_due.begin()).value();

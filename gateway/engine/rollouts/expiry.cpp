@@ -33,7 +33,7 @@ std::optional<Millis> expire(Turn& turn, const Deployment& deployment) {
   const uint64_t number = deployment.number;
   if (deployment.state == DeploymentState::kQueued) {
     const Rollout& rollout = state.rollouts.by_name.at(*deployment.rollout);
-    const bool could_be_offered = offers(rollout.progress) && state.clocks.broker_connected;
+    const bool could_be_offered = offers(rollout.progress) && state.clocks.broker_connected();
     if (!could_be_offered || is_reachable(state, deployment.device)) {
       return state.site.observed + kLookAgain;
     }
@@ -69,7 +69,7 @@ std::optional<Millis> retry(Turn& turn, const Deployment& ended) {
   const bool wanted = back ? rollout.progress.state == RolloutState::kRollingBack &&
                                  is_reachable(state, ended.device)
                            : offers(rollout.progress);
-  if (!wanted || !state.clocks.broker_connected ||
+  if (!wanted || !state.clocks.broker_connected() ||
       deployment_in_progress(state, ended.device, ended.release.model) != nullptr) {
     return state.site.observed + kLookAgain;
   }

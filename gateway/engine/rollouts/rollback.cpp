@@ -96,7 +96,7 @@ bool cancel_all(Turn& turn, Attempts& attempts, TickBudget& budget) {
 
 void offer_back(Turn& turn, const Rollout& rollout, Attempts& attempts, TickBudget& budget) {
   const State& state = turn.state;
-  if (!state.clocks.broker_connected) return;
+  if (!state.clocks.broker_connected()) return;
   while (!attempts.here.empty()) {
     const auto first = attempts.here.begin();
     if (!is_reachable(state, state.rollouts.deployments.at(*first).device)) {

@@ -71,7 +71,7 @@ void queue_stage(Turn& turn, const RolloutName& name, TickBudget& budget) {
 void offer_stage(Turn& turn, const Rollout& rollout, TickBudget& budget) {
   const State& state = turn.state;
   const std::optional<size_t> stage = current_stage(rollout.progress);
-  if (!stage || !offers(rollout.progress) || !state.clocks.broker_connected) return;
+  if (!stage || !offers(rollout.progress) || !state.clocks.broker_connected()) return;
   const uint32_t most = rollout.plan->rules.stages[*stage].max_in_flight;
   Attempts& attempts = own_rollouts(turn).attempts.at(rollout.plan->name).rollout;
   while (!attempts.here.empty() && (most == 0 || attempts.flying.size() < most)) {

@@ -188,6 +188,26 @@ TEST(Goals, OneCounterNeverHasTwoContents) {
   site.check_reload();
 }
 
+// The end of the one before was never seen: what the new broker retains is nothing, and who was
+// there is not.
+TEST(Sessions, AnotherSessionWithTheBrokerIsANewOne) {
+  Site site;
+  site.push({1, 0, 0});
+  site.join("a");
+  ASSERT_TRUE(engine::is_online(site.state(), DeviceId("a")));
+  int sites = 0;
+  site.on_said = [&](const engine::Effect& effect) {
+    sites += std::holds_alternative<engine::PublishSite>(effect) ? 1 : 0;
+  };
+  site.connect_broker();
+  EXPECT_EQ(sites, 1);
+  EXPECT_FALSE(engine::is_online(site.state(), DeviceId("a")));
+  site.status("a");
+  EXPECT_TRUE(engine::is_online(site.state(), DeviceId("a")));
+  site.pass(500ms);
+  EXPECT_EQ(sites, 1) << "the same session is no news";
+}
+
 TEST(Goals, ALeaseThatRanDownUnseenIsGivenAnew) {
   Site site;
   site.push({1, 0, 0});

@@ -159,18 +159,18 @@ void Site::pass(Millis duration, Millis tick) {
   for (Millis gone{0}; gone < duration; gone += tick) {
     now_.mono += tick;
     now_.wall += tick;
-    handle(engine::Tick{connected_});
+    handle(engine::Tick{broker_session_});
   }
 }
 
 void Site::connect_broker() {
-  connected_ = true;
-  handle(engine::BrokerConnected{});
+  broker_session_ = ++broker_sessions_;
+  handle(engine::Tick{broker_session_});
 }
 
 void Site::disconnect_broker() {
-  connected_ = false;
-  handle(engine::BrokerDisconnected{});
+  broker_session_ = 0;
+  handle(engine::Tick{broker_session_});
 }
 
 void Site::power_off(Millis duration) {

@@ -130,7 +130,8 @@ class Site {
   MemoryStore store_;
   std::unique_ptr<engine::Engine> engine_;
   Now now_{1000s, 1'699'999'980'000ms};
-  bool connected_ = false;
+  uint64_t broker_session_ = 0;
+  uint64_t broker_sessions_ = 0;
   bool crash_next_ = false;
   std::map<std::string, Played> devices_;
   std::map<DeviceId, engine::GoalMessage> goals_;

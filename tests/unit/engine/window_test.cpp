@@ -137,8 +137,7 @@ TEST_F(Windows, AStartDuringTheStatisticsJudgesAgain) {
   report_all(100);
   site.hold_verdicts = true;
   site.pass(90s);
-  site.restart();
-  site.give_verdicts();  // of the life before: gone
+  site.restart();  // asks anew: the answer of the life before is gone
   EXPECT_FALSE(first().closed);
   site.hold_verdicts = false;
   site.pass(60s);

@@ -192,16 +192,14 @@ TEST_F(RuntimeThreads, AFullQueueDoesNotHideThatTheBrokerIsThere) {
       nullptr));
   inside.get_future().get();
   ASSERT_TRUE(runtime_->read([](const engine::Engine&) {}, nullptr));
-  // As the link to the broker does.
-  runtime_->set_broker_connected(true);
-  EXPECT_FALSE(runtime_->post(EventClass::kControl, engine::BrokerConnected{}));
+  runtime_->set_broker_session(1);
   go_on.set_value();
   const uint64_t ticks = runtime_->lag().count + 5;
   while (runtime_->lag().count < ticks) std::this_thread::yield();
   std::promise<bool> connected;
   ASSERT_TRUE(runtime_->read(
       [&](const engine::Engine& engine) {
-        connected.set_value(engine.state().clocks.broker_connected);
+        connected.set_value(engine.state().clocks.broker_connected());
       },
       nullptr));
   EXPECT_TRUE(connected.get_future().get());
@@ -273,7 +271,7 @@ TEST_F(RuntimeThreads, ManyThreadsAtOnce) {
                 [&] { page.set_value(); })) {
           page.get_future().get();
         }
-        runtime_->set_broker_connected(i % 2 == 0);
+        runtime_->set_broker_session(i % 2);
         (void)runtime_->counters();
         (void)runtime_->engine_counters();
         (void)runtime_->health();
