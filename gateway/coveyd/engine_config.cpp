@@ -39,8 +39,7 @@ engine::EngineConfig engine_config_of(const config::Config& config) {
   engine.pending_max = config.enroll.pending_max;
   engine.rollback_window = config.rollout.rollback_window;
   engine.bandwidth_bytes_per_s = config.rollout.bandwidth_bytes_per_s;
-  // Ticks come ten times a second.
-  engine.offers_per_tick = std::max(1U, config.rollout.offer_rate / 10);
+  engine.offers_per_s = config.rollout.offer_rate;
   engine.hello_jitter = std::clamp<Millis>(config.telemetry.report_interval / 4, 200ms, 30s);
   const auto& drift = config.monitoring.drift;
   engine.drift_enabled = drift.enabled;

@@ -22,7 +22,7 @@ struct EngineConfig {
   Millis ack_interval{200};
   uint32_t report_credit = 4;
   Millis gate_interval{1'000};
-  uint32_t offers_per_tick = 200;
+  uint32_t offers_per_s = 2'000;  // new goals that start work, for the whole site
   uint32_t assignments_in_flight_max = 100;
   Millis goal_lease{10min};          // from the offer until the device begins
   Millis probation_deadline{30min};  // from PROBATION to its proof

@@ -58,7 +58,7 @@ class Dispatch {
     const bool heard =
         tick.broker_session != 0 && tick.broker_session == state.clocks.broker_session;
     if (heard && passed <= kTickMax) state.site.observed += passed;
-    earn_bandwidth(turn_, passed);
+    earn(turn_, passed);
     if (!session_began(tick.broker_session)) go_on_retelling(turn_);
     expire_sessions(turn_);
     repeat_goals(turn_);

@@ -48,7 +48,7 @@ bool put_right(Turn& turn, const DeviceId& id, const ModelName& name, const Devi
 // the fleet are looked at in each tick, whatever has happened.
 void look_around(Turn& turn) {
   RolloutsState& rollouts = own_rollouts(turn);
-  TickBudget budget(turn.config);
+  TickBudget budget;
   budget.looks = kLookedAroundPerTick;
   rollouts.around.going_on = true;
   (void)walk(rollouts.around, turn.state.fleet.devices, budget,

@@ -106,7 +106,7 @@ void begin_ending(Turn& turn, const RolloutName& name) {
   }
   rollouts.attempts.at(name).freed = 0;
   rollouts.ending.insert(name);
-  TickBudget budget(turn.config);
+  TickBudget budget;
   end_all(turn, name, budget);
 }
 

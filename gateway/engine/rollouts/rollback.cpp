@@ -139,8 +139,7 @@ void begin_rollback(Turn& turn, const RolloutName& name) {
     });
     index.fleet = {.going_on = true, .until = {}};
   }
-  TickBudget budget(turn.config);
-  budget.offers = 0;
+  TickBudget budget;
   (void)bring_all_back(turn, name, budget);
 }
 

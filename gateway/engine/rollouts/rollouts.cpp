@@ -180,7 +180,8 @@ const Rollout* next_to_judge(Turn& turn) {
 
 void advance_rollouts(Turn& turn) {
   RolloutsState& rollouts = own_rollouts(turn);
-  TickBudget budget(turn.config);
+  TickBudget budget{.offers = offers_left(turn.state)};
+  const uint32_t offers_before = budget.offers;
   const std::vector<RolloutName> open(rollouts.open.begin(), rollouts.open.end());
   for (const RolloutName& name : open) {
     const Rollout& rollout = rollouts.by_name.at(name);
@@ -191,6 +192,7 @@ void advance_rollouts(Turn& turn) {
       offer_stage(turn, rollout, budget);
     }
   }
+  spend_offers(turn, offers_before - budget.offers);
   for (size_t judged = 0; judged < kDevicesJudgedPerTick;) {
     const Rollout* rollout = next_to_judge(turn);
     if (rollout == nullptr) break;

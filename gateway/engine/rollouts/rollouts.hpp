@@ -96,6 +96,14 @@ struct Admission {
 };
 Admission admit(const State& state, const ReleaseId& release, const Device& device);
 
+// ---- pace.cpp
+
+// What a tick's time is worth, in bytes to send and in offers to make: a rate is the same however
+// often the engine ticks.
+void earn(Turn& turn, Millis passed);
+uint32_t offers_left(const State& state);
+void spend_offers(Turn& turn, uint32_t offers);
+
 // ---- archive.cpp
 
 // One device more, or less, stands where this attempt does.
@@ -115,8 +123,6 @@ void reconcile(Turn& turn);
 
 // ---- transfer.cpp
 
-// Chunks are paid with what time earns. Every tick.
-void earn_bandwidth(Turn& turn, Millis passed);
 void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch);
 
 }  // namespace covey::engine

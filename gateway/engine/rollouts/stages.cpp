@@ -53,7 +53,7 @@ uint32_t devices_to_queue(const Rollout& rollout) {
 void begin_stage(Turn& turn, const RolloutName& name, size_t stage) {
   Rollout& rollout = own_rollouts(turn).by_name.at(name);
   rollout.progress.queued = stage == 0 ? 0 : rollout.plan->ends[stage - 1];
-  TickBudget budget(turn.config);
+  TickBudget budget;
   queue_stage(turn, name, budget);
 }
 

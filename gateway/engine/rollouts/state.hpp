@@ -92,6 +92,7 @@ struct RolloutsState {
   std::set<uint64_t> archive_due;                     // deployments that may have become history
   RolloutName judged_last;
   double bandwidth_tokens = 0;
+  uint64_t offer_credit = 0;  // thousandths of an offer
 };
 
 }  // namespace covey::engine

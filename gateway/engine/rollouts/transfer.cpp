@@ -8,13 +8,6 @@
 
 namespace covey::engine {
 
-void earn_bandwidth(Turn& turn, Millis passed) {
-  RolloutsState& rollouts = own_rollouts(turn);
-  const auto per_second = static_cast<double>(turn.config.bandwidth_bytes_per_s);
-  const double earned = static_cast<double>(passed.count()) / 1000.0 * per_second;
-  rollouts.bandwidth_tokens = std::min(rollouts.bandwidth_tokens + earned, per_second);
-}
-
 void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch) {
   const State& state = turn.state;
   change_session(turn, device.id).last_heard = turn.now.mono;

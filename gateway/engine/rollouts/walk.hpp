@@ -11,9 +11,7 @@ namespace covey::engine {
 
 // What one tick may do in this room, so that a turn stays short whatever the size of the fleet.
 struct TickBudget {
-  explicit TickBudget(const EngineConfig& config) : offers(config.offers_per_tick) {}
-
-  uint32_t offers;                     // of releases: the site's pace
+  uint32_t offers = 0;                 // of releases: the site's pace (pace.cpp)
   uint32_t changes = kChangesPerTick;  // of deployments
   uint32_t looks = kLooksPerTick;      // at devices
 
