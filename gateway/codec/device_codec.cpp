@@ -11,8 +11,8 @@ namespace {
 namespace wire = covey::device::v1;
 
 constexpr size_t kTextMax = 64;
-constexpr int kModelsMax = 8;
-constexpr int kSamplesMax = 256;
+constexpr int kModelsMax = COVEY_DEVICE_MODELS_MAX;
+constexpr int kSamplesMax = COVEY_REPORT_SAMPLES_MAX;
 
 Error field(std::string_view name, std::string_view what) {
   return invalid("FIELD_INVALID", std::string(name) + ": " + std::string(what));

@@ -8,12 +8,14 @@
 
 #include "core/digest.hpp"
 #include "core/result.hpp"
+#include "covey/limits.h"
 #include "gateway/engine/messages.hpp"
 
 namespace covey::codec {
 
-inline constexpr size_t kPayloadBytesMax = 16'384;
-inline constexpr size_t kGoalBytesMax = 256;
+// As covey/limits.h has them, for both sides of the wire.
+inline constexpr size_t kPayloadBytesMax = COVEY_UP_BYTES_MAX;
+inline constexpr size_t kGoalBytesMax = COVEY_GOAL_BYTES_MAX;
 
 // kind: last topic level, "hello", "status", "report", "fetch" or "bye".
 Result<engine::DeviceMessage> decode_device_message(std::string_view kind, ByteView payload);

@@ -92,6 +92,17 @@ void order_settings(Turn& turn);
 void publish_site(Turn& turn);
 void publish_release(Turn& turn, const ReleaseRecord& release);
 
+// ---- goal_size.cpp
+
+// No goal with these models is longer on the wire, whatever its counters grow to.
+size_t goal_bytes_max(const GoalMessage& goal);
+// The same of the goal that makes a release of `candidate` the device's work: beside what it is
+// asked for now, or when nothing else is under way.
+enum class Beside : uint8_t { kNothing, kWorkOfNow };
+size_t goal_bytes_with(const State& state, const Device& device, const ModelName& candidate,
+                       Beside beside);
+bool goal_fits(const State& state, const Device& device, const ModelName& candidate, Beside beside);
+
 // ---- floors.cpp
 
 // Ended, but not long ago: it can be taken back.

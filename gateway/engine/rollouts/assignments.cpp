@@ -25,7 +25,7 @@ bool put_right(Turn& turn, const DeviceId& id, const ModelName& name, const Devi
   if (!model.desired || model.reported.confirmed == model.desired) return false;
   // A rollout that has plans with the device has queued or offered something: hands off.
   if (const Deployment* open = deployment_in_progress(state, id, name)) {
-    if (!outlived_its_rollout(state, *open)) return false;
+    if (!outlived_its_rollout(state, *open) || !can_be_offered(state, *open)) return false;
     offer(turn, open->number, kAttemptDeadline);
     return true;
   }
@@ -35,6 +35,8 @@ bool put_right(Turn& turn, const DeviceId& id, const ModelName& name, const Devi
     own_rollouts(turn).reconcile_later.add(model.retry_not_before, id);
     return false;
   }
+  // Work for another model fills the goal: when that has ended, the device is looked at again.
+  if (!goal_fits(state, state.fleet.devices.at(id), name, Beside::kWorkOfNow)) return false;
   const uint64_t number = create_deployment(turn, {.device = id,
                                                    .release = known->second.release,
                                                    .manifest = *model.desired,

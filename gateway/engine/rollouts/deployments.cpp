@@ -35,6 +35,20 @@ void note_failure(Turn& turn, const Deployment& deployment) {
              fmt::format("{} (attempt {})", deployment.reason, deployment.attempt));
 }
 
+// Its goal has room again for the work of other models that waits.
+void wake_others(RolloutsState& rollouts, const State& state, const Deployment& ended) {
+  if (!is_online(state, ended.device)) return;
+  for (const auto& [name, model] : state.fleet.devices.at(ended.device).models) {
+    const Deployment* waits = deployment_in_progress(state, ended.device, name);
+    if (name == ended.release.model || waits == nullptr || !waits->rollout) continue;
+    const auto index = rollouts.attempts.find(*waits->rollout);
+    if (index == rollouts.attempts.end()) continue;
+    for (Attempts* attempts : {&index->second.rollout, &index->second.rollback}) {
+      if (attempts->away.erase(waits->number) != 0) attempts->here.insert(waits->number);
+    }
+  }
+}
+
 void ended(Turn& turn, const Deployment& deployment) {
   const State& state = turn.state;
   RolloutsState& rollouts = own_rollouts(turn);
@@ -56,6 +70,7 @@ void ended(Turn& turn, const Deployment& deployment) {
     model.retry_not_before = retry_time(state, deployment, model);
   }
   rollouts.reconcile_due.insert(deployment.device);
+  wake_others(rollouts, state, deployment);
   note_failure(turn, deployment);
 }
 

@@ -99,7 +99,7 @@ void offer_back(Turn& turn, const Rollout& rollout, Attempts& attempts, TickBudg
   if (!state.clocks.broker_connected()) return;
   while (!attempts.here.empty()) {
     const auto first = attempts.here.begin();
-    if (!is_reachable(state, state.rollouts.deployments.at(*first).device)) {
+    if (!can_be_offered(state, state.rollouts.deployments.at(*first))) {
       if (!budget.take_look()) return;
       attempts.away.insert(attempts.here.extract(first));
       continue;

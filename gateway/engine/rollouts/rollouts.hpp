@@ -95,6 +95,9 @@ struct Admission {
   std::string explanation;
 };
 Admission admit(const State& state, const ReleaseId& release, const Device& device);
+// Its device is here, and its goal has room beside the work for other models. If not, its turn
+// comes when the device is here again, or that work has ended.
+bool can_be_offered(const State& state, const Deployment& deployment);
 
 // ---- pace.cpp
 

@@ -76,7 +76,7 @@ void offer_stage(Turn& turn, const Rollout& rollout, TickBudget& budget) {
   Attempts& attempts = own_rollouts(turn).attempts.at(rollout.plan->name).rollout;
   while (!attempts.here.empty() && (most == 0 || attempts.flying.size() < most)) {
     const auto first = attempts.here.begin();
-    if (!is_reachable(state, state.rollouts.deployments.at(*first).device)) {
+    if (!can_be_offered(state, state.rollouts.deployments.at(*first))) {
       if (!budget.take_look()) return;
       attempts.away.insert(attempts.here.extract(first));
       continue;

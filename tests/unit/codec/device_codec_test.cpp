@@ -4,6 +4,7 @@
 #include "covey/device/v1/device.pb.h"
 #include "deploy/signing/sha256.hpp"
 #include "gateway/codec/device_codec.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 
 namespace covey {
 namespace {
@@ -315,6 +316,26 @@ engine::GoalMessage goal(int models) {
                            .security_floor = 4});
   }
   return goal;
+}
+
+// What is admitted by the bound can be sent.
+TEST(DeviceCodec, AGoalIsNoLongerThanItsBound) {
+  for (int models = 1; models <= 3; ++models) {
+    engine::GoalMessage message = goal(models);
+    message.settings = {86'400, 65'536};
+    message.models.back().security_floor = UINT32_MAX;
+    message.models.back().attempt = UINT32_MAX;
+    if (models == 3) message.models.front().candidate.reset();
+    const size_t bound = engine::goal_bytes_max(message);
+    const Result<Bytes> payload = codec::encode(message, digest(1));
+    if (!payload) {
+      EXPECT_EQ(payload.error().reason, "GOAL_TOO_LARGE");
+      EXPECT_GT(bound, codec::kGoalBytesMax);
+      continue;
+    }
+    EXPECT_LE(payload->size(), bound);
+    EXPECT_LE(bound, payload->size() + 20U) << "so much more is refused for nothing";
+  }
 }
 
 TEST(DeviceCodec, AGoalIsSealedForItsDevice) {

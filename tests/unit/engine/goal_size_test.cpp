@@ -1,6 +1,7 @@
 // A goal that does not fit the wire is refused before it is made, and the operator is told why.
 #include <gtest/gtest.h>
 
+#include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/queries/queries.hpp"
 #include "tests/unit/engine/site.hpp"
 
@@ -39,6 +40,29 @@ TEST(GoalSize, ADeviceOfTooManyModelsIsLeftOutWithTheReason) {
   site.pass(1s);
   EXPECT_EQ(site.attempts(crowded), 0U);
   EXPECT_EQ(site.newest("roomy").state, DeploymentState::kOffered);
+}
+
+// Fits alone, not beside another model's work: its turn comes.
+TEST(GoalSize, WorkForTwoModelsWaitsForEachOther) {
+  Device device;
+  device.id = DeviceId(std::string(63, 'c'));
+  for (const char* name : {"m0", "m1", "m2"}) device.models[ModelName(name)];
+  engine::State state;
+  const ModelName wanted("m0");
+  const auto fits = [&](engine::Beside beside) {
+    return engine::goal_fits(state, device, wanted, beside);
+  };
+  EXPECT_TRUE(fits(engine::Beside::kWorkOfNow));
+  Deployment& other = state.rollouts.deployments[1];
+  other = {.number = 1,
+           .device = device.id,
+           .release = {ModelName("m1"), Version{1, 0, 0}},
+           .state = DeploymentState::kOffered};
+  state.rollouts.newest_deployment[{device.id, ModelName("m1")}] = 1;
+  EXPECT_TRUE(fits(engine::Beside::kNothing));
+  EXPECT_FALSE(fits(engine::Beside::kWorkOfNow));
+  other.state = DeploymentState::kConfirmed;
+  EXPECT_TRUE(fits(engine::Beside::kWorkOfNow));
 }
 
 }  // namespace
