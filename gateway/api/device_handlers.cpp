@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
@@ -9,10 +11,10 @@ namespace {
 Result<engine::DeviceSelection> selection_of(const auto& request, bool all) {
   engine::DeviceSelection selection;
   if (static_cast<size_t>(request.names_size()) > kNamesMax) {
-    return invalid("TOO_MANY_NAMES", "names: at most " + std::to_string(kNamesMax));
+    return invalid("TOO_MANY_NAMES", fmt::format("names: at most {}", kNamesMax));
   }
   for (int i = 0; i < request.names_size(); ++i) {
-    Result<DeviceId> id = device_name(request.names(i), "names[" + std::to_string(i) + "]");
+    Result<DeviceId> id = device_name(request.names(i), fmt::format("names[{}]", i));
     if (!id) return id.error();
     selection.ids.push_back(*std::move(id));
   }

@@ -1,17 +1,18 @@
+#include <fmt/format.h>
+
 #include <charconv>
 #include <set>
 
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
-#include "gateway/engine/config.hpp"
 #include "monitoring/accuracy/accuracy.hpp"
 
 namespace covey::api {
 namespace {
 
 Result<engine::LabelInput> label_of(const v1::Label& label, int index) {
-  const std::string field = "labels[" + std::to_string(index) + "]";
+  const std::string field = fmt::format("labels[{}]", index);
   Result<DeviceId> device = device_name(label.device(), field + ".device");
   if (!device) return device.error();
   engine::LabelInput input{.device = *std::move(device),
@@ -27,8 +28,6 @@ Result<engine::LabelInput> label_of(const v1::Label& label, int index) {
   return input;
 }
 
-uint64_t label_count_max() { return engine::kLabelsPerRequestMax; }
-
 // Windows of one page: the store never splits those with one start, and pages by it.
 void fill_windows(const std::vector<WindowRecord>& rows, size_t limit, const engine::State& state,
                   v1::ListWindowsResponse& response) {
@@ -43,10 +42,9 @@ void fill_windows(const std::vector<WindowRecord>& rows, size_t limit, const eng
 void submit_labels(const CallPtr<v1::SubmitLabelsRequest, v1::SubmitLabelsResponse>& call) {
   Result<ModelName> model = model_name(call->request.model(), "model");
   if (!model) return call->finish(model.error());
-  if (static_cast<uint64_t>(call->request.labels_size()) > label_count_max()) {
-    return call->finish(
-        invalid("TOO_MANY_LABELS",
-                "labels: at most " + std::to_string(label_count_max()) + " in one request"));
+  if (static_cast<size_t>(call->request.labels_size()) > kLabelsPerRequestMax) {
+    return call->finish(invalid(
+        "TOO_MANY_LABELS", fmt::format("labels: at most {} in one request", kLabelsPerRequestMax)));
   }
   engine::SubmitLabels command{*std::move(model), {}};
   command.labels.reserve(static_cast<size_t>(call->request.labels_size()));

@@ -1,5 +1,7 @@
 #include "gateway/api/names.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "core/digest.hpp"
@@ -62,8 +64,7 @@ std::string name_of(const ReleaseId& release) {
 
 Status check_text(std::string_view text, std::string_view field, size_t bytes_max) {
   if (text.size() <= bytes_max) return {};
-  return invalid("BAD_FIELD",
-                 std::string(field) + ": at most " + std::to_string(bytes_max) + " bytes");
+  return invalid("BAD_FIELD", fmt::format("{}: at most {} bytes", field, bytes_max));
 }
 
 Result<size_t> page_size(int32_t asked) {

@@ -7,14 +7,10 @@
 #include <string_view>
 
 #include "core/id.hpp"
+#include "core/limits.hpp"
 #include "core/result.hpp"
 
 namespace covey::api {
-
-inline constexpr int32_t kPageSizeMax = 1000;
-inline constexpr int32_t kPageSizeDefault = 100;
-inline constexpr size_t kNamesMax = 10'000;
-inline constexpr size_t kTextBytesMax = 1024;  // reasons and comments of people
 
 // "devices/{id}", or the bare id as people type it. `field` is for messages.
 Result<DeviceId> device_name(std::string_view text, std::string_view field);

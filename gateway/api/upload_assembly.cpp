@@ -1,5 +1,7 @@
 #include "gateway/api/upload_assembly.hpp"
 
+#include <fmt/format.h>
+
 #include <string>
 
 #include "gateway/adapters/runner/self_test.hpp"
@@ -10,8 +12,8 @@ namespace {
 
 Result<Bytes> bounded(const std::string& bytes, size_t bytes_max, const std::string& field) {
   if (bytes.size() > bytes_max) {
-    return invalid("UPLOAD_TOO_LARGE", field + ": " + std::to_string(bytes.size()) +
-                                           " bytes, at most " + std::to_string(bytes_max));
+    return invalid("UPLOAD_TOO_LARGE",
+                   fmt::format("{}: {} bytes, at most {}", field, bytes.size(), bytes_max));
   }
   return Bytes(bytes.begin(), bytes.end());
 }
@@ -39,13 +41,12 @@ Status UploadAssembly::take_header(const v1::ReleaseHeader& header) {
     return invalid("NO_ARTIFACT", "header.artifacts: at least one");
   }
   if (header.artifacts_size() > kArtifactsMax) {
-    return invalid("UPLOAD_TOO_LARGE",
-                   "header.artifacts: at most " + std::to_string(kArtifactsMax));
+    return invalid("UPLOAD_TOO_LARGE", fmt::format("header.artifacts: at most {}", kArtifactsMax));
   }
   uint64_t total = 0;
   for (int i = 0; i < header.artifacts_size(); ++i) {
     const v1::ArtifactUpload& from = header.artifacts(i);
-    const std::string field = "header.artifacts[" + std::to_string(i) + "]";
+    const std::string field = fmt::format("header.artifacts[{}]", i);
     Result<Bytes> manifest =
         bounded(from.signed_manifest(), kSignedManifestBytesMax, field + ".signed_manifest");
     if (!manifest) return manifest.error();
@@ -60,15 +61,15 @@ Status UploadAssembly::take_header(const v1::ReleaseHeader& header) {
     const Result<Manifest> device_part = decode_manifest(envelope->manifest);
     if (!device_part) return device_part.error();
     if (device_part->release() != release_) {
-      return invalid("RELEASE_MISMATCH", field + ": its manifest is of " +
-                                             to_string(device_part->release()) + ", not of " +
-                                             to_string(release_));
+      return invalid("RELEASE_MISMATCH",
+                     fmt::format("{}: its manifest is of {}, not of {}", field,
+                                 to_string(device_part->release()), to_string(release_)));
     }
     total += device_part->image_size_bytes;
     if (total > kImageBytesMax) {
       return Error{Code::kResourceExhausted, "UPLOAD_TOO_LARGE",
-                   field + ": the images of one release are at most " +
-                       std::to_string(kImageBytesMax) + " bytes together"};
+                   fmt::format("{}: the images of one release are at most {} bytes together", field,
+                               kImageBytesMax)};
     }
     parts_.push_back({{*std::move(manifest), {}, *std::move(tables), *std::move(gateway_part)},
                       device_part->image_size_bytes});
@@ -80,26 +81,27 @@ Status UploadAssembly::take_header(const v1::ReleaseHeader& header) {
 Status UploadAssembly::take_piece(const v1::ImagePiece& piece) {
   if (!has_header_) return invalid("UPLOAD_ORDER", "piece: the header comes first");
   if (piece.data().size() > kPieceBytesMax || piece.data().empty()) {
-    return invalid("UPLOAD_TOO_LARGE",
-                   "piece.data: 1 to " + std::to_string(kPieceBytesMax) + " bytes");
+    return invalid("UPLOAD_TOO_LARGE", fmt::format("piece.data: 1 to {} bytes", kPieceBytesMax));
   }
   if (piece.artifact() >= parts_.size()) {
-    return invalid("UPLOAD_ORDER", "piece.artifact: the header has " +
-                                       std::to_string(parts_.size()) + " artifacts");
+    return invalid("UPLOAD_ORDER",
+                   fmt::format("piece.artifact: the header has {} artifacts", parts_.size()));
   }
   if (piece.artifact() != current_) {
     const bool whole = parts_[current_].upload.image.size() == parts_[current_].image_size_bytes;
     if (piece.artifact() != current_ + 1 || !whole) {
-      return invalid("UPLOAD_ORDER", "piece.artifact: images come whole and in order; " +
-                                         std::to_string(current_) + " is not complete");
+      return invalid(
+          "UPLOAD_ORDER",
+          fmt::format("piece.artifact: images come whole and in order; {} is not complete",
+                      current_));
     }
     ++current_;
   }
   Part& part = parts_[current_];
   if (part.upload.image.size() + piece.data().size() > part.image_size_bytes) {
-    return invalid("OVERSIZED_IMAGE", "image " + std::to_string(current_) + ": more than the " +
-                                          std::to_string(part.image_size_bytes) +
-                                          " bytes of its manifest");
+    return invalid("OVERSIZED_IMAGE",
+                   fmt::format("image {}: more than the {} bytes of its manifest", current_,
+                               part.image_size_bytes));
   }
   part.upload.image.insert(part.upload.image.end(), piece.data().begin(), piece.data().end());
   return {};
@@ -109,9 +111,9 @@ Status UploadAssembly::complete() const {
   if (!has_header_) return invalid("UPLOAD_ORDER", "header: missing");
   for (size_t i = 0; i < parts_.size(); ++i) {
     if (parts_[i].upload.image.size() == parts_[i].image_size_bytes) continue;
-    return invalid("TRUNCATED_IMAGE", "image " + std::to_string(i) + ": " +
-                                          std::to_string(parts_[i].upload.image.size()) + " of " +
-                                          std::to_string(parts_[i].image_size_bytes) + " bytes");
+    return invalid("TRUNCATED_IMAGE",
+                   fmt::format("image {}: {} of {} bytes", i, parts_[i].upload.image.size(),
+                               parts_[i].image_size_bytes));
   }
   return {};
 }

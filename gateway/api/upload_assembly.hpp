@@ -8,14 +8,12 @@
 #include <optional>
 #include <vector>
 
+#include "core/limits.hpp"
 #include "core/result.hpp"
 #include "covey/v1/models.pb.h"
 #include "deploy/artifact/artifact.hpp"
 
 namespace covey::api {
-
-inline constexpr int kArtifactsMax = 16;
-inline constexpr size_t kPieceBytesMax = 64U << 10U;
 
 using Artifacts = std::vector<std::shared_ptr<const Artifact>>;
 

@@ -3,17 +3,17 @@
 // covey/sizes.h.
 #include "covey/limits.h"
 
+#include "core/limits.hpp"
 #include "deploy/artifact/manifest.hpp"
 #include "gateway/codec/device_codec.hpp"
-#include "gateway/engine/config.hpp"
 #include "monitoring/counts/window.hpp"
 
 namespace covey::codec {
 
 // Sent by devices.
-static_assert(engine::kModelsPerDeviceMax >= COVEY_DEVICE_MODELS_MAX);
-static_assert(engine::kStreamsPerBootMax >= COVEY_BOOT_STREAMS_MAX);
-static_assert(engine::kSamplesPerDeviceMax >= COVEY_REPORT_SAMPLES_MAX);
+static_assert(kModelsPerDeviceMax >= COVEY_DEVICE_MODELS_MAX);
+static_assert(kStreamsPerBootMax >= COVEY_BOOT_STREAMS_MAX);
+static_assert(kSamplesPerDeviceMax >= COVEY_REPORT_SAMPLES_MAX);
 static_assert(monitoring::kClassesMax >= COVEY_REPORT_CLASSES_MAX);
 static_assert(monitoring::kFeaturesMax >= COVEY_REPORT_FEATURES_MAX);
 static_assert(monitoring::kBinsMax >= COVEY_REPORT_BINS_MAX);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/limits.hpp"
 #include "core/time.hpp"
 #include "deploy/deployment/device.hpp"
 #include "monitoring/alerts/alert.hpp"
@@ -37,40 +38,5 @@ struct EngineConfig {
   monitoring::LocaliseOptions localise;
   monitoring::AlertPolicy alert_policy;
 };
-
-// Limits that keep memory bounded whatever devices and clients do.
-inline constexpr size_t kDevicesMax = 200'000;
-inline constexpr size_t kModelsPerDeviceMax = 8;
-inline constexpr size_t kLabelsPerDeviceMax = 32;  // operator labels: key/value
-inline constexpr size_t kSamplesPerDeviceMax = 16'384;
-inline constexpr size_t kLabelsPerRequestMax = 10'000;
-inline constexpr size_t kBootsPerDeviceMax = 8;
-inline constexpr size_t kStreamsPerBootMax = 128;  // four models of 32, the most that an agent has
-inline constexpr size_t kRequestsMax = 10'000;
-
-// A goal that an online device has not shown yet is said again after this long, then after twice as
-// long, and so on: it may be lost on its way (a full queue, a broker that was killed).
-inline constexpr Millis kGoalRepeatFirst{15'000};
-inline constexpr Millis kGoalRepeatMax{600'000};
-inline constexpr size_t kGoalRepeatsPerTick = 100;
-// New settings reach a fleet bit by bit: each device's goal is a message and a row.
-inline constexpr size_t kSettingsOrderedPerTick = 50;
-
-// What one tick does at most, so that a turn stays under 5 ms (DESIGN.md section 2) whatever the
-// size of the fleet; the rest follows in the next ones.
-inline constexpr size_t kExpiriesPerTick = 1'000;       // sessions whose time may be over
-inline constexpr size_t kRetoldPerTick = 300;           // to a broker that may have forgotten
-inline constexpr uint32_t kChangesPerTick = 200;        // of deployments by rollouts
-inline constexpr uint32_t kLooksPerTick = 2'000;        // at devices of rollouts that go on
-inline constexpr uint32_t kLookedAroundPerTick = 20;    // devices of the fleet, again and again
-inline constexpr size_t kFloorsLookedAtPerTick = 50;    // the same, for their security floors
-inline constexpr size_t kDevicesJudgedPerTick = 1'000;  // by gates; one rollout at least
-inline constexpr size_t kExpiredPerTick = 500;          // deployments whose time has come
-inline constexpr size_t kRetriedPerTick = 200;
-inline constexpr size_t kReconciledPerTick = 200;        // devices
-inline constexpr size_t kArchivedPerTick = 500;          // deployments
-inline constexpr size_t kSessionsAskedPerTick = 1'000;   // has the window of this device come?
-inline constexpr size_t kDevicesCopiedPerTick = 500;     // for the statistics of a window
-inline constexpr size_t kDevicesForgottenPerTick = 500;  // of windows that nobody revises any more
 
 }  // namespace covey::engine

@@ -18,14 +18,13 @@
 namespace covey {
 namespace {
 
-constexpr int kMessageBytesMax = 1 << 20;
 constexpr size_t kMemoryBytes = 256U << 20U;
 constexpr int kThreadsMax = 16;
 constexpr Millis kGoodbye{100};  // for clients to hear that the server goes
 
 // Idle HTTP/2 connections would stay for ever by default (RUNTIME.md).
 void limit(grpc::ServerBuilder& builder, const GrpcOptions& options) {
-  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(kMessageBytesMax));
   grpc::ResourceQuota quota("covey");
   quota.Resize(kMemoryBytes).SetMaxThreads(kThreadsMax);
   builder.SetResourceQuota(quota);

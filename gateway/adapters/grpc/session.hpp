@@ -13,12 +13,11 @@
 #include <mutex>
 #include <string>
 
+#include "core/limits.hpp"
 #include "gateway/api/call.hpp"
 #include "gateway/runtime/lane.hpp"
 
 namespace covey::api {
-
-inline constexpr int kUploadsMax = 4;  // each up to kImageBytesMax in memory
 
 struct Session {
   explicit Session(ContextPtr c)

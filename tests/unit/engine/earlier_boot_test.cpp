@@ -184,20 +184,20 @@ TEST_F(EarlierBoot, MoreStreamsThanOneMessageHoldsAreAllAcknowledged) {
 }
 
 TEST_F(EarlierBoot, ABootThatInventsManifestsIsRefused) {
-  for (size_t i = 0; i < engine::kStreamsPerBootMax + 50; ++i) {
+  for (size_t i = 0; i < kStreamsPerBootMax + 50; ++i) {
     engine::ReportMessage report = site.window("d", 1);
     report.manifest = {9, 9, 9, 9, 9, 9, static_cast<uint8_t>(i / 256), static_cast<uint8_t>(i)};
     report.sequence = report.base_sequence = 1;
     site.report("d", report);
   }
-  EXPECT_EQ(site.state().telemetry.streams.size(), engine::kStreamsPerBootMax);
+  EXPECT_EQ(site.state().telemetry.streams.size(), kStreamsPerBootMax);
   EXPECT_EQ(site.drops(Drop::kReportInvalid), 50U);
   site.check_reload();
 }
 
 TEST_F(EarlierBoot, ManyOfThemDoNotPushOutTheOneThatRuns) {
   std::vector<engine::ReportMessage> stored;
-  for (size_t i = 0; i < 2 * engine::kBootsPerDeviceMax; ++i) {
+  for (size_t i = 0; i < 2 * kBootsPerDeviceMax; ++i) {
     stored.push_back(site.window("d", 10));
     reboot();
   }
@@ -205,7 +205,7 @@ TEST_F(EarlierBoot, ManyOfThemDoNotPushOutTheOneThatRuns) {
   site.report("d", running);
   for (const auto& report : stored) {
     expect_acknowledged(report);
-    EXPECT_LE(site.state().telemetry.streams.size(), engine::kBootsPerDeviceMax);
+    EXPECT_LE(site.state().telemetry.streams.size(), kBootsPerDeviceMax);
   }
   const uint64_t before = counted();
   site.report("d", running);

@@ -3,21 +3,15 @@
 
 #include "gateway/engine/queries/queries.hpp"
 #include "gateway/engine/turn/turn.hpp"
-#include "tests/unit/engine/site.hpp"
+#include "tests/unit/engine/fleet_fixture.hpp"
 
 namespace covey::test {
 namespace {
 
 const ModelName kLabelled("bearing");
 
-class Labels : public testing::Test {
+class Labels : public FleetTest {
  protected:
-  void make(int devices) {
-    site.push({1, 0, 0});
-    site.push({1, 1, 0});
-    site.join_many("d", devices);
-    for (int i = 0; i < devices; ++i) site.run("d" + std::to_string(i), {1, 0, 0});
-  }
   Result<engine::CommandReply> label(const std::string& id, uint64_t inference, uint32_t truth) {
     return site.command(engine::SubmitLabels{
         kLabelled, {{DeviceId(id), site.device(id).boot_id, inference, truth}}});
@@ -26,7 +20,6 @@ class Labels : public testing::Test {
     const auto rows = engine::count_accuracy(site.state(), kLabelled, "");
     return rows.ok() && !rows->empty() ? rows->front() : engine::AccuracyRow{};
   }
-  Site site;
 };
 
 TEST_F(Labels, MatchTheirSampleWheneverEitherComes) {
@@ -87,7 +80,7 @@ TEST_F(Labels, AreAllOrNothing) {
   EXPECT_EQ(site.command(engine::SubmitLabels{ModelName("other"), {}}).error().code,
             Code::kNotFound);
   engine::SubmitLabels many{kLabelled, {}};
-  many.labels.resize(engine::kLabelsPerRequestMax + 1);
+  many.labels.resize(kLabelsPerRequestMax + 1);
   EXPECT_EQ(site.command(many).error().reason, "TOO_MANY_LABELS");
 }
 

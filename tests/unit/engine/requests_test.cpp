@@ -16,15 +16,15 @@ TEST(Requests, TheOldestIsForgottenAndNotTheSmallest) {
   site.run("d0", {1, 0, 0});
   std::vector<Write> writes;
   // Ids that fall while the requests get younger.
-  for (size_t i = 0; i < engine::kRequestsMax; ++i) {
+  for (size_t i = 0; i < kRequestsMax; ++i) {
     writes.emplace_back(
-        PutRequest{{fmt::format("{:05}", engine::kRequestsMax - i), "other", Digest{}, i + 1}});
+        PutRequest{{fmt::format("{:05}", kRequestsMax - i), "other", Digest{}, i + 1}});
   }
   ASSERT_TRUE(site.store().commit(writes).ok());
   site.restart();
   ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0"), "zzz").ok());
   const auto& requests = site.state().rollouts.requests;
-  EXPECT_EQ(requests.size(), engine::kRequestsMax);
+  EXPECT_EQ(requests.size(), kRequestsMax);
   EXPECT_FALSE(requests.contains("10000")) << "the oldest one";
   EXPECT_TRUE(requests.contains("00001")) << "the youngest one, with the smallest id";
   EXPECT_TRUE(requests.contains("zzz"));

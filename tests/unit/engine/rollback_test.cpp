@@ -2,20 +2,15 @@
 #include <gtest/gtest.h>
 
 #include "gateway/engine/rollouts/rollouts.hpp"
-#include "tests/unit/engine/site.hpp"
+#include "tests/unit/engine/fleet_fixture.hpp"
 
 namespace covey::test {
 namespace {
 
-class Rollback : public testing::Test {
+class Rollback : public FleetTest {
  protected:
-  void SetUp() override {
-    site.push({1, 0, 0});
-    site.push({1, 1, 0});
-  }
   void start(int devices, uint32_t retries = 0) {
-    site.join_many("d", devices);
-    for (int i = 0; i < devices; ++i) site.run("d" + std::to_string(i), {1, 0, 0});
+    make(devices);
     PlanDocument plan = simple_plan("r", "1.1.0");
     plan.stages[0].soak = "1h";
     plan.gates = {failures_gate("100%")};
@@ -30,7 +25,6 @@ class Rollback : public testing::Test {
     site.pass(500ms);
   }
   const engine::ModelGoal& goal(const std::string& id) { return site.goal(id)->models.at(0); }
-  Site site;
 };
 
 TEST_F(Rollback, ReachesDevicesInEveryStateOfTheirAttempt) {
@@ -154,6 +148,8 @@ TEST_F(Rollback, AProofThatComesTooLateIsRecordedAndReconciled) {
 }
 
 TEST_F(Rollback, AFirstModelHasNothingToGoBackTo) {
+  site.push({1, 0, 0});
+  site.push({1, 1, 0});
   site.join_many("d", 2);
   PlanDocument plan = simple_plan("r", "1.1.0");
   plan.attempt.retries = 0;

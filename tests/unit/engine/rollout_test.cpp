@@ -5,20 +5,13 @@
 
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/queries/queries.hpp"
-#include "tests/unit/engine/site.hpp"
+#include "tests/unit/engine/fleet_fixture.hpp"
 
 namespace covey::test {
 namespace {
 
-class Fleet : public testing::Test {
+class Fleet : public FleetTest {
  protected:
-  // d0 .. d(n-1), all on 1.0.0, which was not rolled out by this site.
-  void make(int devices) {
-    site.push({1, 0, 0});
-    site.push({1, 1, 0});
-    site.join_many("d", devices);
-    for (int i = 0; i < devices; ++i) site.run("d" + std::to_string(i), {1, 0, 0});
-  }
   std::set<std::string> offered() const {
     std::set<std::string> ids;
     for (const auto& [number, d] : site.state().rollouts.deployments) {
@@ -31,7 +24,6 @@ class Fleet : public testing::Test {
       if (engine::is_online(site.state(), id)) site.status(id.str());
     }
   }
-  Site site;
 };
 
 TEST_F(Fleet, FirstRolloutSucceeds) {

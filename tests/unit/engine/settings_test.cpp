@@ -83,7 +83,7 @@ TEST(Settings, AFleetIsToldBitByBit) {
     most = std::max(most, told - before);
   }
   EXPECT_EQ(told, static_cast<size_t>(kFleet));
-  EXPECT_EQ(most, engine::kSettingsOrderedPerTick);
+  EXPECT_EQ(most, kSettingsOrderedPerTick);
 }
 
 TEST(Settings, WhoLeftIsToldWhenItIsBack) {

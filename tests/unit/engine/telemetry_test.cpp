@@ -2,7 +2,7 @@
 
 #include "gateway/engine/queries/queries.hpp"
 #include "gateway/engine/turn/turn.hpp"
-#include "tests/unit/engine/site.hpp"
+#include "tests/unit/engine/fleet_fixture.hpp"
 
 namespace covey::test {
 namespace {
@@ -10,16 +10,9 @@ namespace {
 using engine::Drop;
 const ModelName kBearing("bearing");
 
-class Telemetry : public testing::Test {
+class Telemetry : public FleetTest {
  protected:
-  void make(int devices) {
-    site.push({1, 0, 0});
-    site.push({1, 1, 0});
-    site.join_many("d", devices);
-    for (int i = 0; i < devices; ++i) site.run("d" + std::to_string(i), {1, 0, 0});
-  }
   uint64_t counted() const { return engine::count_inferences(site.state(), kBearing).inferences; }
-  Site site;
 };
 
 TEST_F(Telemetry, EveryInferenceIsCountedOnce) {
@@ -293,7 +286,7 @@ TEST_F(Telemetry, OldBootsAreForgottenNotTheNewest) {
     site.hello("d0");
     site.report("d0", site.window("d0", 10));
   }
-  EXPECT_EQ(site.state().telemetry.streams.size(), engine::kBootsPerDeviceMax);
+  EXPECT_EQ(site.state().telemetry.streams.size(), kBootsPerDeviceMax);
   EXPECT_EQ(counted(), 120U);
   site.report("d0", site.window("d0", 10));
   EXPECT_EQ(counted(), 130U);

@@ -62,7 +62,7 @@ TEST_F(Windows, NoTickCopiesOrWritesMoreThanItsShareOfTheFleet) {
   }
   EXPECT_TRUE(first().closed);
   EXPECT_EQ(asked, 1U);
-  EXPECT_EQ(largest, engine::kDevicesCopiedPerTick);
+  EXPECT_EQ(largest, kDevicesCopiedPerTick);
   // One row for the cohort; those of the devices stand since their reports.
   ASSERT_EQ(stored_cohorts().size(), 1U);
   EXPECT_EQ(stored_cohorts()[0].devices, static_cast<uint32_t>(kFleet));
@@ -171,7 +171,7 @@ TEST_F(Windows, TheMemoryOfAPastWindowIsGivenBackInPieces) {
   }
   EXPECT_TRUE(site.state().telemetry.windows.empty());
   EXPECT_TRUE(site.state().telemetry.windows_leaving.empty());
-  EXPECT_LE(largest, engine::kDevicesForgottenPerTick);
+  EXPECT_LE(largest, kDevicesForgottenPerTick);
 }
 
 }  // namespace

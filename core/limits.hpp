@@ -1,0 +1,75 @@
+// Limits of the gateway that keep its memory, its messages and its turns bounded whatever devices
+// and clients do, in one place, with how they depend on each other. Sizes in bytes. Those of the
+// wire are covey/limits.h, shared with the agent (gateway/codec/wire_limits.cpp sets both side by
+// side); those of an artifact are deploy/artifact; what an operator may choose is in the
+// configuration.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/time.hpp"
+
+namespace covey {
+
+// ---- The fleet.
+inline constexpr size_t kDevicesMax = 200'000;
+inline constexpr size_t kModelsPerDeviceMax = 8;
+inline constexpr size_t kLabelsPerDeviceMax = 32;  // operator labels: key/value
+inline constexpr size_t kBootsPerDeviceMax = 8;
+inline constexpr size_t kStreamsPerBootMax = 128;  // four models of 32, the most that an agent has
+inline constexpr size_t kSamplesPerDeviceMax = 16'384;
+inline constexpr size_t kRequestsMax = 10'000;  // request ids that are remembered
+
+// ---- Calls of the API.
+inline constexpr size_t kMessageBytesMax = 1U << 20U;
+inline constexpr size_t kTextBytesMax = 1024;  // reasons and comments of people
+inline constexpr int32_t kPageSizeMax = 1000;
+inline constexpr int32_t kPageSizeDefault = 100;
+inline constexpr size_t kNamesMax = 10'000;             // of devices, in one request
+inline constexpr size_t kLabelsPerRequestMax = 10'000;  // truths of inferences
+inline constexpr int kArtifactsMax = 16;                // of a release
+inline constexpr size_t kPieceBytesMax = 64U << 10U;    // of an image, in one message
+inline constexpr int kUploadsMax = 4;                   // at a time, each an image in memory
+
+// ---- A turn of the engine: what it does at most, so that it stays under 5 ms whatever the size of
+// the fleet; the rest follows in the next ones.
+inline constexpr size_t kGoalRepeatsPerTick = 100;
+inline constexpr size_t kSettingsOrderedPerTick = 50;   // each device's goal: a message and a row
+inline constexpr size_t kExpiriesPerTick = 1'000;       // sessions whose time may be over
+inline constexpr size_t kRetoldPerTick = 300;           // to a broker that may have forgotten
+inline constexpr uint32_t kChangesPerTick = 200;        // of deployments by rollouts
+inline constexpr uint32_t kLooksPerTick = 2'000;        // at devices of rollouts that go on
+inline constexpr uint32_t kLookedAroundPerTick = 20;    // devices of the fleet, again and again
+inline constexpr size_t kFloorsLookedAtPerTick = 50;    // the same, for their security floors
+inline constexpr size_t kDevicesJudgedPerTick = 1'000;  // by gates; one rollout at least
+inline constexpr size_t kExpiredPerTick = 500;          // deployments whose time has come
+inline constexpr size_t kRetriedPerTick = 200;
+inline constexpr size_t kReconciledPerTick = 200;        // devices
+inline constexpr size_t kArchivedPerTick = 500;          // deployments
+inline constexpr size_t kSessionsAskedPerTick = 1'000;   // has the window of this device come?
+inline constexpr size_t kDevicesCopiedPerTick = 500;     // for the statistics of a window
+inline constexpr size_t kDevicesForgottenPerTick = 500;  // of windows that nobody revises any more
+
+// A goal that an online device has not shown yet is said again after this long, then after twice as
+// long, and so on: it may be lost on its way (a full queue, a broker that was killed).
+inline constexpr Millis kGoalRepeatFirst{15'000};
+inline constexpr Millis kGoalRepeatMax{600'000};
+
+// ---- How they depend on each other.
+namespace limits {
+inline constexpr size_t kDeviceIdBytesMax = 63;
+inline constexpr size_t kNameBytes = sizeof "devices/" - 1 + kDeviceIdBytesMax + 2;  // with its tag
+inline constexpr size_t kLabelBytes = 2 + (2 + kDeviceIdBytesMax) + (2 + 16) + 11 + 6;
+}  // namespace limits
+
+static_assert(kNamesMax * limits::kNameBytes < kMessageBytesMax);
+static_assert(kLabelsPerRequestMax * limits::kLabelBytes < kMessageBytesMax);
+static_assert(kPieceBytesMax + kTextBytesMax < kMessageBytesMax);
+static_assert(kPageSizeDefault <= kPageSizeMax);
+static_assert(kNamesMax <= kDevicesMax);
+static_assert(kDevicesCopiedPerTick <= kDevicesMax && kSessionsAskedPerTick <= kDevicesMax);
+static_assert(kChangesPerTick <= kLooksPerTick);  // each is a look, too
+static_assert(kGoalRepeatFirst < kGoalRepeatMax);
+
+}  // namespace covey
