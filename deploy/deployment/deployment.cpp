@@ -121,10 +121,6 @@ class Stepper {
     if (!has_ended(step_.state.state)) end(DeploymentState::kCanceled, event.reason);
   }
 
-  void operator()(const dep::DeviceRemoved&) {
-    if (!has_ended(step_.state.state)) end(DeploymentState::kRemoved, "DEVICE_REMOVED");
-  }
-
   dep::Step take() { return std::move(step_); }
 
  private:

@@ -89,9 +89,7 @@ struct StepLapsed {
 struct Cancel {
   std::string reason;  // UPPER_SNAKE
 };
-struct DeviceRemoved {};
-using Event =
-    std::variant<Offered, DeviceReported, ObservedTime, StepLapsed, Cancel, DeviceRemoved>;
+using Event = std::variant<Offered, DeviceReported, ObservedTime, StepLapsed, Cancel>;
 
 // The device's goal must be written anew.
 struct GoalChanged {};

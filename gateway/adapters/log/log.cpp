@@ -57,6 +57,4 @@ void log_event(Level level, std::string_view event, Fields fields) {
   logger().log(spdlog_level(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
-void flush_log() { logger().flush(); }
-
 }  // namespace covey::log

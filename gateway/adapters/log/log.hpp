@@ -44,7 +44,6 @@ using Fields = std::initializer_list<Field>;
 void setup_log(config::LogLevel level, config::LogFormat format);
 bool log_enabled(Level level);
 void log_event(Level level, std::string_view event, Fields fields = {});
-void flush_log();
 
 // The line without its line end; pure, for tests. `wall_ms` is UTC since 1970.
 std::string format_event(config::LogFormat format, int64_t wall_ms, Level level,

@@ -128,7 +128,6 @@ std::vector<Row> rows() {
       {"deadline", deployment::ObservedTime{1000s}, "", "TIMED_OUT"},
       {"long after the deadline", deployment::ObservedTime{100'000s}, "", "TIMED_OUT"},
       {"cancel", deployment::Cancel{"ROLLBACK"}, "CANCELED", "CANCELED"},
-      {"removal", deployment::DeviceRemoved{}, "REMOVED", "REMOVED"},
   };
 }
 
