@@ -34,6 +34,8 @@ Result<ListenAddress> parse_listen_address(std::string_view text);
 std::string to_string(const ListenAddress& address);
 // Errors: TLS_REQUIRED unless the address is a loopback one.
 Status check_loopback(std::string_view host);
+// `localhost` as the number that it stands for here, whatever /etc/hosts says; else the text.
+std::string ip_literal(std::string_view host);
 
 enum class MqttMode : uint8_t { kEmbedded, kExternal };
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError };

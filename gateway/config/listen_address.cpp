@@ -49,14 +49,21 @@ std::string to_string(const ListenAddress& address) {
   return fmt::format("{}:{}", address.host, address.port);
 }
 
+std::string ip_literal(std::string_view host) {
+  return host == "localhost" ? "127.0.0.1" : std::string(host);
+}
+
 Status check_loopback(std::string_view host) {
-  const std::string text(host);
-  if (text == "::1" || text == "localhost" || (is_v4(text) && text.starts_with("127."))) return {};
+  const std::string literal = ip_literal(host);
+  in6_addr v6{};
+  const bool is_v6_loopback =
+      ::inet_pton(AF_INET6, literal.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+  if (is_v6_loopback || (is_v4(literal) && literal.starts_with("127."))) return {};
   return invalid("TLS_REQUIRED",
                  fmt::format("'{}' is not a loopback address: this version has no TLS, so it "
                              "listens and connects on 127.0.0.1, ::1 or localhost only; use an SSH "
                              "tunnel or a TLS proxy on this machine to reach it from elsewhere",
-                             text.substr(0, 80)));
+                             host.substr(0, 80)));
 }
 
 }  // namespace covey::config

@@ -233,10 +233,9 @@ std::atomic<bool> ended{false};
 
 int run(const std::string& data_dir, const std::string& credentials) {
   broker::EmbeddedBroker broker({.data_dir = data_dir});
-  std::map<DeviceId, std::string> passwords;
   std::ifstream file(credentials);
-  for (std::string id, password; file >> id >> password;) passwords.emplace(DeviceId(id), password);
-  broker.set_credentials(passwords);
+  for (std::string id, password; file >> id >> password;)
+    broker.set_credential(DeviceId(id), password);
   const Result<broker::BrokerEndpoints> endpoints = broker.start();
   if (!endpoints) give_up(endpoints.error().message);
   Bare bare(*endpoints, data_dir);

@@ -100,11 +100,9 @@ void publish(mqtt::MqttClient& client, const std::string& topic, const Bytes& pa
 
 int run(const Settings& settings) {
   broker::EmbeddedBroker broker({.data_dir = settings.data_dir});
-  std::map<DeviceId, std::string> passwords;
   for (int i = 0; i < settings.devices; ++i) {
-    passwords.emplace(DeviceId("f" + std::to_string(i)), "floor");
+    broker.set_credential(DeviceId("f" + std::to_string(i)), "floor");
   }
-  broker.set_credentials(passwords);
   const Result<broker::BrokerEndpoints> endpoints = broker.start();
   if (!endpoints) give_up(endpoints.error().message);
 

@@ -3,4 +3,4 @@ if(TARGET covey_config)
 endif()
 # The adapter itself needs Paho, which fuzz builds leave out.
 covey_fuzz(fuzz_topics
-  SOURCES fuzz_topics.cpp ${PROJECT_SOURCE_DIR}/gateway/adapters/mqtt/topics.cpp DEPS covey_core)
+  SOURCES fuzz_topics.cpp ${PROJECT_SOURCE_DIR}/gateway/adapters/mqtt/topics.cpp DEPS covey_deploy)

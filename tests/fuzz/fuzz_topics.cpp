@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/assert.hpp"
+#include "deploy/deployment/device.hpp"
 #include "gateway/adapters/mqtt/topics.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -13,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!parsed) return 0;
   const std::string expected = parsed->kind == UpKind::kEnroll
                                    ? "covey/v1/enroll/" + parsed->device.str() + "/up"
-                                   : "covey/v1/" + shard_text(parsed->shard) + "/" +
+                                   : "covey/v1/" + covey::shard_text(parsed->shard) + "/" +
                                          parsed->device.str() + "/up/" +
                                          std::string(to_string(parsed->kind));
   COVEY_ASSERT(topic == expected);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <thread>
 
+#include "core/backoff.hpp"
 #include "gateway/adapters/broker/broker_files.hpp"
 #include "gateway/adapters/broker/broker_log.hpp"
 #include "gateway/adapters/broker/child.hpp"
@@ -64,16 +65,6 @@ class EmbeddedBroker::Supervisor {
     return state_;
   }
 
-  void replace_all(const std::map<DeviceId, std::string>& passwords) {
-    std::map<DeviceId, Credential> credentials;
-    for (const auto& [device, password] : passwords) {
-      credentials.emplace(device, Credential{password, hash_password(password)});
-    }
-    const std::lock_guard lock(mutex_);
-    credentials_ = std::move(credentials);
-    credentials_changed();
-  }
-
   void set(const DeviceId& device, std::string password) {
     const std::string hash = hash_password(password);
     const std::lock_guard lock(mutex_);
@@ -104,7 +95,7 @@ class EmbeddedBroker::Supervisor {
   Status reserve_ports();
   void lower_connections();
   void run();
-  bool run_once(Millis& backoff);
+  bool run_once(Backoff& backoff);
   void supervise(Child& child);
   bool await_ready(Child& child);
   void terminate(Child& child);
@@ -138,7 +129,7 @@ class EmbeddedBroker::Supervisor {
 
   // Set before the thread starts, read by it.
   BrokerOptions options_;
-  OwnedFd wake_;
+  Descriptor wake_;
   BrokerFiles files_;
   BrokerEndpoints endpoints_;
   std::string binary_;
@@ -246,7 +237,7 @@ void EmbeddedBroker::Supervisor::run() {
   sigset_t all;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  Millis backoff = options_.backoff_min;
+  Backoff backoff(options_.backoff_min, options_.backoff_max);
   while (!stopping() && run_once(backoff)) {
     const std::lock_guard lock(mutex_);
     ++state_.restarts;
@@ -259,13 +250,13 @@ void EmbeddedBroker::Supervisor::run() {
 }
 
 // One life of the broker. False: do not start it again.
-bool EmbeddedBroker::Supervisor::run_once(Millis& backoff) {
+bool EmbeddedBroker::Supervisor::run_once(Backoff& backoff) {
   Result<Child> started = Child::start(binary_, files_.configuration);
   std::string end;
   if (started) {
     set_phase(BrokerPhase::kStarting, "the broker is starting", started->pid());
     if (await_ready(*started)) {
-      backoff = options_.backoff_min;
+      backoff.reset();
       supervise(*started);
     }
     const std::string reason = state().reason;
@@ -285,8 +276,7 @@ bool EmbeddedBroker::Supervisor::run_once(Millis& backoff) {
     return false;
   }
   set_phase(BrokerPhase::kBackingOff, end, 0);
-  sleep_backoff(backoff);
-  backoff = std::min(backoff * 2, options_.backoff_max);
+  sleep_backoff(backoff.next());
   return true;
 }
 
@@ -433,9 +423,6 @@ Result<BrokerEndpoints> EmbeddedBroker::start() { return supervisor_->start(); }
 void EmbeddedBroker::stop(Millis deadline) { supervisor_->stop(deadline); }
 BrokerState EmbeddedBroker::state() const { return supervisor_->state(); }
 
-void EmbeddedBroker::set_credentials(const std::map<DeviceId, std::string>& passwords) {
-  supervisor_->replace_all(passwords);
-}
 void EmbeddedBroker::set_credential(const DeviceId& device, std::string password) {
   supervisor_->set(device, std::move(password));
 }

@@ -20,7 +20,6 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -91,10 +90,9 @@ class EmbeddedBroker {
 
   BrokerState state() const;
 
-  // Passwords of devices. Replace all; add or change one; remove one (which disconnects it).
+  // Passwords of devices: add or change one; remove one (which disconnects it).
   // Written and signalled in the background, batched; flush() waits until the broker was told of
   // everything so far (false: time ran out). Before start() they go into the first password file.
-  void set_credentials(const std::map<DeviceId, std::string>& passwords);
   void set_credential(const DeviceId& device, std::string password);
   void remove_credential(const DeviceId& device);
   bool flush(Millis timeout);

@@ -41,7 +41,7 @@ void BrokerLog::append(std::string_view text) {
   if (::stat(path_.c_str(), &status) == 0 && status.st_size > kFileBytesMax) {
     (void)::rename(path_.c_str(), (path_ + ".1").c_str());
   }
-  const OwnedFd file(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  const Descriptor file(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (file.get() >= 0 && ::write(file.get(), text.data(), text.size()) < 0) return;
 }
 

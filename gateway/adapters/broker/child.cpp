@@ -76,8 +76,8 @@ Result<Child> Child::start(const std::string& binary, const std::string& configu
   };
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return failed("no pipe for the broker's log");
-  OwnedFd read_end(ends[0]);
-  const OwnedFd write_end(ends[1]);
+  Descriptor read_end(ends[0]);
+  const Descriptor write_end(ends[1]);
   // The broker's end blocks: a broker ahead of its log reader waits rather than loses lines.
   ::fcntl(write_end.get(), F_SETFL, 0);
   const std::string flag = "-c";
@@ -87,7 +87,7 @@ Result<Child> Child::start(const std::string& binary, const std::string& configu
   const pid_t pid = ::fork();
   if (pid < 0) return failed("cannot fork");
   if (pid == 0) become_broker(parent, write_end.get(), binary.c_str(), arguments);
-  OwnedFd handle(::pidfd_open(pid, 0));
+  Descriptor handle(::pidfd_open(pid, 0));
   if (handle.get() < 0) {
     const Error error = failed("no pidfd for the broker");
     ::kill(pid, SIGKILL);  // our own child, not waited for: the id is still its

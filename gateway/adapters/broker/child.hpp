@@ -35,12 +35,12 @@ class Child {
   std::string reap();
 
  private:
-  Child(pid_t pid, OwnedFd pidfd, OwnedFd output)
+  Child(pid_t pid, Descriptor pidfd, Descriptor output)
       : pid_(pid), pidfd_(std::move(pidfd)), output_(std::move(output)) {}
 
   pid_t pid_;
-  OwnedFd pidfd_;
-  OwnedFd output_;
+  Descriptor pidfd_;
+  Descriptor output_;
 };
 
 }  // namespace covey::broker

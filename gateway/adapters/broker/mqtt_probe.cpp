@@ -67,7 +67,7 @@ Status probe_mqtt(const std::string& host, uint16_t port, const std::string& use
   };
   SocketAddress address;
   if (!address.set(host, port)) return problem("BROKER_UNREACHABLE", "has a bad address");
-  const OwnedFd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const Descriptor fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0) return problem("BROKER_UNREACHABLE", "cannot be tried: no file descriptor");
   if (::connect(fd.get(), address.data(), address.size()) != 0 && errno != EINPROGRESS) {
     return problem("BROKER_UNREACHABLE", "does not listen");

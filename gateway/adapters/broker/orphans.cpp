@@ -39,7 +39,7 @@ bool runs_with(pid_t pid, const std::string& configuration) {
   const std::string folder = fmt::format("/proc/{}", pid);
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0 || status.st_uid != ::geteuid()) return false;
-  const OwnedFd file(::open((folder + "/cmdline").c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(::open((folder + "/cmdline").c_str(), O_RDONLY | O_CLOEXEC));
   std::string arguments(8192, '\0');
   const ssize_t got = ::read(file.get(), arguments.data(), arguments.size());
   if (got <= 0) return false;
@@ -57,7 +57,7 @@ Result<uint32_t> end_orphans(const std::string& configuration, Millis timeout) {
   for (const pid_t pid : processes()) {
     if (pid == ::getpid()) continue;
     // The descriptor first: what is checked afterwards is what will be signalled.
-    const OwnedFd handle(::pidfd_open(pid, 0));
+    const Descriptor handle(::pidfd_open(pid, 0));
     if (handle.get() < 0 || !runs_with(pid, configuration)) continue;
     if (::pidfd_send_signal(handle.get(), SIGKILL, nullptr, 0) != 0) continue;  // gone already
     pollfd entry{handle.get(), POLLIN, 0};

@@ -1,6 +1,5 @@
 #include "gateway/adapters/grpc/acceptor.hpp"
 
-#include <arpa/inet.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -8,11 +7,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 #include <utility>
+
+#include "gateway/adapters/posix/socket_address.hpp"
 
 namespace covey::api {
 namespace {
@@ -21,58 +24,28 @@ constexpr int kBacklog = 512;
 
 Error listen_error(const std::string& key, const std::string& where, int number) {
   return {Code::kUnavailable, "GRPC_LISTEN",
-          key + ": cannot listen on " + where + ": " + std::strerror(number) +
-              (number == EADDRINUSE ? "; choose another, or stop the program that uses it" : "")};
-}
-
-struct TcpAddress {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-};
-
-Result<TcpAddress> loopback_address(const std::string& host, uint16_t port) {
-  TcpAddress address;
-  sockaddr_in v4{};
-  sockaddr_in6 v6{};
-  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    if ((ntohl(v4.sin_addr.s_addr) >> 24U) == 127U) {
-      std::memcpy(&address.storage, &v4, sizeof v4);
-      address.size = sizeof v4;
-      return address;
-    }
-  } else if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    if (IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr)) {
-      std::memcpy(&address.storage, &v6, sizeof v6);
-      address.size = sizeof v6;
-      return address;
-    }
-  }
-  return precondition("TLS_REQUIRED", "grpc.listen: '" + host +
-                                          "' is not a loopback address, and nothing else is "
-                                          "served without TLS");
+          fmt::format(
+              "{}: cannot listen on {}: {}{}", key, where, std::strerror(number),
+              number == EADDRINUSE ? "; choose another, or stop the program that uses it" : "")};
 }
 
 Result<Descriptor> listen_tcp(const std::string& host, uint16_t port, int& bound_port) {
-  Result<TcpAddress> address = loopback_address(host, port);
-  if (!address) return address.error();
-  const std::string where = host + ":" + std::to_string(port);
-  Descriptor fd(socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (const Status loopback = config::check_loopback(host); !loopback) {
+    return precondition(loopback.error().reason, "grpc.listen: " + loopback.error().message);
+  }
+  SocketAddress address;
+  const std::string where = fmt::format("{}:{}", host, port);
+  if (!address.set(host, port)) return listen_error("grpc.listen", where, EINVAL);
+  Descriptor fd(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0) return listen_error("grpc.listen", where, errno);
   const int on = 1;
   (void)setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  auto* generic = reinterpret_cast<sockaddr*>(&address->storage);
-  if (bind(fd.get(), generic, address->size) != 0 || listen(fd.get(), kBacklog) != 0) {
+  socklen_t size = address.size();
+  if (bind(fd.get(), address.data(), size) != 0 || listen(fd.get(), kBacklog) != 0 ||
+      getsockname(fd.get(), address.data(), &size) != 0) {
     return listen_error("grpc.listen", where, errno);
   }
-  socklen_t size = sizeof address->storage;
-  if (getsockname(fd.get(), generic, &size) != 0) return listen_error("grpc.listen", where, errno);
-  bound_port = ntohs(address->storage.ss_family == AF_INET
-                         ? reinterpret_cast<sockaddr_in*>(generic)->sin_port
-                         : reinterpret_cast<sockaddr_in6*>(generic)->sin6_port);
+  bound_port = address.port();
   return fd;
 }
 
@@ -80,9 +53,10 @@ Result<Descriptor> listen_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return invalid("GRPC_LISTEN", "grpc.unix: " + path + " is longer than " +
-                                      std::to_string(sizeof address.sun_path - 1) +
-                                      " bytes: choose a shorter data directory");
+    return invalid(
+        "GRPC_LISTEN",
+        fmt::format("grpc.unix: {} is longer than {} bytes: choose a shorter data directory", path,
+                    sizeof address.sun_path - 1));
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
@@ -120,15 +94,6 @@ std::optional<Peer> peer_of(int fd) {
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) (void)close(fd_);
-}
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  Descriptor old(std::exchange(fd_, other.release()));
-  return *this;
-}
-
 Result<std::unique_ptr<Acceptor>> Acceptor::listen(const std::string& host, uint16_t port,
                                                    const std::string& unix_path,
                                                    uint32_t max_connections) {
@@ -161,8 +126,8 @@ void Acceptor::stop() {
   const uint64_t one = 1;
   (void)!write(wake_.get(), &one, sizeof one);
   if (thread_.joinable()) thread_.join();
-  tcp_ = Descriptor();
-  unix_ = Descriptor();
+  tcp_.reset();
+  unix_.reset();
   if (!unix_path_.empty()) (void)unlink(unix_path_.c_str());
 }
 

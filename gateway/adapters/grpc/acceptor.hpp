@@ -9,26 +9,12 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "core/result.hpp"
+#include "gateway/adapters/posix/descriptor.hpp"
 
 namespace covey::api {
-
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor();
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_ = -1;
-};
 
 // Who may be at the other end; of a Unix socket the kernel tells.
 enum class Peer : uint8_t { kLoopback, kOwner, kRoot };

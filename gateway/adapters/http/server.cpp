@@ -160,8 +160,7 @@ class HttpServer::Acceptor {
       return loopback.error();
     }
     error_code failure;
-    const auto address =
-        asio::ip::make_address(options.host == "localhost" ? "127.0.0.1" : options.host, failure);
+    const auto address = asio::ip::make_address(config::ip_literal(options.host), failure);
     const tcp::endpoint endpoint(address, options.port);
     if (!failure) acceptor_.open(endpoint.protocol(), failure);
     if (!failure) acceptor_.set_option(tcp::acceptor::reuse_address(true), failure);

@@ -13,6 +13,8 @@
 #include <shared_mutex>
 #include <thread>
 
+#include "core/backoff.hpp"
+
 namespace covey::mqtt {
 namespace {
 
@@ -161,7 +163,7 @@ Status MqttClient::Session::start() {
 }
 
 void MqttClient::Session::run() {
-  Millis backoff = options_.backoff_min;
+  Backoff backoff(options_.backoff_min, options_.backoff_max);
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lost_ = false;
@@ -169,7 +171,7 @@ void MqttClient::Session::run() {
     const bool up = connect_once();
     lock.lock();
     if (up) {
-      backoff = options_.backoff_min;
+      backoff.reset();
       last_error_.clear();
       if (!lost_) {
         lock.unlock();
@@ -190,10 +192,9 @@ void MqttClient::Session::run() {
       connect_failures_.fetch_add(1);
     }
     // Between half and all of it: a fleet of gateways would otherwise come back in step.
-    const auto half = static_cast<uint64_t>(backoff.count()) / 2;
+    const auto half = static_cast<uint64_t>(backoff.next().count()) / 2;
     const Millis pause{static_cast<int64_t>(half + random_number() % (half + 1))};
     changed_.wait_for(lock, pause, [this] { return stopping_; });
-    backoff = std::min(backoff * 2, options_.backoff_max);
   }
   const bool was_up = connected_.exchange(false);
   lock.unlock();

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "deploy/deployment/device.hpp"
+
 namespace covey::mqtt {
 namespace {
 
@@ -112,10 +114,6 @@ Result<UpTopic> parse_up_topic(std::string_view topic) {
   if (!device) return device.error();
   parsed.device = std::move(*device);
   return parsed;
-}
-
-std::string shard_text(uint8_t shard) {
-  return {kHexDigits[(shard >> 4) & 0x0fu], kHexDigits[shard & 0x0fu]};
 }
 
 std::string down_topic(uint8_t shard, const DeviceId& device, DownKind kind) {

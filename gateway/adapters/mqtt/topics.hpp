@@ -36,7 +36,6 @@ struct UpTopic {
 // Errors: BAD_TOPIC, BAD_SHARD, BAD_DEVICE_ID, RESERVED_DEVICE_ID, UNKNOWN_TOPIC_KIND.
 Result<UpTopic> parse_up_topic(std::string_view topic);
 
-std::string shard_text(uint8_t shard);               // "2a"
 Result<uint8_t> parse_shard(std::string_view text);  // Errors: BAD_SHARD
 
 std::string down_topic(uint8_t shard, const DeviceId& device, DownKind kind);

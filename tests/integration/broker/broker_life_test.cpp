@@ -29,7 +29,7 @@ bool eventually(const std::function<bool()>& condition) {
   return condition();
 }
 
-bool ended(const OwnedFd& process) {
+bool ended(const Descriptor& process) {
   pollfd entry{process.get(), POLLIN, 0};
   return ::poll(&entry, 1, 20'000) == 1;
 }
@@ -102,12 +102,12 @@ TEST_F(BrokerLife, TheBrokerDiesWithItsSupervisor) {
     if (::write(ends[1], &pid, sizeof pid) != sizeof pid) ::_exit(1);
     for (;;) ::pause();
   }
-  const OwnedFd read_end(ends[0]);
+  const Descriptor read_end(ends[0]);
   ::close(ends[1]);
   pid_t pid = -1;
   ASSERT_EQ(::read(read_end.get(), &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
   ASSERT_GT(pid, 0);
-  const OwnedFd process(::pidfd_open(pid, 0));
+  const Descriptor process(::pidfd_open(pid, 0));
   ASSERT_GE(process.get(), 0);
   ASSERT_EQ(::kill(supervisor, SIGKILL), 0);
   ASSERT_EQ(::waitpid(supervisor, nullptr, 0), supervisor);
@@ -150,7 +150,7 @@ TEST_F(BrokerLife, StopIsBoundedEvenWhenTheBrokerHangs) {
   EmbeddedBroker broker(options());
   ASSERT_TRUE(broker.start().ok());
   const pid_t pid = broker.state().pid;
-  const OwnedFd process(::pidfd_open(pid, 0));
+  const Descriptor process(::pidfd_open(pid, 0));
   ASSERT_EQ(::kill(pid, SIGSTOP), 0);
   broker.stop(100ms);
   EXPECT_TRUE(ended(process));

@@ -22,7 +22,8 @@ class Broker : public ::testing::Test {
     BrokerOptions options;
     options.data_dir = folder_.path();
     broker_.emplace(options);
-    broker_->set_credentials({{DeviceId("d1"), "pw1"}, {DeviceId("d2"), "pw2"}});
+    broker_->set_credential(DeviceId("d1"), "pw1");
+    broker_->set_credential(DeviceId("d2"), "pw2");
     const Result<BrokerEndpoints> started = broker_->start();
     ASSERT_TRUE(started.ok()) << started.error().message;
     at_ = *started;

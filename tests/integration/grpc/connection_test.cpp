@@ -143,9 +143,9 @@ TEST_F(Api, stops_in_time_with_a_watch_open_and_an_engine_that_does_not_answer) 
 
 TEST_F(Api, connections_that_say_nothing_do_not_delay_the_stop) {
   const sockaddr_in address = loopback(server_->port());
-  const api::Descriptor silent(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const api::Descriptor half(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  for (const api::Descriptor* each : {&silent, &half}) {
+  const Descriptor silent(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Descriptor half(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  for (const Descriptor* each : {&silent, &half}) {
     ASSERT_EQ(connect(each->get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   }
   // A client that is there and then never answers a ping.
@@ -216,7 +216,7 @@ TEST_F(Api, idle_connections_beyond_the_limit_fail_the_probe_and_then_go) {
   ASSERT_TRUE(started.ok()) << started.error().message;
   const std::unique_ptr<GrpcServer> server = *std::move(started);
   const sockaddr_in address = loopback(server->port());
-  std::deque<api::Descriptor> silent;  // the newest 200: those that the server closed are replaced
+  std::deque<Descriptor> silent;  // the newest 200: those that the server closed are replaced
   const auto connect_silently = [&] {
     silent.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     (void)connect(silent.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
@@ -239,7 +239,7 @@ TEST_F(Api, idle_connections_beyond_the_limit_fail_the_probe_and_then_go) {
 }
 
 TEST_F(Api, has_a_limit_of_connections_and_recovers) {
-  std::vector<api::Descriptor> silent;
+  std::vector<Descriptor> silent;
   const sockaddr_in address = loopback(server_->port());
   for (uint32_t i = 0; i < kConnectionsMax; ++i) {
     silent.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));

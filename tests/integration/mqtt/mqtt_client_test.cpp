@@ -72,7 +72,7 @@ class Client : public ::testing::Test {
     options.data_dir = folder_.path();
     options.backoff_min = 10ms;
     broker_.emplace(options);
-    broker_->set_credentials({{DeviceId("d1"), "pw"}});
+    broker_->set_credential(DeviceId("d1"), "pw");
     const auto started = broker_->start();
     ASSERT_TRUE(started.ok()) << started.error().message;
     at_ = *started;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "deploy/deployment/device.hpp"
+
 namespace covey::mqtt {
 namespace {
 
