@@ -1,7 +1,8 @@
 # Included by cli/CMakeLists.txt: the library behind `covey model run`.
 if(NOT TARGET covey_model_run)
+  find_package(fmt REQUIRED)
   covey_library(covey_model_run
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/model_run.cpp
     DEPS covey_core
-    PRIVATE_DEPS covey_reference_runtime covey_tflite)
+    PRIVATE_DEPS covey_host_model fmt::fmt)
 endif()

@@ -28,6 +28,6 @@ struct ModelRun {
   uint64_t invoke_ns_mean = 0;
 };
 
-Result<ModelRun> run_model(const std::filesystem::path& model, ByteView input);
+Result<ModelRun> run_model(const std::filesystem::path& path, ByteView input);
 
 }  // namespace covey
