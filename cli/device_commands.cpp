@@ -98,14 +98,9 @@ struct Selection {
   std::vector<std::string> remove;
 };
 
-}  // namespace
-
-void add_device_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App* device = app.add_subcommand("device", "Devices: enrolment, labels, what each runs");
-  device->require_subcommand(1);
-  const auto options = std::make_shared<Selection>();
-
-  CLI::App* list = device->add_subcommand("list", "List devices");
+void add_device_list(CLI::App& device, Invocation& invocation,
+                     const std::shared_ptr<Selection>& options) {
+  CLI::App* list = device.add_subcommand("list", "List devices");
   list->add_option("--filter", options->filter, "AIP-160 filter");
   list->footer(
       "Examples:\n  covey device list --filter 'state = PENDING'\n"
@@ -121,8 +116,11 @@ void add_device_commands(CLI::App& app, Invocation& invocation) {
     invocation.print(*all, [&] { return devices_table(invocation, *all); });
     return static_cast<int>(kDone);
   });
+}
 
-  CLI::App* get = device->add_subcommand("get", "Show one device");
+void add_device_get(CLI::App& device, Invocation& invocation,
+                    const std::shared_ptr<Selection>& options) {
+  CLI::App* get = device.add_subcommand("get", "Show one device");
   get->add_option("device", options->words, "Device id")->required()->expected(1);
   get->footer("Example:\n  covey device get press-07");
   on(get, invocation, [&invocation, options] {
@@ -134,8 +132,11 @@ void add_device_commands(CLI::App& app, Invocation& invocation) {
       return page;
     });
   });
+}
 
-  CLI::App* accept = device->add_subcommand("accept", "Accept devices that wait for it");
+void add_device_accept(CLI::App& device, Invocation& invocation,
+                       const std::shared_ptr<Selection>& options) {
+  CLI::App* accept = device.add_subcommand("accept", "Accept devices that wait for it");
   accept->add_option("devices", options->words, "Device ids");
   accept->add_option("--filter", options->filter, "AIP-160 filter");
   accept->add_flag("--all", options->all, "Every PENDING device");
@@ -151,11 +152,14 @@ void add_device_commands(CLI::App& app, Invocation& invocation) {
       return fmt::format("Accepted {} devices.\n", r.accepted());
     });
   });
+}
 
+void add_device_reject_and_reenroll(CLI::App& device, Invocation& invocation,
+                                    const std::shared_ptr<Selection>& options) {
   const auto add_one = [&](const char* name, const char* about, auto request, auto response) {
     using Request = decltype(request);
     using Response = decltype(response);
-    CLI::App* command = device->add_subcommand(name, about);
+    CLI::App* command = device.add_subcommand(name, about);
     command->add_option("device", options->words, "Device id")->required()->expected(1);
     command->footer(fmt::format("Example:\n  covey device {} press-07", name));
     on(command, invocation, [&invocation, options] {
@@ -169,8 +173,11 @@ void add_device_commands(CLI::App& app, Invocation& invocation) {
   add_one("reject", "Refuse a device", v1::RejectDeviceRequest(), v1::RejectDeviceResponse());
   add_one("reenroll", "Forget a device's keys, so that it may enrol again",
           v1::ReenrollDeviceRequest(), v1::ReenrollDeviceResponse());
+}
 
-  CLI::App* label = device->add_subcommand("label", "Set and remove labels");
+void add_device_label(CLI::App& device, Invocation& invocation,
+                      const std::shared_ptr<Selection>& options) {
+  CLI::App* label = device.add_subcommand("label", "Set and remove labels");
   label->add_option("words", options->words, "Device ids, then KEY=VALUE ...");
   label->add_option("--filter", options->filter, "AIP-160 filter: all devices that match");
   label->add_option("--remove", options->remove, "A label key to remove; may be repeated")
@@ -195,6 +202,19 @@ void add_device_commands(CLI::App& app, Invocation& invocation) {
       return fmt::format("Changed {} devices.\n", r.changed());
     });
   });
+}
+
+}  // namespace
+
+void add_device_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* device = app.add_subcommand("device", "Devices: enrolment, labels, what each runs");
+  device->require_subcommand(1);
+  const auto options = std::make_shared<Selection>();
+  add_device_list(*device, invocation, options);
+  add_device_get(*device, invocation, options);
+  add_device_accept(*device, invocation, options);
+  add_device_reject_and_reenroll(*device, invocation, options);
+  add_device_label(*device, invocation, options);
 }
 
 }  // namespace covey::cli

@@ -75,14 +75,9 @@ int trust(const Invocation& invocation, const KeyOptions& options) {
   });
 }
 
-}  // namespace
-
-void add_key_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App* key = app.add_subcommand("key", "Author keys: who may sign releases");
-  key->require_subcommand(1);
-  const auto options = std::make_shared<KeyOptions>();
-
-  CLI::App* make = key->add_subcommand("generate", "Make a key pair; needs no site");
+void add_key_generate(CLI::App& key, Invocation& invocation,
+                      const std::shared_ptr<KeyOptions>& options) {
+  CLI::App* make = key.add_subcommand("generate", "Make a key pair; needs no site");
   make->add_option("file", options->file, "Private key file; the public one is FILE.pub.pem")
       ->capture_default_str();
   make->add_option("--algorithm", options->algorithm, "es256 or ed25519")
@@ -90,21 +85,29 @@ void add_key_commands(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   make->footer("Example:\n  covey key generate author.pem --algorithm ed25519");
   on(make, invocation, [&invocation, options] { return generate(invocation, *options); });
+}
 
-  CLI::App* add = key->add_subcommand("trust", "Trust an author's public key");
+void add_key_trust(CLI::App& key, Invocation& invocation,
+                   const std::shared_ptr<KeyOptions>& options) {
+  CLI::App* add = key.add_subcommand("trust", "Trust an author's public key");
   add->add_option("file", options->file, "Public key file (PEM)")->required();
   add->add_option("--comment", options->comment, "Whose it is");
   add->footer("Example:\n  covey key trust author.pub.pem --comment 'CI of the vibration team'");
   on(add, invocation, [&invocation, options] { return trust(invocation, *options); });
+}
 
-  CLI::App* list = key->add_subcommand("list", "List trusted keys");
+void add_key_list(CLI::App& key, Invocation& invocation) {
+  CLI::App* list = key.add_subcommand("list", "List trusted keys");
   on(list, invocation, [&invocation] {
     return call_and_print<v1::ListTrustedKeysResponse>(
         invocation, v1::ListTrustedKeysRequest(),
         [&](const auto& r) { return keys_table(invocation, r); });
   });
+}
 
-  CLI::App* remove = key->add_subcommand("remove", "Trust a key no longer");
+void add_key_remove(CLI::App& key, Invocation& invocation,
+                    const std::shared_ptr<KeyOptions>& options) {
+  CLI::App* remove = key.add_subcommand("remove", "Trust a key no longer");
   remove->add_option("key", options->key_id, "Key id, 16 hex digits")->required();
   on(remove, invocation, [&invocation, options] {
     v1::RemoveTrustedKeyRequest request;
@@ -112,6 +115,18 @@ void add_key_commands(CLI::App& app, Invocation& invocation) {
     return call_and_print<v1::RemoveTrustedKeyResponse>(
         invocation, request, [](const auto&) { return std::string("Removed.\n"); });
   });
+}
+
+}  // namespace
+
+void add_key_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* key = app.add_subcommand("key", "Author keys: who may sign releases");
+  key->require_subcommand(1);
+  const auto options = std::make_shared<KeyOptions>();
+  add_key_generate(*key, invocation, options);
+  add_key_trust(*key, invocation, options);
+  add_key_list(*key, invocation);
+  add_key_remove(*key, invocation, options);
 }
 
 void add_admin_commands(CLI::App& app, Invocation& invocation) {

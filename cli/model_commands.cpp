@@ -61,6 +61,22 @@ std::string release_page(const v1::Release& release) {
   return out;
 }
 
+std::string releases_table(const Invocation& invocation, const v1::ListReleasesResponse& r) {
+  Table table({"RELEASE", "CLASSES", "IMAGE", "CONFIRMED ON", "PUSHED"});
+  for (const v1::Release& release : r.releases()) {
+    std::string classes;
+    std::string sizes;
+    for (const v1::Artifact& artifact : release.artifacts()) {
+      classes += (classes.empty() ? "" : "; ") + joined(artifact.device_classes(), 4);
+      sizes += (sizes.empty() ? "" : "; ") + grouped(artifact.image_size_bytes());
+    }
+    table.add({release.model() + "@" + release.version(), classes, sizes,
+               std::to_string(release.devices_confirmed()), age(release.create_time_ms())});
+  }
+  if (table.empty()) return "No releases: `covey model push` brings one.\n";
+  return table.render(invocation.style);
+}
+
 int upload(const Invocation& invocation, const BuiltRelease& release) {
   v1::ReleaseHeader header;
   header.set_model(release.release.model.str());
@@ -231,14 +247,9 @@ void add_build_options(CLI::App& command, ModelOptions& options) {
       ->capture_default_str();
 }
 
-}  // namespace
-
-void add_model_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App* model = app.add_subcommand("model", "Models and their releases");
-  model->require_subcommand(1);
-  const auto options = std::make_shared<ModelOptions>();
-
-  CLI::App* send = model->add_subcommand("push", "Build, sign and upload a release");
+void add_model_push(CLI::App& model, Invocation& invocation,
+                    const std::shared_ptr<ModelOptions>& options) {
+  CLI::App* send = model.add_subcommand("push", "Build, sign and upload a release");
   send->add_option("what", options->what, "MODEL@VERSION, or a folder of `covey model build`")
       ->required();
   add_build_options(*send, *options);
@@ -249,8 +260,11 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
       "      --stats stats.json --preprocessing preprocessing.bin --key author.pem\n"
       "  covey model push release/");
   on(send, invocation, [&invocation, options] { return push(invocation, *options); });
+}
 
-  CLI::App* make = model->add_subcommand("build", "Build a release into a folder; needs no site");
+void add_model_build(CLI::App& model, Invocation& invocation,
+                     const std::shared_ptr<ModelOptions>& options) {
+  CLI::App* make = model.add_subcommand("build", "Build a release into a folder; needs no site");
   make->add_option("what", options->what, "MODEL@VERSION")->required();
   add_build_options(*make, *options);
   make->add_option("-o,--out", options->out, "Folder")->required();
@@ -258,8 +272,11 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
       "Example:\n  covey model build bearing-vibration@1.1.0 --artifact "
       "m4f-256k=m.tflite --stats stats.json -o release");
   on(make, invocation, [&invocation, options] { return build_to_folder(invocation, *options); });
+}
 
-  CLI::App* sign = model->add_subcommand("sign", "Sign a built release; needs no site");
+void add_model_sign(CLI::App& model, Invocation& invocation,
+                    const std::shared_ptr<ModelOptions>& options) {
+  CLI::App* sign = model.add_subcommand("sign", "Sign a built release; needs no site");
   sign->add_option("folder", options->what, "Folder of `covey model build`")->required();
   sign->add_option("--key", options->key, "Author's private key");
   sign->add_option("--signature", options->signature, "One made elsewhere (raw or DER)");
@@ -270,30 +287,23 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
       "  openssl dgst -sha256 -sign hsm.pem -out s.der release/0/manifest.bin\n"
       "  covey model sign release --signature s.der --public-key hsm.pub.pem");
   on(sign, invocation, [&invocation, options] { return sign_folder(invocation, *options); });
+}
 
-  CLI::App* list = model->add_subcommand("list", "List releases, newest version first");
+void add_model_list(CLI::App& model, Invocation& invocation,
+                    const std::shared_ptr<ModelOptions>& options) {
+  CLI::App* list = model.add_subcommand("list", "List releases, newest version first");
   list->add_option("model", options->what, "Of one model only");
   on(list, invocation, [&invocation, options] {
     v1::ListReleasesRequest request;
     request.set_parent("models/" + (options->what.empty() ? "-" : options->what));
-    return list_and_print<v1::ListReleasesResponse>(invocation, request, [&](const auto& r) {
-      Table table({"RELEASE", "CLASSES", "IMAGE", "CONFIRMED ON", "PUSHED"});
-      for (const v1::Release& release : r.releases()) {
-        std::string classes;
-        std::string sizes;
-        for (const v1::Artifact& artifact : release.artifacts()) {
-          classes += (classes.empty() ? "" : "; ") + joined(artifact.device_classes(), 4);
-          sizes += (sizes.empty() ? "" : "; ") + grouped(artifact.image_size_bytes());
-        }
-        table.add({release.model() + "@" + release.version(), classes, sizes,
-                   std::to_string(release.devices_confirmed()), age(release.create_time_ms())});
-      }
-      if (table.empty()) return std::string("No releases: `covey model push` brings one.\n");
-      return table.render(invocation.style);
-    });
+    return list_and_print<v1::ListReleasesResponse>(
+        invocation, request, [&](const auto& r) { return releases_table(invocation, r); });
   });
+}
 
-  CLI::App* get = model->add_subcommand("get", "Show one release");
+void add_model_get(CLI::App& model, Invocation& invocation,
+                   const std::shared_ptr<ModelOptions>& options) {
+  CLI::App* get = model.add_subcommand("get", "Show one release");
   get->add_option("release", options->what, "MODEL@VERSION")->required();
   on(get, invocation, [&invocation, options] {
     v1::GetReleaseRequest request;
@@ -301,12 +311,18 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
     return call_and_print<v1::GetReleaseResponse>(
         invocation, request, [](const auto& r) { return release_page(r.release()); });
   });
+}
 
-  CLI::App* look = model->add_subcommand("inspect", "What a .tflite file holds; needs no site");
+void add_model_inspect(CLI::App& model, Invocation& invocation,
+                       const std::shared_ptr<ModelOptions>& options) {
+  CLI::App* look = model.add_subcommand("inspect", "What a .tflite file holds; needs no site");
   look->add_option("file", options->what, ".tflite")->required();
   on(look, invocation, [&invocation, options] { return inspect(invocation, *options); });
+}
 
-  CLI::App* execute = model->add_subcommand("run", "Run a .tflite here, as a device would");
+void add_model_run(CLI::App& model, Invocation& invocation,
+                   const std::shared_ptr<ModelOptions>& options) {
+  CLI::App* execute = model.add_subcommand("run", "Run a .tflite here, as a device would");
   execute->add_option("file", options->what, ".tflite")->required();
   execute
       ->add_option("--input", options->input,
@@ -315,6 +331,21 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
   execute->add_option("--output", options->out, "Where the output tensors go");
   execute->footer("Example:\n  covey model run model.tflite --input in.bin --output out.bin");
   on(execute, invocation, [&invocation, options] { return run(invocation, *options); });
+}
+
+}  // namespace
+
+void add_model_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* model = app.add_subcommand("model", "Models and their releases");
+  model->require_subcommand(1);
+  const auto options = std::make_shared<ModelOptions>();
+  add_model_push(*model, invocation, options);
+  add_model_build(*model, invocation, options);
+  add_model_sign(*model, invocation, options);
+  add_model_list(*model, invocation, options);
+  add_model_get(*model, invocation, options);
+  add_model_inspect(*model, invocation, options);
+  add_model_run(*model, invocation, options);
 }
 
 }  // namespace covey::cli

@@ -204,31 +204,33 @@ std::string alerts_table(const Invocation& invocation, const v1::ListAlertsRespo
   return out;
 }
 
-}  // namespace
+// `example` is one whole line of the help, or several.
+CLI::App* add_about_model(CLI::App& monitor, MonitorOptions& options, const char* name,
+                          const char* about, const std::string& example) {
+  CLI::App* command = monitor.add_subcommand(name, about);
+  command->add_option("model", options.model, "Model; the only one when left out");
+  command->footer("Examples:\n" + example);
+  return command;
+}
 
-void add_monitor_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App* monitor = app.add_subcommand("monitor", "What the models see and say in the field");
-  monitor->require_subcommand(1);
-  const auto options = std::make_shared<MonitorOptions>();
-  const auto add = [&](const char* name, const char* about, const std::string& example) {
-    CLI::App* command = monitor->add_subcommand(name, about);
-    command->add_option("model", options->model, "Model; the only one when left out");
-    command->footer("Examples:\n" + example);
-    return command;
-  };
-
+void add_monitor_totals(CLI::App& monitor, Invocation& invocation,
+                        const std::shared_ptr<MonitorOptions>& options) {
   CLI::App* totals =
-      add("totals", "Exact counts of inferences since the beginning",
-          "  covey monitor totals bearing-vibration\n  covey monitor totals -o wide");
+      add_about_model(monitor, *options, "totals", "Exact counts of inferences since the beginning",
+                      "  covey monitor totals bearing-vibration\n  covey monitor totals -o wide");
   on(totals, invocation, [&invocation, options] {
     return ask_about_model<v1::GetInferenceTotalsResponse>(
         invocation, *options, v1::GetInferenceTotalsRequest(),
         [&](const auto& r) { return totals_table(invocation, r); });
   });
+}
 
-  CLI::App* drift = add("drift", "Baseline against now, feature by feature",
-                        "  covey monitor drift bearing-vibration --feature rms\n"
-                        "  covey monitor drift --filter 'labels.hall = b' --windows 4");
+void add_monitor_drift(CLI::App& monitor, Invocation& invocation,
+                       const std::shared_ptr<MonitorOptions>& options) {
+  CLI::App* drift =
+      add_about_model(monitor, *options, "drift", "Baseline against now, feature by feature",
+                      "  covey monitor drift bearing-vibration --feature rms\n"
+                      "  covey monitor drift --filter 'labels.hall = b' --windows 4");
   drift->add_option("--release", options->release, "Version; the one with most devices");
   drift->add_option("--filter", options->filter, "AIP-160 filter over devices");
   drift->add_option("--feature", options->feature, "Only this one (or: classes)");
@@ -244,9 +246,13 @@ void add_monitor_commands(CLI::App& app, Invocation& invocation) {
       return drift_page(invocation, *options, r);
     });
   });
+}
 
-  CLI::App* accuracy = add("accuracy", "Share of correct inferences, by labels",
-                           "  covey monitor accuracy bearing-vibration --per labels.machine_type");
+void add_monitor_accuracy(CLI::App& monitor, Invocation& invocation,
+                          const std::shared_ptr<MonitorOptions>& options) {
+  CLI::App* accuracy =
+      add_about_model(monitor, *options, "accuracy", "Share of correct inferences, by labels",
+                      "  covey monitor accuracy bearing-vibration --per labels.machine_type");
   accuracy->add_option("--per", options->per, "labels.KEY: one row for each of its values");
   on(accuracy, invocation, [&invocation, options] {
     v1::GetAccuracyRequest request;
@@ -255,9 +261,13 @@ void add_monitor_commands(CLI::App& app, Invocation& invocation) {
         invocation, *options, request,
         [&](const auto& r) { return accuracy_table(invocation, r); });
   });
+}
 
-  CLI::App* windows = add("windows", "Windows of inference statistics, newest first",
-                          "  covey monitor windows --device press-07");
+void add_monitor_windows(CLI::App& monitor, Invocation& invocation,
+                         const std::shared_ptr<MonitorOptions>& options) {
+  CLI::App* windows =
+      add_about_model(monitor, *options, "windows", "Windows of inference statistics, newest first",
+                      "  covey monitor windows --device press-07");
   windows->add_option("--device", options->device, "Of one device");
   on(windows, invocation, [&invocation, options] {
     v1::ListWindowsRequest request;
@@ -265,8 +275,11 @@ void add_monitor_commands(CLI::App& app, Invocation& invocation) {
     return ask_about_model<v1::ListWindowsResponse>(
         invocation, *options, request, [&](const auto& r) { return windows_table(invocation, r); });
   });
+}
 
-  CLI::App* labels = monitor->add_subcommand("labels", "What inferences should have said");
+void add_monitor_labels(CLI::App& monitor, Invocation& invocation,
+                        const std::shared_ptr<MonitorOptions>& options) {
+  CLI::App* labels = monitor.add_subcommand("labels", "What inferences should have said");
   labels->require_subcommand(1);
   CLI::App* submit = labels->add_subcommand("submit", "Send labels from a CSV file");
   submit->add_option("file", options->file, "device,boot_id,inference,class per line; -: stdin")
@@ -274,6 +287,19 @@ void add_monitor_commands(CLI::App& app, Invocation& invocation) {
   submit->add_option("--model", options->model, "Model; the only one when left out");
   submit->footer("Example:\n  covey monitor labels submit labels.csv --model bearing-vibration");
   on(submit, invocation, [&invocation, options] { return submit_labels(invocation, *options); });
+}
+
+}  // namespace
+
+void add_monitor_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* monitor = app.add_subcommand("monitor", "What the models see and say in the field");
+  monitor->require_subcommand(1);
+  const auto options = std::make_shared<MonitorOptions>();
+  add_monitor_totals(*monitor, invocation, options);
+  add_monitor_drift(*monitor, invocation, options);
+  add_monitor_accuracy(*monitor, invocation, options);
+  add_monitor_windows(*monitor, invocation, options);
+  add_monitor_labels(*monitor, invocation, options);
 }
 
 void add_alert_commands(CLI::App& app, Invocation& invocation) {

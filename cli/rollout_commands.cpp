@@ -230,38 +230,53 @@ void add_plan_commands(CLI::App& rollout, Invocation& invocation,
   on(make, invocation, [&invocation, options] { return create(invocation, *options); });
 }
 
-}  // namespace
+std::string events_table(const Invocation& invocation, const v1::ListRolloutEventsResponse& r) {
+  Table table({"TIME (UTC)", "KIND", "SUBJECT", "TEXT"});
+  for (const v1::RolloutEvent& event : r.events()) {
+    table.add({utc(event.time_ms()), event.kind(), event.subject(), event.text()});
+  }
+  return table.render(invocation.style);
+}
 
-void add_rollout_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App* rollout = app.add_subcommand("rollout", "Bring a release to devices, in stages");
-  rollout->require_subcommand(1);
-  const auto options = std::make_shared<RolloutOptions>();
-  add_plan_commands(*rollout, invocation, options);
+// One call about one rollout, and how that stands now.
+template <typename Response, typename Request>
+int call_and_show(const Invocation& invocation, const Request& request) {
+  return call_and_print<Response>(invocation, request, [&](const auto& r) {
+    return rollout_page(r.rollout(), invocation.style);
+  });
+}
 
-  CLI::App* list = rollout->add_subcommand("list", "List rollouts");
+CLI::App* add_named(CLI::App& rollout, RolloutOptions& options, const char* name,
+                    const char* about) {
+  CLI::App* command = rollout.add_subcommand(name, about);
+  command->add_option("rollout", options.name, "Name of the rollout")->required();
+  command->footer(fmt::format("Example:\n  covey rollout {} bearing-vibration-1.4.0", name));
+  return command;
+}
+
+void add_rollout_list(CLI::App& rollout, Invocation& invocation) {
+  CLI::App* list = rollout.add_subcommand("list", "List rollouts");
   on(list, invocation, [&invocation] {
     return list_and_print<v1::ListRolloutsResponse>(
         invocation, v1::ListRolloutsRequest(),
         [&](const auto& r) { return rollouts_table(invocation, r); });
   });
+}
 
-  const auto add = [&](const char* name, const char* about) {
-    CLI::App* command = rollout->add_subcommand(name, about);
-    command->add_option("rollout", options->name, "Name of the rollout")->required();
-    command->footer(fmt::format("Example:\n  covey rollout {} bearing-vibration-1.4.0", name));
-    return command;
-  };
-  const auto page = [&invocation](const auto& r) {
-    return rollout_page(r.rollout(), invocation.style);
-  };
-  on(add("get", "Show one rollout"), invocation, [&invocation, options, page] {
-    return call_and_print<v1::GetRolloutResponse>(
-        invocation, named<v1::GetRolloutRequest>(options->name), page);
+void add_rollout_get_and_explain(CLI::App& rollout, Invocation& invocation,
+                                 const std::shared_ptr<RolloutOptions>& options) {
+  on(add_named(rollout, *options, "get", "Show one rollout"), invocation, [&invocation, options] {
+    return call_and_show<v1::GetRolloutResponse>(invocation,
+                                                 named<v1::GetRolloutRequest>(options->name));
   });
-  on(add("explain", "Why it is where it is: gates, reasons, devices"), invocation,
-     [&invocation, options] { return explain(invocation, *options); });
+  on(add_named(rollout, *options, "explain", "Why it is where it is: gates, reasons, devices"),
+     invocation, [&invocation, options] { return explain(invocation, *options); });
+}
 
-  CLI::App* look = add("watch", "Follow a rollout until it ends; the exit code tells how");
+void add_rollout_watch(CLI::App& rollout, Invocation& invocation,
+                       const std::shared_ptr<RolloutOptions>& options) {
+  CLI::App* look = add_named(rollout, *options, "watch",
+                             "Follow a rollout until it ends; the exit code tells how");
   look->add_option("--wait", options->wait, "No longer than this")
       ->check(a_duration())
       ->capture_default_str();
@@ -271,56 +286,82 @@ void add_rollout_commands(CLI::App& app, Invocation& invocation) {
     if (!client) return invocation.fail(client.error());
     return watch(invocation, *options, **client, "rollouts/" + options->name);
   });
+}
 
-  CLI::App* pause = add("pause", "Make no new offers");
+void add_rollout_pause_and_resume(CLI::App& rollout, Invocation& invocation,
+                                  const std::shared_ptr<RolloutOptions>& options) {
+  CLI::App* pause = add_named(rollout, *options, "pause", "Make no new offers");
   pause->add_option("--reason", options->reason, "For the record");
-  on(pause, invocation, [&invocation, options, page] {
+  on(pause, invocation, [&invocation, options] {
     auto request = named<v1::PauseRolloutRequest>(options->name);
     request.set_reason(options->reason);
-    return call_and_print<v1::PauseRolloutResponse>(invocation, request, page);
+    return call_and_show<v1::PauseRolloutResponse>(invocation, request);
   });
-  on(add("resume", "Go on after a pause"), invocation, [&invocation, options, page] {
-    return call_and_print<v1::ResumeRolloutResponse>(
-        invocation, named<v1::ResumeRolloutRequest>(options->name), page);
-  });
-  on(add("approve", "Let the stage that waits begin"), invocation, [&invocation, options, page] {
-    return call_and_print<v1::ApproveRolloutResponse>(
-        invocation, named<v1::ApproveRolloutRequest>(options->name), page);
-  });
-  CLI::App* abort = add("abort", "Stop; devices that have the release keep it");
+  on(add_named(rollout, *options, "resume", "Go on after a pause"), invocation,
+     [&invocation, options] {
+       return call_and_show<v1::ResumeRolloutResponse>(
+           invocation, named<v1::ResumeRolloutRequest>(options->name));
+     });
+  on(add_named(rollout, *options, "approve", "Let the stage that waits begin"), invocation,
+     [&invocation, options] {
+       return call_and_show<v1::ApproveRolloutResponse>(
+           invocation, named<v1::ApproveRolloutRequest>(options->name));
+     });
+}
+
+void add_rollout_abort_and_rollback(CLI::App& rollout, Invocation& invocation,
+                                    const std::shared_ptr<RolloutOptions>& options) {
+  CLI::App* abort =
+      add_named(rollout, *options, "abort", "Stop; devices that have the release keep it");
   abort->add_flag("--now", options->now, "Cancel what is in progress too");
   abort->add_option("--reason", options->reason, "For the record");
-  on(abort, invocation, [&invocation, options, page] {
+  on(abort, invocation, [&invocation, options] {
     auto request = named<v1::AbortRolloutRequest>(options->name);
     request.set_now(options->now);
     request.set_reason(options->reason);
-    return call_and_print<v1::AbortRolloutResponse>(invocation, request, page);
+    return call_and_show<v1::AbortRolloutResponse>(invocation, request);
   });
-  CLI::App* back = add("rollback", "Give every device its previous release back");
+  CLI::App* back =
+      add_named(rollout, *options, "rollback", "Give every device its previous release back");
   back->add_option("--reason", options->reason, "For the record");
-  on(back, invocation, [&invocation, options, page] {
+  on(back, invocation, [&invocation, options] {
     auto request = named<v1::RollbackRolloutRequest>(options->name);
     request.set_reason(options->reason);
-    return call_and_print<v1::RollbackRolloutResponse>(invocation, request, page);
+    return call_and_show<v1::RollbackRolloutResponse>(invocation, request);
   });
+}
 
-  on(add("deployments", "One line per device and attempt"), invocation, [&invocation, options] {
-    v1::ListDeploymentsRequest request;
-    request.set_parent("rollouts/" + options->name);
-    return list_and_print<v1::ListDeploymentsResponse>(
-        invocation, request, [&](const auto& r) { return deployments_table(invocation, r); });
-  });
-  on(add("events", "Its history, oldest first"), invocation, [&invocation, options] {
-    v1::ListRolloutEventsRequest request;
-    request.set_parent("rollouts/" + options->name);
-    return list_and_print<v1::ListRolloutEventsResponse>(invocation, request, [&](const auto& r) {
-      Table table({"TIME (UTC)", "KIND", "SUBJECT", "TEXT"});
-      for (const v1::RolloutEvent& event : r.events()) {
-        table.add({utc(event.time_ms()), event.kind(), event.subject(), event.text()});
-      }
-      return table.render(invocation.style);
-    });
-  });
+void add_rollout_history(CLI::App& rollout, Invocation& invocation,
+                         const std::shared_ptr<RolloutOptions>& options) {
+  on(add_named(rollout, *options, "deployments", "One line per device and attempt"), invocation,
+     [&invocation, options] {
+       v1::ListDeploymentsRequest request;
+       request.set_parent("rollouts/" + options->name);
+       return list_and_print<v1::ListDeploymentsResponse>(
+           invocation, request, [&](const auto& r) { return deployments_table(invocation, r); });
+     });
+  on(add_named(rollout, *options, "events", "Its history, oldest first"), invocation,
+     [&invocation, options] {
+       v1::ListRolloutEventsRequest request;
+       request.set_parent("rollouts/" + options->name);
+       return list_and_print<v1::ListRolloutEventsResponse>(
+           invocation, request, [&](const auto& r) { return events_table(invocation, r); });
+     });
+}
+
+}  // namespace
+
+void add_rollout_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* rollout = app.add_subcommand("rollout", "Bring a release to devices, in stages");
+  rollout->require_subcommand(1);
+  const auto options = std::make_shared<RolloutOptions>();
+  add_plan_commands(*rollout, invocation, options);
+  add_rollout_list(*rollout, invocation);
+  add_rollout_get_and_explain(*rollout, invocation, options);
+  add_rollout_watch(*rollout, invocation, options);
+  add_rollout_pause_and_resume(*rollout, invocation, options);
+  add_rollout_abort_and_rollback(*rollout, invocation, options);
+  add_rollout_history(*rollout, invocation, options);
 }
 
 }  // namespace covey::cli
