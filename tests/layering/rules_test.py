@@ -52,6 +52,21 @@ class Finds(unittest.TestCase):
         for path in ["gateway/codec/a.cpp", "gateway/adapters/grpc/a.cpp", "tests/sim/a.cpp"]:
             self.accepts(path, line)
 
+    def test_the_api_is_free_of_its_transport(self):
+        self.finds("gateway/api/a.cpp", "#include <grpcpp/server.h>", "this library belongs to")
+        self.finds("gateway/api/a.cpp", '#include "covey/v1/devices.grpc.pb.h"', "gRPC services")
+        self.finds("gateway/api/a.cpp", '#include "gateway/adapters/grpc/peer.hpp"', "may include")
+        self.accepts("gateway/api/a.cpp", '#include "covey/v1/devices.pb.h"\n')
+        self.accepts("gateway/adapters/grpc/a.cpp", '#include "covey/v1/devices.grpc.pb.h"\n')
+
+    def test_lanes_and_the_router_know_no_more_than_they_need(self):
+        self.finds("gateway/runtime/lane.cpp", '#include "gateway/engine/events.hpp"', "may include")
+        self.finds("gateway/runtime/lane.hpp", '#include "gateway/runtime/lag.hpp"', "may include")
+        self.finds("gateway/runtime/router.cpp", '#include "gateway/runtime/runtime.hpp"', "may")
+        self.finds("gateway/runtime/router.hpp", '#include "storage/store.hpp"', "may include")
+        self.finds("gateway/runtime/a.cpp", '#include "gateway/config/config.hpp"', "may include")
+        self.accepts("gateway/runtime/router.cpp", '#include "gateway/runtime/lane.hpp"\n')
+
     def test_the_agent_depends_on_nothing(self):
         self.finds("device_agent/src/a.c", "#include <stdio.h>", "the agent depends on")
         self.finds("device_agent/src/a.c", "#include <stdlib.h>", "the agent depends on")
