@@ -48,5 +48,36 @@ TEST(Soak, AnEtagStillHoldsAMinuteLater) {
   EXPECT_TRUE(paused.ok()) << paused.error().message;
 }
 
+Millis soaked_of(const Site& site) {
+  return soaked(site.rollout("r").progress.stages[0], site.state().site.observed);
+}
+
+// What a crash forgets of observed time makes the soak longer, never shorter.
+TEST(Soak, GoesOnAfterACrash) {
+  Site site;
+  soak(site, "20m");
+  site.pass(14min, 1s);
+  const Millis before = soaked_of(site);
+  site.restart();
+  const Millis after = soaked_of(site);
+  EXPECT_LE(after, before);
+  EXPECT_GE(after, before - 5min - 1s);
+  site.pass(20min - after - 2s, 1s);
+  EXPECT_EQ(site.rollout_text("r"), "RUNNING all=SOAKING");
+  site.pass(5s, 1s);
+  EXPECT_EQ(site.rollout_text("r"), "SUCCEEDED all=PASSED");
+}
+
+TEST(Soak, IsNotWrittenMoreThanEveryFiveMinutes) {
+  Site site;
+  soak(site, "2h");
+  const uint64_t commits = site.store().commits();
+  const uint64_t revision = site.engine().revision();
+  site.pass(30min, 1s);
+  EXPECT_LE(site.store().commits() - commits, 6U);
+  EXPECT_EQ(site.engine().revision() - revision, 0U);
+  site.check_reload();
+}
+
 }  // namespace
 }  // namespace covey::test
