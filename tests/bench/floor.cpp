@@ -100,8 +100,11 @@ void publish(mqtt::MqttClient& client, const std::string& topic, const Bytes& pa
 
 int run(const Settings& settings) {
   broker::EmbeddedBroker broker({.data_dir = settings.data_dir});
+  const std::string password = "floor";
+  std::vector<DeviceId> ids;
   for (int i = 0; i < settings.devices; ++i) {
-    broker.set_credential(DeviceId("f" + std::to_string(i)), "floor");
+    ids.emplace_back("f" + std::to_string(i));
+    broker.set_credential(ids.back(), password);
   }
   const Result<broker::BrokerEndpoints> endpoints = broker.start();
   if (!endpoints) give_up(endpoints.error().message);
@@ -111,7 +114,7 @@ int run(const Settings& settings) {
   std::vector<std::unique_ptr<Subscriber>> subscribers;
   const boost::asio::ip::tcp::endpoint address(boost::asio::ip::make_address(endpoints->host),
                                                endpoints->device_port);
-  for (const auto& [id, password] : passwords) {
+  for (const DeviceId& id : ids) {
     subscribers.push_back(
         std::make_unique<Subscriber>(io, "covey/v1/00/" + id.str() + "/down/chunk", tally));
     subscribers.back()->open(address, id.str(), password);
