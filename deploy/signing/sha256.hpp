@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string_view>
 
@@ -39,7 +40,10 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
+// The pieces of a message follow each other without a mark between them.
+Digest hmac_sha256(ByteView key, std::initializer_list<ByteView> message);
 Digest hmac_sha256(ByteView key, ByteView message);
+Digest16 hmac_sha256_16(ByteView key, std::initializer_list<ByteView> message);
 Digest16 hmac_sha256_16(ByteView key, ByteView message);
 
 // Time depends on the lengths only. Different lengths are unequal.

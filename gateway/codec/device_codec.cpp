@@ -268,12 +268,9 @@ Bytes serialize(const google::protobuf::MessageLite& message) {
 
 void append_mac(Bytes& payload, std::string_view kind, const DeviceId& device,
                 const Digest& order_key) {
-  Bytes input(kind.begin(), kind.end());
-  input.push_back(0);
-  input.insert(input.end(), device.str().begin(), device.str().end());
-  input.push_back(0);
-  input.insert(input.end(), payload.begin(), payload.end());
-  const Digest16 mac = hmac_sha256_16(order_key.bytes, input);
+  constexpr uint8_t kEnd = 0;
+  const Digest16 mac = hmac_sha256_16(
+      order_key.bytes, {as_bytes(kind), {&kEnd, 1}, as_bytes(device.str()), {&kEnd, 1}, payload});
   payload.push_back(0x7a);
   payload.push_back(static_cast<uint8_t>(mac.size()));
   payload.insert(payload.end(), mac.begin(), mac.end());

@@ -36,14 +36,13 @@ bool authentic(const State& state, const Device& device, const FromDevice& event
   if (event.payload.size() < kMacFieldBytes) return false;
   const size_t body = event.payload.size() - kMacFieldBytes;
   if (event.payload[body] != 0x7a || event.payload[body + 1] != 16) return false;
-  const std::string_view kind = kind_of(event.message);
-  Bytes input(kind.begin(), kind.end());
-  input.push_back(0);
-  input.insert(input.end(), device.id.str().begin(), device.id.str().end());
-  input.push_back(0);
-  input.insert(input.end(), event.payload.begin(),
-               event.payload.begin() + static_cast<std::ptrdiff_t>(body));
-  const Digest16 mac = hmac_sha256_16(order_key(state, device).bytes, input);
+  constexpr uint8_t kEnd = 0;
+  const Digest16 mac =
+      hmac_sha256_16(order_key(state, device).bytes, {as_bytes(kind_of(event.message)),
+                                                      {&kEnd, 1},
+                                                      as_bytes(device.id.str()),
+                                                      {&kEnd, 1},
+                                                      ByteView(event.payload).first(body)});
   return equal_constant_time(mac, ByteView(event.payload).subspan(body + 2));
 }
 
