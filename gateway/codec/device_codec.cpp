@@ -12,7 +12,6 @@ namespace wire = covey::device::v1;
 
 constexpr size_t kTextMax = 64;
 constexpr int kModelsMax = COVEY_DEVICE_MODELS_MAX;
-constexpr int kSamplesMax = COVEY_REPORT_SAMPLES_MAX;
 
 Error field(std::string_view name, std::string_view what) {
   return invalid("FIELD_INVALID", std::string(name) + ": " + std::string(what));
@@ -109,9 +108,6 @@ Result<std::vector<ModelReport>> reports_of(
   return reports;
 }
 
-// No device runs that long (8,925 years): what is below can be added to any wall time.
-constexpr uint64_t kUptimeMaxMs = uint64_t{1} << 48U;
-
 Error too_long(std::string_view name) { return field(name, "at most 2^48 ms"); }
 
 Result<engine::DeviceMessage> hello_of(ByteView payload) {
@@ -165,95 +161,6 @@ Result<engine::DeviceMessage> fetch_of(ByteView payload) {
                                                     .attempt = fetch->attempt()});
 }
 
-monitoring::Counts counts_of(const google::protobuf::RepeatedField<uint32_t>& values) {
-  return {values.begin(), values.end()};
-}
-
-monitoring::Health health_of(const wire::Health& health) {
-  return {.rejects = health.rejects(),
-          .drops = health.drops(),
-          .saturated = health.saturated(),
-          .watchdog_resets = health.watchdog_resets(),
-          .heap_free_min_bytes = health.heap_free_min_bytes(),
-          .arena_used_max_bytes = health.arena_used_max_bytes(),
-          .stack_used_max_bytes = health.stack_used_max_bytes()};
-}
-
-Result<engine::DeviceMessage> report_of(ByteView payload) {
-  const Result<wire::Report> report = parse<wire::Report>(payload);
-  if (!report) return report.error();
-  const wire::Report& r = *report;
-  engine::ReportMessage message{.boot_id = r.boot_id(),
-                                .sequence = r.sequence(),
-                                .base_sequence = r.base_sequence(),
-                                .t0_ms = r.t0_ms(),
-                                .t1_ms = r.t1_ms(),
-                                .merged = r.merged(),
-                                .inferences_total = r.inferences_total(),
-                                .samples_dropped = r.samples_dropped()};
-  if (r.manifest().size() != message.manifest.size())
-    return field("manifest", "a prefix has 8 bytes");
-  std::copy(r.manifest().begin(), r.manifest().end(), message.manifest.begin());
-  if (r.t0_ms() > kUptimeMaxMs) return too_long("t0_ms");
-  if (r.t1_ms() > kUptimeMaxMs) return too_long("t1_ms");
-  if (r.classes_size() > static_cast<int>(monitoring::kClassesMax)) {
-    return field("classes", "at most 64");
-  }
-  if (r.confidence_size() > static_cast<int>(monitoring::kConfidenceBins)) {
-    return field("confidence", "at most 16 bins");
-  }
-  if (r.latency_size() > static_cast<int>(monitoring::kLatencyBucketsMax)) {
-    return field("latency", "at most 64 buckets");
-  }
-  if (r.features_size() > static_cast<int>(monitoring::kFeaturesMax)) {
-    return field("features", "at most 16");
-  }
-  if (r.joint_size() > static_cast<int>(monitoring::kJointLeavesMax)) {
-    return field("joint", "at most 16 leaves");
-  }
-  if (r.energy().buckets_size() > static_cast<int>(monitoring::kEnergyBucketsMax)) {
-    return field("energy.buckets", "at most 16");
-  }
-  if (r.samples_size() > kSamplesMax) return field("samples", "at most 256");
-  monitoring::WindowCounts& counts = message.counts;
-  counts.inferences = r.inferences();
-  counts.classes = counts_of(r.classes());
-  counts.confidence = counts_of(r.confidence());
-  counts.latency = counts_of(r.latency());
-  counts.latency_max_us = r.latency_max_us();
-  counts.latency_sum_us = r.latency_sum_us();
-  counts.errors = r.errors();
-  counts.joint = counts_of(r.joint());
-  counts.energy = counts_of(r.energy().buckets());
-  counts.energy_sum_uj = r.energy().sum_uj();
-  counts.health = health_of(r.health());
-  for (const wire::FeatureWindow& window : r.features()) {
-    if (window.bins_size() > static_cast<int>(monitoring::kBinsMax)) {
-      return field("features.bins", "at most 64");
-    }
-    monitoring::FeatureCounts feature{.bins = counts_of(window.bins()),
-                                      .missing = window.missing(),
-                                      .below = window.below(),
-                                      .above = window.above(),
-                                      .sum = window.sum(),
-                                      .sum_squares = window.sum_squares()};
-    if (monitoring::total(feature.bins) > 0) {
-      feature.min = window.min();
-      feature.max = window.max();
-    }
-    counts.features.push_back(std::move(feature));
-  }
-  for (const wire::Sample& sample : r.samples()) {
-    if (sample.uptime_ms() > kUptimeMaxMs) return too_long("samples.uptime_ms");
-    message.samples.push_back({.inference = sample.inference(),
-                               .predicted = sample.class_(),
-                               .confidence = sample.confidence(),
-                               .probability = sample.probability(),
-                               .uptime_ms = sample.uptime_ms()});
-  }
-  return engine::DeviceMessage(std::move(message));
-}
-
 Result<engine::DeviceMessage> bye_of(ByteView payload) {
   const Result<wire::Bye> bye = parse<wire::Bye>(payload);
   if (!bye) return bye.error();
@@ -290,7 +197,6 @@ uint32_t model_id(const ModelName& model) {
 Result<engine::DeviceMessage> decode_device_message(std::string_view kind, ByteView payload) {
   if (kind == "hello") return hello_of(payload);
   if (kind == "status") return status_of(payload);
-  if (kind == "report") return report_of(payload);
   if (kind == "fetch") return fetch_of(payload);
   if (kind == "bye") return bye_of(payload);
   return invalid("MALFORMED", "no such message: " + std::string(kind.substr(0, 16)));

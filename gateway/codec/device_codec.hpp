@@ -17,7 +17,10 @@ namespace covey::codec {
 inline constexpr size_t kPayloadBytesMax = COVEY_UP_BYTES_MAX;
 inline constexpr size_t kGoalBytesMax = COVEY_GOAL_BYTES_MAX;
 
-// kind: last topic level, "hello", "status", "report", "fetch" or "bye".
+// No device runs that long (8,925 years): what is below can be added to any wall time.
+inline constexpr uint64_t kUptimeMaxMs = uint64_t{1} << 48U;
+
+// kind: last topic level, "hello", "status", "fetch" or "bye"; of reports see report_decoder.hpp.
 Result<engine::DeviceMessage> decode_device_message(std::string_view kind, ByteView payload);
 Result<engine::EnrollMessage> decode_enroll(ByteView payload);
 

@@ -69,6 +69,9 @@ void DeviceLink::on_message(std::string_view topic, ByteView payload) {
     Result<engine::EnrollMessage> message = codec::decode_enroll(payload);
     if (!message) return refuse(message.error());
     event = engine::EnrollReceived{parsed->device, *std::move(message)};
+  } else if (parsed->kind == mqtt::UpKind::kReport) {
+    event = engine::ReportReceived{parsed->device, parsed->shard,
+                                   Bytes(payload.begin(), payload.end())};
   } else {
     Result<engine::DeviceMessage> message =
         codec::decode_device_message(mqtt::to_string(parsed->kind), payload);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "gateway/adapters/log/log.hpp"
+#include "gateway/codec/report_decoder.hpp"
 #include "gateway/coveyd/engine_config.hpp"
 #include "gateway/coveyd/open_store.hpp"
 #include "gateway/coveyd/sinks.hpp"
@@ -96,7 +97,8 @@ Status Site::start_runtime(SiteFaults faults) {
   engine::EngineConfig engine_config = engine_config_of(config_);
   if (!random_value(start_id_)) return random_failed();
   engine_config.start_id = start_id_;
-  Result<engine::Engine> engine = engine::Engine::load(*std::move(snapshot), engine_config, now);
+  Result<engine::Engine> engine = engine::Engine::load(*std::move(snapshot), engine_config, now,
+                                                       std::make_shared<codec::ReportDecoder>());
   if (!engine) return engine.error();
   Result<std::unique_ptr<Reader>> reader = store_->reader();
   if (!reader) return reader.error();

@@ -36,6 +36,8 @@ std::string_view to_string(Drop drop) {
       return "sample_limit";
     case Drop::kVerdictStale:
       return "verdict_stale";
+    case Drop::kReportMalformed:
+      return "report_malformed";
   }
   return "unknown";
 }

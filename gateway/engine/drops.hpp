@@ -25,8 +25,9 @@ enum class Drop : uint8_t {
   kEnrollLimit,
   kSampleLimit,
   kVerdictStale,
+  kReportMalformed,
 };
-inline constexpr size_t kDrops = 16;
+inline constexpr size_t kDrops = 17;
 std::string_view to_string(Drop drop);  // "unknown_device", ...
 
 }  // namespace covey::engine

@@ -25,30 +25,25 @@ std::string_view kind_of(const DeviceMessage& message) {
     std::string_view operator()(const StatusMessage&) const { return "status"; }
     std::string_view operator()(const FetchMessage&) const { return "fetch"; }
     std::string_view operator()(const ByeMessage&) const { return "bye"; }
-    std::string_view operator()(const ReportMessage&) const { return "report"; }
   };
   return std::visit(Kind{}, message);
 }
 
-bool authentic(const State& state, const Device& device, const FromDevice& event) {
-  // The last will is written by the broker for the device: its credentials vouch for it.
-  if (std::holds_alternative<ByeMessage>(event.message)) return true;
-  if (event.payload.size() < kMacFieldBytes) return false;
-  const size_t body = event.payload.size() - kMacFieldBytes;
-  if (event.payload[body] != 0x7a || event.payload[body + 1] != 16) return false;
+bool authentic(const State& state, const Device& device, std::string_view kind, ByteView payload) {
+  if (payload.size() < kMacFieldBytes) return false;
+  const size_t body = payload.size() - kMacFieldBytes;
+  if (payload[body] != 0x7a || payload[body + 1] != 16) return false;
   constexpr uint8_t kEnd = 0;
-  const Digest16 mac =
-      hmac_sha256_16(order_key(state, device).bytes, {as_bytes(kind_of(event.message)),
-                                                      {&kEnd, 1},
-                                                      as_bytes(device.id.str()),
-                                                      {&kEnd, 1},
-                                                      ByteView(event.payload).first(body)});
-  return equal_constant_time(mac, ByteView(event.payload).subspan(body + 2));
+  const Digest16 mac = hmac_sha256_16(
+      order_key(state, device).bytes,
+      {as_bytes(kind), {&kEnd, 1}, as_bytes(device.id.str()), {&kEnd, 1}, payload.first(body)});
+  return equal_constant_time(mac, payload.subspan(body + 2));
 }
 
 class Dispatch {
  public:
-  explicit Dispatch(Turn& turn) : turn_(turn) {}
+  Dispatch(Turn& turn, ReportReader& reader, ReportMessage& report)
+      : turn_(turn), reader_(reader), report_(report) {}
 
   void operator()(const Tick& tick) {
     State& state = own_all(turn_);
@@ -83,25 +78,33 @@ class Dispatch {
     }
   }
 
-  void operator()(const FromDevice& event) {
-    State& state = own_all(turn_);
-    const auto found = state.fleet.devices.find(event.device);
-    if (found == state.fleet.devices.end()) return turn_.drop(Drop::kUnknownDevice);
-    Device& device = found->second;
-    if (device.state != DeviceState::kAccepted) return turn_.drop(Drop::kNotAccepted);
-    if (event.shard != device.shard) return turn_.drop(Drop::kWrongShard);
-    if (!authentic(state, device, event)) return turn_.drop(Drop::kMacInvalid);
+  void operator()(FromDevice& event) {
+    Device* const device = sender(event);
+    if (device == nullptr) return;
+    // The last will is written by the broker for the device: its credentials vouch for it.
+    if (!std::holds_alternative<ByeMessage>(event.message) &&
+        !authentic(turn_.state, *device, kind_of(event.message), event.payload)) {
+      return turn_.drop(Drop::kMacInvalid);
+    }
     struct Handle {
       Turn& turn;
       Device& device;
-      const Bytes& payload;
       void operator()(const HelloMessage& m) const { on_hello(turn, device, m); }
       void operator()(const StatusMessage& m) const { on_status(turn, device, m); }
       void operator()(const FetchMessage& m) const { on_fetch(turn, device, m); }
       void operator()(const ByeMessage& m) const { on_bye(turn, device, m); }
-      void operator()(const ReportMessage& m) const { on_report(turn, device, m, payload); }
     };
-    std::visit(Handle{turn_, device, event.payload}, event.message);
+    std::visit(Handle{turn_, *device}, event.message);
+  }
+
+  void operator()(ReportReceived& event) {
+    Device* const device = sender(event);
+    if (device == nullptr) return;
+    if (!authentic(turn_.state, *device, "report", event.payload)) {
+      return turn_.drop(Drop::kMacInvalid);
+    }
+    if (!reader_.read(event.payload, report_)) return turn_.drop(Drop::kReportMalformed);
+    on_report(turn_, *device, report_, std::move(event.payload));
   }
 
   void operator()(const EnrollReceived& event) { on_enroll(turn_, event); }
@@ -122,17 +125,34 @@ class Dispatch {
     begin_retelling(turn_);
     return true;
   }
+  // nullptr: nobody who may speak, or not there.
+  template <typename Received>
+  Device* sender(const Received& event) {
+    State& state = own_all(turn_);
+    const auto found = state.fleet.devices.find(event.device);
+    if (found == state.fleet.devices.end()) return refuse(Drop::kUnknownDevice);
+    Device& device = found->second;
+    if (device.state != DeviceState::kAccepted) return refuse(Drop::kNotAccepted);
+    if (event.shard != device.shard) return refuse(Drop::kWrongShard);
+    return &device;
+  }
+  Device* refuse(Drop reason) {
+    turn_.drop(reason);
+    return nullptr;
+  }
 
   Turn& turn_;
+  ReportReader& reader_;
+  ReportMessage& report_;
 };
 
 }  // namespace
 
-Output Engine::handle(std::span<const Event> batch, Now now) {
+Output Engine::handle(std::span<Event> batch, Now now) {
   Turn turn{state_, config_, now};
-  Dispatch dispatch(turn);
+  Dispatch dispatch(turn, *reader_, report_);
   notice_wall_clock(turn);
-  for (const Event& event : batch) std::visit(dispatch, event);
+  for (Event& event : batch) std::visit(dispatch, event);
   finish(turn);
   return std::move(turn.out);
 }

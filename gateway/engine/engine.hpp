@@ -5,11 +5,13 @@
 // Threading: one thread owns an Engine; const functions too are called on that thread only.
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "core/result.hpp"
 #include "core/time.hpp"
 #include "gateway/engine/events.hpp"
+#include "gateway/engine/report_reader.hpp"
 #include "gateway/engine/state.hpp"
 
 namespace covey::engine {
@@ -17,9 +19,11 @@ namespace covey::engine {
 class Engine {
  public:
   // Errors: STORE_INCONSISTENT where rows contradict each other: restore a backup.
-  static Result<Engine> load(Snapshot snapshot, const EngineConfig& config, Now now);
+  static Result<Engine> load(Snapshot snapshot, const EngineConfig& config, Now now,
+                             std::shared_ptr<ReportReader> reader);
 
-  Output handle(std::span<const Event> batch, Now now);
+  // Takes what it needs out of the events: they are used up.
+  Output handle(std::span<Event> batch, Now now);
 
   const State& state() const { return state_; }
   const EngineConfig& config() const { return config_; }
@@ -28,10 +32,13 @@ class Engine {
   Snapshot snapshot() const;
 
  private:
-  Engine(State state, const EngineConfig& config) : state_(std::move(state)), config_(config) {}
+  Engine(State state, const EngineConfig& config, std::shared_ptr<ReportReader> reader)
+      : state_(std::move(state)), config_(config), reader_(std::move(reader)) {}
 
   State state_;
   EngineConfig config_;
+  std::shared_ptr<ReportReader> reader_;
+  ReportMessage report_;  // read into, again and again
 };
 
 // The first state of a new data directory; `secret` is random.

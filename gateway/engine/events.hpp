@@ -34,6 +34,12 @@ struct FromDevice {
   DeviceMessage message;
   Bytes payload;
 };
+// As it came, mac included: read when its mac was found good, and then stored.
+struct ReportReceived {
+  DeviceId device;  // of the topic
+  uint32_t shard = 0;
+  Bytes payload;
+};
 struct EnrollReceived {
   DeviceId device;  // of the topic
   EnrollMessage message;
@@ -46,7 +52,8 @@ struct CommandReceived {
 struct WindowJudged {
   WindowVerdict verdict;
 };
-using Event = std::variant<Tick, FromDevice, EnrollReceived, CommandReceived, WindowJudged>;
+using Event = std::variant<Tick, FromDevice, ReportReceived, EnrollReceived, CommandReceived,
+                           WindowJudged>;
 
 // ---- out, after the commit
 

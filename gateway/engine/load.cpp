@@ -85,7 +85,8 @@ SiteRecord new_site(const Digest& secret) {
   return site;
 }
 
-Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now now) {
+Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now now,
+                            std::shared_ptr<ReportReader> reader) {
   State state;
   state.site = snapshot.site;
   state.clocks.started_mono = now.mono;
@@ -138,7 +139,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   for (monitoring::Alert& alert : snapshot.alerts) {
     state.telemetry.alerts.emplace(alert.key, monitoring::AlertTrack{alert.key, alert});
   }
-  return Engine(std::move(state), config);
+  return Engine(std::move(state), config, std::move(reader));
 }
 
 Snapshot Engine::snapshot() const {

@@ -65,6 +65,8 @@ struct SampleMessage {
   uint32_t confidence = 0;
   uint32_t probability = 0;  // of 65,536
   uint64_t uptime_ms = 0;
+
+  bool operator==(const SampleMessage&) const = default;
 };
 
 struct ReportMessage {
@@ -79,10 +81,12 @@ struct ReportMessage {
   monitoring::WindowCounts counts;
   std::vector<SampleMessage> samples;
   uint32_t samples_dropped = 0;
+
+  bool operator==(const ReportMessage&) const = default;
 };
 
-using DeviceMessage =
-    std::variant<HelloMessage, StatusMessage, FetchMessage, ByeMessage, ReportMessage>;
+// All but reports, which the engine has read for itself (report_reader.hpp).
+using DeviceMessage = std::variant<HelloMessage, StatusMessage, FetchMessage, ByeMessage>;
 
 struct EnrollMessage {
   DeviceId device;

@@ -81,7 +81,8 @@ int run(const Settings& settings) {
   const double load_ms = ms_since(begin) - open_ms;
   const size_t loaded = snapshot.deployments.size();
   const auto engine =
-      need(engine::Engine::load(std::move(snapshot), test::quick_config(), {1000s, 1000s}));
+      need(engine::Engine::load(std::move(snapshot), test::quick_config(), {1000s, 1000s},
+                                 nullptr));
   const nlohmann::json result{{"start",
                                {{"devices", settings.devices},
                                 {"past_deployments", settings.past},

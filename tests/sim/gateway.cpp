@@ -2,6 +2,7 @@
 
 #include "core/assert.hpp"
 #include "gateway/codec/device_codec.hpp"
+#include "gateway/codec/report_decoder.hpp"
 
 namespace covey::sim {
 namespace {
@@ -42,7 +43,8 @@ void Gateway::start() {
   Result<Snapshot> snapshot = store_.load({});
   COVEY_ASSERT(snapshot.ok());
   config_.start_id = random_.next();
-  Result<engine::Engine> engine = engine::Engine::load(*std::move(snapshot), config_, now());
+  Result<engine::Engine> engine = engine::Engine::load(*std::move(snapshot), config_, now(),
+                                                       std::make_shared<codec::ReportDecoder>());
   COVEY_ASSERT(engine.ok());
   engine_ = std::make_unique<engine::Engine>(*std::move(engine));
   session_ = 0;
@@ -108,9 +110,13 @@ void Gateway::receive(const std::string& topic, const Bytes& payload) {
   }
   if (parts.size() != 6) return;
   const Result<DeviceId> device = DeviceId::parse(parts[3]);
-  Result<engine::DeviceMessage> message = codec::decode_device_message(parts[5], payload);
   const Result<Bytes> shard = from_hex(parts[2]);
-  if (!device || !message || !shard || shard->size() != 1) return;
+  if (!device || !shard || shard->size() != 1) return;
+  if (parts[5] == "report") {
+    return handle(engine::ReportReceived{*device, shard->front(), payload});
+  }
+  Result<engine::DeviceMessage> message = codec::decode_device_message(parts[5], payload);
+  if (!message) return;
   handle(engine::FromDevice{*device, shard->front(), *std::move(message), payload});
 }
 

@@ -95,7 +95,7 @@ Cohort cohort_of(const State& state, const Device& device, const Digest& manifes
                                                                        : Cohort::control(name);
 }
 
-void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload) {
+void on_report(Turn& turn, Device& device, const ReportMessage& report, Bytes payload) {
   State& state = turn.state;
   Session& session = change_session(turn, device.id);
   session.last_heard = turn.now.mono;
@@ -158,7 +158,7 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, const By
                            .manifest = manifest,
                            .sequence = report.sequence,
                            .wall = turn.now.wall,
-                           .payload = payload}});
+                           .payload = std::move(payload)}});
   TotalRecord& sums = total(turn, device, manifest, cohort);
   if (quarantined) {
     ++sums.quarantined;

@@ -11,7 +11,7 @@ namespace covey::engine {
 
 // ---- reports.cpp
 
-void on_report(Turn& turn, Device& device, const ReportMessage& report, const Bytes& payload);
+void on_report(Turn& turn, Device& device, const ReportMessage& report, Bytes payload);
 Cohort cohort_of(const State& state, const Device& device, const Digest& manifest);
 
 // ---- windows.cpp

@@ -4,6 +4,7 @@
 #include "covey/device/v1/device.pb.h"
 #include "deploy/signing/sha256.hpp"
 #include "gateway/codec/device_codec.hpp"
+#include "gateway/codec/report_decoder.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 
 namespace covey {
@@ -63,7 +64,15 @@ wire::Hello hello() {
   return hello;
 }
 
+std::string text_of(const Status& status) {
+  return status.ok() ? "" : status.error().reason + " " + status.error().message;
+}
+
 std::string reason_of(std::string_view kind, const Bytes& payload) {
+  if (kind == "report") {
+    engine::ReportMessage report;
+    return text_of(codec::ReportDecoder().read(payload, report));
+  }
   const auto message = decode_device_message(kind, payload);
   return message.ok() ? "" : message.error().reason + " " + message.error().message;
 }
@@ -197,9 +206,8 @@ wire::Report report() {
 }
 
 TEST(DeviceCodec, ReportComesThroughWhole) {
-  const auto message = decode_device_message("report", bytes_of(report()));
-  ASSERT_TRUE(message.ok());
-  const auto& r = std::get<engine::ReportMessage>(*message);
+  engine::ReportMessage r;
+  ASSERT_TRUE(codec::ReportDecoder().read(bytes_of(report()), r).ok());
   EXPECT_EQ(r.sequence, 4U);
   EXPECT_EQ(r.base_sequence, 2U);
   EXPECT_EQ(r.inferences_total, 30U);
@@ -228,9 +236,24 @@ TEST(DeviceCodec, AFeatureWithoutValuesHasNoExtremes) {
   wire::Report r = report();
   r.mutable_features(0)->clear_bins();
   r.mutable_features(0)->set_missing(3);
-  const auto message = decode_device_message("report", bytes_of(r));
-  const auto& feature = std::get<engine::ReportMessage>(*message).counts.features[0];
+  engine::ReportMessage message;
+  ASSERT_TRUE(codec::ReportDecoder().read(bytes_of(r), message).ok());
+  const auto& feature = message.counts.features[0];
   EXPECT_GT(feature.min, feature.max);
+}
+
+TEST(DeviceCodec, AReportSaysNothingOfTheOneBefore) {
+  codec::ReportDecoder decoder;
+  engine::ReportMessage again;
+  ASSERT_TRUE(decoder.read(bytes_of(report()), again).ok());
+  wire::Report least;
+  least.set_manifest("12345678");
+  least.set_sequence(9);
+  least.add_features();
+  ASSERT_TRUE(decoder.read(bytes_of(least), again).ok());
+  engine::ReportMessage fresh;
+  ASSERT_TRUE(codec::ReportDecoder().read(bytes_of(least), fresh).ok());
+  EXPECT_EQ(again, fresh);
 }
 
 TEST(DeviceCodec, ReportsAreBounded) {

@@ -53,7 +53,7 @@ GatewayPart gateway_part(const Version& version) {
 }
 
 std::string_view kind_of(const engine::DeviceMessage& message) {
-  constexpr std::array<std::string_view, 5> kKinds{"hello", "status", "fetch", "bye", "report"};
+  constexpr std::array<std::string_view, 4> kKinds{"hello", "status", "fetch", "bye"};
   return kKinds[message.index()];
 }
 
@@ -124,7 +124,7 @@ void Site::load() {
   verdicts_.clear();
   ++config_.start_id;
   engine_ = std::make_unique<engine::Engine>(
-      need(engine::Engine::load(std::move(snapshot), config_, now_), "engine"));
+      need(engine::Engine::load(std::move(snapshot), config_, now_, reports_), "engine"));
 }
 
 std::vector<engine::Effect> Site::handle(engine::Event event) {
@@ -298,26 +298,50 @@ engine::StatusMessage Site::status_of(const std::string& id) const {
           .goal_counter = d.goal_counter};
 }
 
-engine::FromDevice Site::sealed(const std::string& id, engine::DeviceMessage message) const {
-  const Played& d = devices_.at(id);
-  Device known;
-  known.id = d.id;
-  if (const auto found = state().fleet.devices.find(d.id); found != state().fleet.devices.end()) {
-    known = found->second;
+Bytes PlayedReports::add(engine::ReportMessage message) {
+  messages_.push_back(std::move(message));
+  Bytes body;
+  for (size_t rest = messages_.size() - 1, i = 0; i < sizeof rest; ++i, rest >>= 8) {
+    body.push_back(static_cast<uint8_t>(rest));
   }
-  const std::string_view kind = kind_of(message);
-  const Bytes body{0x08, 0x01};
-  Bytes input(kind.begin(), kind.end());
-  input.push_back(0);
-  input.insert(input.end(), id.begin(), id.end());
-  input.push_back(0);
-  input.insert(input.end(), body.begin(), body.end());
-  const Digest16 mac = hmac_sha256_16(engine::order_key(state(), known).bytes, input);
-  Bytes payload = body;
-  payload.push_back(0x7a);
-  payload.push_back(16);
-  payload.insert(payload.end(), mac.begin(), mac.end());
-  return {d.id, known.shard, std::move(message), std::move(payload)};
+  return body;
+}
+
+Status PlayedReports::read(ByteView payload, engine::ReportMessage& into) {
+  size_t index = 0;
+  for (size_t i = sizeof index; i > 0; --i) index = index << 8 | payload[i - 1];
+  into = messages_.at(index);
+  return {};
+}
+
+Device Site::known(const std::string& id) const {
+  const auto found = state().fleet.devices.find(devices_.at(id).id);
+  if (found != state().fleet.devices.end()) return found->second;
+  Device unknown;
+  unknown.id = devices_.at(id).id;
+  return unknown;
+}
+
+Bytes Site::seal(const Device& device, std::string_view kind, Bytes body) const {
+  constexpr uint8_t kEnd = 0;
+  const Digest16 mac =
+      hmac_sha256_16(engine::order_key(state(), device).bytes,
+                     {as_bytes(kind), {&kEnd, 1}, as_bytes(device.id.str()), {&kEnd, 1}, body});
+  body.push_back(0x7a);
+  body.push_back(16);
+  body.insert(body.end(), mac.begin(), mac.end());
+  return body;
+}
+
+engine::FromDevice Site::sealed(const std::string& id, engine::DeviceMessage message) const {
+  const Device device = known(id);
+  Bytes payload = seal(device, kind_of(message), {0x08, 0x01});
+  return {device.id, device.shard, std::move(message), std::move(payload)};
+}
+
+engine::ReportReceived Site::sealed(const std::string& id, engine::ReportMessage message) const {
+  const Device device = known(id);
+  return {device.id, device.shard, seal(device, "report", reports_->add(std::move(message)))};
 }
 
 std::vector<engine::Effect> Site::send(const std::string& id, engine::DeviceMessage message) {
@@ -441,7 +465,7 @@ engine::ReportMessage Site::window(const std::string& id, uint32_t n, int rms_bi
 }
 
 std::vector<engine::Effect> Site::report(const std::string& id, engine::ReportMessage message) {
-  return send(id, std::move(message));
+  return handle(sealed(id, std::move(message)));
 }
 
 const Rollout& Site::rollout(const std::string& name) const {

@@ -40,6 +40,16 @@ struct Played {
   uint64_t inferences = 0;  // of the stream
 };
 
+// Reports without a wire: a payload says which of the messages it stands for.
+class PlayedReports final : public engine::ReportReader {
+ public:
+  Bytes add(engine::ReportMessage message);  // without a mac
+  Status read(ByteView payload, engine::ReportMessage& into) override;
+
+ private:
+  std::vector<engine::ReportMessage> messages_;
+};
+
 class Site {
  public:
   explicit Site(const engine::EngineConfig& config = quick_config());
@@ -100,6 +110,7 @@ class Site {
   engine::StatusMessage status_of(const std::string& id) const;
   // With a mac under the device's order key.
   engine::FromDevice sealed(const std::string& id, engine::DeviceMessage message) const;
+  engine::ReportReceived sealed(const std::string& id, engine::ReportMessage message) const;
 
   // ---- looking
   const engine::State& state() const { return engine_->state(); }
@@ -125,9 +136,13 @@ class Site {
 
  private:
   void load();
+  // The device as the engine knows it, or as new; its payload with a mac.
+  Device known(const std::string& id) const;
+  Bytes seal(const Device& device, std::string_view kind, Bytes body) const;
   engine::EngineConfig config_;
   PrivateKey author_;
   MemoryStore store_;
+  std::shared_ptr<PlayedReports> reports_ = std::make_shared<PlayedReports>();
   std::unique_ptr<engine::Engine> engine_;
   Now now_{1000s, 1'699'999'980'000ms};
   uint64_t broker_session_ = 0;
