@@ -72,4 +72,16 @@ static_assert(kDevicesCopiedPerTick <= kDevicesMax && kSessionsAskedPerTick <= k
 static_assert(kChangesPerTick <= kLooksPerTick);  // each is a look, too
 static_assert(kGoalRepeatFirst < kGoalRepeatMax);
 
+// A report's own row makes it durable; the rows that sum it up follow (docs/adr/0024). A start
+// replays what they lack: at most this many reports, and as many as come in this time or while all
+// devices take their turn.
+inline constexpr Millis kSettleAfter{10'000};
+inline constexpr uint64_t kUnsettledMax = 200'000;
+inline constexpr size_t kDevicesSettledPerTick = 200;
+
+// An acknowledgement waits EngineConfig::ack_interval for company. When half of the credit is used
+// it does not wait; then this long must lie between two, or a backlog would get one per report.
+inline constexpr Millis kAckGap{50};
+inline constexpr size_t kAcksPerTurn = 5'000;
+
 }  // namespace covey

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct SiteRecord {
   uint64_t deployment_number = 0;  // last used
   uint64_t event_sequence = 0;
   uint64_t audit_sequence = 0;
+  uint64_t report_sequence = 0;  // position of the newest report in the log
+  uint64_t reports_settled = 0;  // streams, totals and windows hold every report up to here
   bool reconciling = false;
 
   bool operator==(const SiteRecord&) const = default;
@@ -133,7 +136,9 @@ struct StreamRecord {
   uint64_t boot_id = 0;
   Digest manifest;
   monitoring::StreamWatermark mark;
-  uint64_t order = 0;  // by first report: the oldest boots of a device are forgotten first
+  // Reports before this position are not of this row, even if the key is the same. The oldest boots
+  // of a device are forgotten first.
+  uint64_t order = 0;
 
   bool operator==(const StreamRecord&) const = default;
 };
@@ -191,13 +196,18 @@ struct WindowRecord {
   bool operator==(const WindowRecord&) const = default;
 };
 
-// An accepted report, as it came: verdicts can be replayed from the log.
+// An accepted report, as it came, and what was decided about it then: streams, totals and windows
+// are made of the log, and may be behind it by what a start replays (docs/adr/0024).
 struct ReportRecord {
+  uint64_t position = 0;  // 1, 2, ...: SiteRecord::report_sequence
   DeviceId device;
   uint64_t boot_id = 0;
   Digest manifest;
   uint64_t sequence = 0;
-  Millis wall{0};
+  Millis wall{0};  // of its arrival
+  Cohort cohort;
+  std::optional<Millis> placed;  // the middle of its span, where a window takes it
+  bool checked = true;           // its counts agreed with the artifact's tables; else quarantined
   Bytes payload;
 
   bool operator==(const ReportRecord&) const = default;

@@ -107,7 +107,8 @@ struct AppendEvent {
 struct AppendAudit {
   AuditRecord entry;
 };
-// Retention: rows of windows, samples, labels and reports that ended before.
+// Retention: rows of windows, samples and labels that ended before; the log's beginning up to the
+// first report that did not, or is not settled.
 struct Forget {
   Millis windows_before{0};
   Millis reports_before{0};
@@ -142,7 +143,9 @@ struct Snapshot {
 };
 
 struct LoadLimits {
-  Millis windows_since{0};  // wall: windows and their samples and labels that started before stay
+  Millis windows_since{0};     // wall: windows that started before stay on disk, but for those that
+  Millis window{0};            // reports which are not settled belong to, by their length
+  Millis inferences_since{0};  // wall: samples and labels of before stay
 };
 
 enum class PageOrder : uint8_t { kNewestFirst, kOldestFirst };
@@ -183,6 +186,9 @@ class Store {
   // All or nothing, durable on return.
   virtual Status commit(std::span<const Write> writes) = 0;
   virtual Result<Snapshot> load(const LoadLimits& limits) = 0;
+  // Reports above `position`, in the log's order, until `each` has an error, which is returned.
+  virtual Status replay(uint64_t position,
+                        const std::function<Status(const ReportRecord&)>& each) = 0;
   virtual Result<std::unique_ptr<Reader>> reader() = 0;
   virtual Condition condition() const = 0;
   // A copy of all that is committed, of one moment, as the file `to`: there whole or not at all,

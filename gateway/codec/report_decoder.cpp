@@ -31,27 +31,27 @@ Status within_limits(const wire::Report& r) {
   for (const UptimeOf& uptime : {UptimeOf{"t0_ms", r.t0_ms()}, UptimeOf{"t1_ms", r.t1_ms()}}) {
     if (uptime.ms > kUptimeMaxMs) return bad_field(uptime.name, "at most 2^48 ms");
   }
-  struct Length {
+  struct ListSize {
     std::string_view name;
     int found;
     size_t most;
     std::string_view of;
   };
-  using namespace monitoring;
-  for (const Length& length :
-       {Length{"classes", r.classes_size(), kClassesMax, ""},
-        Length{"confidence", r.confidence_size(), kConfidenceBins, " bins"},
-        Length{"latency", r.latency_size(), kLatencyBucketsMax, " buckets"},
-        Length{"features", r.features_size(), kFeaturesMax, ""},
-        Length{"joint", r.joint_size(), kJointLeavesMax, " leaves"},
-        Length{"energy.buckets", r.energy().buckets_size(), kEnergyBucketsMax, ""},
-        Length{"samples", r.samples_size(), kSamplesMax, ""}}) {
-    if (static_cast<size_t>(length.found) > length.most) {
-      return bad_field(length.name, fmt::format("at most {}{}", length.most, length.of));
+  namespace counts = monitoring;
+  for (const ListSize& list :
+       {ListSize{"classes", r.classes_size(), counts::kClassesMax, ""},
+        ListSize{"confidence", r.confidence_size(), counts::kConfidenceBins, " bins"},
+        ListSize{"latency", r.latency_size(), counts::kLatencyBucketsMax, " buckets"},
+        ListSize{"features", r.features_size(), counts::kFeaturesMax, ""},
+        ListSize{"joint", r.joint_size(), counts::kJointLeavesMax, " leaves"},
+        ListSize{"energy.buckets", r.energy().buckets_size(), counts::kEnergyBucketsMax, ""},
+        ListSize{"samples", r.samples_size(), kSamplesMax, ""}}) {
+    if (static_cast<size_t>(list.found) > list.most) {
+      return bad_field(list.name, fmt::format("at most {}{}", list.most, list.of));
     }
   }
   for (const wire::FeatureWindow& window : r.features()) {
-    if (static_cast<size_t>(window.bins_size()) > kBinsMax) {
+    if (static_cast<size_t>(window.bins_size()) > counts::kBinsMax) {
       return bad_field("features.bins", "at most 64");
     }
   }

@@ -85,7 +85,7 @@ struct Config {
     Millis window{15min};           // aggregation window
     Millis report_interval{15min};  // expected from devices; silence and grace derive from it
     Millis commit_interval{50};     // group commit of reports
-    Millis ack_interval{200};       // acknowledgements of one device are coalesced over this
+    Millis ack_interval{1'200};     // an acknowledgement waits at most this long for company
     Millis retention{24h * 30};     // raw windows per device
     // Not a key: somebody set report_interval, so devices are told.
     bool sets_report_interval = false;

@@ -155,7 +155,8 @@ std::vector<Key> build_schema() {
   keys.push_back(duration_key(
       "telemetry.ack_interval", 1ms, 10s,
       [](Config & c) -> auto& { return c.telemetry.ack_interval; },
-      "Acknowledgements to one device are coalesced over this span."));
+      "An acknowledgement waits at most this long for more reports of its device; half of the "
+      "credit used: not at all. Devices repeat after 2 s."));
   keys.push_back(duration_key(
       "telemetry.retention", 1h, 24h * 3650,
       [](Config & c) -> auto& { return c.telemetry.retention; },

@@ -26,7 +26,8 @@ bool random_value(T& value) {
 
 // Samples and labels that a running rollout may still be judged by; older rows stay on disk.
 LoadLimits load_limits(const config::Config& config, Millis wall) {
-  return {.windows_since = wall - std::min<Millis>(config.telemetry.retention, 48h)};
+  const Millis since = wall - std::min<Millis>(config.telemetry.retention, 48h);
+  return {.windows_since = since, .window = config.telemetry.window, .inferences_since = since};
 }
 
 // What a store that can't write means for a site.
@@ -35,6 +36,24 @@ Error read_only_error(Error why) {
       ": coveyd serves reads only, devices keep what they have to report. Free space, enlarge the "
       "disk, or lower telemetry.retention and restart; it goes on by itself once 32 MiB are free";
   return why;
+}
+
+// What streams, totals and windows on disk are behind the log.
+Status replay_reports(Store& store, engine::Engine& engine) {
+  uint64_t reports = 0;
+  const auto started = std::chrono::steady_clock::now();
+  const Status replayed =
+      store.replay(engine.state().site.reports_settled, [&](const ReportRecord& report) {
+        ++reports;
+        return engine.replay(report);
+      });
+  const auto took = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started);
+  if (replayed && reports > 0) {
+    log::log_event(
+        log::Level::kInfo, "reports_replayed",
+        {{"reports", std::to_string(reports)}, {"milliseconds", std::to_string(took.count())}});
+  }
+  return replayed;
 }
 
 }  // namespace
@@ -100,6 +119,7 @@ Status Site::start_runtime(SiteFaults faults) {
   Result<engine::Engine> engine = engine::Engine::load(*std::move(snapshot), engine_config, now,
                                                        std::make_shared<codec::ReportDecoder>());
   if (!engine) return engine.error();
+  if (Status replayed = replay_reports(*store_, *engine); !replayed) return replayed.error();
   Result<std::unique_ptr<Reader>> reader = store_->reader();
   if (!reader) return reader.error();
 

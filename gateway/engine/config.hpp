@@ -20,7 +20,7 @@ struct EngineConfig {
   DeviceSettings settings;         // what their goals say about it, and about samples
   Millis offline_after{150'000};   // without a word
   Millis hello_jitter{2'000};
-  Millis ack_interval{200};
+  Millis ack_interval{1'200};  // devices repeat after 2 s what was not answered
   uint32_t report_credit = 4;
   Millis gate_interval{1'000};
   uint32_t offers_per_s = 2'000;  // new goals that start work, for the whole site

@@ -1,5 +1,7 @@
 #include "gateway/engine/engine.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "deploy/signing/sha256.hpp"
@@ -42,7 +44,7 @@ bool authentic(const State& state, const Device& device, std::string_view kind, 
 
 class Dispatch {
  public:
-  Dispatch(Turn& turn, ReportReader& reader, ReportMessage& report)
+  Dispatch(Turn& turn, ReportReader* reader, ReportMessage& report)
       : turn_(turn), reader_(reader), report_(report) {}
 
   void operator()(const Tick& tick) {
@@ -72,6 +74,7 @@ class Dispatch {
     raise_floors(turn_);
     archive_deployments(turn_);
     close_windows(turn_);
+    settle_some(turn_);
     if (turn_.now.mono - state.telemetry.last_forget >= kForgetInterval) {
       state.telemetry.last_forget = turn_.now.mono;
       forget_old(turn_);
@@ -79,8 +82,9 @@ class Dispatch {
   }
 
   void operator()(FromDevice& event) {
-    Device* const device = sender(event);
-    if (device == nullptr) return;
+    const std::optional<DeviceNumber> number = sender(event);
+    if (!number) return;
+    Device* const device = turn_.state.fleet.by_number[*number];
     // The last will is written by the broker for the device: its credentials vouch for it.
     if (!std::holds_alternative<ByeMessage>(event.message) &&
         !authentic(turn_.state, *device, kind_of(event.message), event.payload)) {
@@ -98,13 +102,13 @@ class Dispatch {
   }
 
   void operator()(ReportReceived& event) {
-    Device* const device = sender(event);
-    if (device == nullptr) return;
-    if (!authentic(turn_.state, *device, "report", event.payload)) {
+    const std::optional<DeviceNumber> number = sender(event);
+    if (!number) return;
+    if (!authentic(turn_.state, *turn_.state.fleet.by_number[*number], "report", event.payload)) {
       return turn_.drop(Drop::kMacInvalid);
     }
-    if (!reader_.read(event.payload, report_)) return turn_.drop(Drop::kReportMalformed);
-    on_report(turn_, *device, report_, std::move(event.payload));
+    if (!reader_->read(event.payload, report_)) return turn_.drop(Drop::kReportMalformed);
+    on_report(turn_, *number, report_, std::move(event.payload));
   }
 
   void operator()(const EnrollReceived& event) { on_enroll(turn_, event); }
@@ -125,32 +129,45 @@ class Dispatch {
     begin_retelling(turn_);
     return true;
   }
-  // nullptr: nobody who may speak, or not there.
+
+  // nullopt: nobody who may speak, or not there.
   template <typename Received>
-  Device* sender(const Received& event) {
-    State& state = own_all(turn_);
-    const auto found = state.fleet.devices.find(event.device);
-    if (found == state.fleet.devices.end()) return refuse(Drop::kUnknownDevice);
-    Device& device = found->second;
+  std::optional<DeviceNumber> sender(const Received& event) {
+    const FleetState& fleet = turn_.state.fleet;
+    const std::optional<DeviceNumber> number = fleet.number_of(event.device);
+    if (!number) return refuse(Drop::kUnknownDevice);
+    const Device& device = *fleet.by_number[*number];
     if (device.state != DeviceState::kAccepted) return refuse(Drop::kNotAccepted);
     if (event.shard != device.shard) return refuse(Drop::kWrongShard);
-    return &device;
+    return number;
   }
-  Device* refuse(Drop reason) {
+  std::nullopt_t refuse(Drop reason) {
     turn_.drop(reason);
-    return nullptr;
+    return std::nullopt;
   }
 
   Turn& turn_;
-  ReportReader& reader_;
+  ReportReader* reader_;
   ReportMessage& report_;
 };
 
 }  // namespace
 
+Status Engine::replay(const ReportRecord& row) {
+  if (const Status read = reader_->read(row.payload, report_); !read) {
+    return Error{
+        Code::kDataLoss, "STORE_INCONSISTENT",
+        fmt::format("report {} of {} can't be read ({}): restore the data directory from a "
+                    "backup",
+                    row.position, row.device.str(), read.error().message)};
+  }
+  replay_report(state_, config_, state_.clocks.last_now.mono, row, report_);
+  return {};
+}
+
 Output Engine::handle(std::span<Event> batch, Now now) {
   Turn turn{state_, config_, now};
-  Dispatch dispatch(turn, *reader_, report_);
+  Dispatch dispatch(turn, reader_.get(), report_);
   notice_wall_clock(turn);
   for (Event& event : batch) std::visit(dispatch, event);
   finish(turn);

@@ -22,6 +22,10 @@ class Engine {
   static Result<Engine> load(Snapshot snapshot, const EngineConfig& config, Now now,
                              std::shared_ptr<ReportReader> reader);
 
+  // After load() and before the first event, for each report above settled_reports(), in order.
+  // Errors: STORE_INCONSISTENT.
+  Status replay(const ReportRecord& row);
+
   // Takes what it needs out of the events: they are used up.
   Output handle(std::span<Event> batch, Now now);
 

@@ -1,6 +1,7 @@
 #include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/engine.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/settling.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -49,6 +50,35 @@ Status load_rollouts(State& state, Snapshot& snapshot) {
   }
   derive_rollouts(state.rollouts, state);
   return {};
+}
+
+void load_counts(State& state, Snapshot& snapshot, Millis window_length) {
+  TelemetryState& telemetry = state.telemetry;
+  for (StreamRecord& stream : snapshot.streams) {
+    const std::optional<DeviceNumber> number = state.fleet.number_of(stream.device);
+    StreamKey key{stream.device, stream.boot_id, stream.manifest};
+    const auto kept = telemetry.streams.emplace(std::move(key), std::move(stream)).first;
+    if (!number) continue;
+    device_telemetry(telemetry, *number).streams.push_back({.record = &kept->second});
+  }
+  for (TotalRecord& total : snapshot.totals) {
+    const std::optional<DeviceNumber> number = state.fleet.number_of(total.device);
+    TotalKey key{total.device, total.manifest, total.cohort};
+    const auto kept = telemetry.totals.emplace(std::move(key), std::move(total)).first;
+    if (!number) continue;
+    device_telemetry(telemetry, *number).totals.push_back({.record = &kept->second});
+  }
+  for (WindowRecord& window : snapshot.windows) {
+    if (window.length != window_length) continue;
+    OpenWindow& open = telemetry.windows[{window.manifest, window.index}];
+    // The cohorts' rows say that it has closed; their counts are the devices' sums.
+    open.closed = open.closed || window.closed;
+    if (!window.verdict.empty()) open.verdict = std::move(window.verdict);
+    if (window.device.empty()) continue;
+    const auto [counts, sums] = open.entry(window.device, window.cohort);
+    monitoring::merge(*counts, window.counts);
+    monitoring::merge(sums->counts, window.counts);
+  }
 }
 
 void load_inferences(State& state, Snapshot& snapshot) {
@@ -118,23 +148,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   for (RequestRecord& request : snapshot.requests) {
     know_request(state.rollouts, std::move(request));
   }
-  for (StreamRecord& stream : snapshot.streams) {
-    state.telemetry.stream_order = std::max(state.telemetry.stream_order, stream.order);
-    state.telemetry.streams.emplace(StreamKey{stream.device, stream.boot_id, stream.manifest},
-                                    std::move(stream));
-  }
-  for (TotalRecord& total : snapshot.totals) {
-    state.telemetry.totals.emplace(TotalKey{total.device, total.manifest, total.cohort},
-                                   std::move(total));
-  }
-  for (WindowRecord& window : snapshot.windows) {
-    if (window.length != config.window) continue;
-    OpenWindow& open = state.telemetry.windows[{window.manifest, window.index}];
-    // The cohorts' rows say that it has closed; their counts are the devices' sums.
-    open.closed = open.closed || window.closed;
-    if (!window.verdict.empty()) open.verdict = std::move(window.verdict);
-    if (!window.device.empty()) open.add(window.device, window.cohort, window.counts);
-  }
+  load_counts(state, snapshot, config.window);
   load_inferences(state, snapshot);
   for (monitoring::Alert& alert : snapshot.alerts) {
     state.telemetry.alerts.emplace(alert.key, monitoring::AlertTrack{alert.key, alert});

@@ -75,7 +75,10 @@ class Applier {
     });
     t_.samples.remove_if([&](const SampleRecord& row) { return row.start < w.windows_before; });
     t_.labels.remove_if([&](const LabelRecord& row) { return row.wall < w.windows_before; });
-    std::erase_if(t_.reports, [&](const ReportRecord& row) { return row.wall < w.reports_before; });
+    const auto end = std::ranges::find_if(t_.reports, [&](const ReportRecord& row) {
+      return row.wall >= w.reports_before || row.position > t_.site.reports_settled;
+    });
+    t_.reports.erase(t_.reports.begin(), end);
   }
 
  private:
@@ -220,14 +223,19 @@ Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
   snapshot.requests = values_of(tables_.requests);
   snapshot.streams = values_of(tables_.streams);
   snapshot.totals = values_of(tables_.totals);
+  Millis windows_since = limits.windows_since;
+  for (const ReportRecord& report : tables_.reports) {
+    if (report.position <= tables_.site.reports_settled || !report.placed) continue;
+    windows_since = std::min(windows_since, *report.placed - limits.window);
+  }
   for (const auto& [key, row] : tables_.windows) {
-    if (row.start >= limits.windows_since) snapshot.windows.push_back(row);
+    if (row.start >= windows_since) snapshot.windows.push_back(row);
   }
   for (const auto& [place, row] : tables_.samples.rows) {
-    if (row.start >= limits.windows_since) snapshot.samples.push_back(row);
+    if (row.start >= limits.inferences_since) snapshot.samples.push_back(row);
   }
   for (const auto& [place, row] : tables_.labels.rows) {
-    if (row.wall >= limits.windows_since) snapshot.labels.push_back(row);
+    if (row.wall >= limits.inferences_since) snapshot.labels.push_back(row);
   }
   for (const auto& [key, alert] : tables_.alerts) {
     // Episodes of one key are neighbours, ascending: the last one stays.
@@ -237,6 +245,15 @@ Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
     snapshot.alerts.push_back(alert);
   }
   return snapshot;
+}
+
+Status MemoryStore::replay(uint64_t position,
+                           const std::function<Status(const ReportRecord&)>& each) {
+  for (const ReportRecord& report : reports()) {
+    if (report.position <= position) continue;
+    if (Status done = each(report); !done) return done;
+  }
+  return {};
 }
 
 Result<std::unique_ptr<Reader>> MemoryStore::reader() {

@@ -77,6 +77,7 @@ class MemoryStore final : public Store {
 
   Status commit(std::span<const Write> writes) override;
   Result<Snapshot> load(const LoadLimits& limits) override;
+  Status replay(uint64_t position, const std::function<Status(const ReportRecord&)>& each) override;
   Result<std::unique_ptr<Reader>> reader() override;
   Condition condition() const override { return {}; }
   Status backup(const std::filesystem::path& to) override;  // UNSUPPORTED: copy the object

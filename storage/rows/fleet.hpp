@@ -19,6 +19,8 @@ void columns(auto& visit, Like<SiteRecord> auto& r) {
   visit("event_sequence", r.event_sequence);
   visit("audit_sequence", r.audit_sequence);
   visit("reconciling", r.reconciling);
+  visit("report_sequence", r.report_sequence);
+  visit("reports_settled", r.reports_settled);
 }
 
 constexpr const char* table_name(const Device&) { return "devices"; }

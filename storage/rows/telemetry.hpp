@@ -84,14 +84,17 @@ void columns(auto& visit, Like<LabelRecord> auto& r) {
   visit("wall_ms", r.wall);
 }
 
-// A log: its key is the position that the store gives it.
 constexpr const char* table_name(const ReportRecord&) { return "reports"; }
 void columns(auto& visit, Like<ReportRecord> auto& r) {
+  visit.key("position", r.position);
   visit("device", r.device);
   visit("boot_id", r.boot_id);
   visit("manifest", r.manifest);
   visit("sequence", r.sequence);
   visit("wall_ms", r.wall);
+  visit("cohort", r.cohort);
+  visit("placed_wall_ms", r.placed);
+  visit("checked", r.checked);
   visit("payload", r.payload);
 }
 

@@ -1,5 +1,6 @@
 #include "storage/sqlite/snapshot.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -55,7 +56,15 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   Result<Transaction> transaction = Transaction::begin(database);
   if (!transaction) return transaction.error();
   Selector select(database);
-  const auto since = [&](Statement& to) { to.integer(limits.windows_since.count()); };
+  // A window that the log goes on with has to be there, or its row would be replaced by a part.
+  const Result<int64_t> unsettled = database.number(
+      "SELECT coalesce(min(placed_wall_ms), 9223372036854775807) FROM reports "
+      "WHERE position > (SELECT reports_settled FROM site)");
+  if (!unsettled) return unsettled.error();
+  const auto since = [&](Statement& to) {
+    to.integer(std::min(limits.windows_since.count(), *unsettled - limits.window.count()));
+  };
+  const auto inferences = [&](Statement& to) { to.integer(limits.inferences_since.count()); };
   std::vector<SiteRecord> sites;
   std::vector<rows::ArtifactRow> artifacts;
   std::vector<RolloutPlan> plans;
@@ -81,8 +90,8 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   select.all(snapshot.windows,
              "WHERE start_wall_ms >= ? ORDER BY manifest, window_index, length_ms, cohort, device",
              since);
-  select.all(snapshot.samples, "WHERE start_wall_ms >= ? ORDER BY position", since);
-  select.all(snapshot.labels, "WHERE wall_ms >= ? ORDER BY position", since);
+  select.all(snapshot.samples, "WHERE start_wall_ms >= ? ORDER BY position", inferences);
+  select.all(snapshot.labels, "WHERE wall_ms >= ? ORDER BY position", inferences);
   select.all(snapshot.alerts,
              "AS a WHERE episode = (SELECT max(episode) FROM alerts AS b WHERE a.model = b.model "
              "AND a.kind = b.kind AND a.subject = b.subject AND a.scope = b.scope) "
@@ -94,6 +103,24 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   }
   snapshot.rollouts = join_rollouts(std::move(plans), std::move(orders), std::move(progress));
   return snapshot;
+}
+
+Status replay_reports(Database& database, uint64_t position,
+                      const std::function<Status(const ReportRecord&)>& each) {
+  constexpr uint64_t kAtOnce = 1'000;
+  std::vector<ReportRecord> some;
+  do {
+    some.clear();
+    Selector select(database);
+    select.all(some, "WHERE position > ? ORDER BY position LIMIT ?",
+               [&](Statement& to) { to.number(position).number(kAtOnce); });
+    if (!select.status()) return select.status();
+    for (const ReportRecord& report : some) {
+      if (Status done = each(report); !done) return done;
+      position = report.position;
+    }
+  } while (!some.empty());
+  return {};
 }
 
 }  // namespace covey::sqlite

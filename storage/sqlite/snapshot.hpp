@@ -9,5 +9,8 @@
 namespace covey::sqlite {
 
 Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits);
+// Store::replay(), a thousand at a time.
+Status replay_reports(Database& database, uint64_t position,
+                      const std::function<Status(const ReportRecord&)>& each);
 
 }  // namespace covey::sqlite

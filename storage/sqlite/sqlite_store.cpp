@@ -186,6 +186,11 @@ Result<Snapshot> SqliteStore::load(const LoadLimits& limits) {
   return sqlite::load_snapshot(*database_, limits);
 }
 
+Status SqliteStore::replay(uint64_t position,
+                           const std::function<Status(const ReportRecord&)>& each) {
+  return sqlite::replay_reports(*database_, position, each);
+}
+
 Result<std::unique_ptr<Reader>> SqliteStore::reader() {
   return sqlite::open_reader(database_path(), options_.vfs);
 }

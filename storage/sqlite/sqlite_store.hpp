@@ -46,6 +46,7 @@ class SqliteStore final : public Store {
   Status commit(std::span<const Write> writes) override;
   // The first time: an empty snapshot whose site.secret is zero.
   Result<Snapshot> load(const LoadLimits& limits) override;
+  Status replay(uint64_t position, const std::function<Status(const ReportRecord&)>& each) override;
   Result<std::unique_ptr<Reader>> reader() override;
   // Read-only: a commit failed, or the reserve was given up and the disk has no room for it again.
   // Recovered: a start would find room for the reserve and as much again.

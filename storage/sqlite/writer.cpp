@@ -57,7 +57,14 @@ Status Writer::operator()(const Forget& w) {
       "DELETE FROM windows WHERE start_wall_ms < ?1 AND start_wall_ms + length_ms <= ?1", windows);
   if (done) done = run("DELETE FROM samples WHERE start_wall_ms < ?", windows);
   if (done) done = run("DELETE FROM labels WHERE wall_ms < ?", windows);
-  if (done) done = run("DELETE FROM reports WHERE wall_ms < ?", reports);
+  // The log is in the order of arrival: no index is needed to find what is old.
+  if (done) {
+    done = run(
+        "DELETE FROM reports WHERE position <= (SELECT reports_settled FROM site) AND position < "
+        "coalesce((SELECT position FROM reports WHERE wall_ms >= ?1 ORDER BY position LIMIT 1), "
+        "9223372036854775807)",
+        reports);
+  }
   return done;
 }
 

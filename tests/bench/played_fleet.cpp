@@ -69,8 +69,9 @@ size_t Spent::over(double us) const {
       std::count_if(us_.begin(), us_.end(), [us](double one) { return one > us; }));
 }
 
-ClockedEngine::ClockedEngine(const Snapshot& snapshot, const engine::EngineConfig& config, Now now)
-    : engine_(need(engine::Engine::load(snapshot, config, now))), now_(now) {}
+ClockedEngine::ClockedEngine(const Snapshot& snapshot, const engine::EngineConfig& config, Now now,
+                             std::shared_ptr<engine::ReportReader> reader)
+    : engine_(need(engine::Engine::load(snapshot, config, now, std::move(reader)))), now_(now) {}
 
 size_t ClockedEngine::windows_closed() const {
   size_t closed = 0;
@@ -155,7 +156,7 @@ void PlayedFleet::add_registered(uint32_t devices) {
 }
 
 ClockedEngine PlayedFleet::start() {
-  ClockedEngine started(snapshot_, config_, site_.now());
+  ClockedEngine started(snapshot_, config_, site_.now(), site_.reports());
   Spent ignored;
   started.receive(engine::Tick{1}, ignored);
   for (const auto* ids : {&online_, &fetching_}) {

@@ -35,7 +35,8 @@ double processor_us();
 // An engine over time that only passes when told: what it writes is thrown away.
 class ClockedEngine {
  public:
-  ClockedEngine(const Snapshot& snapshot, const engine::EngineConfig& config, Now now);
+  ClockedEngine(const Snapshot& snapshot, const engine::EngineConfig& config, Now now,
+                std::shared_ptr<engine::ReportReader> reader);
 
   Now now() const { return now_; }
   size_t windows_closed() const;

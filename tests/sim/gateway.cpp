@@ -3,6 +3,7 @@
 #include "core/assert.hpp"
 #include "gateway/codec/device_codec.hpp"
 #include "gateway/codec/report_decoder.hpp"
+#include "tests/unit/engine/remembered.hpp"
 
 namespace covey::sim {
 namespace {
@@ -48,9 +49,17 @@ void Gateway::start() {
   COVEY_ASSERT(engine.ok());
   engine_ = std::make_unique<engine::Engine>(*std::move(engine));
   session_ = 0;
+  COVEY_ASSERT(test::replay(store_, *engine_).ok());
   ++life_;
   tick(life_);
   connect();
+}
+
+engine::Engine Gateway::reload() {
+  Result<engine::Engine> again = engine::Engine::load(*store_.load({}), config_, now(),
+                                                      std::make_shared<codec::ReportDecoder>());
+  COVEY_ASSERT(again.ok() && test::replay(store_, *again).ok());
+  return *std::move(again);
 }
 
 void Gateway::connect() {

@@ -37,6 +37,9 @@ class Gateway {
   const engine::Engine& engine() const { return *engine_; }
   // What a reload of the store gives; the memory's mirror when nothing is pending.
   MemoryStore& store() { return store_; }
+  // Another engine over what is durable.
+  engine::Engine reload();
+  Now now() const;
   bool idle() const { return !committing_ && pending_.empty(); }
   void broker_back();
 
@@ -62,7 +65,6 @@ class Gateway {
   void receive(const std::string& topic, const Bytes& payload);
   void commit_next();
   void speak(const std::vector<engine::Effect>& effects);
-  Now now() const;
 
   Schedule& schedule_;
   Random& random_;

@@ -19,10 +19,13 @@ DeviceModel& change_model(Turn& turn, const DeviceId& device, const ModelName& m
 }
 
 Session& change_session(Turn& turn, const DeviceId& device) {
-  FleetState& fleet = own_fleet(turn);
-  const std::optional<DeviceNumber> number = fleet.number_of(device);
+  const std::optional<DeviceNumber> number = turn.state.fleet.number_of(device);
   COVEY_ASSERT(number.has_value());
-  Session& session = fleet.sessions[*number];
+  return change_session(turn, *number);
+}
+
+Session& change_session(Turn& turn, DeviceNumber device) {
+  Session& session = own_fleet(turn).sessions[device];
   if (!session.heard) {
     session.heard = true;
     session.last_report_observed = turn.state.site.observed;

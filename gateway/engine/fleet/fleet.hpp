@@ -23,6 +23,7 @@ Device& change_device(Turn& turn, const DeviceId& device);
 // What is wanted of one of its models; made where there is none. Its row is written.
 DeviceModel& change_model(Turn& turn, const DeviceId& device, const ModelName& model);
 Session& change_session(Turn& turn, const DeviceId& device);
+Session& change_session(Turn& turn, DeviceNumber device);
 void write_fleet(Turn& turn);
 // Where the uptime of a boot lies on the wall is not known any more.
 void forget_offsets(Turn& turn);
@@ -48,7 +49,6 @@ bool is_reachable(const State& state, const DeviceId& device);
 // Wall time of its last message of any kind; 0: never. Exact since the start, before that to a
 // hello or status.
 Millis last_heard(const State& state, const Device& device);
-void flush_acks(Turn& turn);
 
 // ---- restore.cpp
 

@@ -10,7 +10,6 @@ namespace covey::engine {
 namespace {
 
 constexpr uint32_t kBootFlapsMax = 3;
-constexpr size_t kAckStreamsMax = 6;  // of one message: 256 bytes
 
 void come_online(Turn& turn, const Device& device, Session& session) {
   FleetState& fleet = own_fleet(turn);
@@ -48,54 +47,6 @@ void note_counter(Turn& turn, Device& device, uint64_t goal_counter) {
   if (goal_counter == device.goal_counter_seen && !device.goal_dirty) return;
   change_device(turn, device.id).goal_counter_seen = goal_counter;
   if (goal_counter >= device.goal_counter) device.goal_dirty = false;
-}
-
-std::set<StreamKey> take_heard(State& state, const DeviceId& device) {
-  std::set<StreamKey> heard;
-  auto it = state.telemetry.streams_heard.lower_bound({device, 0, Digest{}});
-  while (it != state.telemetry.streams_heard.end() && std::get<0>(*it) == device) {
-    heard.insert(state.telemetry.streams_heard.extract(it++));
-  }
-  return heard;
-}
-
-// One boot of a device: the streams that were heard, then its newest ones as far as there is room.
-// More than one message where the limit on the wire is below what was heard; at least one.
-void acknowledge(Turn& turn, const Device& device, uint64_t boot_id,
-                 const std::set<StreamKey>& heard) {
-  struct Entry {
-    bool heard = false;
-    uint64_t order = 0;
-    const StreamRecord* record = nullptr;
-    auto operator<=>(const Entry&) const = default;
-  };
-  const State& state = turn.state;
-  std::vector<Entry> streams;
-  for (auto it = state.telemetry.streams.lower_bound({device.id, boot_id, Digest{}});
-       it != state.telemetry.streams.end() && std::get<0>(it->first) == device.id &&
-       std::get<1>(it->first) == boot_id;
-       ++it) {
-    streams.push_back({heard.contains(it->first), it->second.order, &it->second});
-  }
-  std::sort(streams.begin(), streams.end(), std::greater<>());
-  const auto reported = static_cast<size_t>(std::count_if(
-      streams.begin(), streams.end(), [](const Entry& entry) { return entry.heard; }));
-  if (streams.size() > kAckStreamsMax) streams.resize(std::max(reported, kAckStreamsMax));
-  auto next = streams.begin();
-  do {
-    // The number of the last status is of the boot that said hello last.
-    const bool known = boot_id == device.boot_id;
-    AckMessage ack{.boot_id = boot_id,
-                   .status_number = known ? device.status_number : 0,
-                   .credit = turn.config.report_credit,
-                   .reports_only = !known};
-    for (; next != streams.end() && ack.streams.size() < kAckStreamsMax; ++next) {
-      const monitoring::StreamAck mark = monitoring::ack(next->record->mark);
-      ack.streams.push_back(
-          {prefix_of(next->record->manifest), static_cast<uint32_t>(mark.cumulative), mark.bitmap});
-    }
-    turn.emit(PublishAck{device.id, device.shard, std::move(ack), order_key(state, device)});
-  } while (next != streams.end());
 }
 
 }  // namespace
@@ -140,15 +91,14 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
     refresh_goal(turn, device.id);
   }
   if (device.settings != turn.config.settings) own_fleet(turn).settings_due.insert(device.id);
-  own_fleet(turn).ack_due.insert(device.id);
-  session.last_ack = Millis{0};
+  acknowledge_now(turn, device);
   turn.urgent();
 }
 
 void on_status(Turn& turn, Device& device, const StatusMessage& status) {
   if (status.boot_id != device.boot_id) return turn.drop(Drop::kStatusStale);
   heard(turn, device, status.boot_id, status.uptime_ms);
-  own_fleet(turn).ack_due.insert(device.id);
+  acknowledge_soon(turn, device);
   if (status.number < device.status_number) return turn.drop(Drop::kStatusStale);
   const bool ahead = adopt_newer(turn, device, status.site_epoch, status.goal_counter);
   change_device(turn, device.id).status_number = status.number;
@@ -209,32 +159,6 @@ Millis last_heard(const State& state, const Device& device) {
   const Session* session = state.fleet.session_of(device.id);
   if (session == nullptr) return device.last_seen_wall;
   return std::max(device.last_seen_wall, session->last_heard_wall);
-}
-
-void flush_acks(Turn& turn) {
-  State& state = turn.state;
-  for (auto due = state.fleet.ack_due.begin(); due != state.fleet.ack_due.end();) {
-    const auto found = state.fleet.devices.find(*due);
-    if (found == state.fleet.devices.end()) {
-      take_heard(state, *due);
-      due = state.fleet.ack_due.erase(due);
-      continue;
-    }
-    const Device& device = found->second;
-    Session& session = change_session(turn, device.id);
-    if (session.last_ack.count() != 0 &&
-        turn.now.mono - session.last_ack < turn.config.ack_interval) {
-      ++due;
-      continue;
-    }
-    session.last_ack = turn.now.mono;
-    // Reports may be of earlier boots: devices keep over a reboot what was not acknowledged.
-    const std::set<StreamKey> heard = take_heard(state, device.id);
-    std::set<uint64_t> boots{device.boot_id};
-    for (const StreamKey& key : heard) boots.insert(std::get<1>(key));
-    for (const uint64_t boot_id : boots) acknowledge(turn, device, boot_id, heard);
-    due = state.fleet.ack_due.erase(due);
-  }
 }
 
 }  // namespace covey::engine

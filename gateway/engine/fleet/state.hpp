@@ -38,7 +38,6 @@ struct Session {
   std::optional<BootOffset> offset_before;  // of the one before it
   Millis last_report_observed{0};
   Millis reported_until{0};  // wall time up to which windows have come in
-  Millis last_ack{0};        // mono
   Millis goal_said{0};       // mono: when a goal left that it has not shown yet; 0: none
   Millis goal_repeat = kGoalRepeatFirst;  // after this long it is said again
   Millis expiry_at{0};                    // mono: its entry in FleetState::expiries; 0: none
@@ -82,8 +81,7 @@ class FleetState {
   std::vector<Device*> by_number;
   std::vector<Session> sessions;  // by number
   std::map<DeviceId, AheadClaim> ahead;
-  std::set<DeviceId> settings_due;  // said hello while their goal says other settings
-  std::set<DeviceId> ack_due;
+  std::set<DeviceId> settings_due;   // said hello while their goal says other settings
   Deadlines<DeviceNumber> expiries;  // mono: of who is online
   Deadlines<DeviceNumber> repeats;   // mono: of goals that were said and not shown yet
   Retelling retelling;

@@ -2,6 +2,8 @@
 
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/own.hpp"
+#include "gateway/engine/telemetry/settling.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
@@ -18,54 +20,51 @@ Digest manifest_of(const State& state, const Prefix& prefix) {
   return digest;
 }
 
-// nullptr: a boot has not that many.
-StreamRecord* stream(Turn& turn, const Device& device, uint64_t boot_id, const Digest& manifest) {
-  State& state = turn.state;
-  const StreamKey key{device.id, boot_id, manifest};
-  const auto found = state.telemetry.streams.find(key);
-  if (found != state.telemetry.streams.end()) return &found->second;
-  // Keep the last boots only: the one that was first heard of longest ago is forgotten. The boot
-  // that runs stays, however many earlier ones still have something to say.
+// The boot of a device that was first heard of longest ago goes, with its streams. The one that
+// runs stays, however many earlier ones still have something to say.
+void forget_a_boot(Turn& turn, const Device& device, DeviceTelemetry& known) {
   std::map<uint64_t, uint64_t> boots;  // boot -> newest order
+  for (const StreamUse& use : known.streams) {
+    const bool runs = use.record->boot_id == device.boot_id;
+    uint64_t& order = boots[use.record->boot_id];
+    order = runs ? ~uint64_t{0} : std::max(order, use.record->order);
+  }
+  const uint64_t oldest =
+      std::ranges::min_element(boots, {}, [](const auto& boot) { return boot.second; })->first;
+  TelemetryState& telemetry = own_telemetry(turn);
+  std::erase_if(known.streams, [&](const StreamUse& use) {
+    if (use.record->boot_id != oldest) return false;
+    const StreamKey key{device.id, oldest, use.record->manifest};
+    turn.write(RemoveStream{device.id, oldest, use.record->manifest});
+    telemetry.streams.erase(key);
+    return true;
+  });
+}
+
+// nullptr: a boot has not that many.
+StreamUse* stream_of(Turn& turn, const Device& device, DeviceNumber number, uint64_t boot_id,
+                     const Digest& manifest) {
+  TelemetryState& telemetry = own_telemetry(turn);
+  DeviceTelemetry& known = device_telemetry(telemetry, number);
+  if (StreamUse* const found = find_stream(known, boot_id, manifest)) return found;
+  std::set<uint64_t> boots;
   size_t of_boot = 0;
-  const auto begin = state.telemetry.streams.lower_bound({device.id, 0, Digest{}});
-  for (auto it = begin; it != state.telemetry.streams.end() && std::get<0>(it->first) == device.id;
-       ++it) {
-    const bool runs = std::get<1>(it->first) == device.boot_id;
-    if (std::get<1>(it->first) == boot_id) ++of_boot;
-    uint64_t& order = boots[std::get<1>(it->first)];
-    order = runs ? ~uint64_t{0} : std::max(order, it->second.order);
+  for (const StreamUse& use : known.streams) {
+    boots.insert(use.record->boot_id);
+    if (use.record->boot_id == boot_id) ++of_boot;
   }
   if (of_boot >= kStreamsPerBootMax) return nullptr;
-  if (!boots.contains(boot_id) && boots.size() >= kBootsPerDeviceMax) {
-    const auto oldest =
-        std::min_element(boots.begin(), boots.end(),
-                         [](const auto& a, const auto& b) { return a.second < b.second; });
-    for (auto it = state.telemetry.streams.lower_bound({device.id, oldest->first, Digest{}});
-         it != state.telemetry.streams.end() && std::get<0>(it->first) == device.id &&
-         std::get<1>(it->first) == oldest->first;) {
-      turn.write(RemoveStream{device.id, oldest->first, it->second.manifest});
-      turn.telemetry_rows.streams.erase(it->first);
-      state.telemetry.streams_heard.erase(it->first);
-      it = state.telemetry.streams.erase(it);
-    }
-  }
+  if (of_boot == 0 && boots.size() >= kBootsPerDeviceMax) forget_a_boot(turn, device, known);
   StreamRecord record{.device = device.id,
                       .boot_id = boot_id,
                       .manifest = manifest,
                       .mark = {},
-                      .order = ++state.telemetry.stream_order};
-  return &state.telemetry.streams.emplace(key, std::move(record)).first->second;
-}
-
-TotalRecord& total(Turn& turn, const Device& device, const Digest& manifest, const Cohort& cohort) {
-  const TotalKey key{device.id, manifest, cohort};
-  turn.telemetry_rows.totals.insert(key);
-  TotalRecord& record = turn.state.telemetry.totals[key];
-  record.device = device.id;
-  record.manifest = manifest;
-  record.cohort = cohort;
-  return record;
+                      .order = turn.state.site.report_sequence + 1};
+  StreamRecord& kept =
+      telemetry.streams.emplace(StreamKey{device.id, boot_id, manifest}, std::move(record))
+          .first->second;
+  settle(turn, number);
+  return &known.streams.emplace_back(StreamUse{.record = &kept, .behind = true});
 }
 
 // Numbers that no device sends; checked before anything is believed.
@@ -95,56 +94,121 @@ Cohort cohort_of(const State& state, const Device& device, const Digest& manifes
                                                                        : Cohort::control(name);
 }
 
-void on_report(Turn& turn, Device& device, const ReportMessage& report, Bytes payload) {
-  State& state = turn.state;
-  Session& session = change_session(turn, device.id);
+namespace {
+
+// Where a report's uptime lies on the wall.
+struct Placing {
+  Millis offset{0};
+  bool sure = true;  // else it is of some time that the gateway can't know
+};
+
+Placing placing_of(const Turn& turn, const Session& session, const ReportMessage& report) {
+  const std::optional<Millis> known = offset_of(session, report.boot_id);
+  // The latest that it can be. With a boot's offset known, another boot's report is of some earlier
+  // time.
+  return {.offset = known.value_or(turn.now.wall - Millis{report.t1_ms}),
+          .sure = known || !session.offset};
+}
+
+// What was merged over more than two regular windows has lost its time, as has a report of a boot
+// that the gateway did not meet: cumulative views only.
+std::optional<Millis> place_in_window(const Turn& turn, const Placing& placing,
+                                      const ReportMessage& report) {
+  const Millis middle = placing.offset + Millis{report.t0_ms + (report.t1_ms - report.t0_ms) / 2};
+  const int64_t oldest = turn.now.wall / turn.config.window - turn.config.windows_kept;
+  const bool kept = placing.sure && report.merged <= 2 && middle / turn.config.window >= oldest;
+  return kept && report.counts.inferences > 0 ? std::optional(middle) : std::nullopt;
+}
+
+void add_samples(Turn& turn, const ReportRecord& row, const ReportMessage& report, Millis offset) {
+  for (const SampleMessage& sample : report.samples) {
+    const int64_t window = (offset + Millis{sample.uptime_ms}) / turn.config.window;
+    add_sample(turn, {.device = row.device,
+                      .boot_id = row.boot_id,
+                      .inference = sample.inference,
+                      .manifest = row.manifest,
+                      .cohort = row.cohort,
+                      .predicted = sample.predicted,
+                      .confidence = sample.confidence,
+                      .probability = sample.probability,
+                      .window = window,
+                      .start = window * turn.config.window});
+  }
+}
+
+// It says nothing new, but its mark may have moved: no row of the log would replay that.
+void on_duplicate(Turn& turn, DeviceNumber number, StreamUse& stream, const ReportRecord& row,
+                  uint64_t lost) {
+  TelemetryState& telemetry = own_telemetry(turn);
+  TotalUse& total = total_of(telemetry, device_telemetry(telemetry, number), row.device,
+                             row.manifest, row.cohort);
+  ++total.record->duplicates;
+  total.record->windows_lost += lost;
+  total.behind = true;
+  stream.behind = true;
+  settle(turn, number);
+  turn.drop(Drop::kReportDuplicate);
+}
+
+// A row of the log, and what it adds.
+void take_report(Turn& turn, DeviceNumber number, StreamUse& stream, ReportRecord row,
+                 const ReportMessage& report, bool quarantined, uint64_t lost) {
+  TelemetryState& telemetry = own_telemetry(turn);
+  row.position = turn.number_report();
+  stream.behind = true;
+  WindowUse* const window = count_report(telemetry, device_telemetry(telemetry, number), row,
+                                         report, quarantined, lost, turn.config.window);
+  fall_behind(telemetry, number, row.position, turn.now.mono);
+  if (window != nullptr && window->window->closed) {
+    ++turn.counters().windows_late;
+    window->revised = true;
+    turn.telemetry_rows.revised.insert(window->id);
+    settle(turn, number);
+  } else if (!quarantined && window == nullptr && report.counts.inferences > 0) {
+    ++turn.counters().windows_late;
+  }
+  turn.write(AppendReport{std::move(row)});
+}
+
+}  // namespace
+
+void on_report(Turn& turn, DeviceNumber number, const ReportMessage& report, Bytes payload) {
+  const State& state = turn.state;
+  const Device& device = *state.fleet.by_number[number];
+  Session& session = change_session(turn, number);
   session.last_heard = turn.now.mono;
   session.last_heard_wall = turn.now.wall;
   session.last_report_observed = state.site.observed;
   ++turn.counters().reports;
-  state.fleet.ack_due.insert(device.id);
+  acknowledge_report(turn, number);
   if (!plausible(report)) return turn.drop(Drop::kReportInvalid);
 
   const Digest manifest = manifest_of(state, report.manifest);
-  const auto known = state.catalogue.artifacts.find(manifest);
-  const Cohort cohort = cohort_of(state, device, manifest);
-  const StreamKey key{device.id, report.boot_id, manifest};
-  StreamRecord* const found = stream(turn, device, report.boot_id, manifest);
-  if (found == nullptr) return turn.drop(Drop::kReportInvalid);
-  StreamRecord& record = *found;
+  StreamUse* const stream = stream_of(turn, device, number, report.boot_id, manifest);
+  if (stream == nullptr) return turn.drop(Drop::kReportInvalid);
   // Acknowledged whatever comes of it, or the device would repeat it for ever.
-  state.telemetry.streams_heard.insert(key);
-  const monitoring::WindowNumber number{
-      .seq = report.sequence,
-      .base_seq = report.base_sequence,
-      .inferences_before = report.inferences_total - report.counts.inferences,
-      .inferences = report.counts.inferences};
-  const uint64_t lost_before = record.mark.lost_windows;
-  const monitoring::StreamWatermark mark_before = record.mark;
-
-  monitoring::Admission admission = monitoring::Admission::kInvalid;
-  bool quarantined = true;
-  if (known == state.catalogue.artifacts.end()) {
-    turn.drop(Drop::kUnknownManifest);
-    admission = monitoring::quarantine(record.mark, number);
-  } else if (!monitoring::check(report.counts, known->second.shape)) {
-    admission = monitoring::quarantine(record.mark, number);
-  } else {
-    admission = monitoring::accept(record.mark, number);
-    quarantined = admission == monitoring::Admission::kContradiction;
-  }
-  if (!(record.mark == mark_before)) turn.telemetry_rows.streams.insert(key);
-  const uint64_t lost_now = record.mark.lost_windows;
-  if (lost_now != lost_before) {
-    TotalRecord& sums = total(turn, device, manifest, cohort);
-    // A gap that is filled late takes the loss back.
-    sums.windows_lost = sums.windows_lost + lost_now - lost_before;
-  }
-
+  stream->heard = true;
+  const auto known = state.catalogue.artifacts.find(manifest);
+  const bool is_known = known != state.catalogue.artifacts.end();
+  if (!is_known) turn.drop(Drop::kUnknownManifest);
+  const Placing placing = placing_of(turn, session, report);
+  ReportRecord row{
+      .device = device.id,
+      .boot_id = report.boot_id,
+      .manifest = manifest,
+      .sequence = report.sequence,
+      .wall = turn.now.wall,
+      .cohort = cohort_of(state, device, manifest),
+      .placed = place_in_window(turn, placing, report),
+      .checked = is_known && monitoring::check(report.counts, known->second.shape).ok(),
+      .payload = std::move(payload)};
+  const uint64_t lost_before = stream->record->mark.lost_windows;
+  const monitoring::Admission admission = admit(stream->record->mark, report, row.checked);
+  // A gap that is filled late takes the loss back.
+  const uint64_t lost = stream->record->mark.lost_windows - lost_before;
   switch (admission) {
     case monitoring::Admission::kDuplicate:
-      ++total(turn, device, manifest, cohort).duplicates;
-      return turn.drop(Drop::kReportDuplicate);
+      return on_duplicate(turn, number, *stream, row, lost);
     case monitoring::Admission::kTooOld:
       return turn.drop(Drop::kReportDuplicate);
     case monitoring::Admission::kInvalid:
@@ -153,59 +217,15 @@ void on_report(Turn& turn, Device& device, const ReportMessage& report, Bytes pa
     case monitoring::Admission::kNew:
       break;
   }
-  turn.write(AppendReport{{.device = device.id,
-                           .boot_id = report.boot_id,
-                           .manifest = manifest,
-                           .sequence = report.sequence,
-                           .wall = turn.now.wall,
-                           .payload = std::move(payload)}});
-  TotalRecord& sums = total(turn, device, manifest, cohort);
+  const bool quarantined = !row.checked || admission == monitoring::Admission::kContradiction;
   if (quarantined) {
-    ++sums.quarantined;
-    return turn.drop(Drop::kReportQuarantined);
+    turn.drop(Drop::kReportQuarantined);
+  } else if (placing.sure) {
+    session.reported_until =
+        std::max(session.reported_until, placing.offset + Millis{report.t1_ms});
   }
-  ++sums.windows;
-  sums.inferences += report.counts.inferences;
-  sums.errors += report.counts.errors;
-  sums.energy_inferences += monitoring::total(report.counts.energy);
-  sums.energy_sum_uj = monitoring::add_saturating(sums.energy_sum_uj, report.counts.energy_sum_uj);
-  monitoring::merge(sums.health, report.counts.health);
-
-  const std::optional<Millis> known_offset = offset_of(session, report.boot_id);
-  // The latest that it can be.
-  const Millis offset = known_offset.value_or(turn.now.wall - Millis{report.t1_ms});
-  // With a boot's offset known, another boot's report is of some earlier time.
-  const bool placed = known_offset || !session.offset;
-  if (placed) {
-    session.reported_until = std::max(session.reported_until, offset + Millis{report.t1_ms});
-  }
-  const auto window_at = [&](uint64_t uptime_ms) {
-    return (offset + Millis{uptime_ms}) / turn.config.window;
-  };
-  // What was merged over more than two regular windows has lost its time, as has a report of a boot
-  // that the gateway did not meet: cumulative views only.
-  const int64_t index = window_at(report.t0_ms + (report.t1_ms - report.t0_ms) / 2);
-  const int64_t oldest = turn.now.wall / turn.config.window - turn.config.windows_kept;
-  if (placed && report.merged <= 2 && index >= oldest && report.counts.inferences > 0) {
-    OpenWindow& window = state.telemetry.windows[{manifest, index}];
-    if (window.closed) ++turn.counters().windows_late;
-    window.add(device.id, cohort, report.counts);
-    turn.telemetry_rows.windows.insert({manifest, index, device.id, cohort});
-  } else if (report.counts.inferences > 0) {
-    ++turn.counters().windows_late;
-  }
-  for (const SampleMessage& sample : report.samples) {
-    add_sample(turn, {.device = device.id,
-                      .boot_id = report.boot_id,
-                      .inference = sample.inference,
-                      .manifest = manifest,
-                      .cohort = cohort,
-                      .predicted = sample.predicted,
-                      .confidence = sample.confidence,
-                      .probability = sample.probability,
-                      .window = window_at(sample.uptime_ms),
-                      .start = window_at(sample.uptime_ms) * turn.config.window});
-  }
+  if (!quarantined) add_samples(turn, row, report, placing.offset);
+  take_report(turn, number, *stream, std::move(row), report, quarantined, lost);
 }
 
 }  // namespace covey::engine

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/deadlines.hpp"
 #include "core/id.hpp"
 #include "gateway/engine/fleet/state.hpp"
 #include "gateway/engine/telemetry/judgement.hpp"
@@ -28,21 +29,61 @@ using AlertTracks = std::map<monitoring::AlertKey, monitoring::AlertTrack>;
 
 // One span of wall time of one release: per device (and its cohort then).
 struct OpenWindow {
-  using Devices = std::map<std::pair<DeviceId, Cohort>, monitoring::WindowCounts>;
   struct Sums {
     uint32_t devices = 0;
     monitoring::WindowCounts counts;
   };
+  using Devices = std::map<std::pair<DeviceId, Cohort>, monitoring::WindowCounts>;
   Devices devices;
   std::map<Cohort, Sums> cohorts;  // sums of `devices`, kept as they change
   bool closed = false;
   // What was said when it closed; empty where nothing was judged. Counts that come late change
   // nothing here.
   std::vector<SubjectVerdict> verdict;
+  uint32_t unsettled = 0;  // of `devices`: their rows are behind
 
-  void add(const DeviceId& device, const Cohort& cohort, const monitoring::WindowCounts& counts);
+  // The device's counts and its cohort's, made where they are not there yet.
+  std::pair<monitoring::WindowCounts*, Sums*> entry(const DeviceId& device, const Cohort& cohort);
 };
 using WindowId = std::pair<Digest, int64_t>;
+
+// What a device has a part in, found without looking for its names again, and whether its rows are
+// behind. The records are nodes of the maps below.
+struct StreamUse {
+  StreamRecord* record = nullptr;
+  bool heard = false;  // since its last acknowledgement
+  bool behind = false;
+};
+struct TotalUse {
+  TotalRecord* record = nullptr;
+  bool behind = false;
+};
+struct WindowUse {
+  WindowId id;
+  Cohort cohort;
+  OpenWindow* window = nullptr;
+  monitoring::WindowCounts* counts = nullptr;
+  OpenWindow::Sums* sums = nullptr;
+  bool behind = false;
+  bool revised = false;  // counts came after the window had closed
+};
+struct DeviceTelemetry {
+  std::vector<StreamUse> streams;
+  std::vector<TotalUse> totals;
+  std::vector<WindowUse> windows;  // those it was heard in lately
+  uint64_t windows_forgotten = 0;  // of TelemetryState, when `windows` was looked through
+  uint64_t unsettled = 0;          // position of its first report that its rows lack; 0: none
+  bool settling = false;           // at the end of this turn
+  uint32_t unacknowledged = 0;     // reports since its last acknowledgement
+  Millis last_ack{0};              // mono
+  Millis ack_at{0};                // mono: its entry in TelemetryState::acks; 0: none
+};
+// Whose rows are behind since which report; stale when the device was settled since.
+struct Unsettled {
+  uint64_t position = 0;
+  Millis since{0};  // mono
+  DeviceNumber device = 0;
+};
 
 // Which window closes next is asked of some sessions per tick; the one that does is copied in
 // pieces, judged elsewhere, and closed when its verdict is back. One after the other: everything
@@ -85,21 +126,12 @@ using LabelTally =
 
 // Rows to be written at the end of the turn.
 struct TelemetryRows {
-  struct WindowKey {
-    Digest manifest;
-    int64_t index = 0;
-    DeviceId device;
-    Cohort cohort;
-    auto operator<=>(const WindowKey&) const = default;
-  };
-  std::set<StreamKey> streams;
-  std::set<TotalKey> totals;
-  std::set<WindowKey> windows;
+  std::vector<DeviceNumber> devices;  // all that is behind
+  std::set<WindowId> revised;         // whose cohorts are
 };
 
 struct TelemetryState {
   std::map<StreamKey, StreamRecord> streams;
-  uint64_t stream_order = 0;
   std::map<TotalKey, TotalRecord> totals;
   std::map<WindowId, OpenWindow> windows;
   std::map<DeviceId, DeviceInferences> inferences;
@@ -107,7 +139,10 @@ struct TelemetryState {
   AlertTracks alerts;
 
   // Soft.
-  std::set<StreamKey> streams_heard;  // with reports since their last acknowledgement
+  std::deque<DeviceTelemetry> devices;  // by number; those that were heard or have rows
+  std::deque<Unsettled> unsettled;      // the oldest first
+  uint64_t windows_forgotten = 0;
+  Deadlines<DeviceNumber> acks;
   WindowClosing closing;
   std::vector<OpenWindow::Devices> windows_leaving;  // given back to the allocator bit by bit
   Millis last_forget{0};

@@ -11,13 +11,32 @@ namespace covey::engine {
 
 // ---- reports.cpp
 
-void on_report(Turn& turn, Device& device, const ReportMessage& report, Bytes payload);
+void on_report(Turn& turn, DeviceNumber number, const ReportMessage& report, Bytes payload);
 Cohort cohort_of(const State& state, const Device& device, const Digest& manifest);
 
-// ---- windows.cpp
+// ---- settling.cpp
 
 // Rows, at the end of the turn.
 void write_telemetry(Turn& turn);
+// Writes the rows of some devices that are behind. Every tick.
+void settle_some(Turn& turn);
+// Every report up to this position is in its device's rows.
+uint64_t settled_reports(const State& state);
+// At the start, in the log's order: counts what the rows lack.
+void replay_report(State& state, const EngineConfig& config, Millis now, const ReportRecord& row,
+                   const ReportMessage& report);
+
+// ---- acks.cpp
+
+// A hello is answered at once; a status when the last answer is not too near.
+void acknowledge_now(Turn& turn, const Device& device);
+void acknowledge_soon(Turn& turn, const Device& device);
+// A report came: with half the credit used as a status, else within ack_interval.
+void acknowledge_report(Turn& turn, DeviceNumber number);
+void flush_acks(Turn& turn);
+
+// ---- windows.cpp
+
 void close_windows(Turn& turn);
 void on_window_judged(Turn& turn, const WindowVerdict& verdict);
 // A closed window's rows of its cohorts; late counts revise them.

@@ -125,13 +125,9 @@ void forget_windows(Turn& turn) {
     const auto& [manifest, index] = it->first;
     // Behind the windows that late counts may revise, or of a time that a stepped clock took back.
     const bool past = it->second.closed && (index < oldest || index > newest + 1);
-    // Still to be written in this turn: keep it for one more.
-    const bool noted =
-        std::any_of(turn.telemetry_rows.windows.begin(), turn.telemetry_rows.windows.end(),
-                    [&id = it->first](const TelemetryRows::WindowKey& key) {
-                      return key.manifest == id.first && key.index == id.second;
-                    });
-    if (past && !noted) {
+    // Not while rows of it are still to be written.
+    if (past && it->second.unsettled == 0 && !turn.telemetry_rows.revised.contains(it->first)) {
+      ++state.telemetry.windows_forgotten;
       state.telemetry.windows_leaving.push_back(std::move(it->second.devices));
       it = state.telemetry.windows.erase(it);
     } else {
@@ -148,13 +144,12 @@ void forget_windows(Turn& turn) {
 
 }  // namespace
 
-void OpenWindow::add(const DeviceId& device, const Cohort& cohort,
-                     const monitoring::WindowCounts& counts) {
-  const auto [entry, first] = devices.try_emplace({device, cohort});
-  monitoring::merge(entry->second, counts);
+std::pair<monitoring::WindowCounts*, OpenWindow::Sums*> OpenWindow::entry(const DeviceId& device,
+                                                                          const Cohort& cohort) {
+  const auto [found, first] = devices.try_emplace({device, cohort});
   Sums& sums = cohorts[cohort];
   if (first) ++sums.devices;
-  monitoring::merge(sums.counts, counts);
+  return {&found->second, &sums};
 }
 
 void write_cohorts(Turn& turn, const WindowId& id, const OpenWindow& window, bool revised) {
@@ -217,37 +212,6 @@ void forget_old(Turn& turn) {
   for (auto& [key, windows] : turn.state.telemetry.tally) {
     windows.erase(windows.begin(), windows.lower_bound(before / turn.config.window));
   }
-}
-
-void write_telemetry(Turn& turn) {
-  State& state = turn.state;
-  for (const StreamKey& key : turn.telemetry_rows.streams) {
-    if (const auto found = state.telemetry.streams.find(key);
-        found != state.telemetry.streams.end()) {
-      turn.write(PutStream{found->second});
-    }
-  }
-  for (const TotalKey& key : turn.telemetry_rows.totals)
-    turn.write(PutTotal{state.telemetry.totals.at(key)});
-  std::set<WindowId> revised;
-  for (const TelemetryRows::WindowKey& key : turn.telemetry_rows.windows) {
-    const auto window = state.telemetry.windows.find({key.manifest, key.index});
-    if (window == state.telemetry.windows.end()) continue;
-    const auto counts = window->second.devices.find({key.device, key.cohort});
-    if (counts == window->second.devices.end()) continue;
-    turn.write(PutWindow{{.manifest = key.manifest,
-                          .cohort = key.cohort,
-                          .device = key.device,
-                          .index = key.index,
-                          .start = key.index * turn.config.window,
-                          .length = turn.config.window,
-                          .devices = 1,
-                          .closed = window->second.closed,
-                          .revised = window->second.closed,
-                          .counts = counts->second}});
-    if (window->second.closed) revised.insert(window->first);
-  }
-  for (const WindowId& id : revised) write_cohorts(turn, id, state.telemetry.windows.at(id), true);
 }
 
 }  // namespace covey::engine

@@ -36,6 +36,7 @@ void finish(Turn& turn) {
   }
   ++state.site.revision;
   write_rollouts(turn);
+  state.site.reports_settled = settled_reports(state);
   turn.write(PutSite{state.site});
   state.clocks.observed_kept = state.site.observed;
   turn.out.revision = state.site.revision;

@@ -35,6 +35,7 @@ class Turn {
   void drop(Drop reason) { ++all_.counters.drops[static_cast<size_t>(reason)]; }
   Counters& counters() { return all_.counters; }
 
+  uint64_t number_report() { return ++all_.site.report_sequence; }
   // The row will be written at the end of the turn.
   SiteRecord& change_site() {
     dirty_site = true;

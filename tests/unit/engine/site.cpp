@@ -6,6 +6,7 @@
 #include "deploy/signing/sha256.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
+#include "tests/unit/engine/remembered.hpp"
 
 namespace covey::test {
 namespace {
@@ -80,6 +81,7 @@ engine::EngineConfig quick_config() {
   config.report_interval = 10s;
   config.offline_after = 40s;
   config.gate_interval = 500ms;
+  config.ack_interval = 200ms;
   config.window = 60s;
   config.drift.devices_min = 3;
   return config;
@@ -125,6 +127,7 @@ void Site::load() {
   ++config_.start_id;
   engine_ = std::make_unique<engine::Engine>(
       need(engine::Engine::load(std::move(snapshot), config_, now_, reports_), "engine"));
+  need(replay(store_, *engine_), "replay");
 }
 
 std::vector<engine::Effect> Site::handle(engine::Event event) {
@@ -510,12 +513,17 @@ std::vector<AuditRecord> Site::audit() {
 
 void Site::check_reload() {
   Snapshot stored = need(store_.load({}), "load");
-  // Soft or derived: what a snapshot of the memory leaves out.
-  stored.windows.clear();
-  stored.samples.clear();
-  stored.labels.clear();
+  // Observed time runs on between writes.
   stored.site.observed = state().site.observed;
-  if (!(stored == engine_->snapshot())) give_up("reload", {Code::kInternal, "MEMORY_DIFFERS", ""});
+  engine::Engine again =
+      need(engine::Engine::load(std::move(stored), config_, now_, reports_), "reload");
+  need(replay(store_, again), "replay");
+  std::string different;
+  if (!(again.snapshot() == engine_->snapshot())) different = "rows";
+  if (!(remembered(again.state(), config_, now_) == remembered(state(), config_, now_))) {
+    different += " telemetry";
+  }
+  if (!different.empty()) give_up("reload", {Code::kInternal, "MEMORY_DIFFERS", different});
 }
 
 }  // namespace covey::test

@@ -116,6 +116,7 @@ class Site {
   const engine::State& state() const { return engine_->state(); }
   const engine::Engine& engine() const { return *engine_; }
   MemoryStore& store() { return store_; }
+  std::shared_ptr<PlayedReports> reports() { return reports_; }
   Now now() const { return now_; }
   const Rollout& rollout(const std::string& name) const;
   std::string rollout_text(const std::string& name) const;  // "RUNNING canary=SOAKING ..."

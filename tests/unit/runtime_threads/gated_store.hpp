@@ -27,6 +27,10 @@ class GatedStore final : public Store {
     return memory.commit(writes);
   }
   Result<Snapshot> load(const LoadLimits& limits) override { return memory.load(limits); }
+  Status replay(uint64_t position,
+                const std::function<Status(const ReportRecord&)>& each) override {
+    return memory.replay(position, each);
+  }
   Result<std::unique_ptr<Reader>> reader() override { return memory.reader(); }
   Condition condition() const override { return memory.condition(); }
   Status backup(const std::filesystem::path& to) override { return memory.backup(to); }
@@ -55,7 +59,7 @@ inline engine::Engine load_engine(Store& store) {
   Result<Snapshot> snapshot = store.load({});
   COVEY_ASSERT(snapshot.ok());
   Result<engine::Engine> engine =
-      engine::Engine::load(*std::move(snapshot), engine::EngineConfig{}, Now{});
+      engine::Engine::load(*std::move(snapshot), engine::EngineConfig{}, Now{}, nullptr);
   COVEY_ASSERT(engine.ok());
   return *std::move(engine);
 }

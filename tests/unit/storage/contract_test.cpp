@@ -144,7 +144,8 @@ TYPED_TEST(StoreContract, LoadLeavesOutOldTelemetry) {
     sample.inference = label.inference = static_cast<uint64_t>(i);
     commit(this->store(), {PutWindow{window}, PutSample{sample}, PutLabel{label}});
   }
-  const Snapshot after = loaded(this->store(), {.windows_since = Millis{7000}});
+  const Snapshot after =
+      loaded(this->store(), {.windows_since = Millis{7000}, .inferences_since = Millis{7000}});
   EXPECT_EQ(after.windows.size(), 3U);
   EXPECT_EQ(after.samples.size(), 3U);
   EXPECT_EQ(after.labels.size(), 3U);

@@ -303,8 +303,8 @@ monitoring::Alert RandomWrites::alert() {
 Write RandomWrites::make(size_t kind) {
   switch (kind) {
     case 0:
-      return PutSite{
-          {any32(), any_digest(), any_wall(), any64(), below(9), below(9), below(9), any_flag()}};
+      return PutSite{{any32(), any_digest(), any_wall(), any64(), below(9), below(9), below(9),
+                      any_flag(), below(99), below(99)}};
     case 1:
       return PutDevice{device()};
     case 2:
@@ -352,8 +352,10 @@ Write RandomWrites::make(size_t kind) {
     case 16:
       return PutAlert{alert()};
     case 17:
-      return AppendReport{
-          {any_device(), any_boot(), any_digest(), below(99), any_wall(), Bytes(below(300), 0xa5)}};
+      return AppendReport{{++sequence_, any_device(), any_boot(), any_digest(), below(99),
+                           any_wall(), any_flag() ? Cohort() : Cohort::canary(RolloutName("r")),
+                           any_flag() ? std::optional(any_wall()) : std::nullopt, any_flag(),
+                           Bytes(below(300), 0xa5)}};
     case 18:
       return AppendEvent{
           {++sequence_, any_rollout(), any_wall(), any_text(), any_text(), any_text()}};

@@ -90,8 +90,9 @@ TEST(Rows, MakeStatements) {
   EXPECT_EQ(put_changed_sql(counts),
             put_sql(counts) + " WHERE rollout_counts.devices IS DISTINCT FROM excluded.devices");
   EXPECT_EQ(append_sql(table_of<ReportRecord>()),
-            "INSERT INTO reports (device, boot_id, manifest, sequence, wall_ms, payload) "
-            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
+            "INSERT INTO reports (position, device, boot_id, manifest, sequence, wall_ms, cohort, "
+            "placed_wall_ms, checked, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING");
   EXPECT_EQ(remove_sql(counts),
             "DELETE FROM rollout_counts "
             "WHERE rollout = ? AND stage = ? AND rollback = ? AND state = ?");

@@ -146,7 +146,7 @@ TEST_F(SqliteStoreTest, AFullDiskFailsTheCommitAndAllThatFollow) {
   Status committed;
   for (uint32_t epoch = 2; committed; ++epoch) {
     std::vector<Write> writes = site(epoch);
-    writes.push_back(AppendReport{{.payload = Bytes(10'000, 7)}});
+    writes.push_back(AppendReport{{.position = epoch, .payload = Bytes(10'000, 7)}});
     committed = store->commit(writes);
     if (committed) acknowledged = epoch;
   }
@@ -169,8 +169,10 @@ TEST_F(SqliteStoreTest, AFullDiskFailsTheCommitAndAllThatFollow) {
 
 TEST_F(SqliteStoreTest, ReclaimingGivesForgottenRowsBackToTheDisk) {
   auto store = open();
-  for (int i = 0; i < 50; ++i) {
-    const ReportRecord report{.wall = Millis{i < 40 ? 1 : 1000}, .payload = Bytes(20'000, 7)};
+  ASSERT_TRUE(store->commit(std::vector<Write>{PutSite{{.reports_settled = 50}}}));
+  for (uint64_t i = 0; i < 50; ++i) {
+    const ReportRecord report{
+        .position = i + 1, .wall = Millis{i < 40 ? 1 : 1000}, .payload = Bytes(20'000, 7)};
     ASSERT_TRUE(store->commit(std::vector<Write>{AppendReport{report}}));
   }
   store = nullptr;  // everything is in covey.db now
@@ -199,8 +201,9 @@ TEST_F(SqliteStoreTest, ADiskWithoutRoomForTheReserveIsFullAtTheStart) {
 
 TEST_F(SqliteStoreTest, CommitsGoOnWhileABackupIsMade) {
   const auto store = open({.wal_autocheckpoint_pages = 20, .reserve_bytes = 0});
-  for (int i = 0; i < 50; ++i) {
-    ASSERT_TRUE(store->commit(std::vector<Write>{AppendReport{{.payload = Bytes(100'000, 7)}}}));
+  for (uint64_t i = 1; i <= 50; ++i) {
+    ASSERT_TRUE(store->commit(
+        std::vector<Write>{AppendReport{{.position = i, .payload = Bytes(100'000, 7)}}}));
   }
   std::vector<std::filesystem::path> copies;
   for (int i = 0; i < 4; ++i) copies.push_back(data() / fmt::format("copy{}.db", i));
