@@ -56,6 +56,18 @@ inline constexpr size_t kDevicesForgottenPerTick = 500;  // of windows that nobo
 inline constexpr Millis kGoalRepeatFirst{15'000};
 inline constexpr Millis kGoalRepeatMax{600'000};
 
+// A report's own row makes it durable; the rows that sum it up follow (docs/adr/0024). A start
+// replays what they lack: at most this many reports, and as many as come in this time or while all
+// devices take their turn.
+inline constexpr Millis kSettleAfter{10'000};
+inline constexpr uint64_t kUnsettledMax = 200'000;
+inline constexpr size_t kDevicesSettledPerTick = 200;
+
+// An acknowledgement waits EngineConfig::ack_interval for company. When half of the credit is used
+// it does not wait; then this long must lie between two, or a backlog would get one per report.
+inline constexpr Millis kAckGap{50};
+inline constexpr size_t kAcksPerTurn = 5'000;
+
 // ---- How they depend on each other.
 namespace limits {
 inline constexpr size_t kDeviceIdBytesMax = 63;
@@ -71,17 +83,5 @@ static_assert(kNamesMax <= kDevicesMax);
 static_assert(kDevicesCopiedPerTick <= kDevicesMax && kSessionsAskedPerTick <= kDevicesMax);
 static_assert(kChangesPerTick <= kLooksPerTick);  // each is a look, too
 static_assert(kGoalRepeatFirst < kGoalRepeatMax);
-
-// A report's own row makes it durable; the rows that sum it up follow (docs/adr/0024). A start
-// replays what they lack: at most this many reports, and as many as come in this time or while all
-// devices take their turn.
-inline constexpr Millis kSettleAfter{10'000};
-inline constexpr uint64_t kUnsettledMax = 200'000;
-inline constexpr size_t kDevicesSettledPerTick = 200;
-
-// An acknowledgement waits EngineConfig::ack_interval for company. When half of the credit is used
-// it does not wait; then this long must lie between two, or a backlog would get one per report.
-inline constexpr Millis kAckGap{50};
-inline constexpr size_t kAcksPerTurn = 5'000;
 
 }  // namespace covey

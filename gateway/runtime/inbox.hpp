@@ -48,7 +48,7 @@ class Inbox {
   std::deque<engine::Event> take_telemetry(size_t limit) { return telemetry_.pop_some(limit); }
 
   bool has_urgent() const { return control_.size() + lifecycle_.size() > 0; }
-  bool has_telemetry() const { return telemetry_.size() > 0; }
+  bool has_telemetry(size_t at_least = 1) const { return telemetry_.size() >= at_least; }
   // By EventClass.
   std::array<uint64_t, kEventClasses> queued() const;
   std::array<uint64_t, kEventClasses> refused() const;

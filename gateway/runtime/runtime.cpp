@@ -64,6 +64,7 @@ void Runtime::stop(Millis deadline) {
   boost::asio::post(io_, [this] {
     stopping_ = true;
     tick_timer_.cancel();
+    gather_timer_.cancel();
     finish();
   });
   std::future<void> ended = std::async(std::launch::async, [this] { engine_thread_.join(); });
@@ -81,6 +82,10 @@ void Runtime::stop(Millis deadline) {
 
 bool Runtime::post(EventClass event_class, engine::Event event) {
   if (options_.read_only || !inbox_.push(event_class, std::move(event))) return false;
+  if (event_class == EventClass::kTelemetry && !inbox_.has_telemetry(options_.gather_max)) {
+    wake_soon();
+    return true;
+  }
   wake();
   return true;
 }
@@ -113,6 +118,17 @@ bool Runtime::history(std::function<void(Reader&)> query, std::function<void()> 
 
 void Runtime::wake() {
   if (!awake_.exchange(true)) boost::asio::post(io_, [this] { drain(); });
+}
+
+void Runtime::wake_soon() {
+  if (awake_ || gathering_.exchange(true)) return;
+  boost::asio::post(io_, [this] {
+    gather_timer_.expires_after(options_.gather);
+    gather_timer_.async_wait([this](const boost::system::error_code&) {
+      gathering_ = false;
+      if (!stopping_) wake();
+    });
+  });
 }
 
 void Runtime::drain() {

@@ -39,6 +39,9 @@ namespace covey::runtime {
 struct RuntimeOptions {
   Millis tick{100};
   Millis commit_interval{50};  // telemetry waits this long for company; control does not wait
+  // Nobody is woken for one report: the engine takes them after this long, or when there are many.
+  Millis gather{20};
+  size_t gather_max = 512;
   size_t control_queue = 1024;
   size_t lifecycle_queue = 16'384;
   size_t telemetry_queue = 65'536;
@@ -121,6 +124,7 @@ class Runtime final : public EnginePort {
   using SteadyTime = std::chrono::steady_clock::time_point;
 
   void wake();
+  void wake_soon();
   void drain();
   bool takes_telemetry() const;
   engine::Tick tick();
@@ -144,6 +148,7 @@ class Runtime final : public EnginePort {
   boost::asio::io_context io_;
   boost::asio::steady_timer tick_timer_{io_};
   boost::asio::steady_timer commit_timer_{io_};
+  boost::asio::steady_timer gather_timer_{io_};
 
   // Engine thread only.
   engine::Engine engine_;
@@ -162,6 +167,7 @@ class Runtime final : public EnginePort {
   Watchers watchers_;
   std::atomic<bool> awake_{false};
   std::atomic<uint64_t> broker_session_{0};
+  std::atomic<bool> gathering_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<uint64_t> commits_{0};
   std::atomic<uint64_t> writes_count_{0};
