@@ -29,7 +29,7 @@ class LocalEngine final : public runtime::EnginePort {
   void submit(engine::CommandRequest request,
               std::function<void(Result<engine::CommandReply>)> done) override {
     (void)post([this, request = std::move(request), done = std::move(done)] {
-      const engine::Event event = engine::CommandReceived{1, request};
+      engine::Event event = engine::CommandReceived{1, request};
       turn({&event, 1}, done);
     });
   }
@@ -136,8 +136,8 @@ class LocalEngine final : public runtime::EnginePort {
   };
 
   static engine::Engine load(Snapshot snapshot) {
-    Result<engine::Engine> engine =
-        engine::Engine::load(std::move(snapshot), {}, {Millis{1000}, Millis{1'700'000'000'000}});
+    Result<engine::Engine> engine = engine::Engine::load(
+        std::move(snapshot), {}, {Millis{1000}, Millis{1'700'000'000'000}}, nullptr);
     COVEY_ASSERT(engine.ok());
     return *std::move(engine);
   }
@@ -165,7 +165,7 @@ class LocalEngine final : public runtime::EnginePort {
       job();
     }
   }
-  void turn(std::span<const engine::Event> events,
+  void turn(std::span<engine::Event> events,
             const std::function<void(Result<engine::CommandReply>)>& done) {
     now_ += Millis{10};
     engine::Output output = engine_.handle(events, {now_, Millis{1'700'000'000'000} + now_});

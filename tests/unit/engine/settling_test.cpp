@@ -114,7 +114,7 @@ TEST_F(Settling, WindowsOfAnotherLengthTakeWhatWasNotSettled) {
 TEST_F(Settling, ForgottenBootsStayForgotten) {
   const auto first = site.window("d0", 10);
   site.report("d0", first);
-  for (size_t i = 0; i < engine::kBootsPerDeviceMax; ++i) {
+  for (size_t i = 0; i < kBootsPerDeviceMax; ++i) {
     site.reboot("d0");
     site.hello("d0");
     site.report("d0", site.window("d0", 1));

@@ -304,7 +304,7 @@ Write RandomWrites::make(size_t kind) {
   switch (kind) {
     case 0:
       return PutSite{{any32(), any_digest(), any_wall(), any64(), below(9), below(9), below(9),
-                      any_flag(), below(99), below(99)}};
+                      below(99), below(99), any_flag()}};
     case 1:
       return PutDevice{device()};
     case 2:
