@@ -180,7 +180,7 @@ CREATE TABLE reports (
   sequence INTEGER NOT NULL,
   wall_ms INTEGER NOT NULL,
   payload BLOB NOT NULL
-) STRICT;
+, cohort TEXT NOT NULL DEFAULT '', placed_wall_ms INTEGER, checked INTEGER NOT NULL DEFAULT 1) STRICT;
 
 CREATE TABLE requests (
   request_id TEXT PRIMARY KEY,
@@ -247,7 +247,7 @@ CREATE TABLE site (
   event_sequence INTEGER NOT NULL,
   audit_sequence INTEGER NOT NULL,
   reconciling INTEGER NOT NULL
-) STRICT;
+, report_sequence INTEGER NOT NULL DEFAULT 0, reports_settled INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE streams (
   device TEXT NOT NULL,
@@ -307,8 +307,6 @@ CREATE INDEX events_by_rollout ON events (rollout, sequence);
 CREATE INDEX labels_by_wall ON labels (wall_ms);
 
 CREATE INDEX past_deployments_by_rollout ON past_deployments (rollout, number);
-
-CREATE INDEX reports_by_wall ON reports (wall_ms);
 
 CREATE INDEX samples_by_start ON samples (start_wall_ms);
 

@@ -93,8 +93,8 @@ TEST(ObservedTime, WhoWasNotHeardSinceTheStartIsNoProof) {
   site.obey_all();
   report_for(site, 50s, kFour);
   site.restart();
-  // The soak ends while nobody has been heard: the gate must not pass on nothing. (What was observed
-  // since the last row, ten seconds ago, is forgotten.)
+  // The soak ends while nobody has been heard: the gate must not pass on nothing. (What was
+  // observed since the last row, ten seconds ago, is forgotten.)
   site.pass(25s);
   EXPECT_EQ(site.rollout_text("r"), "RUNNING all=ANALYZING");
   const auto& gates = site.state().rollouts.gates.at({RolloutName("r"), 0}).results;
