@@ -11,6 +11,7 @@
 #include "gateway/engine/config.hpp"
 #include "gateway/engine/drops.hpp"
 #include "gateway/engine/fleet/state.hpp"
+#include "gateway/engine/gates/state.hpp"
 #include "gateway/engine/rollouts/state.hpp"
 #include "gateway/engine/telemetry/state.hpp"
 #include "gateway/engine/turn/clocks.hpp"
@@ -34,6 +35,7 @@ struct State {
   FleetState fleet;
   CatalogueState catalogue;
   RolloutsState rollouts;
+  GatesState gates;
   TelemetryState telemetry;
   Counters counters;
 };

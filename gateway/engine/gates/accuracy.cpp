@@ -8,27 +8,29 @@
 
 namespace covey::engine {
 
-monitoring::GateResult judge(const AccuracyGate& gate, const StageEvidence& evidence) {
-  std::map<std::string, monitoring::StratumLabels> strata;
-  const auto stratum_of = [&](const DeviceId& id) -> monitoring::StratumLabels& {
-    const std::string name = gate.per.empty() ? "" : evidence.label_of(id, gate.per);
-    monitoring::StratumLabels& stratum = strata[name];
-    stratum.stratum = name;
-    return stratum;
-  };
-  for (const Deployment* d : evidence.attempts()) {
-    if (!d->attempted) continue;
-    stratum_of(d->device).canary.push_back(evidence.canary_labels(*d));
+monitoring::StratumLabels& Tally<AccuracyGate>::stratum_of(const DeviceId& device,
+                                                           const StageEvidence& evidence) {
+  const std::string name = gate.per.empty() ? "" : evidence.label_of(device, gate.per);
+  monitoring::StratumLabels& stratum = strata[name];
+  stratum.stratum = name;
+  return stratum;
+}
+
+void Tally<AccuracyGate>::take(const Deployment& d, const StageEvidence& evidence) {
+  if (!d.attempted) return;
+  stratum_of(d.device, evidence).canary.push_back(evidence.canary_labels(d));
+}
+
+void Tally<AccuracyGate>::take(const Control& control, const StageEvidence& evidence) {
+  if (const auto labels = evidence.control_labels(control.device)) {
+    stratum_of(control.device, evidence).control.push_back(*labels);
   }
-  const auto& order = evidence.rollout().plan->order;
-  for (size_t i = evidence.control_begin(); i < order.size(); ++i) {
-    if (const auto labels = evidence.control_labels(order[i])) {
-      stratum_of(order[i]).control.push_back(*labels);
-    }
-  }
+}
+
+monitoring::GateResult Tally<AccuracyGate>::judge(const StageEvidence&) const {
   std::vector<monitoring::StratumLabels> list;
   list.reserve(strata.size());
-  for (auto& [name, stratum] : strata) list.push_back(std::move(stratum));
+  for (const auto& [name, stratum] : strata) list.push_back(stratum);
   monitoring::AccuracyOptions options{.non_inferior_by = gate.non_inferior_by, .alpha = gate.alpha};
   if (gate.min_sample != 0) options.labels_min = gate.min_sample;
   return monitoring::to_gate_result(monitoring::judge_accuracy(list, options));

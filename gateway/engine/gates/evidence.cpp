@@ -13,14 +13,7 @@ constexpr int kSilentIntervals = 3;
 }
 
 StageEvidence::StageEvidence(const Turn& turn, const Rollout& rollout, size_t stage)
-    : turn_(turn), rollout_(rollout), stage_(stage) {
-  const auto index = state().rollouts.attempts.find(rollout.plan->name);
-  if (index == state().rollouts.attempts.end()) return;
-  for (const auto& [device, number] : index->second.rollout.newest) {
-    const Deployment& deployment = state().rollouts.deployments.at(number);
-    if (deployment.stage <= stage) attempts_.push_back(&deployment);
-  }
-}
+    : turn_(turn), rollout_(rollout), stage_(stage) {}
 
 size_t StageEvidence::control_begin() const {
   if (rest_begin() < rollout_.plan->order.size()) return rest_begin();

@@ -5,8 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "gateway/engine/turn/turn.hpp"
 #include "monitoring/accuracy/accuracy.hpp"
@@ -19,9 +19,6 @@ class StageEvidence {
 
   const State& state() const { return turn_.state; }
   const Rollout& rollout() const { return rollout_; }
-  // Newest attempts of the devices up to the stage's end, by device. Some may be missing: they
-  // could not be queued.
-  const std::vector<const Deployment*>& attempts() const { return attempts_; }
   uint64_t targeted() const { return rollout_.plan->ends[stage_]; }
   // Where the devices begin, in the order of the plan, that the stage leaves out.
   size_t rest_begin() const { return rollout_.plan->ends[stage_]; }
@@ -53,7 +50,6 @@ class StageEvidence {
   const Turn& turn_;
   const Rollout& rollout_;
   size_t stage_;
-  std::vector<const Deployment*> attempts_;
 };
 
 }  // namespace covey::engine

@@ -30,29 +30,31 @@ bool ended_badly(const Deployment& deployment) {
 
 }  // namespace
 
-monitoring::GateResult judge(const FailuresGate& gate, const StageEvidence& evidence) {
-  monitoring::FailureCounts counts{.targeted = evidence.targeted()};
+void Tally<FailuresGate>::take(const Deployment& d, const StageEvidence& evidence) {
+  ++attempts;
   const bool everybody = gate.of == Denominator::kTargeted;
-  for (const Deployment* d : evidence.attempts()) {
-    const bool open = !has_ended(d->state) || evidence.retry_follows(*d);
-    // Whoever never took the offer says nothing about the release; the stage misses it all the
-    // same.
-    const bool ignored = d->reason == "OFFER_LAPSED" && !d->attempted && !everybody;
-    const bool failed = !open && !ignored && (ended_badly(*d) || evidence.left_release(*d));
-    // A failure is evidence, whatever the denominator: a device that declines for good was never
-    // attempted, one that reverts at once never reported.
-    if (everybody || failed || counts_as(gate.of, *d, evidence)) {
-      ++counts.counted;
-      if (open) ++counts.in_progress;
-      if (failed) ++counts.failed;
-    } else if (has_ended(d->state) && !open && d->state != DeploymentState::kConfirmed) {
-      ++counts.excluded;
-    }
+  const bool open = !has_ended(d.state) || evidence.retry_follows(d);
+  // Whoever never took the offer says nothing about the release; the stage misses it all the same.
+  const bool ignored = d.reason == "OFFER_LAPSED" && !d.attempted && !everybody;
+  const bool failed = !open && !ignored && (ended_badly(d) || evidence.left_release(d));
+  // A failure is evidence, whatever the denominator: a device that declines for good was never
+  // attempted, one that reverts at once never reported.
+  if (everybody || failed || counts_as(gate.of, d, evidence)) {
+    ++counts.counted;
+    if (open) ++counts.in_progress;
+    if (failed) ++counts.failed;
+  } else if (has_ended(d.state) && !open && d.state != DeploymentState::kConfirmed) {
+    ++counts.excluded;
   }
+}
+
+monitoring::GateResult Tally<FailuresGate>::judge(const StageEvidence& evidence) const {
+  monitoring::FailureCounts all = counts;
+  all.targeted = evidence.targeted();
   // Those that could not be queued: the stage has them, but they will never do anything.
-  const uint64_t absent = counts.targeted - evidence.attempts().size();
-  (everybody ? counts.counted : counts.excluded) += absent;
-  return monitoring::judge_failures(counts,
+  const uint64_t absent = all.targeted - attempts;
+  (gate.of == Denominator::kTargeted ? all.counted : all.excluded) += absent;
+  return monitoring::judge_failures(all,
                                     {gate.max, gate.min_sample, std::string(to_string(gate.of))});
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <span>
 
+#include "gateway/engine/gates/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 
 namespace covey::engine {
@@ -21,16 +22,46 @@ std::string reason_of(const GateResult& result) {
   return result.reason.find(gate) == std::string::npos ? gate + "_" + result.reason : result.reason;
 }
 
-}  // namespace
-
-rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage) {
-  const StageEvidence evidence(turn, rollout, stage);
-  GateRecord record{
-      .rollout = rollout.plan->name, .stage = static_cast<uint32_t>(stage), .results = {}};
+Judgement begin_judgement(const Rollout& rollout, size_t stage, const StageEvidence& evidence) {
+  Judgement judgement{.stage = stage,
+                      .revision = rollout.progress.revision,
+                      .tallies = {},
+                      .attempts = {.going_on = true, .until = {}},
+                      .control = evidence.control_begin()};
   for (const Gate& gate : rollout.plan->rules.stages[stage].gates) {
-    record.results.push_back(
-        std::visit([&](const auto& kind) { return judge(kind, evidence); }, gate));
+    judgement.tallies.push_back(tally_of(gate));
   }
+  return judgement;
+}
+
+void take(Judgement& judgement, const StageEvidence& evidence, const auto& device) {
+  for (GateTally& tally : judgement.tallies) {
+    std::visit([&](auto& kind) { kind.take(device, evidence); }, tally);
+  }
+}
+
+// The newest attempts up to the stage's end (the stages after it have none), then control. True:
+// that was all.
+bool look_on(Judgement& judgement, const Rollout& rollout, const StageEvidence& evidence,
+             TickBudget& budget) {
+  const RolloutsState& rollouts = evidence.state().rollouts;
+  const auto& newest = rollouts.attempts.at(rollout.plan->name).rollout.newest;
+  if (!walk(judgement.attempts, newest, budget, [&](const DeviceId&, uint64_t number) {
+        take(judgement, evidence, rollouts.deployments.at(number));
+        return false;
+      })) {
+    return false;
+  }
+  for (; judgement.control < rollout.plan->order.size(); ++judgement.control) {
+    if (!budget.take_look()) return false;
+    take(judgement, evidence,
+         Control{.device = rollout.plan->order[judgement.control],
+                 .in_stage = judgement.control < evidence.rest_begin()});
+  }
+  return true;
+}
+
+rollout::StageFacts conclude(Turn& turn, const Rollout& rollout, GateRecord record) {
   rollout::StageFacts facts = stage_facts(turn.state, rollout);
   facts.verdict = monitoring::combine(std::span<const GateResult>(record.results));
   for (const GateResult& result : record.results) {
@@ -41,6 +72,44 @@ rollout::StageFacts judge_stage(Turn& turn, const Rollout& rollout, size_t stage
   }
   note_gates(turn, std::move(record));
   return facts;
+}
+
+}  // namespace
+
+std::optional<rollout::StageFacts> judge_stage(Turn& turn, const Rollout& rollout, size_t stage,
+                                               TickBudget& budget) {
+  const RolloutName& name = rollout.plan->name;
+  const StageEvidence evidence(turn, rollout, stage);
+  auto& judgements = own_gates(turn).judgements;
+  const auto [found, fresh] = judgements.try_emplace(name);
+  if (fresh || found->second.stage != stage) {
+    found->second = begin_judgement(rollout, stage, evidence);
+  }
+  if (!look_on(found->second, rollout, evidence, budget)) {
+    found->second.in_pieces = true;
+    return std::nullopt;
+  }
+  const Judgement done = std::move(found->second);
+  judgements.erase(found);
+  GateRecord record{.rollout = name, .stage = static_cast<uint32_t>(stage), .results = {}};
+  for (const GateTally& tally : done.tallies) {
+    record.results.push_back(
+        std::visit([&](const auto& kind) { return kind.judge(evidence); }, tally));
+  }
+  const bool moved = done.in_pieces && (done.revision != rollout.progress.revision ||
+                                        turn.rollout_rows.rollouts.contains(name));
+  rollout::StageFacts facts = conclude(turn, rollout, std::move(record));
+  // A failure stays one; nothing else is known for sure of what moved while it was looked at.
+  if (moved && facts.verdict != Verdict::kFail) {
+    facts.verdict = Verdict::kInconclusive;
+    facts.reason = "DEVICES_MOVED";
+    facts.explanation = "devices moved while they were looked at: they are judged again";
+  }
+  return facts;
+}
+
+void forget_judgement(Turn& turn, const RolloutName& rollout) {
+  own_gates(turn).judgements.erase(rollout);
 }
 
 GateForecast foresee_gate(const Gate& gate, const StageOutlook& outlook) {

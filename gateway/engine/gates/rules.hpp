@@ -1,6 +1,6 @@
-// What the engine does for each kind of gate, in a file of that kind's name: which evidence it
-// needs and what follows (judge), and how it will judge a stage, in words (foresee). A kind of the
-// plan without its two functions does not compile. Engine thread.
+// What the engine does for each kind of gate, in a file of that kind's name: which evidence it adds
+// up and what follows (tallies.hpp), and how it will judge a stage, in words (foresee). A kind of
+// the plan without them does not compile. Engine thread.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,7 @@
 
 #include "deploy/rollout/gates/gates.hpp"
 #include "gateway/engine/gates/evidence.hpp"
+#include "gateway/engine/gates/tallies.hpp"
 #include "monitoring/gates/gates.hpp"
 
 namespace covey::engine {
@@ -22,13 +23,10 @@ struct GateForecast {
   std::string warning;  // what will make it hard; may be empty
 };
 
-monitoring::GateResult judge(const FailuresGate& gate, const StageEvidence& evidence);
 GateForecast foresee(const FailuresGate& gate, const StageOutlook& outlook);
 
-monitoring::GateResult judge(const SilenceGate& gate, const StageEvidence& evidence);
 GateForecast foresee(const SilenceGate& gate, const StageOutlook& outlook);
 
-monitoring::GateResult judge(const AccuracyGate& gate, const StageEvidence& evidence);
 GateForecast foresee(const AccuracyGate& gate, const StageOutlook& outlook);
 
 }  // namespace covey::engine

@@ -6,24 +6,25 @@
 
 namespace covey::engine {
 
-monitoring::GateResult judge(const SilenceGate& gate, const StageEvidence& evidence) {
-  monitoring::SilenceCounts counts;
-  for (const Deployment* d : evidence.attempts()) {
-    if (!d->attempted || d->state == DeploymentState::kCanceled) continue;
-    // Its first model: it has nothing to report from until it has proven that it runs.
-    if (!d->previous && d->state != DeploymentState::kConfirmed) continue;
-    ++counts.expected;
-    if (evidence.is_silent(d->device)) {
-      ++counts.silent;
-    } else if (evidence.is_unheard(d->device)) {
-      ++counts.unheard;
-    }
+void Tally<SilenceGate>::take(const Deployment& d, const StageEvidence& evidence) {
+  if (!d.attempted || d.state == DeploymentState::kCanceled) return;
+  // Its first model: it has nothing to report from until it has proven that it runs.
+  if (!d.previous && d.state != DeploymentState::kConfirmed) return;
+  ++counts.expected;
+  if (evidence.is_silent(d.device)) {
+    ++counts.silent;
+  } else if (evidence.is_unheard(d.device)) {
+    ++counts.unheard;
   }
-  const auto& order = evidence.rollout().plan->order;
-  for (size_t i = evidence.rest_begin(); i < order.size(); ++i) {
-    ++counts.control_expected;
-    if (evidence.is_silent(order[i])) ++counts.control_silent;
-  }
+}
+
+void Tally<SilenceGate>::take(const Control& control, const StageEvidence& evidence) {
+  if (control.in_stage) return;
+  ++counts.control_expected;
+  if (evidence.is_silent(control.device)) ++counts.control_silent;
+}
+
+monitoring::GateResult Tally<SilenceGate>::judge(const StageEvidence&) const {
   return monitoring::judge_silence(counts, {gate.max});
 }
 

@@ -50,7 +50,10 @@ Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
   Result<rollout::Step> step = rollout::step(*stored.plan, stored.progress, event,
                                              {turn.now.wall, turn.state.site.observed});
   if (!step) return step.error();
-  if (!(stored.progress == step->progress)) turn.rollout_rows.rollouts.insert(name);
+  if (!(stored.progress == step->progress)) {
+    turn.rollout_rows.rollouts.insert(name);
+    forget_judgement(turn, name);
+  }
   const bool ended_before = has_ended(stored.progress.state);
   stored.progress = std::move(step->progress);
   const bool ended = has_ended(stored.progress.state);
@@ -167,13 +170,26 @@ const Rollout* next_to_judge(Turn& turn) {
     if (rollout.progress.state == RolloutState::kRunning &&
         current_stage(rollout.progress).has_value() &&
         turn.now.mono - index.judged >= turn.config.gate_interval) {
-      index.judged = turn.now.mono;
-      rollouts.judged_last = *next;
       return &state.rollouts.by_name.at(*next);
     }
     ++next;
   }
   return nullptr;
+}
+
+void judge_rollouts(Turn& turn) {
+  RolloutsState& rollouts = own_rollouts(turn);
+  TickBudget budget;
+  budget.looks = kDevicesJudgedPerTick;
+  while (const Rollout* rollout = next_to_judge(turn)) {
+    const RolloutName& name = rollout->plan->name;
+    const size_t stage = *current_stage(rollout->progress);
+    std::optional<rollout::StageFacts> facts = judge_stage(turn, *rollout, stage, budget);
+    if (!facts) return;
+    rollouts.attempts.at(name).judged = turn.now.mono;
+    rollouts.judged_last = name;
+    (void)apply(turn, name, rollout::Tick{*std::move(facts)});
+  }
 }
 
 }  // namespace
@@ -193,13 +209,7 @@ void advance_rollouts(Turn& turn) {
     }
   }
   spend_offers(turn, offers_before - budget.offers);
-  for (size_t judged = 0; judged < kDevicesJudgedPerTick;) {
-    const Rollout* rollout = next_to_judge(turn);
-    if (rollout == nullptr) break;
-    judged += rollout->plan->order.size();
-    const size_t stage = *current_stage(rollout->progress);
-    (void)apply(turn, rollout->plan->name, rollout::Tick{judge_stage(turn, *rollout, stage)});
-  }
+  judge_rollouts(turn);
   const std::vector<RolloutName> ending(rollouts.ending.begin(), rollouts.ending.end());
   for (const RolloutName& name : ending) end_all(turn, name, budget);
 }

@@ -54,6 +54,7 @@ class Turn {
   friend FleetState& own_fleet(Turn& turn);
   friend CatalogueState& own_catalogue(Turn& turn);
   friend RolloutsState& own_rollouts(Turn& turn);
+  friend GatesState& own_gates(Turn& turn);
   friend TelemetryState& own_telemetry(Turn& turn);
 
   State& all_;

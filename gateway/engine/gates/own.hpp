@@ -1,0 +1,11 @@
+// The right to change this room's part of the state: included by its own sources only
+// (tests/layering).
+#pragma once
+
+#include "gateway/engine/turn/turn.hpp"
+
+namespace covey::engine {
+
+inline GatesState& own_gates(Turn& turn) { return turn.all_.gates; }
+
+}  // namespace covey::engine
