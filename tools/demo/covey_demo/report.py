@@ -9,8 +9,9 @@ from .processes import DemoError
 def observe(story):
     rollouts, alerts = [], []
     try:
+        # A list leaves out what grows: the gates are in the answer about one rollout.
         for rollout in story.gateway.call("rollout", "list").get("rollouts", []):
-            rollouts.append(rollout_json(rollout))
+            rollouts.append(rollout_json(story.gateway.rollout(device_of(rollout["name"]))))
         rollouts.sort(key=lambda r: r.pop("created"))
         # A condition that went before it fired was nobody's alert.
         alerts = [alert_json(alert) for alert in story.gateway.alerts(resolved=True)
