@@ -253,6 +253,27 @@ def check_includes(path, text):
                 yield number, f"{target}: the door of this room is {room}.h"
 
 
+# Each room of the engine changes its own part of the state only: the right to do so is in its own.hpp.
+ROOMS = "gateway/engine"
+
+
+def check_rooms(path, text):
+    if pathlib.PurePosixPath(path).suffix not in CPP_FILES or within(path, "tests/layering"):
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        target = match.group(2)
+        if not (within(target, ROOMS) and target.endswith("/own.hpp")):
+            continue
+        room = target.removesuffix("/own.hpp")
+        # The door hands the state to the rooms.
+        door = room == ROOMS + "/turn" and str(pathlib.PurePosixPath(path).parent) == ROOMS
+        if path.endswith(".hpp") or not (within(path, room) or door):
+            yield number, f"{target}: only sources of {room} may change its part of the state"
+
+
 def check_clocks(path, text):
     if pathlib.PurePosixPath(path).suffix not in SOURCES:
         return
@@ -416,7 +437,7 @@ def check_agent_names(files):
 
 
 TREE_RULES = [check_circles, check_agent_calls, check_agent_names, check_readmes]
-FILE_RULES = [check_includes, check_clocks, check_code, check_text]
+FILE_RULES = [check_includes, check_rooms, check_clocks, check_code, check_text]
 
 
 def check_file(path, text):

@@ -170,6 +170,17 @@ class Finds(unittest.TestCase):
         self.accepts("storage/sqlite/a.cpp", "#include <sqlite3.h>\n")
         self.accepts("core/yaml/yaml.cpp", "#include <yaml-cpp/yaml.h>\n")
 
+    def test_a_room_of_the_engine_changes_its_own_part(self):
+        own = '#include "gateway/engine/fleet/own.hpp"\n'
+        for path in ["gateway/engine/rollouts/a.cpp", "gateway/engine/engine.cpp",
+                     "gateway/engine/fleet/fleet.hpp", "gateway/api/a.cpp", "tests/unit/engine/a.cpp"]:
+            self.finds(path, own, "may change its part of the state")
+        self.accepts("gateway/engine/fleet/goals.cpp", own)
+        door = '#include "gateway/engine/turn/own.hpp"\n'
+        self.accepts("gateway/engine/engine.cpp", door)
+        self.accepts("gateway/engine/turn/turn.cpp", door)
+        self.finds("gateway/engine/fleet/goals.cpp", door, "may change its part of the state")
+
     def test_clocks(self):
         for code in ["auto t = std::chrono::system_clock::now();", "auto t = steady_clock::now();",
                      "auto t = time(nullptr);", "clock_gettime(CLOCK_MONOTONIC, &t);",

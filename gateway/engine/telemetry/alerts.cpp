@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/own.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
@@ -10,7 +11,7 @@ namespace {
 void advance(Turn& turn, const monitoring::AlertKey& key, const monitoring::AlertEvent& event,
              const monitoring::AlertPolicy& policy) {
   monitoring::AlertTrack& track =
-      turn.state.telemetry.alerts.try_emplace(key, monitoring::AlertTrack{key, {}}).first->second;
+      own_telemetry(turn).alerts.try_emplace(key, monitoring::AlertTrack{key, {}}).first->second;
   Result<monitoring::AlertStep> step = monitoring::step(track, event, policy, turn.now);
   if (!step) return;
   if (!(step->track == track)) {
@@ -89,7 +90,7 @@ void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verd
 void resolve_alerts_of_the_past(Turn& turn) {
   const State& state = turn.state;
   std::vector<monitoring::AlertKey> open;
-  for (const auto& [key, track] : state.telemetry.alerts) {
+  for (const auto& [key, track] : own_telemetry(turn).alerts) {
     if (!key.scope.empty() && track.newest &&
         track.newest->state != monitoring::AlertState::kResolved) {
       open.push_back(key);
@@ -117,7 +118,7 @@ void resolve_alerts_of_the_past(Turn& turn) {
 }
 
 void resolve_duplicate_identity(Turn& turn, const Device& device) {
-  if (!turn.state.telemetry.alerts.contains(duplicate_identity(device))) return;
+  if (!own_telemetry(turn).alerts.contains(duplicate_identity(device))) return;
   advance(turn, duplicate_identity(device), monitoring::ScopeGone{"the device has new keys since"},
           turn.config.alert_policy);
 }
@@ -133,7 +134,7 @@ void raise_duplicate_identity(Turn& turn, const Device& device) {
 }
 
 void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why) {
-  if (!turn.state.telemetry.alerts.contains(ahead_of_site(device))) return;
+  if (!own_telemetry(turn).alerts.contains(ahead_of_site(device))) return;
   advance(turn, ahead_of_site(device), monitoring::ScopeGone{why}, turn.config.alert_policy);
 }
 
@@ -150,7 +151,7 @@ void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& se
 
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
                                        const std::string& actor) {
-  for (auto& [key, track] : turn.state.telemetry.alerts) {
+  for (auto& [key, track] : own_telemetry(turn).alerts) {
     if (!track.newest || monitoring::alert_id(key, track.newest->episode) != command.alert)
       continue;
     Result<monitoring::AlertStep> step =

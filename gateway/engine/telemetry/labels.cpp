@@ -1,16 +1,16 @@
 #include <algorithm>
 
 #include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/own.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
 namespace {
 
-void count(State& state, const DeviceId& device, const KnownSample& sample, uint32_t truth,
-           bool add) {
-  monitoring::DeviceLabels& labels =
-      state.telemetry.tally[{sample.manifest, device}][sample.window];
+void count(TelemetryState& telemetry, const DeviceId& device, const KnownSample& sample,
+           uint32_t truth, bool add) {
+  monitoring::DeviceLabels& labels = telemetry.tally[{sample.manifest, device}][sample.window];
   const uint64_t correct = sample.predicted == truth ? 1 : 0;
   if (add) {
     ++labels.labelled;
@@ -24,8 +24,7 @@ void count(State& state, const DeviceId& device, const KnownSample& sample, uint
 }  // namespace
 
 void add_sample(Turn& turn, const SampleRecord& sample) {
-  State& state = turn.state;
-  DeviceInferences& inferences = state.telemetry.inferences[sample.device];
+  DeviceInferences& inferences = own_telemetry(turn).inferences[sample.device];
   const InferenceKey key{sample.boot_id, sample.inference};
   const KnownSample known{sample.manifest, sample.cohort, sample.predicted, sample.window};
   if (!inferences.samples.emplace(key, known).second) return;
@@ -39,12 +38,12 @@ void add_sample(Turn& turn, const SampleRecord& sample) {
   const auto label = inferences.labels.find(key);
   if (label != inferences.labels.end() && !label->second.matched) {
     label->second.matched = true;
-    count(state, sample.device, known, label->second.truth, true);
+    count(own_telemetry(turn), sample.device, known, label->second.truth, true);
   }
 }
 
 Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command) {
-  State& state = turn.state;
+  const State& state = turn.state;
   if (command.labels.size() > kLabelsPerRequestMax) {
     return invalid("TOO_MANY_LABELS",
                    "labels: at most " + std::to_string(kLabelsPerRequestMax) + " in one request");
@@ -72,7 +71,7 @@ Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command) {
   }
   CommandReply reply;
   for (const LabelInput& label : command.labels) {
-    DeviceInferences& inferences = state.telemetry.inferences[label.device];
+    DeviceInferences& inferences = own_telemetry(turn).inferences[label.device];
     const InferenceKey key{label.boot_id, label.inference};
     const auto sample = inferences.samples.find(key);
     const auto [known, added] = inferences.labels.try_emplace(key, KnownLabel{label.truth, false});
@@ -89,10 +88,10 @@ Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command) {
     }
     if (sample != inferences.samples.end()) {
       if (!added && known->second.matched) {
-        count(state, label.device, sample->second, known->second.truth, false);
+        count(own_telemetry(turn), label.device, sample->second, known->second.truth, false);
       }
       known->second = {label.truth, true};
-      count(state, label.device, sample->second, label.truth, true);
+      count(own_telemetry(turn), label.device, sample->second, label.truth, true);
       ++reply.labels_matched;
     } else {
       known->second.truth = label.truth;

@@ -2,6 +2,7 @@
 // fleet happens in pieces of a bounded size, one per tick; the statistics happen elsewhere.
 #include <algorithm>
 
+#include "gateway/engine/telemetry/own.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
@@ -34,11 +35,11 @@ std::optional<WindowId> next_due(const Turn& turn, const std::optional<WindowId>
 // A window closes when 90 % of the devices that are online have reported past its end, or after two
 // report intervals (MONITORING.md section 3). Asks a part of the sessions; true: it closes.
 bool ask_sessions(Turn& turn) {
-  State& state = turn.state;
-  WindowClosing& closing = state.telemetry.closing;
-  const auto open =
-      closing.asked ? state.telemetry.windows.find(*closing.asked) : state.telemetry.windows.end();
-  if (open == state.telemetry.windows.end() || open->second.closed) {
+  const State& state = turn.state;
+  WindowClosing& closing = own_telemetry(turn).closing;
+  const auto open = closing.asked ? own_telemetry(turn).windows.find(*closing.asked)
+                                  : own_telemetry(turn).windows.end();
+  if (open == own_telemetry(turn).windows.end() || open->second.closed) {
     closing.asked = next_due(turn, closing.asked);
     closing.asked_until = 0;
     closing.expected = 0;
@@ -70,13 +71,13 @@ bool ask_sessions(Turn& turn) {
 }
 
 void close(Turn& turn, const WindowId& id) {
-  OpenWindow& window = turn.state.telemetry.windows.at(id);
+  OpenWindow& window = own_telemetry(turn).windows.at(id);
   window.closed = true;
   write_cohorts(turn, id, window, false);
 }
 
 void begin_copy(Turn& turn, const WindowId& id) {
-  WindowClosing& closing = turn.state.telemetry.closing;
+  WindowClosing& closing = own_telemetry(turn).closing;
   const monitoring::Baseline& baseline = turn.state.catalogue.artifacts.at(id.first).baseline;
   closing.window = id;
   closing.copied_until = {};
@@ -106,9 +107,8 @@ void copy_device(WindowSnapshot& copy, const DeviceId& device,
 
 // Counts that come after their device was copied are late: they revise, and do not judge again.
 void copy_some(Turn& turn) {
-  State& state = turn.state;
-  WindowClosing& closing = state.telemetry.closing;
-  const OpenWindow& window = state.telemetry.windows.at(*closing.window);
+  WindowClosing& closing = own_telemetry(turn).closing;
+  const OpenWindow& window = own_telemetry(turn).windows.at(*closing.window);
   auto next = window.devices.upper_bound(closing.copied_until);
   for (size_t n = 0; n < kDevicesCopiedPerTick && next != window.devices.end(); ++n, ++next) {
     copy_device(*closing.copy, next->first.first, next->second);
@@ -118,27 +118,26 @@ void copy_some(Turn& turn) {
 }
 
 void forget_windows(Turn& turn) {
-  State& state = turn.state;
   const int64_t newest = turn.now.wall / turn.config.window;
   const int64_t oldest = newest - turn.config.windows_kept;
-  for (auto it = state.telemetry.windows.begin(); it != state.telemetry.windows.end();) {
+  for (auto it = own_telemetry(turn).windows.begin(); it != own_telemetry(turn).windows.end();) {
     const auto& [manifest, index] = it->first;
     // Behind the windows that late counts may revise, or of a time that a stepped clock took back.
     const bool past = it->second.closed && (index < oldest || index > newest + 1);
     // Not while rows of it are still to be written.
     if (past && it->second.unsettled == 0 && !turn.telemetry_rows.revised.contains(it->first)) {
-      ++state.telemetry.windows_forgotten;
-      state.telemetry.windows_leaving.push_back(std::move(it->second.devices));
-      it = state.telemetry.windows.erase(it);
+      ++own_telemetry(turn).windows_forgotten;
+      own_telemetry(turn).windows_leaving.push_back(std::move(it->second.devices));
+      it = own_telemetry(turn).windows.erase(it);
     } else {
       ++it;
     }
   }
-  for (size_t n = 0; n < kDevicesForgottenPerTick && !state.telemetry.windows_leaving.empty();
+  for (size_t n = 0; n < kDevicesForgottenPerTick && !own_telemetry(turn).windows_leaving.empty();
        ++n) {
-    OpenWindow::Devices& leaving = state.telemetry.windows_leaving.back();
+    OpenWindow::Devices& leaving = own_telemetry(turn).windows_leaving.back();
     if (!leaving.empty()) leaving.erase(leaving.begin());
-    if (leaving.empty()) state.telemetry.windows_leaving.pop_back();
+    if (leaving.empty()) own_telemetry(turn).windows_leaving.pop_back();
   }
 }
 
@@ -169,16 +168,16 @@ void write_cohorts(Turn& turn, const WindowId& id, const OpenWindow& window, boo
 }
 
 void abandon_windows(Turn& turn) {
-  for (const auto& [id, window] : turn.state.telemetry.windows) {
+  for (const auto& [id, window] : own_telemetry(turn).windows) {
     if (!window.closed) close(turn, id);
   }
-  turn.state.telemetry.closing.window.reset();
-  turn.state.telemetry.closing.copy.reset();
-  turn.state.telemetry.closing.asked.reset();
+  own_telemetry(turn).closing.window.reset();
+  own_telemetry(turn).closing.copy.reset();
+  own_telemetry(turn).closing.asked.reset();
 }
 
 void close_windows(Turn& turn) {
-  WindowClosing& closing = turn.state.telemetry.closing;
+  WindowClosing& closing = own_telemetry(turn).closing;
   if (closing.copy) {
     copy_some(turn);
   } else if (!closing.window && ask_sessions(turn)) {
@@ -194,13 +193,13 @@ void close_windows(Turn& turn) {
 }
 
 void on_window_judged(Turn& turn, const WindowVerdict& verdict) {
-  WindowClosing& closing = turn.state.telemetry.closing;
+  WindowClosing& closing = own_telemetry(turn).closing;
   // Of a window that was closed without a judgement since.
   if (!closing.window || closing.copy || verdict.number != closing.number) {
     return turn.drop(Drop::kVerdictStale);
   }
   const WindowId id = *std::exchange(closing.window, std::nullopt);
-  turn.state.telemetry.windows.at(id).verdict = verdict.subjects;
+  own_telemetry(turn).windows.at(id).verdict = verdict.subjects;
   close(turn, id);
   apply_verdict(turn, id.first, verdict);
 }
@@ -209,7 +208,7 @@ void forget_old(Turn& turn) {
   if (schedules_held(turn.state)) return;
   const Millis before = turn.now.wall - turn.config.retention;
   turn.write(Forget{.windows_before = before, .reports_before = before});
-  for (auto& [key, windows] : turn.state.telemetry.tally) {
+  for (auto& [key, windows] : own_telemetry(turn).tally) {
     windows.erase(windows.begin(), windows.lower_bound(before / turn.config.window));
   }
 }

@@ -43,7 +43,7 @@ void notice_wall_clock(Turn& turn) {
 }
 
 void keep_observed_time(Turn& turn) {
-  State& state = turn.state;
+  State& state = own_all(turn);
   if (state.site.observed - state.clocks.observed_kept < kObservedKeptEvery) return;
   state.clocks.observed_kept = state.site.observed;
   turn.write(PutSite{state.site});

@@ -18,7 +18,7 @@ class Turn {
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
-  State& state;
+  const State& state;
   const EngineConfig& config;
   const Now now;
   Output out{};
