@@ -12,6 +12,8 @@ import re
 import subprocess
 import sys
 
+import documents
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 C_FILES = {".c", ".h"}
@@ -436,7 +438,7 @@ def check_agent_names(files):
             yield path, 1, f"{name}: the name begins with covey_{stem}, or is public"
 
 
-TREE_RULES = [check_circles, check_agent_calls, check_agent_names, check_readmes]
+TREE_RULES = [check_circles, check_agent_calls, check_agent_names, check_readmes, documents.check]
 FILE_RULES = [check_includes, check_rooms, check_clocks, check_code, check_text]
 
 

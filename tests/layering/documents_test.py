@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Feeds the rules of documents.py trees that break them, and some that look similar but don't."""
+
+import unittest
+
+import documents
+
+
+def messages(rule, files):
+    return [f"{path}: {message}" for path, _, message in rule(files)]
+
+
+class FolderReadmes(unittest.TestCase):
+    def test_ten_sources_need_one(self):
+        sources = {f"core/part/{i}.cpp": "" for i in range(10)}
+        found = messages(documents.check_folder_readmes, sources)
+        self.assertEqual(len(found), 1)
+        self.assertIn("core/part/README.md: missing: core/part has 10 sources", found[0])
+
+    def test_nine_do_not_and_other_files_are_no_sources(self):
+        files = {f"core/part/{i}.hpp": "" for i in range(9)}
+        files |= {f"core/part/{i}.md": "" for i in range(20)}
+        files["core/part/below/10.hpp"] = ""
+        self.assertEqual(messages(documents.check_folder_readmes, files), [])
+
+    def test_it_is_short(self):
+        files = {f"core/{i}.py": "" for i in range(10)}
+        files["core/README.md"] = "line\n" * 40
+        self.assertEqual(messages(documents.check_folder_readmes, files), [])
+        files["core/README.md"] = "line\n" * 41
+        self.assertEqual(messages(documents.check_folder_readmes, files),
+                         ["core/README.md: more than 40 lines"])
+
+
+class NamedFiles(unittest.TestCase):
+    TREE = {"core/id.hpp": "", "core/id.cpp": "", "gateway/engine/turn/turn.hpp": "",
+            "tests/sim/checks.cpp": "", "device_agent/include/covey/agent.h": ""}
+
+    def found(self, document, text):
+        return messages(documents.check_named_files, self.TREE | {document: text})
+
+    def test_what_is_not_there(self):
+        for document in ["README.md", "gateway/README.md", "docs/architecture.md",
+                         "docs/design/rollouts.md"]:
+            for name in ["core/none.hpp", "none.cpp", "gateway/turn.hpp", "core/id.{hpp,h}",
+                         "core/x*.hpp", "docs/design/none.md"]:
+                with self.subTest(document=document, name=name):
+                    self.assertEqual(len(self.found(document, f"see\n`{name}`")), 1)
+
+    def test_a_readme_names_what_is_below_it(self):
+        self.assertEqual(len(self.found("gateway/README.md", "`id.hpp`")), 1)
+        self.assertEqual(self.found("core/README.md", "`id.hpp`, `id.{hpp,cpp}`, `i*.cpp`"), [])
+        self.assertEqual(self.found("gateway/README.md", "`turn.hpp`, `tests/sim/checks.cpp`"), [])
+        self.assertEqual(self.found("gateway/README.md", "`../core/id.hpp`, `covey/agent.h`"), [])
+
+    def test_pages_of_docs_name_what_is_anywhere(self):
+        self.assertEqual(self.found("docs/architecture.md", "`turn.hpp`, `core/id.hpp`"), [])
+
+    def test_what_is_no_file_of_the_tree(self):
+        self.assertEqual(self.found("docs/architecture.md", "`string.h`, `build/x.cpp`, `a.b`, "
+                                    "`NNNN_name.sql`, `covey.yaml`, `state.hpp is here`"), [])
+        self.assertEqual(self.found("docs/architecture.md", "```\n`none.hpp`\n```\n"), [])
+        self.assertEqual(self.found("docs/api.md", "`none.hpp`"), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
