@@ -81,6 +81,41 @@ def check_named_files(files):
                     yield document, line_of(text, match.start()), f"`{name}`: no such file"
 
 
+# docs/design/rollouts.md, "Stages"; over line ends of comments, too.
+CITATION = re.compile(r"(?<![\w./-])(docs/[\w/-]+\.md)(?:,\s+\"([^\"]+)\")?"
+                      r"|(?<![\w./-])(docs/adr/\d{4})(?![\w-])")
+HEADING = re.compile(r"^#+\s+(.*?)\s*$", re.MULTILINE)
+COMMENT_GOES_ON = re.compile(r"\n[ \t]*(?://+|\*(?!/)|#|--)?[ \t]*")
+OUTSIDE = re.compile(r"(?<![\w/-])(DESIGN|DEVICE|MONITORING|RUNTIME|FIELD-NOTES|STYLE|ROOMS|FAULTS-2"
+                     r"|BREAK-IN-2|STATISTICS-2)\.md|\b(DESIGN|MONITORING)(,? sections? \d|: )")
+
+
+def check_citations(files):
+    """A page that a comment or a document cites exists, and so does the heading that it quotes."""
+    for path, text in sorted(files.items()):
+        if path.startswith("tests/layering/"):
+            continue
+        for match in OUTSIDE.finditer(text):
+            yield path, line_of(text, match.start()), f"{match.group(0)} is not in the repository"
+        if "docs/" not in text:
+            continue
+        # One blank for each end of a line and the comment sign after it: offsets are kept.
+        flat = COMMENT_GOES_ON.sub(lambda found: " " * len(found.group(0)), text)
+        for match in CITATION.finditer(flat):
+            page, heading, decision = match.groups()
+            line = line_of(text, match.start())
+            if decision:
+                if not any(name.startswith(decision) for name in files):
+                    yield path, line, f"{decision}: no such decision"
+            elif page not in files:
+                yield path, line, f"{page}: no such page"
+            elif heading:
+                wanted = " ".join(heading.split())
+                if wanted not in HEADING.findall(CODE_BLOCK.sub("", files[page])):
+                    yield path, line, f'{page} has no heading "{wanted}"'
+
+
 def check(files):
     yield from check_folder_readmes(files)
     yield from check_named_files(files)
+    yield from check_citations(files)

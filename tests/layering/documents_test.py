@@ -63,5 +63,42 @@ class NamedFiles(unittest.TestCase):
         self.assertEqual(self.found("docs/api.md", "`none.hpp`"), [])
 
 
+class Citations(unittest.TestCase):
+    TREE = {"docs/design/rollouts.md": "# Rollouts\n\n## Order of devices\n```\n## Not this\n```\n",
+            "docs/adr/0001-engine-without-io.md": "# 0001: The engine"}
+
+    def found(self, text, path="core/a.cpp"):
+        return messages(documents.check_citations, self.TREE | {path: text})
+
+    def test_pages_and_headings_that_are_not_there(self):
+        for text in ["// docs/design/none.md", "// docs/adr/0099", "(docs/none.md)",
+                     '// docs/design/rollouts.md, "Order"',
+                     '// docs/design/rollouts.md, "Order\n// of all devices"',
+                     '// docs/design/rollouts.md,\n//   "Not this"']:
+            with self.subTest(text):
+                self.assertEqual(len(self.found(text)), 1, self.found(text))
+
+    def test_pages_and_headings_that_are_there(self):
+        for text in ["// docs/design/rollouts.md", "/* docs/adr/0001: why */",
+                     "see docs/adr/0001-engine-without-io.md.",
+                     '// (docs/design/rollouts.md, "Order of devices")',
+                     '/* docs/design/rollouts.md, "Order\n * of devices" */',
+                     '# docs/design/rollouts.md,\n# "Order of devices"',
+                     'call("docs/design/rollouts.md", "text")']:
+            with self.subTest(text):
+                self.assertEqual(self.found(text), [])
+
+    def test_documents_outside_the_repository(self):
+        for text in ["// DES" "IGN.md section 4", "see STY" "LE.md", "// (DES" "IGN section 6)",
+                     "MONITO" "RING sections 1 and 2", "DES" "IGN: so it is", "ROO" "MS.md's table"]:
+            with self.subTest(text):
+                self.assertEqual(len(self.found(text)), 1)
+        self.assertEqual(self.found("// PORTING.md, a DESIGN of RUNTIME kind"), [])
+
+    def test_the_line_of_a_finding(self):
+        found = list(documents.check_citations({"a.py": "x\n\n# docs/\n# docs/none.md"}))
+        self.assertEqual([(path, line) for path, line, _ in found], [("a.py", 4)])
+
+
 if __name__ == "__main__":
     unittest.main()
