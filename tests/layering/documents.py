@@ -115,7 +115,45 @@ def check_citations(files):
                     yield path, line, f'{page} has no heading "{wanted}"'
 
 
+LICENCE = "SPDX-License-Identifier: Apache-2.0"
+SLASHES = {".cpp", ".hpp", ".proto", ".fbs"}
+STARS = {".c", ".h", ".ld"}
+HASHES = {".py", ".sh", ".cmake"}
+HASHES_BY_NAME = {"CMakeLists.txt", "Containerfile", "Kconfig"}
+
+
+def licence_comment(path, text):
+    """The line that names the licence of a source, in the comment style of its kind; None: no
+    source, or one that a test compares byte for byte with what is made anew (schema.sql)."""
+    name = pathlib.PurePosixPath(path)
+    kind = name.suffixes[-2] if name.suffix == ".in" and len(name.suffixes) > 1 else name.suffix
+    if name.name == "schema.sql":
+        return None
+    if path.startswith("helm/") and name.parent.name == "templates":
+        return "{{- /* " + LICENCE + " */ -}}"
+    if kind in SLASHES:
+        return f"// {LICENCE}"
+    if kind in STARS:
+        return f"/* {LICENCE} */"
+    if kind == ".sql":
+        return f"-- {LICENCE}"
+    if kind in HASHES or name.name in HASHES_BY_NAME or text.startswith("#!"):
+        return f"# {LICENCE}"
+    return None
+
+
+def check_licences(files):
+    """Each source begins with the line that names its licence, after a #! line if it has one."""
+    for path, text in sorted(files.items()):
+        wanted = licence_comment(path, text)
+        lines = text.splitlines()[:2]
+        first = lines[1:2] if lines and lines[0].startswith("#!") else lines[:1]
+        if wanted is not None and first != [wanted]:
+            yield path, 1, f"does not begin with `{wanted}`"
+
+
 def check(files):
     yield from check_folder_readmes(files)
     yield from check_named_files(files)
     yield from check_citations(files)
+    yield from check_licences(files)

@@ -100,5 +100,35 @@ class Citations(unittest.TestCase):
         self.assertEqual([(path, line) for path, line, _ in found], [("a.py", 4)])
 
 
+class Licences(unittest.TestCase):
+    def found(self, path, text):
+        return messages(documents.check_licences, {path: text})
+
+    def test_sources_without_the_line(self):
+        line = "SPDX-License-" "Identifier: Apache-2.0"
+        for path, text in [("core/a.cpp", ""), ("core/a.hpp", "// A header.\n"),
+                           ("core/a.cpp", f"// A.\n// {line}\n"), ("core/a.cpp", f"# {line}\n"),
+                           ("core/a.cpp", "// SPDX-License-" "Identifier: MIT\n"),
+                           ("device_agent/a.c", f"// {line}\n"), ("a.py", "import re\n"),
+                           ("dev", "#!/usr/bin/env bash\n# Help.\n"), ("CMakeLists.txt", "x\n"),
+                           ("a.py", f"#!/usr/bin/env python3\n\n# {line}\n"), ("a.sql", "-- x\n"),
+                           ("storage/list.cpp.in", "// x\n"), ("deploy/a.fbs", "table A {}\n"),
+                           ("helm/covey/templates/a.yaml", "kind: X\n"),
+                           ("containers/Containerfile", "FROM x\n")]:
+            with self.subTest(path=path, text=text):
+                self.assertEqual(len(self.found(path, text)), 1)
+
+    def test_sources_with_it_and_data(self):
+        line = documents.LICENCE
+        for path, text in [("core/a.cpp", f"// {line}\n// A.\n"), ("a.h", f"/* {line} */\n"),
+                           ("dev", f"#!/usr/bin/env bash\n# {line}\n"), ("a.sql", f"-- {line}\n"),
+                           ("helm/covey/templates/NOTES.txt", f"{{{{- /* {line} */ -}}}}\n"),
+                           ("tools/a.py", f"#!/usr/bin/env python3\n# {line}\n"),
+                           ("a.json", "{}"), ("helm/covey/values.yaml", "a: 1\n"), ("a.md", "# A"),
+                           ("storage/sqlite/schema.sql", "CREATE TABLE a (b);\n")]:
+            with self.subTest(path=path):
+                self.assertEqual(self.found(path, text), [])
+
+
 if __name__ == "__main__":
     unittest.main()
