@@ -1,5 +1,5 @@
 // A bounded multi-producer, single-consumer queue. Full means refused: the caller decides what that
-// is worth (DESIGN.md section 2) and counts it.
+// is worth (docs/design/time-and-persistence.md, "Queues and drops") and counts it.
 // Thread safety: every method from any thread.
 #pragma once
 

@@ -27,7 +27,7 @@ class Id {
   std::string text_;
 };
 
-// [A-Za-z0-9][A-Za-z0-9._-]{0,62} and not reserved (svc-...): DESIGN.md section 1.
+// [A-Za-z0-9][A-Za-z0-9._-]{0,62} and not reserved (svc-...): docs/design/trust.md, "Names".
 using DeviceId = Id<struct DeviceTag>;
 // [a-z][a-z0-9-]{0,30}, e.g. bearing-vibration.
 using ModelName = Id<struct ModelTag>;

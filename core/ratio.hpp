@@ -26,7 +26,7 @@ std::string to_string(Ratio ratio);
 
 // part / whole > limit, exactly, without rounding. False when whole is 0.
 bool exceeds(uint64_t part, uint64_t whole, Ratio limit);
-// ceil(whole * ratio): sizes round up (DESIGN.md section 6).
+// ceil(whole * ratio): sizes round up (docs/design/rollouts.md, "Order of devices").
 uint64_t ceil_share(uint64_t whole, Ratio ratio);
 
 }  // namespace covey

@@ -1,4 +1,5 @@
-// What a gate concludes. Missing or contradicting evidence is never kPass (DESIGN.md section 6).
+// What a gate concludes. Missing or contradicting evidence is never kPass
+// (docs/design/rollouts.md, "Gates").
 #pragma once
 
 #include <cstdint>

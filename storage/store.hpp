@@ -2,10 +2,10 @@
 // hands over one list of writes per transaction. History (events, audit, windows, reports) is read
 // by page.
 //
-// Errors of commit(): any error ends the process after the engine was told nothing (RUNTIME.md):
-// DISK_FULL, STORE_IO, STORE_CORRUPT. Threading: commit() and load() on the one writing thread;
-// condition() and backup() on any thread; the read functions of Reader on any thread, each Reader
-// by one thread at a time.
+// Errors of commit(): any error ends the process after the engine was told nothing
+// (docs/design/time-and-persistence.md, "A failed commit"): DISK_FULL, STORE_IO, STORE_CORRUPT.
+// Threading: commit() and load() on the one writing thread; condition() and backup() on any thread;
+// the read functions of Reader on any thread, each Reader by one thread at a time.
 #pragma once
 
 #include <cstdint>

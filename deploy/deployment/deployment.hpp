@@ -1,6 +1,6 @@
 // One device's attempt to move to one release: a pure state machine. Success is what the device
-// proves (DESIGN.md section 5); an end is the gateway's decision about an attempt and never
-// changes. Thread safety: values and pure functions.
+// proves (docs/design/rollouts.md, "Success is what the device proves"); an end is the gateway's
+// decision about an attempt and never changes. Thread safety: values and pure functions.
 #pragma once
 
 #include <cstdint>

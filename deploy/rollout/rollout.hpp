@@ -1,10 +1,10 @@
 // Bringing one release to one target under a plan: the rollout's and its stages' state machine
-// (DESIGN.md section 6). It decides when a stage starts, passes and fails; which device is offered
-// what, and when, is the engine's, within the bounds stated here.
+// (docs/design/rollouts.md, "Stages"). It decides when a stage starts, passes and fails; which
+// device is offered what, and when, is the engine's, within the bounds stated here.
 // What was decided at the creation never changes and may be large (RolloutPlan: shared, never
 // copied); what changes is small (RolloutProgress). Time that passes changes nothing: a stage keeps
 // the mark since when it soaks (docs/adr/0020-soak-is-a-mark.md). Thread safety: values and pure
-// functions. Durations are observed time (DESIGN.md section 2).
+// functions. Durations are observed time (docs/design/time-and-persistence.md, "Observed time").
 #pragma once
 
 #include <cstdint>

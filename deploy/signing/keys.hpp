@@ -1,4 +1,5 @@
-// Author keys: generation, PEM, signing and verification of manifest digests (DESIGN.md section 4).
+// Author keys: generation, PEM, signing and verification of manifest digests
+// (docs/design/trust.md, "Signatures").
 //   ES256    ECDSA P-256 over SHA-256(manifest), r | s, 64 bytes (RFC 7518)
 //   ED25519  RFC 8032 over the 32 bytes of SHA-256(manifest), 64 bytes
 // Keys are immutable values that share their OpenSSL object; any thread. No I/O: key_file.hpp.

@@ -1,7 +1,8 @@
 // The gateway's mind: every decision about devices, rollouts and telemetry, without any I/O.
 // handle() takes a batch of events and gives what must be written in one transaction and what may
-// leave once that is durable ("persist, then speak", DESIGN.md section 2). The same engine runs in
-// coveyd (gateway/runtime) and in the simulator (tests/sim).
+// leave once that is durable ("persist, then speak",
+// docs/design/time-and-persistence.md, "Persist, then speak"). The same engine runs in coveyd
+// (gateway/runtime) and in the simulator (tests/sim).
 // Threading: one thread owns an Engine; const functions too are called on that thread only.
 #pragma once
 

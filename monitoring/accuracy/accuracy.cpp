@@ -11,7 +11,7 @@
 namespace covey::monitoring {
 namespace {
 
-constexpr double kEffectiveLabelsMin = 10;  // MONITORING.md section 7: from t >= 10
+constexpr double kEffectiveLabelsMin = 10;  // docs/design/monitoring.md, "Accuracy": from t >= 10
 constexpr double kScaleMax = 1e4;           // beyond 10,000 times the labels, more devices it is
 
 struct Arm {

@@ -1,6 +1,6 @@
 // Accuracy from labels: intervals for a share, and the gate that compares a canary with concurrent
-// control per stratum (MONITORING.md sections 5 and 7). The gate may be asked at any time, as often
-// as one likes: its intervals hold for all times at once (asymptotic confidence sequence).
+// control per stratum (docs/design/monitoring.md, "Accuracy"). The gate may be asked at any time,
+// as often as one likes: its intervals hold for all times at once (asymptotic confidence sequence).
 // Thread safety: pure functions; the same counts give the same bits. Units: shares 0..1.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Intervals for shares (MONITORING.md section 5) and the asymptotic confidence sequence (section
-// 7).
+// Intervals for shares (docs/design/monitoring.md, "Accuracy") and the asymptotic confidence
+// sequence.
 #include <algorithm>
 #include <cmath>
 

@@ -1,7 +1,7 @@
-// Alerts: a stateful condition with hysteresis (DESIGN.md section 1). step() takes one judged
-// window or an operator's act and says what changed. m of the last w windows fire; r quiet windows
-// in a row resolve. Windows that conclude nothing neither fire nor quiet. An episode that resolved
-// never comes back: the next abnormal window opens a new one with a new number.
+// Alerts: a stateful condition with hysteresis (docs/design/monitoring.md, "Alerts"). step() takes
+// one judged window or an operator's act and says what changed. m of the last w windows fire; r
+// quiet windows in a row resolve. Windows that conclude nothing neither fire nor quiet. An episode
+// that resolved never comes back: the next abnormal window opens a new one with a new number.
 // Thread safety: values and pure functions. Times are wall clock, UTC milliseconds.
 #pragma once
 

@@ -1,5 +1,6 @@
-// B0: reference statistics from validation that come with a release (MONITORING.md section 1). True
-// counts per bin: quantile bins collapse at ties, so no bin is ever assumed to hold 1/k.
+// B0: reference statistics from validation that come with a release
+// (docs/design/monitoring.md, "Baselines"). True counts per bin: quantile bins collapse at ties, so
+// no bin is ever assumed to hold 1/k.
 // Thread safety: values.
 #pragma once
 

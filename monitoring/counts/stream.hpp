@@ -1,7 +1,8 @@
-// Exactly-once bookkeeping for one stream = (boot id, artifact digest) (DESIGN.md section 5).
-// Windows are numbered 1, 2, ... and resent byte-identical until acknowledged. The mark is stored
-// in the same transaction as the merge of the window it admits; then no order, duplication, delay
-// or crash counts a window twice. What is missing is a measured gap, never a wedge.
+// Exactly-once bookkeeping for one stream = (boot id, artifact digest)
+// (docs/design/device-wire.md, "Telemetry streams"). Windows are numbered 1, 2, ... and resent
+// byte-identical until acknowledged. The mark is stored in the same transaction as the merge of the
+// window it admits; then no order, duplication, delay or crash counts a window twice. What is
+// missing is a measured gap, never a wedge.
 // Thread safety: values.
 #pragma once
 

@@ -1,8 +1,8 @@
-// One window of inference statistics as integer counts, and their exact merge (MONITORING.md
-// sections 2 and 3). Merging is addition, min and max: associative and commutative, so any order of
-// the same windows gives the same bytes. Never merge one window twice: see
-// monitoring/counts/stream.hpp. Thread safety: values. Units: latency in microseconds, features in
-// the quantised domain of the model (int8 or int16 after preprocessing).
+// One window of inference statistics as integer counts, and their exact merge
+// (docs/design/monitoring.md, "Merging"). Merging is addition, min and max: associative and
+// commutative, so any order of the same windows gives the same bytes. Never merge one window twice:
+// see monitoring/counts/stream.hpp. Thread safety: values. Units: latency in microseconds, features
+// in the quantised domain of the model (int8 or int16 after preprocessing).
 #pragma once
 
 #include <cstdint>
@@ -100,7 +100,8 @@ Bytes encode(const WindowCounts& window);
 // Refuses anything that encode() would not have written. Errors: BAD_WINDOW_BYTES.
 Result<WindowCounts> decode_window(ByteView bytes);
 
-// MONITORING.md section 2: 16 us steps, then 4 buckets per octave (at most 25 % wide).
+// docs/design/monitoring.md, "Latency buckets": 16 us steps, then 4 buckets per octave (at most
+// 25 % wide).
 // Not clamped; a histogram of m buckets counts what is beyond in its last one.
 uint32_t latency_bucket(uint32_t latency_us);
 // Half-open [lower, upper) of a bucket.

@@ -1,4 +1,4 @@
-// Is a histogram of the field the one of the baseline? (MONITORING.md sections 1, 2 and 4.)
+// Is a histogram of the field the one of the baseline? (docs/design/monitoring.md, "Drift".)
 // Effect size and significance in one test, the device as the sampling unit, the baseline's own
 // sampling noise included. Missing evidence is an outcome of its own, never "no drift".
 // Thread safety: pure functions; the same counts give the same bits.

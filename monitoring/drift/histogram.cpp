@@ -1,4 +1,5 @@
-// Effect sizes between two histograms (MONITORING.md section 4): arithmetic only, no test.
+// Effect sizes between two histograms (docs/design/monitoring.md, "Drift"): arithmetic only, no
+// test.
 #include <algorithm>
 #include <cmath>
 

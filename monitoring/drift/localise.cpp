@@ -12,8 +12,9 @@
 namespace covey::monitoring {
 namespace {
 
-constexpr size_t kJudgedMin = 5;      // fewer say nothing about a fleet's own spread
-constexpr double kFaultShare = 0.05;  // MONITORING.md section 8: at most 5 % is a device fault
+constexpr size_t kJudgedMin = 5;  // fewer say nothing about a fleet's own spread
+// docs/design/monitoring.md, "Where it comes from": at most 5 % is a device fault
+constexpr double kFaultShare = 0.05;
 
 // 2 sum c ln(p / pi), the empty cells contributing nothing.
 double g_statistic(std::span<const double> pi, CountsView counts) {
@@ -67,7 +68,7 @@ double magnitude_upper(double z) {
   return shift <= 0 ? 1.0 : chi_squared_upper(shift * shift, 1);
 }
 
-// n_d* of MONITORING.md section 4 for one device: its own windows are one cluster.
+// n_d* of docs/design/monitoring.md, "Drift" for one device: its own windows are one cluster.
 double effective(uint64_t n, uint64_t baseline_n) {
   return static_cast<double>(n) / (1.0 + static_cast<double>(n) / static_cast<double>(baseline_n));
 }

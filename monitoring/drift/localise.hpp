@@ -1,4 +1,5 @@
-// Which devices, and did the world move or they? (MONITORING.md section 8.)
+// Which devices, and did the world move or they?
+// (docs/design/monitoring.md, "Where it comes from".)
 // A device is named only when three things hold: its own histogram is beyond `device_psi` of the
 // baseline (tolerance test, Benjamini-Hochberg over devices), it stands out of the fleet's own
 // spread (robust z of sqrt(PSI), Benjamini-Hochberg), and most of the fleet has not moved.

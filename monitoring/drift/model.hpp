@@ -1,5 +1,5 @@
 // All that is judged of one window of one model, together: one histogram per device and subject.
-// (MONITORING.md sections 4 and 8.) A false alarm is as likely for a model of ten features as for
+// (docs/design/monitoring.md.) A false alarm is as likely for a model of ten features as for
 // one of one: significance is adjusted over the subjects of the window (Benjamini-Hochberg).
 // Thread safety: pure functions; the same counts give the same bits.
 #pragma once

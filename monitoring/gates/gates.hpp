@@ -1,6 +1,6 @@
-// What the gates of a stage say (DESIGN.md section 6). Each gate has a file of its own here: the
-// counts that it needs and the verdict that follows from them. Gates fail closed: missing, empty or
-// contradicting evidence never passes.
+// What the gates of a stage say (docs/design/rollouts.md, "Gates"). Each gate has a file of its own
+// here: the counts that it needs and the verdict that follows from them. Gates fail closed:
+// missing, empty or contradicting evidence never passes.
 // Thread safety: pure functions.
 #pragma once
 

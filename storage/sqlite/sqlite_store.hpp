@@ -1,6 +1,7 @@
 // The Store in SQLite: DATA/covey.db (with -wal and -shm), DATA/lock, DATA/reserve. WAL with
 // synchronous=FULL; this object's connection is the only one that writes and checkpoints
-// (RUNTIME.md: 3.40.1 corrupts the file otherwise). Readers are query_only connections.
+// (docs/design/libraries.md, "SQLite": 3.40.1 corrupts the file otherwise). Readers are query_only
+// connections.
 // Threading: commit() and load() on one thread; reader(), condition() and backup() on any; a Reader
 // by one thread at a time and never beyond the store's life.
 // Errors of open(): LOCKED, STORE_TOO_NEW, STORE_CORRUPT, STORE_IO, DISK_FULL. After a commit

@@ -1,4 +1,4 @@
-// The invariants of DESIGN.md section 8.
+// The invariants of docs/architecture.md, "Invariants, and where each is checked".
 #include <algorithm>
 
 #include "core/duration.hpp"

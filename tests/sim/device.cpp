@@ -16,7 +16,8 @@ constexpr uint32_t kJournalBytes = 8 * kEraseUnit;
 
 Digest digest_at(const uint8_t* bytes) { return *digest_from_bytes(ByteView(bytes, 32)); }
 
-// ---- a runtime of "your own C function" (DEVICE.md): the simulator's model format
+// ---- a runtime of "your own C function" (docs/design/agent.md, "Runtimes"): the simulator's model
+// format
 
 struct SimRuntime {
   const uint8_t* model = nullptr;

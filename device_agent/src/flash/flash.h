@@ -39,7 +39,7 @@ bool covey_digest_matches(covey_agent_t* a, const covey_section_t* section, size
 void covey_digest_of(covey_agent_t* a, const void* bytes, size_t size,
                      uint8_t digest[COVEY_DIGEST_BYTES]);
 
-/* ---- journal.c: the append-only journal of DEVICE.md */
+/* ---- journal.c: the append-only journal of docs/design/agent.md, "Journal" */
 /* Reads goals and records of all models, epoch and counter; without a journal nothing changes. */
 void covey_journal_replay(covey_agent_t* a);
 /* Makes the model's present goal or record durable. */

@@ -1,4 +1,4 @@
-/* Topics of DESIGN.md section 5. */
+/* Topics of docs/design/device-wire.md, "Topics". */
 #include "link.h"
 
 static char* append(char* at, const char* text) {

@@ -1,6 +1,7 @@
 // Accepts connections for gRPC, which would never recover from running out of descriptors
-// (RUNTIME.md): at most `max_connections`, and over the Unix socket only from the owner of this
-// process or root. Own thread; listen() and stop() on one other. Errors: GRPC_LISTEN, TLS_REQUIRED.
+// (docs/design/libraries.md, "gRPC"): at most `max_connections`, and over the Unix socket only from
+// the owner of this process or root. Own thread; listen() and stop() on one other. Errors:
+// GRPC_LISTEN, TLS_REQUIRED.
 #pragma once
 
 #include <atomic>

@@ -22,7 +22,7 @@ constexpr size_t kMemoryBytes = 256U << 20U;
 constexpr int kThreadsMax = 16;
 constexpr Millis kGoodbye{100};  // for clients to hear that the server goes
 
-// Idle HTTP/2 connections would stay for ever by default (RUNTIME.md).
+// Idle HTTP/2 connections would stay for ever by default (docs/design/libraries.md, "gRPC").
 void limit(grpc::ServerBuilder& builder, const GrpcOptions& options) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(kMessageBytesMax));
   grpc::ResourceQuota quota("covey");

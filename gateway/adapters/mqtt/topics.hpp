@@ -1,6 +1,7 @@
-// Topics of the device wire (DESIGN.md section 5): strict parsing of what comes up, building of
-// what goes down. Topic is identity, so nothing is tolerated: another level, another case, a shard
-// above 3f or an unknown kind are refused. Whether it is the device's own shard, the engine knows.
+// Topics of the device wire (docs/design/device-wire.md, "Topics"): strict parsing of what comes
+// up, building of what goes down. Topic is identity, so nothing is tolerated: another level,
+// another case, a shard above 3f or an unknown kind are refused. Whether it is the device's own
+// shard, the engine knows.
 //
 // Thread safety: pure functions.
 #pragma once

@@ -1,5 +1,6 @@
 // The security floor of a device's model: what it accepts anew is not older than that. It rises
-// only when nothing can ask the device to go back any more (DESIGN.md section 4).
+// only when nothing can ask the device to go back any more
+// (docs/design/trust.md, "Security floor").
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/fleet/own.hpp"
 #include "gateway/engine/turn/turn.hpp"

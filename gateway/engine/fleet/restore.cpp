@@ -1,6 +1,6 @@
 // RECONCILING: the store is older than the world (a backup came back). What devices have seen since
-// is adopted, what was going on waits for people (DESIGN.md section 4). One device's word is about
-// that device only; it takes several to stop the site (docs/adr/0013).
+// is adopted, what was going on waits for people (docs/design/trust.md, "Restored backups"). One
+// device's word is about that device only; it takes several to stop the site (docs/adr/0013).
 #include <algorithm>
 
 #include "gateway/engine/fleet/fleet.hpp"

@@ -33,7 +33,8 @@ std::optional<WindowId> next_due(const Turn& turn, const std::optional<WindowId>
 }
 
 // A window closes when 90 % of the devices that are online have reported past its end, or after two
-// report intervals (MONITORING.md section 3). Asks a part of the sessions; true: it closes.
+// report intervals (docs/design/monitoring.md, "When a window closes"). Asks a part of the
+// sessions; true: it closes.
 bool ask_sessions(Turn& turn) {
   const State& state = turn.state;
   WindowClosing& closing = own_telemetry(turn).closing;

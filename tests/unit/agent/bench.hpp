@@ -99,7 +99,8 @@ class Device {
   std::vector<Arena> arenas_;
 };
 
-// What a device in the field was told: DESIGN.md's gateway, as far as a device can see it.
+// What a device in the field was told: the gateway of docs/design/device-wire.md, as far as a
+// device can see it.
 class Gateway {
  public:
   Gateway();

@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
   uint32_t jobs = 1;
   CLI::App app{
       "Power cuts, torn words and erases, ECC errors and failing flash in the life of a "
-      "device: what must always be true (DEVICE.md) is asserted after each."};
+      "device: what must always be true (docs/design/agent.md) is asserted after each."};
   app.add_option("--cuts", cuts, "how many power cuts at least")->check(CLI::PositiveNumber);
   app.add_option("--seed", seed, "the first life; with --cuts 1 it replays one");
   app.add_option("--jobs", jobs, "threads")->check(CLI::Range(1, 64));

@@ -1,7 +1,8 @@
 // The life of a device through downloads, activations, confirms, reverts, fall-backs, roll-backs
 // and journal wraps, on flash that loses power or fails where it is told to. Whatever happens
-// (DEVICE.md): a runnable model always, never more than three probation starts, no word programmed
-// twice, a rejected model never chosen; and at the end the device gets where it was sent.
+// (docs/design/agent.md, "Power cuts"): a runnable model always, never more than three probation
+// starts, no word programmed twice, a rejected model never chosen; and at the end the device gets
+// where it was sent.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// What the failures gate divides by (DESIGN section 6): targeted, attempted, reported.
+// What the failures gate divides by (docs/design/rollouts.md, "Denominators"): targeted, attempted,
+// reported.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// The security floor and the rollback window (DESIGN section 4): an ended rollout can be taken back
-// for a while, and only then the floor rises.
+// The security floor and the rollback window (docs/design/trust.md, "Security floor"): an ended
+// rollout can be taken back for a while, and only then the floor rises.
 #include <gtest/gtest.h>
 
 #include "gateway/engine/rollouts/rollouts.hpp"

@@ -1,5 +1,6 @@
-// Observed time and the two clocks (DESIGN: deadlines, soak and silence consume observed time with
-// a grace after a start; a site that was off, or whose clock steps by years, rolls nothing back).
+// Observed time and the two clocks (docs/design/time-and-persistence.md, "Observed time":
+// deadlines, soak and silence consume observed time with a grace after a start; a site that was
+// off, or whose clock steps by years, rolls nothing back).
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -66,8 +66,9 @@ TEST(Drift, outcomes_are_stable_text) {
   EXPECT_FALSE(parse_drift_outcome("ok"));
 }
 
-// MONITORING.md section 1: without n/N and the design effect a nominal 5 % realises 25 to 97 %. The
-// clustered test must hold its level in a fleet with natural spread around an unchanged mean.
+// docs/design/monitoring.md, "Drift": without n/N and the design effect a nominal 5 % realises 25
+// to 97 %. The clustered test must hold its level in a fleet with natural spread around an
+// unchanged mean.
 TEST(Drift, property_the_clustered_test_holds_its_level_under_the_null) {
   int rejected = 0;
   int naive = 0;
