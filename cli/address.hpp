@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the site is. In this order: --address, --data, COVEY_ADDRESS, COVEY_DATA, the context in
 // use, DATA/covey.sock of the current folder. Contexts live in $XDG_CONFIG_HOME/covey (or
 // ~/.config/covey)/contexts.yaml. Errors: NO_SITE, NO_CONTEXT, CONTEXTS_UNREADABLE,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From training output to signed artifacts: build with the reference runtime's own measurements,
 // sign, keep in a folder, read back. Reads and writes files; one thread. Errors name file and
 // field: STATS_MISMATCH, SELFTEST_MISMATCH, NOT_SIGNED, FILE_UNREADABLE, FILE_UNWRITABLE and those

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The API as the commands use it: blocking calls with a deadline, errors as Covey's own. The only
 // file pair of the CLI that knows gRPC. One thread at a time.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command tree of `covey`. Each add_... adds one subcommand with its own help and examples;
 // what a command does runs while CLI11 parses, and leaves its exit code in the Invocation.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a device said about a release that it runs or ran, for people. Pure text.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // covey: the command line for operators and CI. Exit codes: commands.hpp.
 #include <algorithm>
 #include <iostream>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Included by cli/CMakeLists.txt: the library behind `covey model run`.
 if(NOT TARGET covey_model_run)
   find_package(fmt REQUIRED)

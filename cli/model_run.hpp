@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs a model on this host in the reference runtime: what `covey model run` does with the bytes of
 // its input file. Raw int8 tensors; several inputs back to back give as many outputs.
 // Any thread; reads the model file, nothing else. Errors: NOT_FOUND, MODEL_UNREADABLE,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How answers look: tables for people, JSON and YAML for programs (the protobuf's own field names).
 // Plain values; one thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A rollout plan as a YAML file (apiVersion covey/v1, kind Rollout) -> PlanDocument. Every problem
 // is found at once, each with its line and path; unknown keys are problems, so that a typing error
 // never loosens a gate. Pure; any thread. Nothing is thrown.

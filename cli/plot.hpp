@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Baseline against now, bin by bin, in unicode blocks. Pure.
 #pragma once
 

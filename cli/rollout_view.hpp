@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A rollout on paper: its page, why it is where it is, a progress view that redraws in place, and
 // the exit code it ends with. Pure text.
 #pragma once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Settings and the few functions that every folder's CMakeLists.txt uses.
 include_guard(GLOBAL)
 

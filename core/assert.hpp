@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Assertions that stay on in release builds.
 //   COVEY_ASSERT(x): an impossible state would follow; the process ends (systemd restarts it).
 //   COVEY_BUG(text): a bug that can be lived with; counted, shown in /metrics, execution goes on.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long to wait before the next attempt: twice as long each time, up to a most. Plain value.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A bounded multi-producer, single-consumer queue. Full means refused: the caller decides what that
 // is worth (docs/design/time-and-persistence.md, "Queues and drops") and counts it.
 // Thread safety: every method from any thread.

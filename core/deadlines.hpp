@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who has to be looked at when, for many at a time: nothing is touched before its time. A deadline
 // that moves on costs nothing: its entry is set anew when the old time comes. Who keeps one notes
 // beside it the time of the entry that counts (Millis{0}: none); others of the key are stale.

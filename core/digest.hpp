@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SHA-256 digests as values; hex as text. The hash itself is deploy/signing/sha256.hpp.
 #pragma once
 

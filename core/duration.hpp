@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Durations as people write them: "250ms", "90s", "10m", "24h", "7d", "1h30m".
 #pragma once
 

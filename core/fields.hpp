@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Structs that list their members once. A struct S that goes by more than one wire (a YAML file,
 // the API, a row) has, beside it,
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Strong string ids: validated once at the edge, then never again. Explicit on purpose.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Limits of the gateway that keep its memory, its messages and its turns bounded whatever devices
 // and clients do, in one place, with how they depend on each other. Sizes in bytes. Those of the
 // wire are covey/limits.h, shared with the agent (gateway/codec/wire_limits.cpp sets both side by

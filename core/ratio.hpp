@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ratio: a share or a difference of shares in parts per million. Thresholds are integers, so that a
 // verdict is replayable bit for bit.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Result<T>: a value or an Error. No exceptions cross a library boundary of Covey.
 // Thread safety: plain values; as safe as the T they hold.
 #pragma once

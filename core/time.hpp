@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Time is always an argument: nothing below gateway/runtime reads a clock.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a gate concludes. Missing or contradicting evidence is never kPass
 // (docs/design/rollouts.md, "Gates").
 #pragma once

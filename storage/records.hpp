@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the store keeps beside the domain's own types. Values; any thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Store port. The engine is its only client: it loads everything it works on at start, then
 // hands over one list of writes per transaction. History (events, audit, windows, reports) is read
 // by page.

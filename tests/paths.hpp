@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a test finds files of the source tree and of the build directory, wherever it is started
 // from. Only paths.cpp knows them, so that all else compiles to the same in every worktree.
 #pragma once

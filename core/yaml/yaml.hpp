@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // YAML text as a tree with lines: the one reader of whatever people write (configuration, plans,
 // contexts). Refused, because nothing here is worth it and each is a known trap: anchors and
 // aliases (a document can grow without end, or hold itself), more than one document, deep nesting.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An artifact as a whole: built by its author, opened by the gateway at upload. open_artifact()
 // trusts nothing: every size, digest, layout and signature is checked, each with its own reason.
 // Pure; any thread, tens of ms for megabytes: call it in the pool. The .tflite itself is inspected

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // May this device take this artifact? Asked at plan time, at offer, and again after a firmware
 // change; the device asks the same questions itself. Pure; any thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gateway part of a release: what an MCU never sees and the gateway judges by. True baseline
 // counts, calibration map, confusion matrix, provenance. Its exact bytes (canonical JSON: keys
 // sorted, no spaces) are bound by the manifest's gateway_part_digest. Pure; any thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The JSON side of gateway_part.hpp, shared with training_statistics.cpp. Internal to
 // deploy/artifact.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The image: what a slot holds and chunks carry. Sections model, preprocessing, self-test in this
 // order, each padded with zeros to 16 bytes, so that the model is used in place. Pure; any thread.
 // Errors: IMAGE_INVALID, CHUNK_SIZE_INVALID, TRUNCATED_IMAGE, OVERSIZED_IMAGE, IMAGE_DIGEST,

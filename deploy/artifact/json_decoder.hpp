@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading JSON from outside: bounded, without duplicate keys, errors with the path of the value.
 // After the first error every read returns an empty value and the error stays. Internal to
 // deploy/artifact: nlohmann's types go no further.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The device part of a manifest and its signatures, as domain types and as the exact bytes of
 // covey.device.v1.Manifest and SignedManifest. encode() is deterministic: fields by number, zero
 // values left out. decode() ignores unknown fields, refuses a known field that is missing, twice or

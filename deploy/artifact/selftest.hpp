@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Self-test vectors inside the image: inputs with the outputs that the author's reference gave.
 // Layout, little endian: u16 count, u16 input bytes, u16 output bytes, u8 tolerance (largest
 // allowed difference of an output byte read as int8), u8 zero; then per vector its input and its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a device counts: bin edges per feature, classes, sampling probabilities
 // (covey.device.v1.TelemetryTables). Same encoding rules as manifest.hpp. Pure; any thread.
 // Errors: TABLES_INVALID, the message names the field.

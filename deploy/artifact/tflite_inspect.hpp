@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a .tflite file holds: its operators, inputs and outputs, read behind the FlatBuffers
 // verifier and index checks. Says nothing of arenas: those are a runtime's business
 // (device_agent/runtimes/reference/reference_runtime.h); callers combine the two.

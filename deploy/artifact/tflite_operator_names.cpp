@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "deploy/artifact/tflite_operator_names.hpp"
 
 #include <array>

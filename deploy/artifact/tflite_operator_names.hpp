@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names of the public TensorFlow Lite schema's numbers, for people. Any thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One device's attempt to move to one release: a pure state machine. Success is what the device
 // proves (docs/design/rollouts.md, "Success is what the device proves"); an end is the gateway's
 // decision about an attempt and never changes. Thread safety: values and pure functions.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A device as the gateway knows it: what it is, what it said last, what it should be.
 // Thread safety: values.
 #pragma once

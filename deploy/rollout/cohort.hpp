@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which side of a rollout a device's counts belong to while it is on: those that it has offered the
 // release and that run it (canary), the others of its order (control), and everybody else (fleet).
 // Kept and shown as text, which stays what it is: "fleet", "NAME/canary", "NAME/control"; cohorts

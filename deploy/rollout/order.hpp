@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which devices, and in which order. The order is a function of (seed, device id) only:
 // SHA-256(seed | 0x00 | device id), ascending, so the same plan always picks the same devices and
 // another plan picks others. With strata the order interleaves them, so that every prefix

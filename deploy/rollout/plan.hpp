@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a rollout plan means (Plan) whose document (document/document.hpp) says it. parse_plan()
 // finds all errors at once, each with its path. Pure; any thread.
 //

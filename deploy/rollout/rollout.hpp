@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bringing one release to one target under a plan: the rollout's and its stages' state machine
 // (docs/design/rollouts.md, "Stages"). It decides when a stage starts, passes and fails; which
 // device is offered what, and when, is the engine's, within the bounds stated here.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Key files on disk: the one place that decides their permissions. A library of its own
 // (covey_key_file), because covey_deploy does no I/O. Any thread.
 // Errors: KEY_FILE_EXISTS, KEY_FILE_UNREADABLE, KEY_FILE_UNWRITABLE, KEY_FILE_TOO_OPEN and

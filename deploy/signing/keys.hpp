@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Author keys: generation, PEM, signing and verification of manifest digests
 // (docs/design/trust.md, "Signatures").
 //   ES256    ECDSA P-256 over SHA-256(manifest), r | s, 64 bytes (RFC 7518)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104) over OpenSSL. Pure values; any thread, one
 // Sha256 object per thread at a time. No errors: a failing hash provider is an impossible
 // environment and ends the process.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The board as the firmware sees it; mps2_an386.c is the only one. A real board replaces that file,
  * start.c's table of interrupts and the linker script.
  *

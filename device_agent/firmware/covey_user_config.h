@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The agent's sizes in this firmware (device_agent/include/covey/config.h): two models, up
  * to twelve classes and eight features, and an outbox. */
 #define COVEY_MODELS_MAX 2

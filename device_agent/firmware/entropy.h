@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Random bytes for a board without a TRNG: SHA-256 in counter mode over the provisioned seed and a
  * boot counter in flash, which makes every boot's bytes differ.
  *

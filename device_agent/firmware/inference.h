@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One reading through the active model of an agent, counted. Thread: the main loop. */
 #ifndef COVEY_FIRMWARE_INFERENCE_H
 #define COVEY_FIRMWARE_INFERENCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The agent's link over device_agent/mqtt and a serial stream that leads straight to the broker, as
  * a modem in transparent mode gives it.
  *

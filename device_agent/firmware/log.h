@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The log: one line per event on the board's log port. */
 #ifndef COVEY_FIRMWARE_LOG_H
 #define COVEY_FIRMWARE_LOG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The firmware: an agent, its ports, a sensor, one loop. */
 #include <mbedtls/memory_buffer_alloc.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Mbed TLS 2.28 for the firmware: what device_agent/ports/psa needs and nothing else. Small rather
  * than fast: a signature is checked once per release. */
 #ifndef COVEY_FIRMWARE_MBEDTLS_CONFIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How many instructions covey_agent_record_inference takes. An image of its own, for an emulator
  * whose clock counts them: under `qemu-system-arm -icount shift=0` one nanosecond is one
  * instruction. What it says on the log port is checked by tests/e2e/firmware.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ARM MPS2 with the AN386 image (Cortex-M4): CMSDK UARTs, timer and watchdog, the FPGAIO counter as
  * clock. Flash is the 16 MB memory at 0x21000000, which an emulator backs with a file.
  * References: ARM DDI 0479 (CMSDK), ARM DAI 0386 (the image). */

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes the flash of a factory-new unit: a file whose first page is the provisioning page
 (provisioning.h), everything else erased. The emulator maps the file; a production line would write
 the page through the debug port."""

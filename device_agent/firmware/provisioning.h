@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a unit is given at the factory: the first page of its flash, written by provision.py and
  * never by the firmware. Everything else in flash is the agent's.
  *

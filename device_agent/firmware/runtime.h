@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The runtime adapters that this image links, one for each model: runtime_reference.c in the
  * product, runtime_defects.c in the image that tests what a defect in the runtime does, and how
  * much stack every part needs. */

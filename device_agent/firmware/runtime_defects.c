@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The reference runtime with three defects that real runtimes have had, on models that are marked
  * for them by their last 16 bytes: a wild pointer, which is a real bus fault; a loop without end,
  * which only the watchdog ends; and a kernel that rounds otherwise than the one the model was

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime.h"
 
 #include "device_agent/runtimes/reference/reference_runtime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "sensor.h"
 
 #include "examples/bearing_vibration/signal/features.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The sensor of the emulated board: the accelerometer of examples/bearing_vibration, and the
  * preprocessing that a release may bring parameters for. */
 #ifndef COVEY_FIRMWARE_SENSOR_H

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Bytes per component of an image, from the linker's map: sizes.py FILE.map"""
 
 import pathlib

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Who needs how much stack: the test image's measurement. The stack is painted anew around every
  * call into somebody else's code, and a line is logged whenever one of the parts needed more than
  * before. Costs time that a product does not have. Thread: the main loop. */

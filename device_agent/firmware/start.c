@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Start-up and the vector table (ARMv7-M, B1.5.3). */
 #include <stdint.h>
 

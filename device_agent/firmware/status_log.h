@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What becomes of the models, one log line for each change. Thread: the main loop. */
 #ifndef COVEY_FIRMWARE_STATUS_LOG_H
 #define COVEY_FIRMWARE_STATUS_LOG_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Time as the simulator reads it, and intervals under --speed-up. Any thread.
 #pragma once
 

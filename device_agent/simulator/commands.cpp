@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The control channel's commands. Part of Simulator: each answers with what is true now.
 #include <fmt/format.h>
 

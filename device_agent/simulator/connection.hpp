@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One device's MQTT session over TCP: an Asio socket around the bare-metal client (covey/mqtt.h).
 //
 // No buffer of its own beyond the client's: bytes are read into a buffer that all connections of

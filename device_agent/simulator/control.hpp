@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The control channel: a Unix socket on which the demo and the tests send one JSON object per line
 // and get one line back. A command may answer later; others on the same client wait for it.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One simulated device: the real agent on its hardware, its MQTT session, its sensor, its
 // inference. All that is decided about messages, slots and counts is decided by the agent; this
 // class only does what firmware does around it, plus the accidents.

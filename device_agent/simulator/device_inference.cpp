@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A device's work: sensor, preprocessing, inference, counting; and what can be asked about it.
 #include <fmt/format.h>
 

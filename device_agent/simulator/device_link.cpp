@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A device's connection: when it connects and how, what passes through, what gets lost.
 #include <algorithm>
 #include <cstring>

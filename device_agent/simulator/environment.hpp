@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What all devices of one covey-sim share: the loop, the command line, the truth, the brokers.
 // Owner thread: the io_context's only one.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who is in the simulated fleet: a pure function of the seed and the options, so that a restart,
 // the demo and the tests see the same devices. Thread safety: plain values.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a simulated device is made of besides its agent: flash and store (in files or in memory),
 // the arena, the runtime. It outlives power cuts. Not thread-safe.
 //

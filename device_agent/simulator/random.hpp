@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Seeded randomness of the simulator: splitmix64 (Steele, Lea, Flood 2014). Never for keys.
 // Not thread-safe per stream.
 #pragma once

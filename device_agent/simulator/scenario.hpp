@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A scenario: what happens to which devices, and when. Read from a YAML file or, one step at a
 // time, from the control channel as JSON; both have the same keys.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sensor of one simulated device, the firmware's preprocessing, and the true condition of the
 // machine: examples/bearing_vibration behind one call. It is the physical world: it lives on when
 // the device loses power. Not thread-safe per sensor.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fleet: builds the devices, plays scenario and faults, answers the control channel.
 //
 // Owner thread: the one that calls run(). Errors: start() names what is wrong with files, addresses

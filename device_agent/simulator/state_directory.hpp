@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a fleet persists: DIR/fleet.json, DIR/devices/ID.flash and .identity, DIR/truth.csv. Locked
 // against a second covey-sim while this object lives. Errors: STATE_DIRECTORY.
 #pragma once

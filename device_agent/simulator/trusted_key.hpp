@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Author public keys that the simulated firmware trusts, read from PEM files. Errors: TRUSTED_KEY
 // with the file's name. Thread safety: plain values.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What really happened on the simulated devices: every inference with its true class, written to an
 // append-only file and summed up in memory. The gateway's counts are compared with it.
 //

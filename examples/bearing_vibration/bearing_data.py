@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Labelled windows from covey-bearing-dataset, and the parameters that map features to int8."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training of the classifier, its conversion to int8 and its execution with reference kernels."""
 
 import contextlib

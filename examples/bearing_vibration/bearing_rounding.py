@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which inputs give the same int8 output on every faithful kernel?
 
 int8 kernels scale a 32-bit sum by multiplier * 2^-shift. TensorFlow Lite 2.21 rounds that once;

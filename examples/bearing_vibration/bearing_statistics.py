@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Validation statistics of a model: the source of its baseline and of its telemetry tables.
 
 Everything is counted in the int8 domain, because that is what devices count. Bins are right-closed:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* covey-bearing-dataset: writes labelled windows of many simulated devices, as features.
  *
  *   covey-bearing-dataset --machine pump --seed 7 --devices 200 --windows 10 [--params FILE]

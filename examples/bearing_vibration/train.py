@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trains, converts and validates every release of the bearing-vibration example.
 
     python train.py --dataset-program ../../build/dev/bin/covey-bearing-dataset

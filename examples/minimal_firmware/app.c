@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The smallest firmware around the agent: one model, one sensor, the template's port. */
 #include "app.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the board's main() and its MQTT client call. One thread. */
 #ifndef MINIMAL_FIRMWARE_APP_H
 #define MINIMAL_FIRMWARE_APP_H

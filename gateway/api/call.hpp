@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One unary call between gRPC and the engine, without a gRPC type: handlers know these only. A Call
 // owns its request and its answer, because the engine may complete it after the client has gone.
 // Threading: a Call is used by one thread at a time (gRPC's, then the runtime's); finish() once.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who calls. An adapter makes one Caller for each call, here, from what its transport vouches for;
 // handlers pass it on, and the audit log names it. Pure but for local_user(), which asks the
 // system for a user's name. Any thread.

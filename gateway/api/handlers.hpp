@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One function per unary RPC of rpcs.hpp: checks the request by hand, asks the engine, fills the
 // answer. They return at once; the call finishes later. No gRPC type here. Any thread. Those of
 // devices are in device_handlers.cpp, and so on.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From the engine's state to the API's messages. Pure; engine thread (they look at the state).
 #pragma once
 

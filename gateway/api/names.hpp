@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Resource names, page sizes and page tokens of the API, checked by hand: an error names the field.
 // Pure; any thread. Errors: BAD_NAME, BAD_PAGE_SIZE, BAD_PAGE_TOKEN, BAD_FIELD and the ids' own.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <set>
 
@@ -206,8 +207,8 @@ void list_rollout_events(
   answer_from_history(
       call,
       [size = *size, after = *after, parent = *parent](Reader& reader) {
-        return reader.events(
-            parent, {.limit = size + 1, .after = after, .order = PageOrder::kOldestFirst});
+        return reader.events(parent,
+                             {.limit = size + 1, .after = after, .order = PageOrder::kOldestFirst});
       },
       [size = *size](const std::vector<EventRecord>& events, auto& c) {
         for (size_t i = 0; i < std::min(size, events.size()); ++i) {

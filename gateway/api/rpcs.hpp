@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every RPC of the API, one row each: what it is called, who may call it, what it is about, whether
 // it changes anything. Handlers are declared from these rows and gRPC's services are made of them,
 // so a handler without a row does not compile; a test walks the services' descriptors, so an RPC

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gateway/api/upload_assembly.hpp"
 
 #include <fmt/format.h>

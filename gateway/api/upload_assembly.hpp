@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Puts the pieces of one CreateRelease stream together: everything is bounded by what the signed
 // manifests of the header promise, before a byte is kept. One thread at a time.
 // Errors: those of decode_manifest, and UPLOAD_ORDER, UPLOAD_TOO_LARGE, UPLOAD_INCOMPLETE,

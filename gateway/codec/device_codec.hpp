@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes of the device wire (proto/covey/device/v1/device.proto) to and from the engine's messages.
 // No I/O, any thread. Decoding bounds everything before it allocates for long: payload bytes,
 // element counts, text lengths. Errors: PAYLOAD_TOO_LARGE, MALFORMED, FIELD_INVALID with the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Rollout plans between the API and the domain: needs the API's messages.
 if(COVEY_ADAPTERS)
   find_package(fmt REQUIRED)

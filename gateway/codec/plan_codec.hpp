@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rollout plans between the API (covey.v1.RolloutSpec) and the domain (PlanDocument): the same
 // texts, nothing interpreted. Both ways are exact. Fields go by their names (core/fields.hpp): one
 // that the API has and the document has not is found by a test.

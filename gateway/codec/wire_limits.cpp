@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The wire's limits (covey/limits.h) against the gateway's own: what an agent may send is taken,
 // what the gateway makes is no longer than an agent takes. The agent asserts its side in
 // covey/sizes.h.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Configuration of coveyd: one YAML document, environment overrides and `--data DIR`; every key has
 // a default, so that `coveyd --data DIR` alone works. Default < file < environment < command line.
 //

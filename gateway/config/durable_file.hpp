@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small files that must be either old or new, never half: temporary file, fsync, rename, fsync of
 // the folder.
 //

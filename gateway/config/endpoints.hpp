@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DATA/endpoints.json: where this process really listens (port 0 means "choose"). The CLI, the demo
 // and the tests read it. Written atomically once everything listens; removed on an orderly stop.
 // Thread safety: plain functions.

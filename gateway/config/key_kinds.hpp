@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kinds of value that a key of the configuration can have. Each maker takes the key's path, its
 // limits, an accessor `[](Config& c) -> auto& { return c.x.y; }` and its help text.
 //

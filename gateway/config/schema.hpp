@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The schema of the configuration: one row per key, in the order in which documents show them.
 // Parser, printer and reference are all driven by it.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From the configuration file to (path, value, line) triples, held against the schema.
 //
 // Thread safety: pure. Errors: all of them, with lines; nothing is thrown.

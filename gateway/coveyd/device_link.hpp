@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Between MQTT and the engine: decodes what devices say into events, encodes effects into messages.
 // It is the sink of what devices are told. Threading: on_message on Paho's thread (decodes and
 // enqueues, nothing else), deliver on the runtime's outbox thread. Everything that is refused is

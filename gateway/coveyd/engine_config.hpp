@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts' options out of the one configuration. Pure.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // coveyd: the gateway daemon of one site.
 #include <linux/close_range.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which Store a site has: the one place that names a database.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gateway/coveyd/sinks.hpp"
 
 #include "gateway/adapters/log/log.hpp"

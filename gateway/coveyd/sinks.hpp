@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sinks of a site beside its devices (device_link.hpp). Both run on the runtime's outbox
 // thread.
 #pragma once

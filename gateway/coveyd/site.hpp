@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One site: store, broker, engine, MQTT, gRPC and HTTP put together in the order in which they need
 // each other, and taken down in the reverse one. Threading: start and stop from the main thread.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What operators and CI ask of the engine. Each is decided in one turn and answered after its
 // transaction is durable. Values; any thread.
 #pragma once

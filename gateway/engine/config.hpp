@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the engine is told about its site. Durations of devices are what they were configured with.
 #pragma once
 

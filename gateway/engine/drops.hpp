@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Why input was refused or dropped. Every drop has a reason and a counter; the names are stable:
 // they are label values in /metrics.
 #pragma once

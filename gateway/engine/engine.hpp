@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gateway's mind: every decision about devices, rollouts and telemetry, without any I/O.
 // handle() takes a batch of events and gives what must be written in one transaction and what may
 // leave once that is durable ("persist, then speak",

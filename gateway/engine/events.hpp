@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What comes into the engine, and what must leave it once the revision that caused it is durable.
 // Values; any thread.
 #pragma once
@@ -52,8 +53,8 @@ struct CommandReceived {
 struct WindowJudged {
   WindowVerdict verdict;
 };
-using Event = std::variant<Tick, FromDevice, ReportReceived, EnrollReceived, CommandReceived,
-                           WindowJudged>;
+using Event =
+    std::variant<Tick, FromDevice, ReportReceived, EnrollReceived, CommandReceived, WindowJudged>;
 
 // ---- out, after the commit
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The way of a command to the room that decides it; audit and reply. Engine thread.
 #pragma once
 

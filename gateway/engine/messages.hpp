@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What travels between gateway and devices, as domain types; gateway/codec reads and writes the
 // bytes (proto/covey/device/v1/device.proto). Values; any thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the engine reads what a device sent as a report: it knows no wire; gateway/codec does. Read
 // only after the report's mac was found good, into a message that is used again and again, so that
 // nothing is allocated once its vectors have their sizes. Engine thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All that the engine knows, by rooms: each room declares its own part and is the only one that
 // changes it (turn/own.hpp). What is durable mirrors the store row by row ("memory equals a reload
 // of the store" is checked by tests/sim); what is soft is rebuilt from what devices say. Owned by

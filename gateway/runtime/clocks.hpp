@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The two clocks, read here and nowhere below: time is an argument there. Any thread.
 #pragma once
 

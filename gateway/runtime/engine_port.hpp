@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engine as adapters see it: commands and reads go in from any thread, answers come back once
 // what they show is durable.
 #pragma once

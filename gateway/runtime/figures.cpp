@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the runtime tells of itself: health, endpoints, counters.
 #include <fmt/format.h>
 

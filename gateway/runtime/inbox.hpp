@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What waits for the engine, bounded by class: control (full: RESOURCE_EXHAUSTED), lifecycle and
 // telemetry (full: not acknowledged, the agent keeps and resends). Every refusal counts.
 // Thread safety: every method from any thread; one thread takes.

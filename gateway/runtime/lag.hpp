@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Durations of something that happens often: how long, at worst and at the 99th percentile of the
 // last thousand. One thread observes, any thread reads.
 #pragma once

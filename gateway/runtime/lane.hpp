@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One thread with a name, and a bounded queue of jobs before it: for work that others must not wait
 // for (a commit, a page of history, the statistics of a window, the checks of an upload).
 // Thread safety: post() and queued() from any thread, a job included; stop() from one other.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where an effect goes once it is durable:
 //
 //   kCaller   whoever waits for the reply to a command (engine thread, at once)

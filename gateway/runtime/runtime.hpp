@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The production interpreter of the engine: real time, threads, group commit.
 //
 //   engine thread   an Asio io_context of one thread: owns the Engine, handles batches of events

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who wants to hear of each newly durable revision. Thread safety: every method from any thread;
 // `changed` is called on the thread that tells, outside the lock, and perhaps once more while its
 // removal goes on.

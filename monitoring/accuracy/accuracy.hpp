@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Accuracy from labels: intervals for a share, and the gate that compares a canary with concurrent
 // control per stratum (docs/design/monitoring.md, "Accuracy"). The gate may be asked at any time,
 // as often as one likes: its intervals hold for all times at once (asymptotic confidence sequence).

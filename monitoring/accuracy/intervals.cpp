@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Intervals for shares (docs/design/monitoring.md, "Accuracy") and the asymptotic confidence
 // sequence.
 #include <algorithm>

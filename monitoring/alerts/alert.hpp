@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Alerts: a stateful condition with hysteresis (docs/design/monitoring.md, "Alerts"). step() takes
 // one judged window or an operator's act and says what changed. m of the last w windows fire; r
 // quiet windows in a row resolve. Windows that conclude nothing neither fire nor quiet. An episode

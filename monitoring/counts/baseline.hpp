@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // B0: reference statistics from validation that come with a release
 // (docs/design/monitoring.md, "Baselines"). True counts per bin: quantile bins collapse at ties, so
 // no bin is ever assumed to hold 1/k.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every part of monitoring shares: a histogram as integer counts, and exact sums over it.
 // Thread safety: values only. Sums saturate instead of wrapping, so that hostile counts stay
 // ordered.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shares of a baseline that can be divided by: Jeffreys-smoothed when a bin is empty, else exact.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exactly-once bookkeeping for one stream = (boot id, artifact digest)
 // (docs/design/device-wire.md, "Telemetry streams"). Windows are numbered 1, 2, ... and resent
 // byte-identical until acknowledged. The mark is stored in the same transaction as the merge of the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One window of inference statistics as integer counts, and their exact merge
 // (docs/design/monitoring.md, "Merging"). Merging is addition, min and max: associative and
 // commutative, so any order of the same windows gives the same bytes. Never merge one window twice:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stored form of a window: version, then LEB128 varints; vectors carry their length. Version 2
 // appends what version 1 did not know, and is only written where there is some of it: one window
 // has one encoding, so that aggregates can be compared as bytes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Is a histogram of the field the one of the baseline? (docs/design/monitoring.md, "Drift".)
 // Effect size and significance in one test, the device as the sampling unit, the baseline's own
 // sampling noise included. Missing evidence is an outcome of its own, never "no drift".

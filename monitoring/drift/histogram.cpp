@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Effect sizes between two histograms (docs/design/monitoring.md, "Drift"): arithmetic only, no
 // test.
 #include <algorithm>

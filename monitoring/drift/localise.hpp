@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which devices, and did the world move or they?
 // (docs/design/monitoring.md, "Where it comes from".)
 // A device is named only when three things hold: its own histogram is beyond `device_psi` of the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All that is judged of one window of one model, together: one histogram per device and subject.
 // (docs/design/monitoring.md.) A false alarm is as likely for a model of ten features as for
 // one of one: significance is adjusted over the subjects of the window (Benjamini-Hochberg).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The canary's labels against those of concurrent control, as a gate. Thread safety: pure function.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "monitoring/gates/failures.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // At most a share of a stage's devices may fail: an absolute bound. Thread safety: pure function.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "monitoring/gates/gates.hpp"
 
 namespace covey::monitoring {

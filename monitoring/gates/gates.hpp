@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the gates of a stage say (docs/design/rollouts.md, "Gates"). Each gate has a file of its own
 // here: the counts that it needs and the verdict that follows from them. Gates fail closed:
 // missing, empty or contradicting evidence never passes.

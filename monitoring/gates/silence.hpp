@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // At most a share of a stage's devices may be silent: an absolute bound, with the control to tell a
 // dead site from a bad release. Thread safety: pure function.
 #pragma once

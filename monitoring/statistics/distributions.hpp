@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The few distribution functions the tests need, total over their arguments: no exception, no NaN
 // from finite input. Boost.Math stays behind this border.
 // Thread safety: pure functions.

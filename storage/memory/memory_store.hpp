@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Store in memory, for tests and the deterministic simulator: the same answers as SqliteStore
 // (tests/unit/storage/contract_test.cpp), nothing survives the process. A copy is a snapshot of
 // everything committed. Thread safety: internally locked. A Reader must not outlive its store.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An artifact as its row: the exact bytes that were uploaded. Pure; any thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a member is kept in a column: decided by its type, once for every table and store. A store
 // says where values go and where they come from:
 //   Sink:    integer(int64_t), text(string_view), blob(ByteView), null(); borrow_text and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Columns of the site, devices, trusted keys and releases.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The columns that hold JSON text: reading ignores members it does not know and leaves at their
 // default those that are missing, so that these columns can grow without a migration. Pure; any
 // thread. Errors: BAD_JSON.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JSON text of plain structs, both directions from one list of fields (core/fields.hpp). Reading
 // ignores unknown members and leaves what is missing at its default, so that columns can grow.
 // Pure; any thread. No exception leaves: decode() answers Result.

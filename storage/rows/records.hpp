@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every record that has a table, and what can be done with its columns. A column is one line in
 // fleet.hpp, rollouts.hpp or telemetry.hpp, and a migration; a table is a columns() beside its
 // table_name(), a place in `Records`, and a migration. Pure; any thread.

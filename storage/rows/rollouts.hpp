@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Columns of rollouts and what belongs to them, of requests, and of the append-only histories.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A record's table, made of its columns (records.hpp), and the statements made of that: `?` stands
 // for each value in the order of the columns. Statements are texts to prepare once. Pure; any
 // thread.

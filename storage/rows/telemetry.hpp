@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Columns of streams, totals, windows, samples, labels, reports and alerts.
 #pragma once
 

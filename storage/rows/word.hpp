@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Enums that are kept as their stable text. Pure; any thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Store::backup(): SQLite's online backup through a connection of its own that only reads, from one
 // view: commits go on, but the log is not started anew until it is done. Any thread.
 // Errors: BACKUP_EXISTS, and those of database.hpp.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DATA/lock: an exclusive lock on a data directory for the life of the object. The file names the
 // owner's process id while it is held, and is emptied by release_clean(): what it says at the next
 // start tells an unclean stop. One thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SQLite's C interface as RAII classes. Each Database, with its statements, belongs to one thread
 // at a time. Errors: DISK_FULL, STORE_IO, STORE_CORRUPT, LOCKED (the file is busy); messages say
 // what was being done, what SQLite said and what to do.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The schema's history: files migrations/NNNN_name.sql, compiled in, applied in order, each once,
 // never changed after a release. schema.sql is what they make, for people to read.
 // Errors: STORE_TOO_NEW (a newer coveyd wrote the file), STORE_CORRUPT (another program's file),

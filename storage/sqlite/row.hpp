@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The columns of a result row, read in order: a Source of rows/column.hpp. The first value that
 // cannot be what was stored makes the row corrupt; what is read after it is empty. What text() and
 // blob() show is gone with the row. One thread.

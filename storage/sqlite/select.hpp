@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of a record's table as records. The first error stops all that follows. One thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Store::load() from one view of all tables. The writing thread. Errors: those of database.hpp,
 // STORE_CORRUPT for rows that contradict each other.
 #pragma once

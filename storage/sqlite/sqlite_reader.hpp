@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pages of history over a connection of its own that never writes, never checkpoints and holds no
 // transaction between calls. One thread at a time. Errors: those of database.hpp.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Store in SQLite: DATA/covey.db (with -wal and -shm), DATA/lock, DATA/reserve. WAL with
 // synchronous=FULL; this object's connection is the only one that writes and checkpoints
 // (docs/design/libraries.md, "SQLite": 3.40.1 corrupts the file otherwise). Readers are query_only

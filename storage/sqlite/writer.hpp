@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes as rows, within the caller's transaction. Each statement is prepared at its first use and
 // kept; what it binds is borrowed from the write. One thread; not beyond the Database.
 // Errors: those of database.hpp.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The agent's own functions for reports, seals and the wire: the only ones that speak as a device.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // covey_bench_bare: the least that could make reports durable and say so: Paho, a queue, SQLite
 // with synchronous=FULL, one acknowledgement per device and 200 ms, through a mosquitto that is set
 // up as coveyd's. It checks nothing, counts nothing and knows no device but by its topic. What

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """./dev bench --quick, once: every figure is there and means what its name says. Nothing here
 judges how fast it was. bench_test.py DIR [UNITTEST OPTIONS], DIR holds the programs."""
 

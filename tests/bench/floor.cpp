@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The floor under a rollout: the bytes of a model to N plain MQTT subscribers, through the embedded
 // mosquitto, from the gateway's own MQTT client to covey-sim's own, with nothing in between: no
 // fetch, no digest, no flash, no goal. What a rollout takes longer is what Covey does.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fleet's reports over one epoll loop: at a steady rate, or as fast as they are acknowledged.
 // What it measures it keeps apart from what it costs: no allocation and no crypto while it sends.
 // One thread. Errors: a Result with what to do; a device whose connection ends, ends the run.

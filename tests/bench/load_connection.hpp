@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One device's TCP connection, for sending what was made beforehand: a raw socket, and as much of
 // MQTT 3.1.1 as is needed to take the answers apart. Errors: false, and why() says it.
 // Not thread-safe.

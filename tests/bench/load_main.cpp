@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // covey_bench_load: the reports of a fleet that covey-sim has left, made beforehand, over raw
 // sockets; how many became durable, how late, and what that cost. JSON on stdout.
 //   covey_bench_load --state DIR --classes m4f-256k:N --model M --broker HOST:PORT [--rate R] ...

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the model that the rollout benchmark brings to its devices: int8, fully connected,
 // 8 features -> WIDTH -> WIDTH -> 4 classes -> softmax, as the bearing example's, with weights from
 // a fixed generator. WIDTH 240 makes a file of about 64 KB. What it answers means nothing.

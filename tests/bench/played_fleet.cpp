@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/bench/played_fleet.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A registered fleet, part of it online, and a past, as a snapshot and an engine that was loaded
 // from it; with the processor time of what the engine does. The only place of these measurements
 // that knows the engine's headers. One thread; ends the program where the fleet itself goes wrong.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Devices that covey-sim left enrolled and with a confirmed model, and all they will say: every
 // byte is made beforehand by the device agent and its MQTT client, so that sending costs nothing
 // but a system call. The agent lives in a time of its own: poll() after poll(), a window each.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long a tick takes in processor time while a rollout deploys, soaks and goes back, by the size
 // of the fleet. The engine and a store in memory, over virtual time; devices do what they are told
 // between the ticks.

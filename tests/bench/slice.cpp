@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long the engine thread is busy, in processor time: with a tick while windows of a fleet
 // close, and with each kind of message; by the size of the fleet and of its past. The engine alone,
 // over virtual time, without store and network.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long a start reads a store whose site has done much: `--past` ended deployments, each
 // device's newest and the counters beside them; the time of SqliteStore::load() and Engine::load().
 //   covey_bench_start --data-dir DIR [--devices N] [--past N]   JSON on stdout
@@ -80,9 +81,8 @@ int run(const Settings& settings) {
   Snapshot snapshot = need(store->load({}));
   const double load_ms = ms_since(begin) - open_ms;
   const size_t loaded = snapshot.deployments.size();
-  const auto engine =
-      need(engine::Engine::load(std::move(snapshot), test::quick_config(), {1000s, 1000s},
-                                 nullptr));
+  const auto engine = need(
+      engine::Engine::load(std::move(snapshot), test::quick_config(), {1000s, 1000s}, nullptr));
   const nlohmann::json result{{"start",
                                {{"devices", settings.devices},
                                 {"past_deployments", settings.past},

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 if(TARGET covey_plan_file)
   covey_fuzz(fuzz_plan_file SOURCES fuzz_plan_file.cpp DEPS covey_plan_file)
 endif()

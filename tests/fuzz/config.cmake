@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 if(TARGET covey_config)
   covey_fuzz(fuzz_config SOURCES fuzz_config.cpp DEPS covey_config)
 endif()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 if(TARGET covey_deploy)
   covey_fuzz(fuzz_filter SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_filter.cpp DEPS covey_deploy)
   covey_fuzz(fuzz_gateway_part SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_gateway_part.cpp

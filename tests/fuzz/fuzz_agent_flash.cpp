@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever is in flash when the agent starts: it starts, and takes a release afterwards.
 #include <algorithm>
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever is in the outbox when the agent starts: only what is whole is sent, and as it is; then
 // the agent counts on, and what it counts arrives. The input is a list of {what u8, size u16,
 // bytes}, one for each place.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that a broker can send to an agent, in any order and in pieces, some of it with a good
 // MAC (the gateway itself may be taken over). The input is a list of {what u8, size u16, bytes}.
 #include <cstdlib>

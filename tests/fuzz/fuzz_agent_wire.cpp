@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The agent's codec and the parsers that are pure functions of bytes, against libprotobuf: what one
 // accepts as SignedManifest or TelemetryTables, the other one reads too.
 #include <cstdlib>

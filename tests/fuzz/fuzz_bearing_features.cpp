@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bearing example's preprocessing blob from any bytes, then the integer features from any
 // samples: no overflow, no overrun, the same result twice, and a refused blob changes nothing.
 #include <cstdint>

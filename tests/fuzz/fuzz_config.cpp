@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The configuration file is written by people and templates: any bytes give values or errors, and
 // what is accepted prints to a document that is accepted again.
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever a device (or somebody with its credentials) sends: the first byte chooses the message.
 #include <array>
 #include <string_view>

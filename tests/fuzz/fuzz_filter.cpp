@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Filters of any text: bounded, never a crash; matching works; NOT is an exact negation; what the
 // canonical form says is read as the same.
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JSON from outside: the gateway part and a training pipeline's statistics.
 #include <cstdint>
 

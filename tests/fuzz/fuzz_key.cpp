@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keys and signatures from outside: PEM, raw keys, DER. Nothing leaks, nothing crashes, and what is
 // read writes back to the same key.
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The binary parts of an artifact against any bytes: manifest, signed manifest, telemetry tables,
 // self-test vectors. What decodes must encode again to something that decodes to the same.
 #include <cstdint>

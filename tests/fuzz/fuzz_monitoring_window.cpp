@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stored window bytes: whatever is accepted has one encoding, and merging it with itself any way
 // round is defined.
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The MQTT client's reader against any bytes in any pieces: no overrun, pieces of a message add up,
 // and reading always makes progress. Byte 0 of the input chooses the piece size.
 #include <cstdint>

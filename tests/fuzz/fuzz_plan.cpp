@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plan documents of any texts: each line of the input fills the next field. A plan that is accepted
 // keeps the promises that the engine relies on.
 #include <cstdint>

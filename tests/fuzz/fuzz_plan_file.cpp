@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A plan file of any bytes is either a plan that means something or a list of problems to show.
 #include <cstdint>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the corpus of the .tflite fuzz targets from the unit tests' models:
 //   fuzz_tflite_corpus tests/fuzz/corpus
 #include <cstdio>

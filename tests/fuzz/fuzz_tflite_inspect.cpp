@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Inspects hostile .tflite bytes: a summary that holds together, or an error with a reason.
 #include <cstdint>
 

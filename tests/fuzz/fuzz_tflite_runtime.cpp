@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Loads and runs hostile .tflite bytes in the reference runtime, in an arena of exactly the size it
 // asks for. The last two bytes choose how much of the file is kept and whether a length is patched,
 // so that the search reaches truncated and inconsistent files quickly.

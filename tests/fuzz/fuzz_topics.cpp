@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Topics come from devices: any bytes parse or fail, and what parses is the canonical spelling.
 #include <cstddef>
 #include <cstdint>

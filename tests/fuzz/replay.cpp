@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stands in for libFuzzer's main where the corpus is only replayed, so that any compiler's
 // sanitizers do: PROGRAM FILE-OR-FOLDER... Exit codes: 0 every input was taken, 1 there was none.
 // An input that crashes is the last one named.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 if(TARGET covey_tflite_builder) # not in a build of another part
   covey_fuzz(fuzz_tflite_runtime SOURCES ${CMAKE_CURRENT_LIST_DIR}/fuzz_tflite_runtime.cpp
              DEPS covey_core covey_reference_runtime)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random bytes of an agent that are the same in every run: a port's crypto.random. The context is
 // the last byte given.
 #pragma once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What documents and comments promise of the tree, checked over all its files: that what they name
 exists. layering.py runs these rules; documents_test.py feeds them bad snippets.
 

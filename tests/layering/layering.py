@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What reviewers would nag about, checked over all tracked and new files: the direction of
 dependencies over #include (docs/architecture.md), clocks in pure code, leftovers, long lines.
 

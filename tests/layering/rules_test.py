@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Feeds the rules of layering.py snippets that break them, and some that look similar but don't."""
 
 import unittest

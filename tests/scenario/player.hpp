@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plays the input lines of a transcript against a site and writes down what comes out.
 //
 //   push VERSION                     enroll|join|hello|leave|reboot DEVICE...

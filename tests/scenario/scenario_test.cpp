@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every transcript says today what it said when somebody last understood it.
 #include <gtest/gtest.h>
 

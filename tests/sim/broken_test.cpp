@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Linked with one deliberately broken agent after the other, into sim_broken_NAME_test each: the
 // checkers must find it.
 #include <errno.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The invariants of docs/architecture.md, "Invariants, and where each is checked".
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The real C agent on simulated flash, radio and power, in virtual time. What it infers and what it
 // confirmed is noted as the truth that the gateway is held against.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs seeds of the deterministic simulation; one line replays any of them.
 #include <cstdio>
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The real engine over a store whose commits take time and may never happen, in virtual time.
 // crash() is kill -9 at any moment: what was not durable is gone, what was not sent is gone.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The broker and the links to it, in virtual time: retained messages, subscriptions by exact topic,
 // loss, duplication, delay (so reordering), and a broker that dies and forgets. One session per
 // client, clean. Single-threaded.

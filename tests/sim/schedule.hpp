@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Virtual time: a queue of things that happen, in order of time and, at the same time, of planning.
 // Single-threaded.
 #pragma once

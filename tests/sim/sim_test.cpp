@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hundreds of seeds of the deterministic simulation, and the proof that its checkers find faults.
 #include <gtest/gtest.h>
 

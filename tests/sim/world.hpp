@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One seeded run: a site with the real engine, devices with the real agent, an operator with random
 // plans, and faults. A safety phase (faults on, checkers at every step), then a liveness phase
 // (faults stop, everything must converge). The same seed gives the same run.

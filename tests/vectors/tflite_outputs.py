@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What other runtimes give for the models of tests/unit/runtime/layer_models.hpp.
 
   python3 -m venv VENV && VENV/bin/pip install ai-edge-litert==2.3.0 \\

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Checks every tracked Markdown file: relative links and their #anchors lead somewhere, `./dev X` is
 a command, quoted paths of the tree exist. With a built CLI, `covey NOUN` in code blocks is a command
 too. Links to other sites are not followed."""

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs the demo as ./dev test --all does: ten seeds and both variants must come out as told; each
 sabotage must fail exactly one act. Writes counts in the form of run_tests.py."""
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """How much flash and RAM the device agent takes on a Cortex-M, against committed budgets.
 
 Usage: footprint.py [--write] [--sizes]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Shared by the commands of ./dev, which source it from the top of the tree.
 # shellcheck shell=bash
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Which rules of MISRA C:2012 the device agent breaks, and whether each is a documented deviation.
 
 Usage: misra.py [--all]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs the tests that CTest knows, several at a time, and counts single GoogleTest cases.
 
 Every test program gets its own temporary directory (TMPDIR) and a token in its environment; a

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs clang-tidy over our own sources, in parallel, and remembers what was clean.
 
 Only what ships: tests would double the time and have the compiler's warnings. It looks at what the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A rollout plan as people write it: shares, durations and enums as text, the same strings in a
 // YAML file, in the API's RolloutSpec and in the store. Nothing is interpreted here (plan.hpp).
 // Every mapping goes by fields() (core/fields.hpp), so that a new field is one member and one line.

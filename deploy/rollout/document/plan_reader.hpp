@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads a PlanDocument and collects every problem with its path. Internal to deploy/rollout.
 #pragma once
 

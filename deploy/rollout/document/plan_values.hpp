@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values of a plan document, and every problem that was found with them, each with its path. The
 // readers of the document's parts (plan_reader.cpp, a file per gate) share one. Not thread safe.
 #pragma once

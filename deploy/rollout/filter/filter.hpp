@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AIP-160 filters (https://google.aip.dev/160) over devices and other resources.
 //   labels.line = "press" AND (class = m4f-256k OR firmware >= 1.10.0) AND -labels.hall = "B*"
 // Operators: = != < <= > >= and : (has). As AIP-160 says, OR binds tighter than AND, NOT and -

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Recursive descent over AIP-160's grammar, without functions and bare search words:
 //   filter   = [ all ]                      all     = any { "AND" any }
 //   any      = factor { "OR" factor }       factor  = [ "NOT" | "-" ] simple

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // accuracy: by its labels the canary is not worse than concurrent control by more than a margin.
 //   accuracy: {non_inferior_by: 2pp, alpha: 5%, per: labels.machine_type, min_sample: 30}
 #pragma once

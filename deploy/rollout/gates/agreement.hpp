@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // agreement: words that plans may use one day; reading refuses them (drift.hpp).
 //   agreement: {min: 97%}
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // drift: words that plans may use one day. Nothing judges them yet, so reading refuses them, after
 // their own mistakes: a plan with two of them shows both.
 //   drift: {max_psi: 0.1}

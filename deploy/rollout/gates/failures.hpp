@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // failures: at most a share of a stage's devices may fail. An absolute bound.
 //   failures: {max: 2%, of: attempted, min_sample: 20}
 #pragma once

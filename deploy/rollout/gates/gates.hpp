@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gates of a plan. Each kind has a file of its own here: what a document says (Document, with
 // its fields), what it means, and how the one becomes the other (read_gate, document_of). A new
 // kind is one member and one line of GateDocument, and one alternative of Gate; then nothing links

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // latency: words that plans may use one day; reading refuses them (drift.hpp).
 //   latency: {p95_max: 40ms}
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // silence: at most a share of a stage's devices may send no report. An absolute bound.
 //   silence: {max: 5%}
 #pragma once

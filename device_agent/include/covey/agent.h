@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The device agent: enrols, takes signed models, updates them without ever leaving the device
  * without one that runs, and counts what they do.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The definition of covey_agent_t, so that its size is known at compile time. Private: only
  * device_agent/src looks inside. Included by covey/agent.h. */
 #ifndef COVEY_AGENT_STATE_H

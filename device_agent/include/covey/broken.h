@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Deliberately broken agents, to show that the simulator's checkers find them. Only the targets
  * covey_agent_broken_* of a simulator build define COVEY_BROKEN; everywhere else COVEY_BREAKS() is
  * the constant 0 and leaves nothing behind. */

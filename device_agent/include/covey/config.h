@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a firmware engineer may change: define COVEY_USER_CONFIG to the name of a header of yours
  * (-DCOVEY_USER_CONFIG='"my_covey.h"') that defines some of these first. The same values must be
  * seen by the agent's sources and by everything that includes covey/agent.h. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Errors of the agent: 0 is success, negative an error. From -101 on they are the numbers of
  * covey.device.v1.Reason with a minus sign and travel on the wire, so that the gateway shows the
  * same name; -1 to -99 stay on the device. -400 to -449 are the runtime adapter's

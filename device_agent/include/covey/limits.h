@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sizes and numbers of the device wire (proto/covey/device/v1), the same for every agent and every
  * gateway; sizes in bytes. What is longer is refused and counted before a byte of it is parsed.
  * Both sides keep to them and assert, at compile time, that their own bounds do.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The port: what the agent needs from your board. This header is the porting guide.
  *
  * Fill in one covey_port_t; it must outlive the agent. Every function gets the `ctx` of its own

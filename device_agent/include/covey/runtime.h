@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The runtime adapter: what runs a model on the device, as a small struct of functions.
  *
  * Shipped adapters: the reference runtime (runtimes/reference) and TensorFlow Lite Micro

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The sizes that follow from this configuration; all in bytes: buffers, and the longest that each
  * message to the gateway can be. Those of the wire, which hold for every agent, are in
  * covey/limits.h. */

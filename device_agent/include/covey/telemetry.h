@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Memory for the telemetry of one model, the caller's; fields are private.
  *
  * A *stream* is (boot id, manifest). Its life on the device:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "covey/mqtt.h"
 
 #include <string.h>

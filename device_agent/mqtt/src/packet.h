@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing MQTT packets into the client's output buffer, whole or not at all. Internal.
  *
  * packet_begin, then put_ functions in any number, then packet_finish: it alone tells whether all

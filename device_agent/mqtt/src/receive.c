@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The streaming reader: a state machine over bytes. At most one field of a packet is held: the
  * topic in the caller's buffer; payloads pass through. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "covey/port_cortex_m.h"
 
 #define TRACE_MAGIC 0x54524543U /* "CERT" */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* NOR rules over memory that takes plain stores: erase gives ones, programming only clears bits. */
 #include <string.h>
 

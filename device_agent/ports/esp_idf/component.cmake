@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # device_agent as an ESP-IDF component: put (or link) this folder into a project's components/, or
 # name it in EXTRA_COMPONENT_DIRS. Sizes: COVEY_USER_CONFIG, see include/covey/config.h.
 file(GLOB covey_sources ${CMAKE_CURRENT_LIST_DIR}/../../src/*/*.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "covey/port_esp_idf.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "covey/flash_store.h"
 
 #include <stdbool.h>

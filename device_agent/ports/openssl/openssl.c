@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The low-level SHA-256 keeps its whole state in the caller's memory, which the port demands; the
  * EVP interface would allocate per hash. */
 #define OPENSSL_SUPPRESS_DEPRECATED

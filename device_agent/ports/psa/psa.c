@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <mbedtls/sha256.h>
 #include <mbedtls/version.h>
 #include <psa/crypto.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A port to start from: copy the two files, write the eight functions below (most are one call of
  * your vendor's library), delete what your board has better. device_agent/PORTING.md is the walk
  * through it.

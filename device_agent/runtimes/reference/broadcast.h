@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Two operands of which either may be repeated along some dimensions, as NumPy does it: what ADD
  * and MUL share. */
 #ifndef COVEY_REFERENCE_BROADCAST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TensorFlow Lite's fixed-point arithmetic in integers only: no float at load, none at run.
  *
  * Scales come from the file as IEEE-754 bits; every rounding that TFLite does in float or double is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A minimal FlatBuffer reader for hostile bytes: every position is checked against the file before
  * it is read, bytes are read one by one (any alignment, any endianness), nothing recurses, so
  * cyclic and overlapping offsets are harmless.

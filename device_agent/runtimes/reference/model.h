@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A .tflite file as the runtime sees it: one subgraph, its tensors and operators, every number
  * checked when it is asked for. Field ids are those of the public TFLite schema, version 3.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADD, int8, with broadcasting: both operands are brought to twice the greater scale with 20 bits
  * more, added, and brought to the output's scale. */
 #include "broadcast.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D, int8: LiteRT's quantisation spec; weights per tensor or per output channel, SAME and
  * VALID, strides, dilation, groups (the weights see fewer channels than the input has). */
 #include "covey/runtime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DEPTHWISE_CONV_2D, int8: as CONV_2D, but an output channel sees one input channel; the weights'
  * last dimension is input channels times depth multiplier. */
 #include "covey/runtime.h"

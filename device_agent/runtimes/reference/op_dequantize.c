@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DEQUANTIZE: int8 to float32, a model's output, without an FPU. */
 #include "covey/runtime.h"
 #include "operator.h"

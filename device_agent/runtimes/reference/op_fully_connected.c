@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED, int8: LiteRT's quantisation spec; weights per tensor or per output channel. */
 #include "covey/runtime.h"
 #include "weighted.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* LOGISTIC, int8 to int8: TFLite Micro's fixed-point form, input in Q4.27. (TFLite on hosts takes a
  * table that floats made: at most one step apart.) */
 #include "covey/runtime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MEAN, int8, over any of up to four dimensions. The division by the number of values is part of
  * the multiplier, rounded as TFLite rounds it. */
 #include "covey/runtime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MUL, int8, with broadcasting. The multiplier is computed in doubles, as TFLite Micro does it
  * (TFLite on hosts: floats). */
 #include "broadcast.h"

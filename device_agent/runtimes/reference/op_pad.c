@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* PAD, int8: zeros (that is, zero points) around a tensor. */
 #include "covey/runtime.h"
 #include "operator.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AVERAGE_POOL_2D and MAX_POOL_2D, int8; input and output have one scale. Padding counts neither as
  * a value nor in the average. */
 #include "covey/runtime.h"

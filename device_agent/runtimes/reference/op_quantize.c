@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* QUANTIZE: int8 to int8 of another scale, and float32 (a model's input, without an FPU) to int8.
  */
 #include "covey/runtime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* RESHAPE, int8: the bytes stay; only the shape, which nobody asks for at run time, changes. */
 #include "covey/runtime.h"
 #include "operator.h"

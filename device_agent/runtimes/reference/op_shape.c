@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SHAPE, STRIDED_SLICE and PACK where they compute a shape (int32): what converters put in front of
  * a RESHAPE that flattens. Shapes are in the file, and RESHAPE takes its own from there, so that
  * nothing is left to run and the results have no place in the arena. */

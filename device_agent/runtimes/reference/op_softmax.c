@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SOFTMAX, int8 to int8, over the last dimension: TFLite's reference fixed-point form, exp in
  * Q5.26, sum in Q12.19, one reciprocal per row. */
 #include "covey/runtime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What an operator of the reference runtime is: two functions and a row in operators.c. A new
  * operator adds a file and a row; nothing else changes (README.md, "Adding an operator").
  *

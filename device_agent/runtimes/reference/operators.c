@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The operators that this build knows (reference_config.h), as the table that the rest looks in. */
 #include "operator.h"
 #include "reference_config.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Where activations live in the arena: a deterministic linear plan. Tensors whose lives overlap
  * don't overlap in memory; greatest first, each at the lowest place that fits.
  *

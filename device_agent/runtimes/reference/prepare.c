@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What operators share. */
 #include "covey/runtime.h"
 #include "operator.h"

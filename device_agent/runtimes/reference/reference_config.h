@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a firmware may change: in the header that COVEY_USER_CONFIG names (as for the agent,
  * covey/config.h). The same values must be seen by all that includes this. */
 #ifndef COVEY_REFERENCE_CONFIG_H

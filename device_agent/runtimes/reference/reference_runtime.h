@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Covey's reference runtime: runs int8 .tflite models in place. C99, no malloc, no globals, no
  * float; accepts hostile files (an error, never a crash).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* int8 to int8 of another scale and zero point, element by element: what RELU, RELU6, RELU_N1_TO_1
  * and QUANTIZE are. */
 #ifndef COVEY_REFERENCE_RESCALE_H

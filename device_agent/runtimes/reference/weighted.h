@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What FULLY_CONNECTED, CONV_2D and DEPTHWISE_CONV_2D share: constant int8 weights with zero point
  * 0, an optional int32 bias, one multiplier for all output channels or one for each. */
 #ifndef COVEY_REFERENCE_WEIGHTED_H

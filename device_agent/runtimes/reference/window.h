@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A window that slides over an image: geometry of CONV_2D, DEPTHWISE_CONV_2D and the pools. Rows
  * and columns are two axes that don't know of each other. */
 #ifndef COVEY_REFERENCE_WINDOW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TensorFlow Lite Micro as a runtime of the agent (covey/runtime.h).
  *
  *   static tflite::MicroMutableOpResolver<3> operators;   // C++: what the models need

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Life of the agent, and its answers to questions. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Messages that come in, in pieces or whole: recognised by topic, bounded by kind before a byte is
  * looked at, then handed on. Tables are streamed into flash and never held. */
 #include <string.h>

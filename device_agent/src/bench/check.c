@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whether a configuration can work. It is constant in a product, so it is asked on the bench. */
 #include <string.h>
 

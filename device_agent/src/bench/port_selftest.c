@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Proves a port on the bench: what the agent relies on, function by function, with known answers.
  * Not for the field: it writes to the last slot of the last model. */
 #include <string.h>

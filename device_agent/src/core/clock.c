@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
 
 static void pass(covey_timer_t* timers, size_t count, uint32_t ms) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What every room uses: the configuration's port, the models and what their records say, time that
  * passes, chance, and what is to be said soon. Calls nothing but the port, and knows neither flash
  * nor wire. Everything runs on the agent's one thread. */

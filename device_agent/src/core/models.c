@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
 
 covey_model_t* covey_models_at(const covey_agent_t* a, size_t index) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
 
 void covey_news_status(covey_agent_t* a) {

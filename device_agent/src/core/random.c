@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
 
 uint32_t covey_random_next(covey_agent_t* a) { /* xorshift32 */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What is in flash: bytes through the port, rows of state, the journal of goals and records, the
  * slots and their signed manifests, and the transitions that are durable before they are true.
  * Knows nothing of messages but how a manifest is written; nothing of how slots come to be full. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The journal: two halves of whole erase units, append-only rows (row.h). Their value is a
  * generation; their key is 2 * model for a goal, 2 * model + 1 for a model record, END for the end
  * of a snapshot. A half begins with a snapshot of every key and END; later records follow. Replay:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The manifest: what an author said. Parsed in place: digests and texts point into the message. */
 #include "flash.h"
 

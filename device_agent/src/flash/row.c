@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "row.h"
 
 #define ROW_TAG 0x43565300U /* "CVS", then the key */

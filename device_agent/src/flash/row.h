@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A row of state, in the journal or in a slot, as it is in memory: only this device reads it. For
  * the files of this folder. */
 #ifndef COVEY_SRC_ROW_H

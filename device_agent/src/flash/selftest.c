@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "flash.h"
 
 static uint32_t u16_at(const uint8_t* bytes) {

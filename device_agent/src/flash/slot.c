@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a slot holds. Layout and the order in which it is written: flash.h. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Transitions of a model: a record is journaled before it shows. */
 #include <string.h>
 

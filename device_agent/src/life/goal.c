@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Goals: authenticated, newer than the last, made for this boot; then journaled, then acted upon.
  * All or nothing: a goal that is refused changes nothing. */
 #include "parts.h"

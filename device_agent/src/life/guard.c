@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* While the processor is inside the runtime, retained memory says so: a model that crashes it is
  * found out at the next start. */
 #include "parts.h"

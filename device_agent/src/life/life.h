@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One model's life, from an order to what runs: goals, probation, grant, fall-back, shadow. Starts
  * transfers, and says what is counted; knows of the session only what is to be said. */
 #ifndef COVEY_SRC_LIFE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The runtime: loading and self-testing a slot's model. */
 #include "parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One model's life: goal -> download -> staged -> probation -> grant -> confirmed, and every way
  * back. Level-triggered: each step looks at goal and record, never at how they came about. A
  * transition is journaled before it shows; whatever must run, runs also when journaling fails. */

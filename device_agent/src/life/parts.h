@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this folder share. Order: guard; shadow; load; model; goal. */
 #ifndef COVEY_SRC_LIFE_PARTS_H
 #define COVEY_SRC_LIFE_PARTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Shadow mode: a candidate runs beside the active model on some inferences, never acts, and what it
  * would have said is compared. Its counts travel in the active model's windows. */
 #include "parts.h"

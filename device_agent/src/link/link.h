@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How the device speaks: topics, the seal of the order key, and publishing. Knows the connection,
  * not what is said. */
 #ifndef COVEY_SRC_LINK_H

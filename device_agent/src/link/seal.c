@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Authentication by the order key: the last 18 bytes of a message are the field `mac = 15`. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "link.h"
 
 covey_writer_t covey_send_writer(const covey_agent_t* a) {

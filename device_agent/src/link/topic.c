@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Topics of docs/design/device-wire.md, "Topics". */
 #include "link.h"
 

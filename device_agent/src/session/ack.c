@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the gateway has, and how much it wants. */
 #include "parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Enrolment: what the gateway grants. */
 #include "parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The identity that enrolment gave, in the port's store. */
 #include "parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the device says. Field numbers: proto/covey/device/v1/device.proto. */
 #include "parts.h"
 

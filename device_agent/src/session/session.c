@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One connection: subscriptions, hello after the site's message, status until acknowledged. */
 #include "parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The device's side of one connection: enrolment and the identity it gives, subscriptions, hello,
  * status, and what the gateway acknowledges. Tells what all other rooms hold; decides nothing about
  * models. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Windows to the gateway: frozen, sent, repeated until they are acknowledged. */
 #include "covey/broken.h"
 #include "parts.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The outbox: windows that wait for their acknowledgement, in the port's places, which a loss of
  * power does not reach. A record is a Report, not sealed, and its CRC-32.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this folder share. Order: record, report; window; stream and outbox; delivery.
  */
 #ifndef COVEY_SRC_TELEMETRY_PARTS_H

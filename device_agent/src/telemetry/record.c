@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The hot path: one inference into the open window. Integers only, no division. Whatever is here
  * may run in an ISR that interrupted any other line of the agent: see covey/telemetry.h. */
 #include "parts.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A frozen window as a Report: the same bytes every time. */
 #include "parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Streams: under which manifest is counted, and how that changes while somebody records. */
 #include "parts.h"
 

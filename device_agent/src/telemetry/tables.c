@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The telemetry tables of a release: bin edges, classes, sampling probabilities. */
 #include "parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Counting what models do, exactly: the hot path, windows on their way to the gateway, and what
  * waits over a reboot. Knows the active model by its slot; not why it is active. The rules that
  * keep the count exact, also while somebody records, are in covey/telemetry.h. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A window's way: open -> backlog cell -> number. The rules that keep the count exact, also while
  * somebody records, are in covey/telemetry.h. */
 #include "parts.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whether this device takes a signed manifest: all that is asked before flash is touched. */
 #include "covey/broken.h"
 #include "parts.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Chunks: found again after a reboot, copied from the active slot, fetched, verified. Each is
  * checked against the signed table before it is written.
  *

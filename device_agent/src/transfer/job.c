@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The one transfer at a time: manifest, erase, tables, chunks, verification. A job lives in memory
  * only; what it achieved is in the slot and is found again by hashing (covey_chunks_scan). */
 #include "parts.h"

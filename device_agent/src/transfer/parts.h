@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this folder share; job.c uses all others, which know nothing of it. */
 #ifndef COVEY_SRC_TRANSFER_PARTS_H
 #define COVEY_SRC_TRANSFER_PARTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "parts.h"
 
 void covey_request_reset(covey_agent_t* a) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The one transfer at a time, from a manifest's digest to an image in a slot that was verified.
  * Says how an attempt ended by its record; never runs a model. */
 #ifndef COVEY_SRC_TRANSFER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading and writing protobuf in the caller's memory; no recursion, no allocation. Messages are
  * described as data: which field is which member of a struct. Unknown fields are skipped. Pure; any
  * thread; knows nothing of the agent. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "examples/bearing_vibration/signal/features.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From a window of accelerometer samples to the int8 input of the model, as firmware does it.
  *
  * Integers only, no malloc, no state between windows, no global: reentrant, callable from any

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The physical world of the example: a rotating machine, its bearing and the accelerometer on it.
  *
  * One covey_bearing_device_t is one sensor; it is a plain value that the caller owns (copyable, no

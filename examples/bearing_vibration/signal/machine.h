@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Machine types, their bearings and the fault classes of the bearing-vibration example.
  *
  * Pure tables and name look-ups: thread-safe, no state. Frequencies are in Hz, amplitudes in LSB

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "examples/bearing_vibration/signal/random.h"
 
 static uint64_t splitmix(uint64_t* state) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A small seeded random stream: splitmix64 spreads the seed, xoshiro256** draws.
  *
  * Both are public-domain algorithms by Blackman and Vigna ("Scrambled linear pseudorandom number

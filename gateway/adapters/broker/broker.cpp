@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gateway/adapters/broker/broker.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Supervises the embedded mosquitto of a site: writes its configuration into DATA/broker, starts
 // it, proves readiness by a real MQTT connect, restarts it with back-off, ends it in bounded time.
 //

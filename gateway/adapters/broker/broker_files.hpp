@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the embedded broker reads: its configuration, password files and access lists, all in
 // DATA/broker and readable by the owner alone.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gateway/adapters/broker/broker_log.hpp"
 
 #include <fcntl.h>

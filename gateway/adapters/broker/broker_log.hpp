@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the broker says, kept within bounds: DATA/broker/mosquitto.log and one older file of 1 MiB
 // each, and the last lines in memory for error messages.
 //

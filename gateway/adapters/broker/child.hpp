@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One run of the broker process: fork, exec, its output in a pipe, its end in a pidfd.
 //
 // Thread safety: used by the supervisor's thread alone. That thread must fork, because the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Proof that a broker serves: one MQTT 3.1.1 CONNECT, its CONNACK, and DISCONNECT, over a socket of
 // our own (Paho's threads and retries would hide what is measured).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Brokers that outlived their coveyd: found by their command line, ended through a pidfd, so that
 // no reused process id is hit.
 //

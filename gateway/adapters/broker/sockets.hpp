@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A port kept for a broker that may have to come back on it. Plain value.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Accepts connections for gRPC, which would never recover from running out of descriptors
 // (docs/design/libraries.md, "gRPC"): at most `max_connections`, and over the Unix socket only from
 // the owner of this process or root. Own thread; listen() and stop() on one other. Errors:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who calls. gRPC passes nothing on from the acceptor to a call but the kind of
 // credentials, so each kind of peer has its own. Thread-safe.
 #pragma once

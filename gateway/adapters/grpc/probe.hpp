@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Asks our own server over loopback whether it still takes connections: gRPC does not recover from
 // running out of descriptors, and a full connection limit shuts new callers out. Own thread; the
 // functions from any.

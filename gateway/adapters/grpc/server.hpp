@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The API of coveyd: gRPC over TCP on loopback and over a Unix socket that only its owner may use
 // (0600). All services of proto/covey/v1, health and reflection.
 //

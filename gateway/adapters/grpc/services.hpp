@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The five services as gRPC sees them. Internal to the adapter.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tells gRPC's health service whether this gateway is ready: what /readyz says over HTTP. Own
 // thread; made and stopped on one other.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the reactors share beside the engine: how errors and peers look in gRPC, who must be told to
 // end at shutdown, how many uploads are in memory. Thread-safe.
 #pragma once

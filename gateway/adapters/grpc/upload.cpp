@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CreateRelease: pieces in, then verified on a lane, then one command to the engine.
 #include <mutex>
 

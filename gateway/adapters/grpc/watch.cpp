@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // WatchRollout: the newest state, then each change, coalesced: a slow client misses steps, never
 // the end. Nothing is buffered but the one message being written.
 #include <mutex>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Metrics by name. Owners of counters know no Prometheus: they are read in `collect`, which runs at
 // each scrape and copies numbers into the sheet. Serialised by prometheus-cpp core.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the operations port answers: from (method, target) to a reply, without any network.
 //
 // Thread safety: the HTTP thread; calls the callbacks.

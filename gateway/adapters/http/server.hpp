@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The operations port: GET and HEAD of /metrics, /healthz, /readyz. Boost.Beast on one thread of
 // its own; loopback only until TLS comes.
 //

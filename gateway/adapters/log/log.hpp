@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Logging of coveyd: events with fields, to stderr, as text or as one JSON object per line.
 //   log_event(Level::kInfo, "device_accepted", {{"device", id.str()}, {"shard", 42}});
 //   2026-05-01T12:00:00.123Z info  device_accepted device=press-1 shard=42

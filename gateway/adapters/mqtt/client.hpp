@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gateway's MQTT client: Paho C++ behind the few operations that the runtime needs.
 //
 // MQTT 3.1.1, set explicitly: it is what every broker and device speaks, nothing of MQTT 5 is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Topics of the device wire (docs/design/device-wire.md, "Topics"): strict parsing of what comes
 // up, building of what goes down. Topic is identity, so nothing is tolerated: another level,
 // another case, a shard above 3f or an unknown kind are refused. Whether it is the device's own

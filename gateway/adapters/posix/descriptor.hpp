@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file descriptor with one owner, closed with it. Plain value; as safe as what it names.
 #pragma once
 

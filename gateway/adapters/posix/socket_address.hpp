@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An address and a port as the socket calls want them. Plain value.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A .tflite in the reference runtime on this host, as a device would run it: for the self-test of
 // uploads and for `covey model run`. One thread. Errors: the runtime's own reasons (RUNTIME_...:
 // covey/runtime.h); the message names the operator and the tensor.

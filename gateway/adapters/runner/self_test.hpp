@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs an opened artifact as a device would, in the reference runtime: its .tflite is inspected,
 // its arena measured, its self-test vectors run. Pure but slow (up to seconds): never on the engine
 // thread. Errors: those of inspect_tflite(), the runtime's own (RUNTIME_...), and

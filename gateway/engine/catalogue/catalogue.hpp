@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The catalogue: trusted keys and releases. What this room offers to the others; it alone changes
 // CatalogueState. Engine thread.
 #pragma once

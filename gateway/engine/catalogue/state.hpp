@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The catalogue's part of the state: who may sign, which releases there are. Changed by
 // gateway/engine/catalogue only.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "deploy/signing/sha256.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/turn/turn.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gateway/engine/fleet/device_fields.hpp"
 
 #include "deploy/signing/sha256.hpp"

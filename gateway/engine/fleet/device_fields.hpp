@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A device as filters see it (deploy/rollout/filter/filter.hpp, device_filter_fields()). Engine
 // thread.
 #pragma once

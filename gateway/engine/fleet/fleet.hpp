@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fleet: who the devices are, who is here, what each is told. What this room offers to the
 // others; it alone changes FleetState. Engine thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The security floor of a device's model: what it accepts anew is not older than that. It rises
 // only when nothing can ask the device to go back any more
 // (docs/design/trust.md, "Security floor").

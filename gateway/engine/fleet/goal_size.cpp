@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How large a goal may become on the wire (Goal of device.proto), before it is made: what does not
 // fit must be known when an operator plans, not when a device waits.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The right to change this room's part of the state: included by its own sources only
 // (tests/layering).
 #pragma once

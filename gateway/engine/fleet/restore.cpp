@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RECONCILING: the store is older than the world (a backup came back). What devices have seen since
 // is adopted, what was going on waits for people (docs/design/trust.md, "Restored backups"). One
 // device's word is about that device only; it takes several to stop the site (docs/adr/0013).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the broker has to know again when a session with it begins: it may be another one, or have
 // forgotten what it retained. Bit by bit, so that a large fleet doesn't hold up the engine:
 // credentials first, without which nobody is here; then releases; then goals.

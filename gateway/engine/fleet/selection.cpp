@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which devices an operator means, and the labels that are given to them.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gateway/engine/fleet/state.hpp"
 
 #include "core/assert.hpp"

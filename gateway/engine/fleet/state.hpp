@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fleet's part of the state: devices, and what is known of them beside their rows. Changed by
 // gateway/engine/fleet only.
 #pragma once

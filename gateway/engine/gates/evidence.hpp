@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the engine knows of a stage, as gates ask for it: which devices took the release, what
 // became of them, who is silent, what their labels say. Looks only; valid within one turn. Engine
 // thread.

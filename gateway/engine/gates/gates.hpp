@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the gates of a stage say, and what they will. Each kind of gate has a file of its own here
 // (rules.hpp). Engine thread.
 #pragma once

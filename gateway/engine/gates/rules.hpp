@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the engine does for each kind of gate, in a file of that kind's name: which evidence it adds
 // up and what follows (tallies.hpp), and how it will judge a stage, in words (foresee). A kind of
 // the plan without them does not compile. Engine thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gates' part of the state: judgements that go on. Soft: a start begins anew. Changed by
 // gateway/engine/gates only.
 #pragma once

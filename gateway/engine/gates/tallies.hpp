@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What each kind of gate adds up over the devices of a stage, one after the other: over several
 // ticks where they are many. A kind of the plan without its tally does not compile. Values; engine
 // thread.

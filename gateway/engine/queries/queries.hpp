@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Questions about the state that need more than a look-up. Pure; engine thread.
 // Errors: NOT_FOUND, FILTER_INVALID and the plan's own.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which deployments the engine still works with. A site that runs for years makes hundreds of
 // thousands; a start loads those that are in progress, the newest of each device and model, and
 // what a rollback would need. Counts of all of them stay.

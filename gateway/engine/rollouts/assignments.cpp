@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Standing assignments: what devices are to have beside rollouts. Who differs from that is looked
 // at when something about it changes; nobody walks over the fleet.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a rollout that has ended leaves to do, some devices per tick: what was queued is cancelled,
 // its devices are free for others, and after a success whoever matches its target is to have the
 // release. Each step can be repeated: a start begins anew what is not noted as done.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What waits for observed time: attempts and their steps, the patience with devices that are away,
 // the next attempt after a failure. Each is looked at when its time has come.
 #include <algorithm>

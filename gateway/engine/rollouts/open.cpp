@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which rollout has plans with a device, and what the rows of rollouts mean at a start.
 #include <fmt/format.h>
 

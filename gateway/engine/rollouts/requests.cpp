@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which request made what, so that a repeated one does nothing (AIP-155). The oldest are forgotten.
 #include "gateway/engine/rollouts/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"

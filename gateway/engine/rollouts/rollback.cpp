@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A rollout goes back, some devices per tick: what is in progress is cancelled, whoever was offered
 // the release gets what it had before, and goes there when it is here. Where it had ended, its
 // standing assignment goes too. Each step can be repeated: a start begins the walks anew.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rollouts, their deployments and the standing assignments. What this room offers to the others; it
 // alone changes RolloutsState. Engine thread.
 #pragma once

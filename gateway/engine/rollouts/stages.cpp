@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A stage's devices get a deployment each and are offered the release: some per tick, in the order
 // of the plan; a device that is tried again waits behind those that were not tried yet.
 #include "gateway/engine/fleet/fleet.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gateway/engine/rollouts/standings.hpp"
 
 namespace covey::engine {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the attempts of rollouts stand, kept where a deployment begins and where its state changes
 // and nowhere else: nobody has to walk over them to know. Of this room only. Engine thread.
 #pragma once

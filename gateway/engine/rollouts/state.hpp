@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rollouts' part of the state: who gets which release, when, and how that went. Changed by
 // gateway/engine/rollouts (gates, too, for their own records) only.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Work over many devices, some per tick. Of this room only; engine thread.
 #pragma once
 

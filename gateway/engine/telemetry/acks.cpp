@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Acknowledgements of one device are coalesced: publishing one costs more than all else about a
 // report. How soon a device needs its answer decides when it leaves.
 #include <algorithm>

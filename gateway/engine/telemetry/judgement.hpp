@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The statistics of a closed window, apart from the engine: they take milliseconds for a large
 // fleet, and the engine thread has none to spare. The engine copies what they need over several
 // ticks and asks with JudgeWindow; whoever runs it gives the answer back as an event.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows behind the log. A report is durable by its own row; the rows that sum it up (its stream,
 // totals and window) follow within seconds, all of a device in one transaction, so that the
 // stream's mark says of each report whether its device's rows have it. What changes without a row

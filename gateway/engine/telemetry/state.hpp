@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Telemetry's part of the state: what devices have counted, labels, alerts. Changed by
 // gateway/engine/telemetry only.
 #pragma once

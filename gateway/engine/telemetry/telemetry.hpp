@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reports, windows, labels and alerts. What this room offers to the others; it alone changes
 // TelemetryState. Engine thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Windows of a fleet: when one closes, and what is written about it. Everything that grows with the
 // fleet happens in pieces of a bounded size, one per tick; the statistics happen elsewhere.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the two clocks may decide. Observed time runs only while coveyd hears its devices; the wall
 // clock may step by years at the first NTP answer, and then nothing may be deleted or judged by it.
 #include "gateway/engine/fleet/fleet.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the engine knows of time and of the broker. Owned by turn/: nobody else changes it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The right to change all of the state: for the turn itself and the door (engine.cpp), which hand
 // it to the rooms (tests/layering).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One call of Engine::handle(): the state, the time, and what has been decided so far. The parts of
 // the engine (enrolment, goals, transfer, rollouts, telemetry, ...) are functions over a Turn.
 // Rows that changed are noted and written once, at the end of the turn.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Times are milliseconds; *_wall_ms UTC since 1970, others observed time. States are stable text.
 -- 64-bit numbers without a sign (boot ids, nonces) are stored with their bits, so that they may
 -- show as negative. Digests are 32 bytes.

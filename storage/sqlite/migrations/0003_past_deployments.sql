@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What a start needs of deployments stays in their table; the rest is history, read by page.
 CREATE TABLE past_deployments (
   number INTEGER PRIMARY KEY,

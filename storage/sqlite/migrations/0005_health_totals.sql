@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Energy and health in totals; what came before was not kept there. Sizes: 0 where nobody said.
 ALTER TABLE totals ADD COLUMN energy_inferences INTEGER NOT NULL DEFAULT 0;  -- that were measured
 ALTER TABLE totals ADD COLUMN energy_sum_uj INTEGER NOT NULL DEFAULT 0;

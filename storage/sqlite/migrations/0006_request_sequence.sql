@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Which request is older; those that are there by their rollouts.
 ALTER TABLE requests ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
 UPDATE requests SET sequence = numbered.sequence

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What is decided at a rollout's creation, apart from what changes. Order and exclusions stay in
 -- rollout_orders: a start reads them of rollouts that may still need them.
 CREATE TABLE rollout_plans (

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A report's row says what a start needs to count it again; what came before is counted.
 ALTER TABLE reports ADD COLUMN cohort TEXT NOT NULL DEFAULT '';
 ALTER TABLE reports ADD COLUMN placed_wall_ms INTEGER;

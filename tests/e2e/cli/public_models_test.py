@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`covey model run` on trained models of others: public_models_test.py COVEY
 
 The models are those that the Rust crate microflow ships: TensorFlow Lite Micro's examples for

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `covey` says of itself and to wrong words, for every command: usage_test.py COVEY"""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the demo says about itself and refuses, and what it counts, without a site."""
 
 import pathlib

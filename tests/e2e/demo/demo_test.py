@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plays the demo once and checks what it wrote with other eyes: demo_test.py DIR [SEED]"""
 
 import json

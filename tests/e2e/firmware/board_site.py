@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The site that emulated boards belong to: its configuration, its metrics."""
 
 import urllib.request

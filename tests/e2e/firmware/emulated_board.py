@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One emulated board: qemu-system-arm with the firmware image. Its flash is a file, so killing the
 emulator is a power cut; its two serial streams lead into the broker's listeners."""
 

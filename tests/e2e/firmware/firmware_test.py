@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two emulated boards at a real site: firmware_test.py DIR-OF-PROGRAMS DIR-OF-IMAGES [power-cuts]
 
 They enrol and take a rollout; one loses power in the middle of the download and goes on where it was;

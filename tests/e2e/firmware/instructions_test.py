@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one covey_agent_record_inference() costs on a Cortex-M4: instructions_test.py DIR-OF-IMAGES
 
 Runs the image covey-measure.elf under an emulator that counts instructions, and compares what it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fine-tuned network: the same .tflite with other weights in its last FULLY_CONNECTED layer."""
 
 import struct

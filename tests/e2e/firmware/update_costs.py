@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an update costs a board: chunks, bytes on its serial stream (MQTT included, reports and their
 acknowledgements not), seconds. From its log."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a site answers to who wants to break it: clear words, the same exit codes, and it goes on."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The audit log names who called: a user on the Unix socket, an address on TCP."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A site on a full disk serves reads, says why, and goes on by itself; nothing acknowledged is lost.
 
 On a small file system of its own, in a mount namespace of this process: gone when it ends.

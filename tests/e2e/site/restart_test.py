@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A rollout that goes on over a SIGTERM and a kill -9 of coveyd, and the watch that sees its end."""
 
 import pathlib

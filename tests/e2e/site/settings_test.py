@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an operator sets on devices reaches real agents: they report as often as coveyd says."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """coveyd and covey as processes, for tests: a site in a directory, spoken with as users do."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the tour of the README with its own commands, and looks at what they did: tour_test.py DIR
 
 Only the ports are others. Where the text tells the reader to wait, the test asks until it is so.

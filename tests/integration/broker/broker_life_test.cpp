@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The life of the embedded broker: crashes on either side, orphans, hangs, bad circumstances.
 #include <fcntl.h>
 #include <gtest/gtest.h>

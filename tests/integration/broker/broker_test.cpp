@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The embedded broker's rules against a real mosquitto: who may say and hear what.
 // A thing that must not arrive is followed by one that must: it has to be the first to be heard.
 #include "gateway/adapters/broker/broker.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A plain MQTT client for tests: says and hears whatever the test wants, with time limits.
 #pragma once
 

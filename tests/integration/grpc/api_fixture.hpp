@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A server over loopback and a Unix socket, a client on the socket, the real engine behind them:
 // three devices accepted, one waiting.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The API as the CLI uses it: what each call answers and refuses.
 #include <unistd.h>
 

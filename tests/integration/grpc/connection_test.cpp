@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Connections to the API: who may connect, how many, what happens when one or the server goes away.
 #include <arpa/inet.h>
 #include <grpcpp/create_channel.h>

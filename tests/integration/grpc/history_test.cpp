@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pages of history, straight from the handlers.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The real engine on one thread behind the port that the adapter knows; its writes are durable at
 // once. Stops with its object: what is asked after that is refused.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The operations port over real sockets, with clients that misbehave.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gateway/adapters/http/metrics.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gateway's MQTT client against a real, supervised mosquitto that is killed under it.
 #include <gtest/gtest.h>
 

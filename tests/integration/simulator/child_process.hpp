@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A program that a test starts: it ends with the test, whatever happens. One thread.
 #pragma once
 

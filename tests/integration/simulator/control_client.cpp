@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/integration/simulator/control_client.hpp"
 
 #include <boost/asio/read_until.hpp>

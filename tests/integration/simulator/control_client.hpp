@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The test's end of covey-sim's control channel. Runs the io_context while it waits, so that the
 // played gateway goes on answering. One thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // covey-sim as a process, against a real mosquitto and a played gateway: devices enrol, take signed
 // releases, survive accidents, and no inference of a device that kept its power is lost.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/integration/simulator/played_gateway.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gateway's side of the wire in its simplest form, over a real broker: accepts every device,
 // offers one release to all, grants every probation, serves chunks, acknowledges reports and counts
 // them. What it says is built with libprotobuf, so that the agent's own codec meets another one.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/integration/simulator/release.hpp"
 
 #include <gtest/gtest.h>

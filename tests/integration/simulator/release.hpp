@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A signed release of the bearing example, as `covey model push` would make it. Plain values.
 #pragma once
 

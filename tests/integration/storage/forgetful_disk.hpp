@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A SQLite VFS on a disk in memory that keeps what was not synced apart and forgets it, or any
 // part of it, at a power cut; and whose n-th changing call can fail. For one connection at a time:
 // file locks and the shared index are those of a single thread.

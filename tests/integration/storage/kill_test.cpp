@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // kill -9 at random moments: whatever was acknowledged is there, nothing is half there.
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a store must hold after a crash: commit number i is the same random batch wherever it is
 // made, and carries its number, so that the number found tells the state expected.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Power cuts, I/O errors and a full disk at every kind of moment, on a disk that forgets what was
 // not synced.
 #include <gtest/gtest.h>

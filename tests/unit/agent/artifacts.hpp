@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Releases for tests of the agent: images, tables and manifests, really signed. Independent of
 // deploy/, so that a mistake there cannot hide one here.
 #pragma once

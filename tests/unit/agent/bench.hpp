@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One device on the bench: the real agent over host flash, with a fake runtime, in virtual time.
 // Tests drive it with Bench::run(), which carries messages between it and the test's gateway.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A runtime whose models say how they behave: good, not loadable, wrong, failing, crashing. A crash
 // is an exception that unwinds out of the agent, as if the processor had reset there.
 #pragma once

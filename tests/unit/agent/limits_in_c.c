@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* covey/limits.h stands alone: nothing is included before it, nothing but numbers is in it. */
 #include "covey/limits.h"
 

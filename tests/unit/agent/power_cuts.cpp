@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // covey_power_cuts: lives with accidents at random, as many as there is time for. A seed that finds
 // something is printed with everything needed to replay it.
 #include <CLI/CLI.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The life of a device through downloads, activations, confirms, reverts, fall-backs, roll-backs
 // and journal wraps, on flash that loses power or fails where it is told to. Whatever happens
 // (docs/design/agent.md, "Power cuts"): a runnable model always, never more than three probation

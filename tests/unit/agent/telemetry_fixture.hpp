@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A device that counts: one release with two features is confirmed, everything is acknowledged.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From an order to a confirmed model, and what can go wrong on the way.
 #include <gtest/gtest.h>
 

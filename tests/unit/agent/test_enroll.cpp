@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Enrolment: pending, accepted, and an identity that stays.
 #include <gtest/gtest.h>
 

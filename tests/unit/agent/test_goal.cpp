@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which goals are accepted: MAC, device, epoch, counter, nonce.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The host port: what it survives, and that its accidents are what they say.
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Artifacts and messages that nobody should send: each refused with its own reason, before flash is
 // touched where that is possible.
 #include <gtest/gtest.h>

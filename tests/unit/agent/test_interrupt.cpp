@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Recording without a lock: from an interrupt at any instruction of the agent, and from a thread
 // that the agent interrupts at any instruction. On x86-64 the processor's single-step flag puts the
 // interrupt after every single instruction; elsewhere a timer does, now and then.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A firmware with one model that leaves out what can be left out (covey/config.h): what it says
 // when it is asked for that, and that it counts what is left.
 #include <gtest/gtest.h>

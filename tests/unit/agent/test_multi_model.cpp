@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two models on one device: apart in everything but the transfer, which takes turns.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The OpenSSL port against OpenSSL's own high-level functions and known vectors.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The outbox: what was counted and not acknowledged survives a reboot, and is counted once.
 #include <gtest/gtest.h>
 

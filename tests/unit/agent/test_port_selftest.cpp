@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The port's self-test passes on good ports of any geometry and finds each thing that can be wrong.
 #include <gtest/gtest.h>
 

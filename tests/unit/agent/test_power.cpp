@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Power cuts and failing flash, exhaustively for some geometries and at random for all. What is
 // asserted: power_life.hpp. More of the same: ./dev sim --power-cuts.
 #include <gtest/gtest.h>

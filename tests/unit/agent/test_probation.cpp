@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Probation: self-test, grant, boot loops, and every way back.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What need not travel: chunks that are in the slot already, and those that the confirmed model
 // has.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shadow mode: the candidate runs beside the active model, never acts, and is compared with it.
 #include <gtest/gtest.h>
 

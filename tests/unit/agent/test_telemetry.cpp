@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Telemetry: what is counted, and that no count is lost or made twice, whatever the network does.
 #include <gtest/gtest.h>
 

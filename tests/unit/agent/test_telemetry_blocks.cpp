@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a window may have beside its counts: leaves of a tree, energy, health.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The agent's own protobuf against libprotobuf, both directions: what the agent says is parsed by
 // it, and what it writes is read by the agent. Every message of the device wire.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever changes something says who did it: each such RPC of the table, called once.
 #include <gtest/gtest.h>
 

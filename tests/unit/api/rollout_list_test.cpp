@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What lists of rollouts weigh: they are made often, and rollouts stay for years.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of RPCs is complete: the services of proto/covey/v1 say so.
 #include <google/protobuf/descriptor.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads what examples/bearing_vibration/models holds. Not thread-safe; a missing file ends the test
 // with a message of the stream or the parser.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The integer features against signals whose features are known on paper, and against recorded
 // values: firmware, simulator and training must agree to the last bit.
 #include "examples/bearing_vibration/signal/features.h"

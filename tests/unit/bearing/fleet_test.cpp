@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A healthy fleet looks like the validation data, so that nobody is alarmed about it; one with weak
 // sensors does not.
 #include <gtest/gtest.h>

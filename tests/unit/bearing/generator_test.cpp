@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The world is the same everywhere, and a sensor fault changes the sensor only.
 #include "examples/bearing_vibration/signal/generator.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The committed models in the runtime that devices use: bit-exact self-tests, and the story that
 // the demo tells about the releases, on devices that no model was trained or validated on.
 #include <gtest/gtest.h>

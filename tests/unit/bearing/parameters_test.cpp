@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The preprocessing blob travels with the model: every field of it may be hostile.
 #include <gtest/gtest.h>
 

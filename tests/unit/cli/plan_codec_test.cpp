@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "gateway/codec/plan_codec.hpp"
 
 #include <google/protobuf/descriptor.h>

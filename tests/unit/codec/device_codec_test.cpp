@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gateway's reading and writing of the device wire, against the generated messages.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // rollout.offer_rate is a rate, whatever it is and however often the engine ticks.
 #include <gtest/gtest.h>
 

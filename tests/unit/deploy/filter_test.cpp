@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "deploy/rollout/filter/filter.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // deploy encodes without generated code; these tests hold it against protobuf's own, both ways.
 #include <gtest/gtest.h>
 

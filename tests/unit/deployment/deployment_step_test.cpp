@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every state of a deployment crossed with everything that may happen to it: late, repeated and
 // foreign reports, reboots, deadlines, cancellation. hawkbit#3185 and amazon-freertos#3407 are what
 // happens without: success that no device proved.

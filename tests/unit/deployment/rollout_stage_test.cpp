@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One rollout's way through its stages: start, soak in observed time, approval, pauses, failures.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every state of a rollout crossed with every event and verdict.
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """tools/dev/run_tests.py against small test trees: what it counts, what it calls a failure."""
 
 import json

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a start loads does not grow with what the site has ever done; what people and rollbacks ask
 // for is all there.
 #include <gtest/gtest.h>

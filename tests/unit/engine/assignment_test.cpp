@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // After a success the release is the target's current one.
 #include <gtest/gtest.h>
 

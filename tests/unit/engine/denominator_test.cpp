@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the failures gate divides by (docs/design/rollouts.md, "Denominators"): targeted, attempted,
 // reported.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Devices keep over a reboot what was not acknowledged, and then say it as it was: with the boot id
 // of the earlier boot, after the hello of the one that runs.
 #include <gtest/gtest.h>

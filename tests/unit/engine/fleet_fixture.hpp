@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A site with devices that run a release already: what tests of rollouts, telemetry and labels
 // start from.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The security floor and the rollback window (docs/design/trust.md, "Security floor"): an ended
 // rollout can be taken back for a while, and only then the floor rises.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A goal that does not fit the wire is refused before it is made, and the operator is told why.
 #include <gtest/gtest.h>
 

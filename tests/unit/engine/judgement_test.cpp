@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is concluded from one window of one model.
 #include "gateway/engine/telemetry/judgement.hpp"
 

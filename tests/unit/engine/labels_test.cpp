@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Labels: late, repeated, changed, without a sample, before their sample; and the accuracy gate.
 #include <gtest/gtest.h>
 

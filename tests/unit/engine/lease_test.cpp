@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Deadlines of one step, and limits that come from the configuration.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a start remembers of telemetry, from rows and from the log: to be compared between an engine
 // and its reload. The two differ in what an engine forgets bit by bit and a start does not load.
 #pragma once

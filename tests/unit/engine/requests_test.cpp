@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A repeated request does nothing; the oldest ones are forgotten, in memory and in the store.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Going back: every device ever offered the release, whatever became of the attempt.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a rollout deals with its devices: who is offered what and when, retries, absence, gates.
 #include <gtest/gtest.h>
 

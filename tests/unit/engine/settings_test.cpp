@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an operator sets on devices travels in their goals, a few at a time.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a report costs: one row, and a share of an acknowledgement. The rows that sum reports up
 // follow, and a start replays what they lack.
 #include <gtest/gtest.h>

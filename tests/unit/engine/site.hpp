@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A site for tests: the engine over a MemoryStore in virtual time, every output committed before
 // its effects count as said. Devices are played message by message, so that a test can say what no
 // sound device would; tests/sim has the real agent. One thread. Ends the test program where the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A soaking rollout costs nothing: no row, no revision, nothing for a watcher, while nothing
 // happens; and its time is observed time, over a restart too.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Observed time and the two clocks (docs/design/time-and-persistence.md, "Observed time":
 // deadlines, soak and silence consume observed time with a grace after a start; a site that was
 // off, or whose clock steps by years, rolls nothing back).

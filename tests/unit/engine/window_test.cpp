@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Windows close in pieces: no turn's work grows with the fleet, the statistics are somebody else's,
 // and what happens meanwhile is neither lost nor judged twice.
 #include <gtest/gtest.h>

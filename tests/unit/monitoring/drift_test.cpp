@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "monitoring/drift/drift.hpp"
 
 #include <gtest/gtest.h>

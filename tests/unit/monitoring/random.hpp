@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Seeded random numbers for simulations in tests: the same on every platform and library, which the
 // distributions of <random> don't promise.
 #pragma once

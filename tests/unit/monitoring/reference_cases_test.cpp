@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The published and independently computed figures of tests/vectors/monitoring_cases.json.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fleet whose sensors see the same physics through slightly different eyes: each device has its
 // own gain and offset (natural spread); faults are larger losses of gain.
 #pragma once

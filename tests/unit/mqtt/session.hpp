@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A client with small buffers that records its events; for the tests of device_agent/mqtt.
 #pragma once
 

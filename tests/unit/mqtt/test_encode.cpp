@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the client sends, byte for byte (MQTT 3.1.1 chapter 3).
 #include "tests/unit/mqtt/session.hpp"
 

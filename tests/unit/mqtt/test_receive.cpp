@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the client makes of the server's bytes, in pieces of every size, and of hostile ones.
 #include "tests/unit/mqtt/session.hpp"
 

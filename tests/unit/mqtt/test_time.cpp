@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keep alive and time-outs, with the time as an argument.
 #include "tests/unit/mqtt/session.hpp"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 cmake_minimum_required(VERSION 3.25)
 # The build files for Zephyr and ESP-IDF, read with their commands replaced: every source and folder
 # that they name exists, the agent's sources are all there, and Kconfig has what is used.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/porting/recorded_agent.hpp"
 
 #include "covey/agent.h"

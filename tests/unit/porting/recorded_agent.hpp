@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stands in for the agent: the calls that a port made, as text, in order.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The ESP-IDF port over a partition in memory, an esp-mqtt that notes what it is asked and a
 // message buffer of bounded size.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The template's port and examples/minimal_firmware on a board in memory: they start, ask to enrol
 // and keep their identity.
 #include <gtest/gtest.h>

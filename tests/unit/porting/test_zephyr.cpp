@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Zephyr port over a flash area in memory and an MQTT client that notes what it is asked.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The store in flash: what a power cut at any operation, of any kind, leaves of it.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The PSA port against OpenSSL: what signs and hashes here is not what checks.
 #include <gtest/gtest.h>
 

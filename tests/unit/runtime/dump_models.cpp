@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the models of layer_models.hpp for other runtimes to run:
 //   tflite_model_dump FOLDER
 #include <cstdio>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FNV-1a, 32 bits: how golden vectors name bytes.
 #pragma once
 

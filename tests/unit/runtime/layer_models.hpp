@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Models for comparison with other runtimes: one for each way to use an operator, and networks of
 // MLPerf Tiny's shapes. Weights and scales come from a generator, so the same bytes come out
 // everywhere, and only the outputs of the other runtimes are kept (tests/vectors/README.md).

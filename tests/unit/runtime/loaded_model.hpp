@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model loaded into the reference runtime with exactly the arena it asks for, in memory that a
 // sanitizer watches to the byte.
 #pragma once

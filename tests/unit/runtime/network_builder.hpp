@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stacks layers with weights from a generator and scales that keep values in the middle of int8.
 #pragma once
 

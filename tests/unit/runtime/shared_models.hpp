@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Public models and golden vectors that are not part of the repository: $COVEY_SHARED_DIR, or
 // ../shared beside the source tree. Tests that need them skip where they are absent.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The integer arithmetic against the float and double arithmetic that TFLite does in its place.
 #include <cmath>
 #include <cstring>

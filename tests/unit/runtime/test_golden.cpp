@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bit for bit what TensorFlow Lite Micro's reference kernels give, on public models.
 #include <array>
 

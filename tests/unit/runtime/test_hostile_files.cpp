@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files that are cut off, or changed anywhere: an error or a run, never a read or write outside
 // (the sanitizers look). The fuzz target goes on from here.
 #include <cstring>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Operators on images and element by element, against values worked out by hand. The many ways to
 // use them are held against other runtimes in test_other_runtimes.cpp.
 #include <bit>

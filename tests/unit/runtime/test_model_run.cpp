@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `covey model run` computes.
 #include <unistd.h>
 #include <filesystem>

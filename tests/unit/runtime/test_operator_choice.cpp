@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A build with two operators (chosen_operators.h): nothing else is linked, and models that need
 // more are refused by name.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Each operator against an independent, naive reference, and against values worked out by hand.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What TensorFlow Lite Micro's and LiteRT's reference kernels gave for the models of
 // layer_models.hpp (tests/vectors/tflite_outputs.py made the file).
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Contract of the adapter, exactness of the arena, refusals, hostile files.
 #include <algorithm>
 #include <cstring>

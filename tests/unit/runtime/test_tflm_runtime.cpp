@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The TFLM adapter keeps the contract of covey/runtime.h, and gives what the reference runtime
 // gives. Built where -DCOVEY_TFLM_DIR names a TFLM tree, of any year.
 #include <cstring>

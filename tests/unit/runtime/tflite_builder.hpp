@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes small .tflite files for tests, with FlatBuffers and Covey's subset of the schema.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A MemoryStore whose commits wait for permission, so that a test decides what is durable when.
 #pragma once
 

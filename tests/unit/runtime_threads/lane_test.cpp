@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A lane: one thread, a bounded queue, an end in time.
 #include <gtest/gtest.h>
 #include <pthread.h>

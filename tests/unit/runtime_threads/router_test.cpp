@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Effects between their commit and whoever they are for.
 #include <gtest/gtest.h>
 

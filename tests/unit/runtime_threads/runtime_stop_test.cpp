@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the runtime ends: with everything done, with a disk that hangs, with a disk that fails.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The runtime between its threads: what is shown is durable, what does not fit is refused and
 // counted. Run under the thread sanitizer.
 #include <gtest/gtest.h>

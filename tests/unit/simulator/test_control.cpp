@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The control channel: lines in, lines out, late replies, hostile lines.
 #include <gtest/gtest.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fleet assignment: deterministic, balanced, and what the options ask for.
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The only device side in covey-sim is covey_agent: the program holds the agent's functions, all of
 them from the library's objects, and no source of the simulator or the MQTT client knows a message of
 the device wire."""

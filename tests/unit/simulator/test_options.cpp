@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command line: what it means, and usage errors with exit code 2.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scenario files and single steps: what they mean, and errors that name the place.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sensor behind the devices: what the scenario's actions do to what the firmware computes.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The truth: sums, the file that continues over restarts, and late partial labels.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every Store promises, for each of them; and that they give the same answers.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes of every kind over a few keys, so that puts replace and removals find something.
 #pragma once
 

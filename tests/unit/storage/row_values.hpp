@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A row without a database: the values of a record's columns, and where two records differ.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the inspection of a .tflite file says, and what it refuses.
 #include <cstring>
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the agent costs on the host's compiler: text, data and bss at -Os, part by part."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports on their way from a device's socket to a row and back as an acknowledgement: through a
 real coveyd and its mosquitto, each a process, and through the bare loop (Paho and SQLite) in its
 place, in the same run. The devices were enrolled, and given their model, by covey-sim; what they

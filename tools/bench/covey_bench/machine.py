@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the figures were taken: without it they mean nothing."""
 
 import datetime

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory per connected device: the proportional set size of coveyd and of its mosquitto without
 devices, with N and with 2 N devices that are accepted, connected and idle."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures as a table for people. The JSON has more of them."""
 
 MEBI = 1 << 20

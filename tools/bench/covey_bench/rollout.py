@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rolling a signed release of a model of about 64 KB out to N devices: coveyd, its mosquitto and
 covey-sim (each device the real agent) as processes, through the command line alone. Beside it, in
 the same run, the same bytes to N plain MQTT subscribers."""

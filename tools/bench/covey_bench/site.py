@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A site and its fleet, for measuring: coveyd and covey-sim as processes, and what the kernel and
 /metrics say about them."""
 

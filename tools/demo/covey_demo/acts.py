@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Acts 1 to 4: a site and its devices, a better model, a worse one, a drift."""
 
 from . import plans

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the person at the terminal sees: acts, steps, bars and findings, always with the time."""
 
 import shutil

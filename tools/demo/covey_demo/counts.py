@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Not one inference lost, not one counted twice: the gateway's totals against covey-sim's truth."""
 
 from .gateway import device_of, version_of

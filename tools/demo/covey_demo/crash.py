@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Act 5: coveyd dies between a commit and what it would have published, devices lose power in the
 middle of a download, and in the end not one inference is lost or counted twice."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """covey-sim: starting it, and its control socket (one JSON object per line, one line back)."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The site: coveyd as a process, and the command line `covey` as the only way to speak with it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The people who look at machines: their findings reach the gateway late and in part, through
 `covey monitor labels submit`, as long as the demo runs."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plans of the demo, as an engineer would keep them in Git."""
 
 PLAN = """\

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Children of the demo. Each writes to a log file, dies with the demo, and is ended by its pid."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was observed, as JSON and as the last lines on the terminal."""
 
 import json

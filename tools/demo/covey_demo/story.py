@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the acts share: the site, the fleet, the labellers, findings, and how to wait for things."""
 
 import dataclasses

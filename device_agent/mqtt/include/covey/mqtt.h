@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A minimal streaming MQTT 3.1.1 client for bare metal (OASIS standard, 29 October 2014).
  *
  * Sans I/O: it never touches a socket, a clock or the heap. Received bytes go in, in pieces of any

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the agent needs of a bare-metal Cortex-M (v6-M, v7-M, v8-M), whatever the part:
  *
  *   lock, unlock      interrupts off and back as they were, for record_inference from several

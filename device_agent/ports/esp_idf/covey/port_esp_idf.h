@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The agent's port on ESP-IDF (5.1 and later): a data partition, mapped for models and also holding
  * the identity; crypto by PSA (ports/psa), the link over esp-mqtt.
  *

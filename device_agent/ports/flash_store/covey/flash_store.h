@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A covey_store_t in flash, for boards without a key-value store, EEPROM or file system: one
  * record, replaced as a whole. Two areas of whole erase units; a new record is appended behind the
  * last one, and only when an area is full the other one is erased. A power cut leaves the old

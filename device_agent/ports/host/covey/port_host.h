@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Flash and store of the agent's port on a host: in memory or in a file, with the geometry of any
  * part, and with the accidents that real parts have: power cuts with torn words and erases, failing
  * operations, writes that are silently lost. For simulators, tests and Linux devices.

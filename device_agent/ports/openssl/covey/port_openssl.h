@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Crypto of the agent's port by OpenSSL 3: SHA-256, HMAC-SHA-256, ES256 and Ed25519 verification,
  * random bytes. No state: any number of agents in any threads may share it.
  * Errors: verify answers COVEY_ERROR_SIGNATURE_INVALID, COVEY_ERROR_ALGORITHM_UNSUPPORTED or

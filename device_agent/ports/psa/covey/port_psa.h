@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Crypto of the agent's port by PSA Crypto, as Mbed TLS 2.28 and later, Zephyr, ESP-IDF and TF-M
  * bring it: ES256 verification, HMAC-SHA-256 and random bytes by PSA calls, which a secure element
  * or a crypto accelerator may serve. SHA-256 is Mbed TLS's own: the agent may abandon a hash, and a

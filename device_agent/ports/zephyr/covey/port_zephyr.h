@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The agent's port on Zephyr (3.4 and later): flash by the flash map, the identity in that same
  * partition, crypto by PSA (ports/psa), the link over Zephyr's MQTT library, start cause by hwinfo.
  *

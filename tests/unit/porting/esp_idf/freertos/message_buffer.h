@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Declarations only; see the README above. */
 #ifndef STUB_FREERTOS_MESSAGE_BUFFER_H
 #define STUB_FREERTOS_MESSAGE_BUFFER_H

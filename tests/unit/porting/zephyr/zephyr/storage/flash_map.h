@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Declarations only; see the README above. */
 #ifndef STUB_ZEPHYR_FLASH_MAP_H
 #define STUB_ZEPHYR_FLASH_MAP_H
