@@ -61,10 +61,10 @@ std::vector<JudgedSubject> subjects_of(const Baseline& baseline) {
 }
 
 const Counts& histogram_of(const WindowCounts& window, const JudgedSubject& subject) {
-  static const Counts kNone;
+  static const Counts none;
   switch (subject.kind) {
     case SubjectKind::kFeature:
-      return subject.number < window.features.size() ? window.features[subject.number].bins : kNone;
+      return subject.number < window.features.size() ? window.features[subject.number].bins : none;
     case SubjectKind::kClassMix:
       return window.classes;
     case SubjectKind::kConfidence:
@@ -72,7 +72,7 @@ const Counts& histogram_of(const WindowCounts& window, const JudgedSubject& subj
     case SubjectKind::kJoint:
       return window.joint;
   }
-  return kNone;
+  return none;
 }
 
 std::vector<SubjectJudgement> judge_model(std::span<const JudgedSubject> subjects,

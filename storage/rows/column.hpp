@@ -97,7 +97,7 @@ struct Column<E> {
   static void put(auto& to, E value) { to.borrow_text(to_string(value)); }
   static void get(auto& from, E& out) {
     const std::string_view written = from.text();
-    const std::optional<E> value = Word<E>::parse(written);
+    const std::optional<E> value = Word<E>::kParse(written);
     if (!value) from.refuse(fmt::format("unknown word \"{}\"", written));
     out = value.value_or(E{});
   }

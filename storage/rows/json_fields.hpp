@@ -69,7 +69,7 @@ template <HasWord E>
 struct JsonValue<E> {
   static Json to(E value) { return std::string(to_string(value)); }
   static void from(const Json& json, E& out) {
-    const auto value = Word<E>::parse(json.get_ref<const std::string&>());
+    const auto value = Word<E>::kParse(json.get_ref<const std::string&>());
     if (!value) throw Json::other_error::create(501, "unknown word " + json.dump(), &json);
     out = *value;
   }

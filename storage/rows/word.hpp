@@ -12,56 +12,56 @@
 namespace covey::rows {
 
 template <typename E>
-struct Word;  // parse: std::optional<E>(std::string_view); to_string(E) is the other way
+struct Word;  // kParse: std::optional<E>(std::string_view); to_string(E) is the other way
 
 template <>
 struct Word<DeviceState> {
-  static constexpr auto parse = &parse_device_state;
+  static constexpr auto kParse = &parse_device_state;
 };
 template <>
 struct Word<DeploymentState> {
-  static constexpr auto parse = &parse_deployment_state;
+  static constexpr auto kParse = &parse_deployment_state;
 };
 template <>
 struct Word<Cause> {
-  static constexpr auto parse = &parse_cause;
+  static constexpr auto kParse = &parse_cause;
 };
 template <>
 struct Word<RolloutState> {
-  static constexpr auto parse = &parse_rollout_state;
+  static constexpr auto kParse = &parse_rollout_state;
 };
 template <>
 struct Word<StageState> {
-  static constexpr auto parse = &parse_stage_state;
+  static constexpr auto kParse = &parse_stage_state;
 };
 template <>
 struct Word<Verdict> {
-  static constexpr auto parse = &parse_verdict;
+  static constexpr auto kParse = &parse_verdict;
 };
 template <>
 struct Word<monitoring::AlertState> {
-  static constexpr auto parse = &monitoring::parse_alert_state;
+  static constexpr auto kParse = &monitoring::parse_alert_state;
 };
 template <>
 struct Word<monitoring::AlertKind> {
-  static constexpr auto parse = &monitoring::parse_alert_kind;
+  static constexpr auto kParse = &monitoring::parse_alert_kind;
 };
 template <>
 struct Word<monitoring::SubjectKind> {
-  static constexpr auto parse = &monitoring::parse_subject_kind;
+  static constexpr auto kParse = &monitoring::parse_subject_kind;
 };
 template <>
 struct Word<monitoring::DriftOutcome> {
-  static constexpr auto parse = &monitoring::parse_drift_outcome;
+  static constexpr auto kParse = &monitoring::parse_drift_outcome;
 };
 template <>
 struct Word<monitoring::Severity> {
-  static constexpr auto parse = &monitoring::parse_severity;
+  static constexpr auto kParse = &monitoring::parse_severity;
 };
 
 template <typename E>
 concept HasWord = requires {
-  Word<E>::parse;
+  Word<E>::kParse;
 };
 
 }  // namespace covey::rows

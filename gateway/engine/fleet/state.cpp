@@ -5,8 +5,9 @@
 
 namespace covey::engine {
 
-Device& FleetState::add(Device device) {
-  const auto [found, added] = devices.try_emplace(device.id, std::move(device));
+Device& FleetState::add(Device&& device) {
+  const DeviceId id = device.id;
+  const auto [found, added] = devices.try_emplace(id, std::move(device));
   COVEY_ASSERT(added);
   Device& stored = found->second;
   numbers_.emplace(stored.id, static_cast<DeviceNumber>(by_number.size()));

@@ -93,7 +93,7 @@ class FleetState {
   size_t enrolled = 0;    // accepted, and said an authenticated hello once
   size_t said_hello = 0;  // of those, since coveyd started or a restore was noticed
 
-  Device& add(Device device);
+  Device& add(Device&& device);
   // Around each change of a device's state, `enrolled` or `said_hello`: what is counted above.
   void count_out(const Device& device);
   void count_in(const Device& device);

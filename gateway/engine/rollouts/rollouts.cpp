@@ -73,7 +73,8 @@ Status apply(Turn& turn, const RolloutName& name, const rollout::Event& event) {
 std::shared_ptr<const RolloutPlan> plan_of(Plan rules, const PlanDocument& document,
                                            RolloutPreview preview, const std::string& creator,
                                            Now now) {
-  RolloutPlan plan{.name = rules.name,
+  const RolloutName name = rules.name;
+  RolloutPlan plan{.name = name,
                    .document = document,
                    .rules = std::move(rules),
                    .order = std::move(preview.sets.order),
