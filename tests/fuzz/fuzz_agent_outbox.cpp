@@ -9,7 +9,7 @@
 #include "core/assert.hpp"
 #include "tests/fuzz/same_random.hpp"
 #include "tests/unit/agent/bench.hpp"
-#include "wire.h"
+#include "device_agent/src/wire/wire.h"
 
 namespace {
 

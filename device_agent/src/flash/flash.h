@@ -100,7 +100,7 @@ int covey_manifest_fits(const covey_agent_config_t* config, const covey_manifest
  *         image: each from a row on, the image from an erase unit on where units are small. */
 #define COVEY_SLOT_BYTES_MIN 8192U
 enum { COVEY_CHUNK_TABLE = 0, COVEY_TELEMETRY_TABLES = 1, COVEY_STREAMED_TABLES };
-typedef struct covey_slot_view {
+typedef struct {
   uint32_t base; /* offset of the slot in flash; the others are offsets in flash too */
   uint32_t image;
   covey_section_t tables[COVEY_STREAMED_TABLES];
