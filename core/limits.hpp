@@ -40,10 +40,10 @@ inline constexpr size_t kSettingsOrderedPerTick = 50;   // each device's goal: a
 inline constexpr size_t kExpiriesPerTick = 1'000;       // sessions whose time may be over
 inline constexpr size_t kRetoldPerTick = 300;           // to a broker that may have forgotten
 inline constexpr uint32_t kChangesPerTick = 100;        // of deployments by rollouts
-inline constexpr uint32_t kLooksPerTick = 2'000;        // at devices of rollouts that go on
+inline constexpr uint32_t kLooksPerTick = 1'000;        // at devices of rollouts that go on
 inline constexpr uint32_t kLookedAroundPerTick = 20;    // devices of the fleet, again and again
 inline constexpr size_t kFloorsLookedAtPerTick = 50;    // the same, for their security floors
-inline constexpr size_t kDevicesJudgedPerTick = 1'000;  // by gates; one rollout at least
+inline constexpr size_t kDevicesJudgedPerTick = 500;    // by gates; one rollout at least
 inline constexpr size_t kExpiredPerTick = 500;          // deployments whose time has come
 inline constexpr size_t kRetriedPerTick = 200;
 inline constexpr size_t kReconciledPerTick = 200;        // devices
@@ -67,7 +67,7 @@ inline constexpr size_t kDevicesSettledPerTick = 200;
 // An acknowledgement waits EngineConfig::ack_interval for company. When half of the credit is used
 // it does not wait; then this long must lie between two, or a backlog would get one per report.
 inline constexpr Millis kAckGap{50};
-inline constexpr size_t kAcksPerTurn = 5'000;
+inline constexpr size_t kAcksPerTurn = 2'000;
 
 // ---- How they depend on each other.
 namespace limits {

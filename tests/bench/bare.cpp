@@ -131,6 +131,7 @@ class Bare {
                     .mqtt_version(MQTTVERSION_3_1_1)
                     .max_buffered_messages(kPublishesMax)
                     .finalize()) {
+    MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);  // as coveyd does
     client_.set_message_callback([this](const paho::const_message_ptr& message) {
       const std::lock_guard lock(mutex_);
       queue_.push_back(message);

@@ -138,6 +138,9 @@ Status MqttClient::Session::start() {
   if (options_.port == 0 || options_.subscriptions.empty() || options_.in_flight_max == 0) {
     return invalid("MQTT_OPTIONS", "a port, a subscription and room in flight are needed");
   }
+  // Paho notes each call of each function in a trace in memory unless it is told not to: a third of
+  // what a message costs here. For the whole process, and what it notes of errors stays.
+  MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
   try {
     // Paho's own limit holds while connected too (MQTTAsync.h: "It also applies when the client is
     // connected"), and its default of 100 would refuse long before in_flight_max does.
