@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/artifact/artifact.hpp"
 
+#include <fmt/format.h>
+
 #include <string>
 #include <utility>
 
@@ -16,10 +18,10 @@ Status check_agreement(const Manifest& manifest, const Selftest& selftest,
                        const TelemetryTables& tables, const GatewayPart& part) {
   if (selftest.input_bytes() != manifest.input_bytes ||
       selftest.output_bytes() != manifest.output_bytes) {
-    return inconsistent("the self-test vectors have " + std::to_string(selftest.input_bytes()) +
-                        " input and " + std::to_string(selftest.output_bytes()) +
-                        " output bytes, the manifest says " + std::to_string(manifest.input_bytes) +
-                        " and " + std::to_string(manifest.output_bytes));
+    return inconsistent(fmt::format(
+        "the self-test vectors have {} input and {} output bytes, the manifest says {} and {}",
+        selftest.input_bytes(), selftest.output_bytes(), manifest.input_bytes,
+        manifest.output_bytes));
   }
   if (part.model != manifest.model || part.version != manifest.version) {
     return inconsistent("the gateway part is of " + to_string(ReleaseId{part.model, part.version}) +

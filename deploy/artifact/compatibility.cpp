@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/artifact/compatibility.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace covey {
@@ -69,14 +71,14 @@ std::optional<Incompatibility> check_compatibility(const Manifest& manifest,
   }
   if (manifest.security_version < security_floor) {
     return Incompatibility{Reason::kBelowSecurityFloor,
-                           "security version " + std::to_string(manifest.security_version) +
-                               " is below the device's floor of " + std::to_string(security_floor)};
+                           fmt::format("security version {} is below the device's floor of {}",
+                                       manifest.security_version, security_floor)};
   }
   if (device.runtime != static_cast<uint32_t>(manifest.runtime)) {
-    return Incompatibility{Reason::kRuntimeMismatch, "the artifact needs runtime " +
-                                                         std::string(to_string(manifest.runtime)) +
-                                                         ", the device has another one (number " +
-                                                         std::to_string(device.runtime) + ")"};
+    return Incompatibility{
+        Reason::kRuntimeMismatch,
+        fmt::format("the artifact needs runtime {}, the device has another one (number {})",
+                    to_string(manifest.runtime), device.runtime)};
   }
   if (device.operator_set != 0 && manifest.operator_set != 0 &&
       device.operator_set != manifest.operator_set) {
@@ -87,27 +89,25 @@ std::optional<Incompatibility> check_compatibility(const Manifest& manifest,
   if (manifest.preprocessing_id != 0 && manifest.preprocessing_id != device.preprocessing_id) {
     return Incompatibility{
         Reason::kPreprocessingMismatch,
-        "the artifact needs preprocessing " + std::to_string(manifest.preprocessing_id) +
-            ", the device's firmware has " + std::to_string(device.preprocessing_id)};
+        fmt::format("the artifact needs preprocessing {}, the device's firmware has {}",
+                    manifest.preprocessing_id, device.preprocessing_id)};
   }
   if (manifest.arena_bytes > device.arena_bytes) {
     return Incompatibility{Reason::kArenaTooSmall,
-                           "the model needs an arena of " + std::to_string(manifest.arena_bytes) +
-                               " bytes, the device has " + std::to_string(device.arena_bytes)};
+                           fmt::format("the model needs an arena of {} bytes, the device has {}",
+                                       manifest.arena_bytes, device.arena_bytes)};
   }
   if (slot_need_bytes(manifest) > device.slot_bytes) {
-    return Incompatibility{Reason::kSlotTooSmall, "the artifact needs a slot of " +
-                                                      std::to_string(slot_need_bytes(manifest)) +
-                                                      " bytes, the device has " +
-                                                      std::to_string(device.slot_bytes)};
+    return Incompatibility{Reason::kSlotTooSmall,
+                           fmt::format("the artifact needs a slot of {} bytes, the device has {}",
+                                       slot_need_bytes(manifest), device.slot_bytes)};
   }
   const uint64_t message = static_cast<uint64_t>(manifest.chunk_size_bytes) + kChunkOverheadBytes;
   if (message > device.message_bytes_max) {
     return Incompatibility{Reason::kMessageTooSmall,
-                           "a chunk makes a message of up to " + std::to_string(message) +
-                               " bytes, the device takes " +
-                               std::to_string(device.message_bytes_max) +
-                               ": build the artifact with smaller chunks"};
+                           fmt::format("a chunk makes a message of up to {} bytes, the device "
+                                       "takes {}: build the artifact with smaller chunks",
+                                       message, device.message_bytes_max)};
   }
   return std::nullopt;
 }

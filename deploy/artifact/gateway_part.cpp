@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/artifact/gateway_part.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -51,8 +53,8 @@ FeatureBaseline read_feature(JsonDecoder& in, const Json& json, const std::strin
   feature.max = static_cast<int32_t>(in.integer(json, path, "max", kLow, kHigh));
   if (feature.counts.size() != feature.edges.size() + 1) {
     in.fail(JsonDecoder::join(path, "counts"),
-            "expected one count for each of the " + std::to_string(feature.edges.size() + 1) +
-                " bins, got " + std::to_string(feature.counts.size()));
+            fmt::format("expected one count for each of the {} bins, got {}",
+                        feature.edges.size() + 1, feature.counts.size()));
   }
   if (all_zero(feature.counts)) {
     in.fail(JsonDecoder::join(path, "counts"), "counts nothing: a baseline needs data");

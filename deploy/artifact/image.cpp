@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/artifact/image.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 
@@ -33,9 +35,9 @@ Result<Bytes> build_image(const ImageSections& sections) {
   const uint64_t total = padded(sections.model.size()) + padded(sections.preprocessing.size()) +
                          padded(sections.selftest.size());
   if (total > kImageBytesMax) {
-    return invalid("IMAGE_INVALID", "the image would have " + std::to_string(total) +
-                                        " bytes, at most " + std::to_string(kImageBytesMax) +
-                                        " are allowed");
+    return invalid("IMAGE_INVALID",
+                   fmt::format("the image would have {} bytes, at most {} are allowed", total,
+                               kImageBytesMax));
   }
   Bytes image;
   image.reserve(static_cast<size_t>(total));
@@ -48,9 +50,9 @@ Result<Bytes> build_image(const ImageSections& sections) {
 Result<Bytes> build_chunk_table(ByteView image, uint32_t chunk_size_bytes) {
   if (chunk_size_bytes < kChunkBytesMin || chunk_size_bytes > kChunkBytesMax ||
       chunk_size_bytes % kSectionAlignment != 0) {
-    return invalid("CHUNK_SIZE_INVALID", "a chunk has a multiple of 16 bytes, from " +
-                                             std::to_string(kChunkBytesMin) + " to " +
-                                             std::to_string(kChunkBytesMax));
+    return invalid("CHUNK_SIZE_INVALID",
+                   fmt::format("a chunk has a multiple of 16 bytes, from {} to {}", kChunkBytesMin,
+                               kChunkBytesMax));
   }
   Bytes table;
   while (!image.empty()) {
@@ -60,8 +62,8 @@ Result<Bytes> build_chunk_table(ByteView image, uint32_t chunk_size_bytes) {
     image = image.subspan(chunk.size());
   }
   if (table.size() / sizeof(Digest16) > kChunksMax) {
-    return invalid("CHUNK_SIZE_INVALID", "the image has more than " + std::to_string(kChunksMax) +
-                                             " chunks: use larger chunks");
+    return invalid("CHUNK_SIZE_INVALID",
+                   fmt::format("the image has more than {} chunks: use larger chunks", kChunksMax));
   }
   return table;
 }
@@ -84,14 +86,13 @@ ByteView chunk_of(const Manifest& manifest, ByteView image, uint32_t index) {
 
 Status verify_image(const Manifest& manifest, ByteView image) {
   if (image.size() < manifest.image_size_bytes) {
-    return invalid("TRUNCATED_IMAGE", "the image has " + std::to_string(image.size()) + " of " +
-                                          std::to_string(manifest.image_size_bytes) +
-                                          " bytes: send all of it");
+    return invalid("TRUNCATED_IMAGE", fmt::format("the image has {} of {} bytes: send all of it",
+                                                  image.size(), manifest.image_size_bytes));
   }
   if (image.size() > manifest.image_size_bytes) {
-    return invalid("OVERSIZED_IMAGE", "the image has " + std::to_string(image.size()) +
-                                          " bytes, but the manifest says " +
-                                          std::to_string(manifest.image_size_bytes));
+    return invalid("OVERSIZED_IMAGE",
+                   fmt::format("the image has {} bytes, but the manifest says {}", image.size(),
+                               manifest.image_size_bytes));
   }
   const uint64_t preprocessing = padded(manifest.model_size_bytes);
   const uint64_t selftest = preprocessing + padded(manifest.preprocessing_size_bytes);
@@ -120,20 +121,19 @@ Status verify_chunk_table(const Manifest& manifest, ByteView table) {
       sha256(table) == manifest.chunk_table_digest) {
     return {};
   }
-  return invalid(
-      "CHUNK_TABLE_DIGEST",
-      "the chunk table is not the one that was signed: was the image cut into chunks of " +
-          std::to_string(manifest.chunk_size_bytes) + " bytes?");
+  return invalid("CHUNK_TABLE_DIGEST",
+                 fmt::format("the chunk table is not the one that was signed: was the image cut "
+                             "into chunks of {} bytes?",
+                             manifest.chunk_size_bytes));
 }
 
 Status verify_chunk(const Manifest& manifest, ByteView table, uint32_t index, ByteView chunk) {
   const size_t offset = static_cast<size_t>(index) * sizeof(Digest16);
   if (index >= manifest.chunk_count() || offset + sizeof(Digest16) > table.size()) {
-    return invalid("CHUNK_DIGEST", "there is no chunk " + std::to_string(index));
+    return invalid("CHUNK_DIGEST", fmt::format("there is no chunk {}", index));
   }
   if (!std::ranges::equal(truncate16(sha256(chunk)), table.subspan(offset, sizeof(Digest16)))) {
-    return invalid("CHUNK_DIGEST",
-                   "chunk " + std::to_string(index) + " is not the one that was signed");
+    return invalid("CHUNK_DIGEST", fmt::format("chunk {} is not the one that was signed", index));
   }
   return {};
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/artifact/json_decoder.hpp"
 
+#include <fmt/format.h>
+
 #include <limits>
 #include <set>
 #include <vector>
@@ -17,7 +19,7 @@ std::string JsonDecoder::join(const std::string& path, std::string_view name) {
 }
 
 std::string JsonDecoder::at(const std::string& path, size_t index) {
-  return path + "[" + std::to_string(index) + "]";
+  return fmt::format("{}[{}]", path, index);
 }
 
 void JsonDecoder::fail(const std::string& path, std::string_view problem) {
@@ -28,14 +30,13 @@ void JsonDecoder::fail(const std::string& path, std::string_view problem) {
 
 JsonDecoder::Json JsonDecoder::parse(ByteView text, size_t size_max) {
   if (text.size() > size_max) {
-    fail("", "has " + std::to_string(text.size()) + " bytes, at most " + std::to_string(size_max) +
-                 " are allowed");
+    fail("", fmt::format("has {} bytes, at most {} are allowed", text.size(), size_max));
     return kEmptyObject;
   }
   std::vector<std::set<std::string>> keys;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
     if (depth > kDepthMax) {
-      fail("", "is nested deeper than " + std::to_string(kDepthMax) + " levels");
+      fail("", fmt::format("is nested deeper than {} levels", kDepthMax));
       return false;
     }
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
@@ -89,8 +90,7 @@ const JsonDecoder::Json& JsonDecoder::array(const Json& parent, const std::strin
     return kEmptyArray;
   }
   if (value.size() > size_max) {
-    fail(where, "has " + std::to_string(value.size()) + " entries, at most " +
-                    std::to_string(size_max) + " are allowed");
+    fail(where, fmt::format("has {} entries, at most {} are allowed", value.size(), size_max));
     return kEmptyArray;
   }
   return value;
@@ -116,7 +116,7 @@ std::string JsonDecoder::text_value(const Json& value, const std::string& path, 
   }
   const auto& text = value.get_ref<const std::string&>();
   if (text.empty() || text.size() > size_max) {
-    fail(path, "expected 1 to " + std::to_string(size_max) + " bytes of text");
+    fail(path, fmt::format("expected 1 to {} bytes of text", size_max));
     return {};
   }
   return text;
@@ -134,7 +134,7 @@ int64_t JsonDecoder::integer_value(const Json& value, const std::string& path, i
       value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   const int64_t number = too_large ? 0 : value.get<int64_t>();
   if (too_large || number < low || number > high) {
-    fail(path, "is not between " + std::to_string(low) + " and " + std::to_string(high));
+    fail(path, fmt::format("is not between {} and {}", low, high));
     return low;
   }
   return number;

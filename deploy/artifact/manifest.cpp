@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/artifact/manifest.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 
@@ -26,24 +28,23 @@ Status validate_sizes(const Manifest& m) {
   const uint64_t image = padded(m.model_size_bytes) + padded(m.preprocessing_size_bytes) +
                          padded(m.selftest_size_bytes);
   if (m.image_size_bytes != image) {
-    return wrong("image_size_bytes", "is " + std::to_string(m.image_size_bytes) +
-                                         ", but the sections padded to 16 have " +
-                                         std::to_string(image));
+    return wrong("image_size_bytes", fmt::format("is {}, but the sections padded to 16 have {}",
+                                                 m.image_size_bytes, image));
   }
   if (m.image_size_bytes > kImageBytesMax) {
-    return wrong("image_size_bytes", "is " + std::to_string(m.image_size_bytes) + ", at most " +
-                                         std::to_string(kImageBytesMax) + " are allowed");
+    return wrong("image_size_bytes",
+                 fmt::format("is {}, at most {} are allowed", m.image_size_bytes, kImageBytesMax));
   }
   if (m.chunk_size_bytes < kChunkBytesMin || m.chunk_size_bytes > kChunkBytesMax ||
       m.chunk_size_bytes % kSectionAlignment != 0) {
     return wrong("chunk_size_bytes",
-                 "is " + std::to_string(m.chunk_size_bytes) + "; expected a multiple of 16 from " +
-                     std::to_string(kChunkBytesMin) + " to " + std::to_string(kChunkBytesMax));
+                 fmt::format("is {}; expected a multiple of 16 from {} to {}", m.chunk_size_bytes,
+                             kChunkBytesMin, kChunkBytesMax));
   }
   if (m.chunk_count() > kChunksMax) {
-    return wrong("chunk_size_bytes", "makes " + std::to_string(m.chunk_count()) +
-                                         " chunks, at most " + std::to_string(kChunksMax) +
-                                         " are allowed: use larger chunks");
+    return wrong("chunk_size_bytes",
+                 fmt::format("makes {} chunks, at most {} are allowed: use larger chunks",
+                             m.chunk_count(), kChunksMax));
   }
   return {};
 }
@@ -85,8 +86,7 @@ Status read_class(const wire::Field& field, Manifest& m) {
   std::string_view text;
   if (Status read = kReader.text(field, "device_classes", 31, text); !read) return read;
   if (m.device_classes.size() >= kManifestClassesMax) {
-    return wrong("device_classes",
-                 "has more than " + std::to_string(kManifestClassesMax) + " entries");
+    return wrong("device_classes", fmt::format("has more than {} entries", kManifestClassesMax));
   }
   Result<DeviceClass> device_class = DeviceClass::parse(text);
   if (!device_class) return wrong("device_classes", device_class.error().message);
@@ -99,7 +99,7 @@ Status read_runtime(const wire::Field& field, Manifest& m) {
   if (Status read = kReader.u32(field, "runtime", value); !read) return read;
   if (value != static_cast<uint32_t>(Runtime::kTfliteInt8) &&
       value != static_cast<uint32_t>(Runtime::kNative)) {
-    return wrong("runtime", std::to_string(value) + " is not a runtime that is known here");
+    return wrong("runtime", fmt::format("{} is not a runtime that is known here", value));
   }
   m.runtime = static_cast<Runtime>(value);
   return {};
@@ -176,14 +176,13 @@ uint32_t Manifest::chunk_count() const {
 
 Status validate(const Manifest& m) {
   if (m.format != Manifest::kFormat) {
-    return wrong("format", "is " + std::to_string(m.format) + "; this version reads format 1");
+    return wrong("format", fmt::format("is {}; this version reads format 1", m.format));
   }
   if (m.model.empty()) return wrong("model", "is missing");
   if (to_string(m.version).size() > kVersionBytesMax) return wrong("version", "is too long");
   if (m.device_classes.empty()) return wrong("device_classes", "is missing");
   if (m.device_classes.size() > kManifestClassesMax) {
-    return wrong("device_classes",
-                 "has more than " + std::to_string(kManifestClassesMax) + " entries");
+    return wrong("device_classes", fmt::format("has more than {} entries", kManifestClassesMax));
   }
   for (auto it = m.device_classes.begin(); it != m.device_classes.end(); ++it) {
     if (std::find(m.device_classes.begin(), it, *it) != it) {
@@ -226,19 +225,19 @@ Result<Bytes> encode(const Manifest& m) {
       .varint(22, m.preprocessing_id);
   Bytes bytes = writer.take();
   if (bytes.size() > kManifestBytesMax) {
-    return invalid(std::string(kReason), "manifest: has " + std::to_string(bytes.size()) +
-                                             " bytes, at most " +
-                                             std::to_string(kManifestBytesMax) +
-                                             " are allowed: name fewer device classes");
+    return invalid(
+        std::string(kReason),
+        fmt::format("manifest: has {} bytes, at most {} are allowed: name fewer device classes",
+                    bytes.size(), kManifestBytesMax));
   }
   return bytes;
 }
 
 Result<Manifest> decode_manifest(ByteView bytes) {
   if (bytes.size() > kManifestBytesMax) {
-    return invalid(std::string(kReason), "manifest: has " + std::to_string(bytes.size()) +
-                                             " bytes, at most " +
-                                             std::to_string(kManifestBytesMax) + " are allowed");
+    return invalid(std::string(kReason),
+                   fmt::format("manifest: has {} bytes, at most {} are allowed", bytes.size(),
+                               kManifestBytesMax));
   }
   const Result<std::vector<wire::Field>> fields = wire::split(bytes);
   if (!fields) return invalid(std::string(kReason), "manifest: " + fields.error().message);
@@ -250,7 +249,7 @@ Result<Manifest> decode_manifest(ByteView bytes) {
     if (field.number <= 22 && field.number != 8) {
       // Readers disagree on which of two wins; a signed document must not be ambiguous.
       if ((seen >> field.number & 1U) != 0) {
-        return wrong("field " + std::to_string(field.number), "is given twice");
+        return wrong(fmt::format("field {}", field.number), "is given twice");
       }
       seen |= 1U << field.number;
     }

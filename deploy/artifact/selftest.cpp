@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/artifact/selftest.hpp"
 
+#include <fmt/format.h>
+
 #include <string>
 
 namespace covey {
@@ -33,7 +35,7 @@ uint32_t Selftest::output_bytes() const {
 
 Result<Bytes> encode(const Selftest& selftest) {
   if (selftest.vectors.empty() || selftest.vectors.size() > kSelftestVectorsMax) {
-    return wrong_selftest("expected 1 to " + std::to_string(kSelftestVectorsMax) + " vectors");
+    return wrong_selftest(fmt::format("expected 1 to {} vectors", kSelftestVectorsMax));
   }
   const size_t input = selftest.input_bytes();
   const size_t output = selftest.output_bytes();
@@ -42,8 +44,8 @@ Result<Bytes> encode(const Selftest& selftest) {
   }
   const size_t total = kSelftestHeaderBytes + selftest.vectors.size() * (input + output);
   if (total > kSelftestBytesMax) {
-    return wrong_selftest("has " + std::to_string(total) + " bytes, at most " +
-                          std::to_string(kSelftestBytesMax) + " are allowed: use fewer vectors");
+    return wrong_selftest(fmt::format("has {} bytes, at most {} are allowed: use fewer vectors",
+                                      total, kSelftestBytesMax));
   }
   Bytes out;
   out.reserve(total);
@@ -70,12 +72,12 @@ Result<Selftest> decode_selftest(ByteView bytes) {
   const size_t input = read_u16(bytes, 2);
   const size_t output = read_u16(bytes, 4);
   if (count == 0 || count > kSelftestVectorsMax || input == 0 || output == 0 || bytes[7] != 0) {
-    return wrong_selftest("the header is not one of a self-test with 1 to " +
-                          std::to_string(kSelftestVectorsMax) + " vectors");
+    return wrong_selftest(fmt::format("the header is not one of a self-test with 1 to {} vectors",
+                                      kSelftestVectorsMax));
   }
   if (bytes.size() != kSelftestHeaderBytes + count * (input + output)) {
-    return wrong_selftest("has " + std::to_string(bytes.size()) + " bytes, but its header says " +
-                          std::to_string(kSelftestHeaderBytes + count * (input + output)));
+    return wrong_selftest(fmt::format("has {} bytes, but its header says {}", bytes.size(),
+                                      kSelftestHeaderBytes + count * (input + output)));
   }
   Selftest selftest;
   selftest.tolerance = bytes[6];

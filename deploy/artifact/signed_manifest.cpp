@@ -3,6 +3,8 @@
 #include <string>
 
 #include "deploy/artifact/manifest.hpp"
+
+#include <fmt/format.h>
 #include "deploy/artifact/wire.hpp"
 
 namespace covey {
@@ -51,12 +53,10 @@ Result<Signature> read_signature(ByteView bytes) {
 
 Result<Bytes> encode(const SignedManifest& manifest) {
   if (manifest.manifest.empty() || manifest.manifest.size() > kManifestBytesMax) {
-    return wrong_signed("manifest",
-                        "expected 1 to " + std::to_string(kManifestBytesMax) + " bytes");
+    return wrong_signed("manifest", fmt::format("expected 1 to {} bytes", kManifestBytesMax));
   }
   if (manifest.signatures.size() > kSignaturesMax) {
-    return wrong_signed("signatures",
-                        "has more than " + std::to_string(kSignaturesMax) + " entries");
+    return wrong_signed("signatures", fmt::format("has more than {} entries", kSignaturesMax));
   }
   wire::Writer writer;
   writer.bytes(1, manifest.manifest);
@@ -71,8 +71,8 @@ Result<Bytes> encode(const SignedManifest& manifest) {
 Result<SignedManifest> decode_signed_manifest(ByteView bytes) {
   if (bytes.size() > kSignedManifestBytesMax) {
     return invalid(std::string(kSignedReason),
-                   "signed_manifest: has " + std::to_string(bytes.size()) + " bytes, at most " +
-                       std::to_string(kSignedManifestBytesMax) + " are allowed");
+                   fmt::format("signed_manifest: has {} bytes, at most {} are allowed",
+                               bytes.size(), kSignedManifestBytesMax));
   }
   const Result<std::vector<wire::Field>> fields = wire::split(bytes);
   if (!fields)
@@ -90,8 +90,7 @@ Result<SignedManifest> decode_signed_manifest(ByteView bytes) {
       if (Status read = kSignedReader.bytes(field, "signatures", 256, value); !read)
         return read.error();
       if (result.signatures.size() >= kSignaturesMax) {
-        return wrong_signed("signatures",
-                            "has more than " + std::to_string(kSignaturesMax) + " entries");
+        return wrong_signed("signatures", fmt::format("has more than {} entries", kSignaturesMax));
       }
       Result<Signature> signature = read_signature(value);
       if (!signature) return signature.error();

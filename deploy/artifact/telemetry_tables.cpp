@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/artifact/telemetry_tables.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <string>
@@ -14,7 +16,7 @@ constexpr std::string_view kTablesReason = "TABLES_INVALID";
 const wire::Reader kTablesReader("tables", kTablesReason);
 
 std::string at(size_t feature, std::string_view field) {
-  return "features[" + std::to_string(feature) + "]." + std::string(field);
+  return fmt::format("features[{}].{}", feature, field);
 }
 
 bool is_printable(std::string_view text) {
@@ -46,7 +48,7 @@ Result<FeatureTable> read_feature(ByteView bytes, size_t index) {
 }
 
 Result<JointNode> read_node(ByteView bytes, size_t index) {
-  const std::string path = "joint[" + std::to_string(index) + "]";
+  const std::string path = fmt::format("joint[{}]", index);
   const Result<std::vector<wire::Field>> fields = wire::split(bytes);
   if (!fields) return kTablesReader.error(path, fields.error().message);
   JointNode node;
@@ -70,12 +72,10 @@ Result<JointNode> read_node(ByteView bytes, size_t index) {
 
 Status validate(const TelemetryTables& tables) {
   if (tables.features.size() > kFeaturesMax) {
-    return kTablesReader.error("features",
-                               "has more than " + std::to_string(kFeaturesMax) + " entries");
+    return kTablesReader.error("features", fmt::format("has more than {} entries", kFeaturesMax));
   }
   if (tables.classes > kClassesMax) {
-    return kTablesReader.error("classes",
-                               "at most " + std::to_string(kClassesMax) + " are counted");
+    return kTablesReader.error("classes", fmt::format("at most {} are counted", kClassesMax));
   }
   for (size_t i = 0; i < tables.features.size(); ++i) {
     const FeatureTable& feature = tables.features[i];
@@ -91,7 +91,7 @@ Status validate(const TelemetryTables& tables) {
     }
     if (feature.edges.size() > kEdgesMax) {
       return kTablesReader.error(at(i, "edges"),
-                                 "has more than " + std::to_string(kEdgesMax) + " entries");
+                                 fmt::format("has more than {} entries", kEdgesMax));
     }
     if (std::adjacent_find(feature.edges.begin(), feature.edges.end(), std::greater_equal<>()) !=
         feature.edges.end()) {
@@ -102,14 +102,12 @@ Status validate(const TelemetryTables& tables) {
     }
   }
   if (tables.joint.size() > kJointNodesMax) {
-    return kTablesReader.error("joint",
-                               "has more than " + std::to_string(kJointNodesMax) + " nodes");
+    return kTablesReader.error("joint", fmt::format("has more than {} nodes", kJointNodesMax));
   }
   for (size_t i = 0; i < tables.joint.size(); ++i) {
     if (tables.joint[i].feature >= tables.features.size()) {
-      return kTablesReader.error(
-          "joint[" + std::to_string(i) + "].feature",
-          "there are only " + std::to_string(tables.features.size()) + " features");
+      return kTablesReader.error(fmt::format("joint[{}].feature", i),
+                                 fmt::format("there are only {} features", tables.features.size()));
     }
   }
   if (!tables.sample_probability.empty() && tables.sample_probability.size() != kConfidenceBins) {
@@ -149,10 +147,10 @@ Result<Bytes> encode(const TelemetryTables& tables) {
   }
   Bytes bytes = writer.take();
   if (bytes.size() > kTablesBytesMax) {
-    return invalid(std::string(kTablesReason), "tables: have " + std::to_string(bytes.size()) +
-                                                   " bytes, at most " +
-                                                   std::to_string(kTablesBytesMax) +
-                                                   " are allowed: use fewer features or bins");
+    return invalid(
+        std::string(kTablesReason),
+        fmt::format("tables: have {} bytes, at most {} are allowed: use fewer features or bins",
+                    bytes.size(), kTablesBytesMax));
   }
   return bytes;
 }
@@ -160,8 +158,8 @@ Result<Bytes> encode(const TelemetryTables& tables) {
 Result<TelemetryTables> decode_tables(ByteView bytes) {
   if (bytes.size() > kTablesBytesMax) {
     return invalid(std::string(kTablesReason),
-                   "tables: have " + std::to_string(bytes.size()) + " bytes, at most " +
-                       std::to_string(kTablesBytesMax) + " are allowed");
+                   fmt::format("tables: have {} bytes, at most {} are allowed", bytes.size(),
+                               kTablesBytesMax));
   }
   const Result<std::vector<wire::Field>> fields = wire::split(bytes);
   if (!fields) return invalid(std::string(kTablesReason), "tables: " + fields.error().message);
@@ -174,7 +172,7 @@ Result<TelemetryTables> decode_tables(ByteView bytes) {
       }
       if (tables.features.size() >= kFeaturesMax) {
         return kTablesReader.error("features",
-                                   "has more than " + std::to_string(kFeaturesMax) + " entries");
+                                   fmt::format("has more than {} entries", kFeaturesMax));
       }
       Result<FeatureTable> feature = read_feature(value, tables.features.size());
       if (!feature) return feature.error();
@@ -194,8 +192,7 @@ Result<TelemetryTables> decode_tables(ByteView bytes) {
         return read.error();
       }
       if (tables.joint.size() >= kJointNodesMax) {
-        return kTablesReader.error("joint",
-                                   "has more than " + std::to_string(kJointNodesMax) + " nodes");
+        return kTablesReader.error("joint", fmt::format("has more than {} nodes", kJointNodesMax));
       }
       const Result<JointNode> node = read_node(value, tables.joint.size());
       if (!node) return node.error();

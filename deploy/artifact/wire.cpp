@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/artifact/wire.hpp"
 
+#include <fmt/format.h>
+
 #include <google/protobuf/io/coded_stream.h>
 
 #include <algorithm>
@@ -16,8 +18,8 @@ using google::protobuf::io::CodedOutputStream;
 constexpr size_t kMessageBytesMax = 1U << 20U;
 
 Error malformed(int position) {
-  return invalid("WIRE_MALFORMED", "not a protobuf message: cut short or corrupt at byte " +
-                                       std::to_string(position));
+  return invalid("WIRE_MALFORMED",
+                 fmt::format("not a protobuf message: cut short or corrupt at byte {}", position));
 }
 
 void append_varint(Bytes& out, uint64_t value) {
@@ -159,8 +161,8 @@ Status Reader::bytes(const Field& field, std::string_view name, size_t size_max,
                      ByteView& out) const {
   if (field.type != Type::kBytes) return error(name, "expected bytes");
   if (field.bytes.size() > size_max) {
-    return error(name, "has " + std::to_string(field.bytes.size()) + " bytes, at most " +
-                           std::to_string(size_max) + " are allowed");
+    return error(name,
+                 fmt::format("has {} bytes, at most {} are allowed", field.bytes.size(), size_max));
   }
   out = field.bytes;
   return {};
@@ -195,7 +197,7 @@ Status Reader::packed(const Field& field, std::string_view name, size_t count_ma
     return error(name, "expected numbers");
   }
   if (values.size() > count_max - std::min(count_max, out.size())) {
-    return error(name, "has more than " + std::to_string(count_max) + " entries");
+    return error(name, fmt::format("has more than {} entries", count_max));
   }
   for (const uint64_t value : values) {
     if (value > std::numeric_limits<uint32_t>::max()) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/signing/keys.hpp"
 
+#include <fmt/format.h>
+
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -293,11 +295,13 @@ Result<RawSignature> parse_signature(SignatureAlgorithm algorithm, ByteView raw_
   }
   const Error wrong =
       algorithm == SignatureAlgorithm::kEs256
-          ? invalid("SIGNATURE_INVALID",
-                    "not an ES256 signature: expected 64 raw bytes or DER, got " +
-                        std::to_string(raw_or_der.size()) + " bytes")
-          : invalid("SIGNATURE_INVALID", "not an Ed25519 signature: expected 64 raw bytes, got " +
-                                             std::to_string(raw_or_der.size()) + " bytes");
+          ? invalid(
+                "SIGNATURE_INVALID",
+                fmt::format("not an ES256 signature: expected 64 raw bytes or DER, got {} bytes",
+                            raw_or_der.size()))
+          : invalid("SIGNATURE_INVALID",
+                    fmt::format("not an Ed25519 signature: expected 64 raw bytes, got {} bytes",
+                                raw_or_der.size()));
   if (algorithm == SignatureAlgorithm::kEd25519 || raw_or_der.size() > 128) return wrong;
   const uint8_t* at = raw_or_der.data();
   const EcdsaSignature parts(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(raw_or_der.size())));

@@ -261,7 +261,7 @@ std::string alert_id(const AlertKey& key, uint64_t episode) {
     }
     id += '.';
   }
-  return id + std::to_string(episode);
+  return fmt::format("{}{}", id, episode);
 }
 
 Result<AlertStep> step(const AlertTrack& track, const AlertEvent& event, const AlertPolicy& policy,

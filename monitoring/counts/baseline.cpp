@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "monitoring/counts/baseline.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace covey::monitoring {
@@ -75,7 +77,7 @@ Status check(const Baseline& baseline) {
   if (too_many(baseline.confidence)) return bad("too many samples in confidence");
   for (size_t i = 0; i < baseline.confidence.size(); ++i) {
     if (baseline.confidence_correct[i] > baseline.confidence[i]) {
-      return bad("more correct than counted in confidence bin " + std::to_string(i));
+      return bad(fmt::format("more correct than counted in confidence bin {}", i));
     }
   }
   return {};

@@ -175,7 +175,7 @@ Status check(const WindowCounts& window, const Shape& shape) {
     return shape_error("features", window.features.size(), shape.bins.size());
   }
   for (size_t i = 0; i < window.features.size(); ++i) {
-    const std::string field = "features[" + std::to_string(i) + "]";
+    const std::string field = fmt::format("features[{}]", i);
     const FeatureCounts& feature = window.features[i];
     if (feature.bins.size() != shape.bins[i]) {
       return shape_error(field + ".bins", feature.bins.size(), shape.bins[i]);

@@ -5,6 +5,8 @@
 #include <array>
 
 #include "core/digest.hpp"
+
+#include <fmt/format.h>
 #include "gateway/adapters/broker/broker.hpp"
 
 namespace covey::broker {
@@ -36,7 +38,7 @@ std::string hash_password(std::string_view password) {
   COVEY_ASSERT(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), salt.data(),
                                  static_cast<int>(salt.size()), kIterations, EVP_sha512(),
                                  static_cast<int>(hash.size()), hash.data()) == 1);
-  return "$7$" + std::to_string(kIterations) + "$" + base64(salt) + "$" + base64(hash);
+  return fmt::format("$7${}${}${}", kIterations, base64(salt), base64(hash));
 }
 
 std::string random_password() { return to_hex(random_bytes<16>()); }
