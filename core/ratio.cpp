@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/ratio.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 namespace covey {
 namespace {
 Error bad_ratio(std::string_view text) {
-  return invalid("BAD_RATIO", "'" + std::string(text.substr(0, 40)) +
-                                  "' is not a share: write for example 5%, 0.5%, 2pp or 0.02 "
-                                  "(0 to 100 %)");
+  return invalid("BAD_RATIO", fmt::format("'{}' is not a share: write for example 5%, 0.5%, 2pp or "
+                                          "0.02 (0 to 100 %)",
+                                          text.substr(0, 40)));
+}
+Error too_fine(std::string_view text) {
+  return invalid(
+      "BAD_RATIO",
+      fmt::format("'{}' is finer than one part per million, the finest that a share can "
+                  "be: at most four decimals of a percent, as 0.5%, or six of a fraction",
+                  text.substr(0, 40)));
 }
 }  // namespace
 
@@ -31,12 +40,14 @@ Result<Ratio> parse_ratio(std::string_view text) {
     if (text.front() != '.' || text.size() < 2) return bad_ratio(whole);
     text.remove_prefix(1);
     int64_t place = scale;
+    bool fine = false;
     for (const char c : text) {
       if (c < '0' || c > '9') return bad_ratio(whole);
-      if (place % 10 != 0 && c != '0') return bad_ratio(whole);  // finer than one part per million
-      place /= 10;
+      place /= 10;  // 0 below one part per million
+      fine = fine || (place == 0 && c != '0');
       ppm += (c - '0') * place;
     }
+    if (fine) return too_fine(whole);
   }
   if (ppm > 1'000'000) return bad_ratio(whole);
   return Ratio{static_cast<int32_t>(ppm)};
@@ -44,7 +55,7 @@ Result<Ratio> parse_ratio(std::string_view text) {
 
 std::string to_string(Ratio ratio) {
   const int64_t magnitude = ratio.ppm < 0 ? -static_cast<int64_t>(ratio.ppm) : ratio.ppm;
-  std::string text = (ratio.ppm < 0 ? "-" : "") + std::to_string(magnitude / 10'000);
+  std::string text = fmt::format("{}{}", ratio.ppm < 0 ? "-" : "", magnitude / 10'000);
   int64_t rest = magnitude % 10'000;
   if (rest != 0) {
     text += '.';

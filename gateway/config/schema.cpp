@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <numeric>
 
+#include "core/nearest.hpp"
 #include "gateway/config/key_kinds.hpp"
 
 namespace covey::config {
@@ -243,21 +243,6 @@ std::vector<Key> build_schema() {
       [](Config & c) -> auto& { return c.monitoring.drift.clear; },
       "and is resolved after this many quiet ones in a row."));
   return keys;
-}
-
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
 }
 
 }  // namespace

@@ -48,6 +48,18 @@ TEST(Ratio, refuses_what_is_no_share) {
   }
 }
 
+// Every digit counts, wherever it stands: what cannot be kept is refused, not cut.
+TEST(Ratio, refuses_what_is_finer_than_it_can_keep) {
+  for (const char* text : {"2.00005%", "2.000005%", "2.00000000000001%", "0.0000001", "0.00000009",
+                           "0.000000000000000001", "2.000005pp", "1.00000000001", "99.99990001%"}) {
+    const Result<Ratio> ratio = parse_ratio(text);
+    ASSERT_FALSE(ratio) << text << " was read as " << ratio->ppm;
+    EXPECT_NE(ratio.error().message.find("finer"), std::string::npos) << ratio.error().message;
+  }
+  EXPECT_EQ(parse_ratio("2.00010000000%")->ppm, 20'001);
+  EXPECT_EQ(parse_ratio("0.020000000000")->ppm, 20'000);
+}
+
 TEST(Ratio, property_text_round_trips) {
   for (int32_t ppm = 0; ppm <= 1'000'000; ppm += 37) {
     const Result<Ratio> back = parse_ratio(to_string(Ratio{ppm}));
