@@ -72,12 +72,17 @@ Result<DeviceClass> DeviceClass::parse(std::string_view text) {
 }
 
 Result<Version> Version::parse(std::string_view text) {
-  const Error bad = invalid(
-      "BAD_VERSION", quoted(text) + " is not a version: write MAJOR.MINOR.PATCH, e.g. 1.4.0");
+  const Error bad =
+      invalid("BAD_VERSION",
+              quoted(text) +
+                  " is not a version: write MAJOR.MINOR.PATCH, three numbers without leading "
+                  "zeros, e.g. 1.4.0; pre-releases (-rc.1) and build numbers (+5) have no "
+                  "place in it, so count candidates in PATCH");
   Version version;
   for (uint32_t* part : {&version.major, &version.minor, &version.patch}) {
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), *part);
     if (status != std::errc{}) return bad;
+    if (text.starts_with('0') && end != text.data() + 1) return bad;
     text.remove_prefix(static_cast<size_t>(end - text.data()));
     if (part != &version.patch) {
       if (!text.starts_with('.')) return bad;

@@ -53,10 +53,13 @@ TEST(Version, orders_by_number_not_by_text) {
   EXPECT_LT(*Version::parse("1.9.0"), *Version::parse("1.10.0"));
   EXPECT_EQ(to_string(*Version::parse("1.4.0")), "1.4.0");
   EXPECT_EQ(Version::parse("4294967295.0.1")->major, 4294967295U);
-  for (const char* text : {"", "1", "1.2", "1.2.", "1.2.3.4", "1.2.3-rc1", "v1.2.3", "1.-2.3",
-                           "+1.2.3", "1 .2.3", "4294967296.0.0", ".1.2"}) {
+  for (const char* text :
+       {"", "1", "1.2", "1.2.", "1.2.3.4", "1.2.3-rc1", "v1.2.3", "1.-2.3", "+1.2.3", "1 .2.3",
+        "4294967296.0.0", ".1.2", "01.0.0", "1.00.0", "1.0.007", "1.0.0-rc.1", "1.0.0+5"}) {
     EXPECT_EQ(reason(Version::parse(text)), "BAD_VERSION") << text;
   }
+  const std::string said = Version::parse("1.0.0-rc.1").error().message;
+  EXPECT_NE(said.find("pre-release"), std::string::npos) << said;
 }
 
 TEST(ReleaseId, is_model_at_version) {
