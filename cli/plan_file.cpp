@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "core/nearest.hpp"
 #include "core/yaml/yaml.hpp"
 
 namespace covey::cli {
@@ -61,6 +62,17 @@ class Reader {
     file_.problems.push_back({line_of(path), path, std::move(message)});
   }
 
+  // A problem of meaning, unless the value (or what it is in) has one of form: that says more.
+  void problem_of_meaning(const std::string& path, std::string message) {
+    const auto within = [&](const std::string& whole) {
+      return path == whole || (path.starts_with(whole) && path.size() > whole.size() &&
+                               (path[whole.size()] == '.' || path[whole.size()] == '['));
+    };
+    if (std::none_of(malformed_.begin(), malformed_.end(), within)) {
+      problem(path, std::move(message));
+    }
+  }
+
  private:
   // Visits the fields of a document: reads the one that the entry names.
   struct Entry {
@@ -68,26 +80,30 @@ class Reader {
     const YamlNode& node;
     const std::string& path;
     bool known = false;
-    std::string names = {};
+    std::vector<std::string> names = {};
 
     template <typename T>
     void operator()(const char* name, T& to) {
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+      names.emplace_back(name);
       if (node.key != name) return;
       known = true;
       reader.read(node, path, to);
     }
   };
   struct Names {
-    std::string names;
-    void operator()(const char* name, const auto&) {
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
-    }
+    std::vector<std::string> names;
+    void operator()(const char* name, const auto&) { names.emplace_back(name); }
   };
+
+  // Of a value that is not read: nothing is said of what it would mean.
+  void malformed(const std::string& path, std::string message) {
+    malformed_.insert(path);
+    problem(path, std::move(message));
+  }
 
   void read(const YamlNode& node, const std::string& path, std::string& to) {
     if (!node.is_text() || node.text.empty()) {
-      return problem(path, "must be a text, and not empty: leave the key out instead");
+      return malformed(path, "must be a text, and not empty: leave the key out instead");
     }
     to = node.text;
   }
@@ -96,7 +112,8 @@ class Reader {
     const std::string& digits = node.text;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), to);
     if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
-      problem(path, "must be a whole number, 0 or more");
+      to = 0;
+      malformed(path, "must be a whole number, 0 to 4294967295");
     }
   }
 
@@ -108,9 +125,10 @@ class Reader {
   template <typename T>
   void read(const YamlNode& node, const std::string& path, std::vector<T>& to) {
     lines_[path] = node.line;
-    if (!node.is_list()) return problem(path, "must be a list: lines that start with '-'");
+    if (!node.is_list()) return malformed(path, "must be a list: lines that start with '-'");
     if (node.items.size() > kEntriesMax<T>) {
-      return problem(path, fmt::format("at most {}", kEntriesMax<T>));
+      return malformed(path, fmt::format("has {} entries; at most {} are allowed",
+                                         node.items.size(), kEntriesMax<T>));
     }
     for (size_t i = 0; i < node.items.size(); ++i) {
       const std::string here = fmt::format("{}[{}]", path, i);
@@ -125,7 +143,7 @@ class Reader {
     if (!node.is_map()) {
       Names known;
       fields(known, to);
-      return problem(path, "must be a mapping of " + known.names);
+      return malformed(path, fmt::format("must be a mapping of {}", fmt::join(known.names, ", ")));
     }
     std::set<std::string> seen;
     for (const YamlNode& item : node.items) {
@@ -137,7 +155,9 @@ class Reader {
       }
       Entry entry{*this, item, here};
       fields(entry, to);
-      if (!entry.known) problem(here, "unknown key; known here: " + entry.names);
+      if (entry.known) continue;
+      problem(here, fmt::format("unknown key{}; known here: {}",
+                                did_you_mean(item.key, entry.names), fmt::join(entry.names, ", ")));
     }
   }
 
@@ -154,23 +174,29 @@ class Reader {
 
   PlanFile& file_;
   std::map<std::string, int> lines_;
+  std::set<std::string> malformed_;
 };
 
 }  // namespace
 
-PlanFile read_plan_file(const std::string& yaml) {
+PlanFile read_plan_file(const std::string& yaml, const PlanOverrides& overrides) {
   PlanFile file;
   const YamlReading reading = read_yaml(yaml);
   for (const YamlProblem& problem : reading.problems) {
-    file.problems.push_back({problem.line, "", "not a plan: " + problem.message});
+    file.problems.push_back({problem.line, "", fmt::format("not a plan: {}", problem.message)});
   }
   if (!file.problems.empty()) return file;
   Reader reader(file);
   reader.document(reading.root);
-  if (!file.problems.empty()) return file;
+  if (!reading.root.is_map()) return file;
+  if (!overrides.name.empty()) file.document.name = overrides.name;
+  if (!overrides.release.empty()) file.document.release = overrides.release;
   for (const PlanProblem& problem : read_plan(file.document).problems) {
-    reader.problem(problem.path, problem.message);
+    reader.problem_of_meaning(problem.path, problem.message);
   }
+  std::stable_sort(
+      file.problems.begin(), file.problems.end(),
+      [](const PlanFileProblem& a, const PlanFileProblem& b) { return a.line < b.line; });
   return file;
 }
 
@@ -178,10 +204,10 @@ Error to_error(const std::vector<PlanFileProblem>& problems, std::string_view fi
   std::string text;
   for (const PlanFileProblem& problem : problems) {
     if (!text.empty()) text += '\n';
-    text += std::string(file) + ":";
+    text += fmt::format("{}:", file);
     if (problem.line > 0) text += fmt::format("{}:", problem.line);
-    if (!problem.path.empty()) text += " " + problem.path + ":";
-    text += " " + problem.message;
+    if (!problem.path.empty()) text += fmt::format(" {}:", problem.path);
+    text += fmt::format(" {}", problem.message);
   }
   return invalid("BAD_PLAN", std::move(text));
 }

@@ -26,8 +26,15 @@ struct PlanFile {
   std::vector<PlanFileProblem> problems;
 };
 
-// Form and meaning: keys and types here, values by deploy/rollout/plan.hpp.
-PlanFile read_plan_file(const std::string& yaml);
+// What the command line says instead of the file; "": nothing.
+struct PlanOverrides {
+  std::string name;
+  std::string release;
+};
+
+// Form and meaning: keys and types here, values by deploy/rollout/plan.hpp. Problems of form hide
+// none of meaning, but for the value that has one already. In the order of lines.
+PlanFile read_plan_file(const std::string& yaml, const PlanOverrides& overrides = {});
 // BAD_PLAN with one line per problem: "plan.yaml:12: spec.stages[1].size: ...".
 Error to_error(const std::vector<PlanFileProblem>& problems, std::string_view file);
 

@@ -18,6 +18,7 @@ namespace {
 struct RolloutOptions {
   std::string name;
   std::string file;
+  std::string release;
   std::string reason;
   std::string request_id;
   std::string wait = "24h";
@@ -99,10 +100,10 @@ struct NamedSpec {
 Result<NamedSpec> read_plan(const RolloutOptions& options) {
   Result<Bytes> bytes = read_file(options.file == "-" ? "/dev/stdin" : options.file, kYamlBytesMax);
   if (!bytes) return bytes.error();
-  PlanFile file = read_plan_file(std::string(bytes->begin(), bytes->end()));
+  PlanFile file = read_plan_file(std::string(bytes->begin(), bytes->end()),
+                                 {.name = options.name, .release = options.release});
   if (!file.problems.empty()) return to_error(file.problems, options.file);
-  return NamedSpec{options.name.empty() ? file.document.name : options.name,
-                   plan_to_proto(file.document)};
+  return NamedSpec{file.document.name, plan_to_proto(file.document)};
 }
 
 int create(const Invocation& invocation, const RolloutOptions& options) {
@@ -202,8 +203,13 @@ std::string deployments_table(const Invocation& invocation, const v1::ListDeploy
 
 void add_plan_commands(CLI::App& rollout, Invocation& invocation,
                        const std::shared_ptr<RolloutOptions>& options) {
+  const auto add_file = [&](CLI::App& command) {
+    command.add_option("-f,--file", options->file, "Plan file; -: stdin")->required();
+    command.add_option("--name", options->name, "Instead of metadata.name");
+    command.add_option("--release", options->release, "MODEL@VERSION instead of spec.release");
+  };
   CLI::App* plan = rollout.add_subcommand("plan", "What a plan would do; changes nothing");
-  plan->add_option("-f,--file", options->file, "Plan file; -: stdin")->required();
+  add_file(*plan);
   plan->footer("Example:\n  covey rollout plan -f plan.yaml");
   on(plan, invocation, [&invocation, options] {
     Result<NamedSpec> read = read_plan(*options);
@@ -216,8 +222,7 @@ void add_plan_commands(CLI::App& rollout, Invocation& invocation,
   });
 
   CLI::App* make = rollout.add_subcommand("create", "Start a rollout");
-  make->add_option("-f,--file", options->file, "Plan file; -: stdin")->required();
-  make->add_option("--name", options->name, "Instead of metadata.name");
+  add_file(*make);
   make->add_option("--request-id", options->request_id,
                    "The same id again gives the same rollout: safe to retry");
   make->add_flag("--watch", options->watch, "Stay until it ends; the exit code tells how");

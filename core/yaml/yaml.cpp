@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/yaml/yaml.hpp"
 
+#include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 namespace covey {
@@ -126,22 +128,45 @@ class TreeBuilder : public YAML::EventHandler {
   size_t skipped_ = 0;  // collections that are open below the deepest one
 };
 
-// Whether there is another document is all that is asked of it.
-class Ignored : public YAML::EventHandler {
+// Whether there is anything in another document is all that is asked of it.
+class Rest : public YAML::EventHandler {
  public:
+  bool anything = false;
+
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override { anything = true; }
   void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                const std::string&) override {}
+                const std::string&) override {
+    anything = true;
+  }
   void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                       YAML::EmitterStyle::value) override {}
+                       YAML::EmitterStyle::value) override {
+    anything = true;
+  }
   void OnSequenceEnd() override {}
   void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                  YAML::EmitterStyle::value) override {}
+                  YAML::EmitterStyle::value) override {
+    anything = true;
+  }
   void OnMapEnd() override {}
 };
+
+// The first line that is indented by a tab, which is what most errors of the parser come from and
+// none names; 0: there is none.
+int tabbed_line(std::string_view text) {
+  int line = 1;
+  for (size_t at = 0; at < text.size(); ++line) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view own = text.substr(at, end - at);
+    const size_t words = own.find_first_not_of(" \t");
+    const bool blank = words == std::string_view::npos || own[words] == '#';
+    if (!blank && own.substr(0, words).find('\t') != std::string_view::npos) return line;
+    at = end + 1;
+  }
+  return 0;
+}
 
 }  // namespace
 
@@ -149,18 +174,23 @@ YamlReading read_yaml(const std::string& text) {
   YamlReading out;
   TreeBuilder builder(out);
   if (text.size() > kYamlBytesMax) {
-    builder.problem(1, "is larger than " + std::to_string(kYamlBytesMax) + " bytes");
+    builder.problem(1,
+                    fmt::format("has {} bytes; at most {} are read", text.size(), kYamlBytesMax));
     return out;
   }
   try {
     std::istringstream stream(text);
     YAML::Parser parser(stream);
-    Ignored rest;
-    if (parser.HandleNextDocument(builder) && parser.HandleNextDocument(rest)) {
-      builder.problem(1, "more than one document in the file");
-    }
+    Rest rest;
+    if (!parser.HandleNextDocument(builder)) return out;
+    while (!rest.anything && parser.HandleNextDocument(rest)) continue;
+    if (rest.anything) builder.problem(1, "more than one document in the file");
   } catch (const YAML::Exception& error) {
-    builder.problem(std::max(0, error.mark.line) + 1, error.msg);
+    if (const int line = tabbed_line(text); line > 0) {
+      builder.problem(line, "is indented by a tab: YAML takes spaces only");
+    } else {
+      builder.problem(std::max(0, error.mark.line) + 1, error.msg);
+    }
   }
   return out;
 }

@@ -72,7 +72,45 @@ TEST(PlanFile, finds_all_problems_of_form_at_once) {
   const PlanFile file = read_plan_file(yaml);
   std::vector<std::string> paths;
   for (const PlanFileProblem& problem : file.problems) paths.push_back(problem.path);
-  EXPECT_EQ(paths, (std::vector<std::string>{"spec.holdback", "spec.attempt.retries", "kind"}));
+  EXPECT_EQ(paths, (std::vector<std::string>{"kind", "spec.holdback", "spec.attempt.retries"}));
+}
+
+TEST(PlanFile, an_unknown_key_hides_no_bad_value) {
+  std::string yaml = replaced(kPlan, "max_in_flight", "max_inflight");
+  yaml = replaced(yaml, "soak: 24h", "soak: long");
+  yaml = replaced(yaml, "holdback: 5%", "holdback: [5%]");
+  yaml = replaced(yaml, "deadline: 10m", "deadline: soon");
+  const PlanFile file = read_plan_file(yaml);
+  std::vector<std::string> paths;
+  for (const PlanFileProblem& problem : file.problems) paths.push_back(problem.path);
+  EXPECT_EQ(paths, (std::vector<std::string>{"spec.holdback", "spec.stages[0].max_inflight",
+                                             "spec.stages[0].soak", "spec.attempt.deadline"}));
+  EXPECT_NE(file.problems[1].message.find("did you mean max_in_flight?"), std::string::npos);
+}
+
+TEST(PlanFile, a_tab_is_named) {
+  const PlanFile file = read_plan_file(replaced(kPlan, "  strata", "\tstrata"));
+  ASSERT_EQ(file.problems.size(), 1U);
+  EXPECT_EQ(file.problems[0].line, 7);
+  EXPECT_NE(file.problems[0].message.find("tab"), std::string::npos) << file.problems[0].message;
+}
+
+TEST(PlanFile, the_command_line_may_say_name_and_release) {
+  const std::string bare =
+      replaced(replaced(kPlan, "metadata: {name: bearing-vibration-1.4.0}", "metadata: {}"),
+               "  release: bearing-vibration@1.4.0\n", "");
+  EXPECT_EQ(read_plan_file(bare).problems.size(), 2U);
+  const PlanFile file = read_plan_file(bare, {.name = "one", .release = "bearing-vibration@1.5.0"});
+  EXPECT_TRUE(file.problems.empty()) << to_error(file.problems, "plan.yaml").message;
+  EXPECT_EQ(file.document.name, "one");
+  EXPECT_EQ(file.document.release, "bearing-vibration@1.5.0");
+  EXPECT_FALSE(read_plan_file(kPlan, {.name = "not a name", .release = ""}).problems.empty());
+}
+
+TEST(PlanFile, a_document_of_comments_is_none) {
+  EXPECT_TRUE(read_plan_file(kPlan + "---\n# the end\n").problems.empty());
+  EXPECT_TRUE(read_plan_file(kPlan + "...\n").problems.empty());
+  EXPECT_FALSE(read_plan_file(kPlan + "---\n---\nkind: Rollout\n").problems.empty());
 }
 
 TEST(PlanFile, gives_problems_of_meaning_their_line) {
