@@ -11,6 +11,7 @@ With `power-cuts`, another story: one board loses power at every step of an upda
 With COVEY_KEYWORD_MODEL=FILE.tflite the boards also run that model, in place, beside the other, and
 what its updates cost is said too."""
 
+import collections
 import contextlib
 import json
 import os
@@ -25,6 +26,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tools" / "demo"))
+sys.path.insert(0, str(ROOT / "tests" / "hostile"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from covey_demo.gateway import confirmed_of, device_of, word  # noqa: E402
@@ -32,6 +34,7 @@ from covey_demo.processes import wait_until  # noqa: E402
 from board_site import Failed, Site  # noqa: E402
 from emulated_board import Board  # noqa: E402
 from update_costs import Cost, fine_tune, rolled_out, selftest  # noqa: E402
+import wire  # noqa: E402
 
 MODEL = "bearing-vibration"
 KEYWORDS = "keyword-spotting"
@@ -40,6 +43,7 @@ MODELS = ROOT / "examples" / "bearing_vibration" / "models"
 PREPROCESSING = ("--preprocessing", MODELS / "preprocessing.bin", "--preprocessing-id", 1)
 FOOTPRINT = ROOT / "device_agent" / "footprint.json"
 SKIPPED = 77
+REPORT_INFERENCES = 8  # its field in proto/covey/device/v1/device.proto
 
 OUTBOX = r"outbox: \d+ changes; (\d+) inferences"
 CHUNKS = MODEL + r": (\d+) of (\d+) chunks"
@@ -138,11 +142,14 @@ class Test:
                 if device_of(d["device"]) == board.name}
 
     def counted_by_boot(self, board):
-        """boot id -> inferences that the gateway has counted; only the store tells boots apart."""
+        """boot id -> inferences in the gateway's log of reports; only the store tells boots apart."""
         store = f"file:{self.site.data / 'covey.db'}?mode=ro"
+        counted = collections.Counter()
         with contextlib.closing(sqlite3.connect(store, timeout=5, uri=True)) as store:
-            return dict(store.execute("SELECT boot_id, sum(counted_inferences) FROM streams "
-                                      "WHERE device = ? GROUP BY boot_id", (board.name,)))
+            for boot, report in store.execute("SELECT boot_id, payload FROM reports "
+                                              "WHERE device = ?", (board.name,)):
+                counted[boot] += wire.decode(report).get(REPORT_INFERENCES, [0])[0]
+        return counted
 
     # ---- the story
 
