@@ -2,13 +2,13 @@
 #include "device_agent/simulator/scenario.hpp"
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "core/duration.hpp"
+#include "core/yaml/yaml.hpp"
 #include "device_agent/simulator/random.hpp"
 
 namespace covey::simulator {
@@ -17,26 +17,30 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr size_t kStepsMax = 10000;
-constexpr int kDepthMax = 8;
 
 Error bad(std::string_view place, std::string_view what) {
   return invalid("BAD_SCENARIO", fmt::format("{}: {}", place, what));
 }
 
 // YAML scalars are strings here; parse_step() reads numbers and booleans out of strings as well.
-Json to_json(const YAML::Node& node, int depth) {
-  if (depth > kDepthMax) return Json();
-  if (node.IsMap()) {
-    Json json = Json::object();
-    for (const auto& entry : node) json[entry.first.Scalar()] = to_json(entry.second, depth + 1);
-    return json;
+Json to_json(const YamlNode& node) {
+  switch (node.kind) {
+    case YamlNode::Kind::kMap: {
+      Json json = Json::object();
+      for (const YamlNode& entry : node.items) json[entry.key] = to_json(entry);
+      return json;
+    }
+    case YamlNode::Kind::kList: {
+      Json json = Json::array();
+      for (const YamlNode& entry : node.items) json.push_back(to_json(entry));
+      return json;
+    }
+    case YamlNode::Kind::kText:
+      return Json(node.text);
+    case YamlNode::Kind::kNull:
+      break;
   }
-  if (node.IsSequence()) {
-    Json json = Json::array();
-    for (const auto& entry : node) json.push_back(to_json(entry, depth + 1));
-    return json;
-  }
-  return node.IsScalar() ? Json(node.Scalar()) : Json();
+  return Json();
 }
 
 std::optional<bool> as_bool(const Json& json) {
@@ -170,13 +174,12 @@ Result<Step> parse_step(const Json& json, std::string_view place) {
 }
 
 Result<std::vector<Step>> parse_scenario(std::string_view yaml) {
-  Json json;
-  try {
-    const YAML::Node root = YAML::Load(std::string(yaml));
-    json = to_json(root, 0);
-  } catch (const YAML::Exception& error) {
-    return bad("scenario", error.what());
+  const YamlReading reading = read_yaml(std::string(yaml));
+  if (!reading.problems.empty()) {
+    const YamlProblem& first = reading.problems.front();
+    return bad(fmt::format("scenario, line {}", first.line), first.message);
   }
+  const Json json = to_json(reading.root);
   if (!json.is_object() || json.size() != 1 || !json.contains("steps") ||
       !json["steps"].is_array()) {
     return bad("scenario", "must hold one key, steps, with a list");

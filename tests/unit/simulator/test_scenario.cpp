@@ -36,6 +36,16 @@ steps:
   EXPECT_TRUE(std::holds_alternative<GoOffline>((*steps)[2].action));
 }
 
+TEST(Scenario, WhatCouldGrowWithoutEndIsRefusedWithItsLine) {
+  const Result<std::vector<Step>> steps = parse_scenario(R"(steps:
+  - &all {at: 1s, action: offline}
+  - *all
+)");
+  ASSERT_FALSE(steps.ok());
+  EXPECT_EQ(steps.error().reason, "BAD_SCENARIO");
+  EXPECT_NE(steps.error().message.find("line 2"), std::string::npos) << steps.error().message;
+}
+
 TEST(Scenario, EverySelectorKeyMustMatch) {
   Selector selector;
   EXPECT_TRUE(selector.matches(device("hall-1", "pump")));
