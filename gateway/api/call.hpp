@@ -41,21 +41,17 @@ struct Call {
 template <typename Req, typename Resp>
 using CallPtr = std::shared_ptr<Call<Req, Resp>>;
 
-inline Error engine_busy() {
-  return {Code::kResourceExhausted, "ENGINE_BUSY",
-          "the gateway has too much to do or is stopping: try again in a second"};
-}
+using runtime::engine_busy;
 
 // Answers from the state: `look(engine, call)` fills the response on the engine thread.
 template <typename C, typename Look>
 void answer(std::shared_ptr<C> call, Look look) {
   const auto status = std::make_shared<Status>();
-  const bool taken = call->context->engine.read(
+  call->context->engine.read(
       [call, status, look = std::move(look)](const engine::Engine& engine) {
         *status = look(engine, *call);
       },
-      [call, status] { call->finish(*status); });
-  if (!taken) call->finish(engine_busy());
+      [call, status](const Status& looked) { call->finish(looked ? *status : looked); });
 }
 
 // Answers from the store: `query(reader)` gives a Result<Rows> on the history's thread, then
@@ -65,9 +61,10 @@ template <typename C, typename Query, typename Show>
 void answer_from_history(std::shared_ptr<C> call, Query query, Show show) {
   using Rows = std::decay_t<decltype(*query(std::declval<Reader&>()))>;
   const auto found = std::make_shared<Result<Rows>>(Rows());
-  const bool taken = call->context->engine.history(
+  call->context->engine.history(
       [found, query = std::move(query)](Reader& reader) { *found = query(reader); },
-      [call, found, show = std::move(show)] {
+      [call, found, show = std::move(show)](const Status& asked) {
+        if (!asked) return call->finish(asked);
         if (!*found) return call->finish(found->error());
         if constexpr (std::is_invocable_v<const Show&, const engine::Engine&, Rows&, C&>) {
           answer(call, [found, show](const engine::Engine& engine, C& c) -> Status {
@@ -77,8 +74,8 @@ void answer_from_history(std::shared_ptr<C> call, Query query, Show show) {
           show(**found, *call);
           call->finish({});
         }
-      });
-  if (!taken) call->finish(engine_busy());
+      },
+      nullptr);
 }
 
 // What the engine is asked on behalf of `caller`: the only way from the API to a command.

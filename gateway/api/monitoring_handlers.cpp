@@ -102,13 +102,14 @@ void list_windows(const CallPtr<v1::ListWindowsRequest, v1::ListWindowsResponse>
   }
   // What the model's manifests are, then the rows, then their words for the answer.
   const auto manifests = std::make_shared<std::vector<Digest>>();
-  const bool taken = call->context->engine.read(
+  call->context->engine.read(
       [manifests, model = *model](const engine::Engine& engine) {
         for (const auto& [digest, known] : engine.state().catalogue.artifacts) {
           if (known.release.model == model) manifests->push_back(digest);
         }
       },
-      [call, manifests, device, size = *size, before = *before] {
+      [call, manifests, device, size = *size, before = *before](const Status& looked) {
+        if (!looked) return call->finish(looked);
         answer_from_history(
             call,
             [manifests, device, size, before](Reader& reader) {
@@ -120,7 +121,6 @@ void list_windows(const CallPtr<v1::ListWindowsRequest, v1::ListWindowsResponse>
               return {};
             });
       });
-  if (!taken) call->finish(engine_busy());
 }
 
 void get_drift(const CallPtr<v1::GetDriftRequest, v1::GetDriftResponse>& call) {

@@ -25,7 +25,8 @@ void add_exclusions(const CallPtr<v1::GetRolloutRequest, v1::GetRolloutResponse>
                     const RolloutName& name) {
   const auto plan = std::make_shared<Result<std::optional<RolloutPlan>>>(std::nullopt);
   call->context->engine.history([plan, name](Reader& reader) { *plan = reader.rollout_plan(name); },
-                                [call, plan] {
+                                [call, plan](const Status& asked) {
+                                  if (!asked) return call->finish(asked);
                                   if (!*plan) return call->finish(plan->error());
                                   if (**plan) {
                                     for (const Exclusion& exclusion : (**plan)->excluded) {
@@ -34,7 +35,8 @@ void add_exclusions(const CallPtr<v1::GetRolloutRequest, v1::GetRolloutResponse>
                                     }
                                   }
                                   call->finish({});
-                                });
+                                },
+                                nullptr);
 }
 
 // `make` gives the engine's command for the rollout's name.
@@ -107,16 +109,15 @@ void get_rollout(const CallPtr<v1::GetRolloutRequest, v1::GetRolloutResponse>& c
   if (!name) return call->finish(name.error());
   const auto status = std::make_shared<Status>();
   const auto settled = std::make_shared<bool>(false);
-  const bool taken = call->context->engine.read(
+  call->context->engine.read(
       [call, status, settled, name = *name](const engine::Engine& engine) {
         *status = show_rollout(engine, name, *call);
         *settled = *status && engine.state().rollouts.by_name.at(name).progress.settled;
       },
-      [call, status, settled, name = *name] {
-        if (!*settled) return call->finish(*status);
+      [call, status, settled, name = *name](const Status& looked) {
+        if (!looked || !*settled) return call->finish(looked ? *status : looked);
         add_exclusions(call, name);
       });
-  if (!taken) call->finish(engine_busy());
 }
 
 void list_rollouts(const CallPtr<v1::ListRolloutsRequest, v1::ListRolloutsResponse>& call) {

@@ -256,6 +256,8 @@ void Site::add_metrics() {
     sheet.counter("covey_writes_total", "Rows written.", static_cast<double>(runtime.writes));
     sheet.counter("covey_outbox_full_total", "Effects dropped: the broker takes them too slowly.",
                   static_cast<double>(runtime.outbox_full));
+    sheet.counter("covey_callers_gone_total", "Questions that nobody waited for any more.",
+                  static_cast<double>(runtime.callers_gone));
     sheet.gauge("covey_revision", "Newest durable revision.",
                 static_cast<double>(runtime.revision_durable));
     const auto seconds = [&](std::string_view name, std::string_view help,
@@ -268,7 +270,8 @@ void Site::add_metrics() {
         sheet.gauge(name, help, us / 1e6, labels);
       }
     };
-    seconds("covey_engine_slice_seconds", "One turn of the engine.", runtime.slice);
+    seconds("covey_engine_slice_seconds", "One batch of events in the engine.", runtime.slice);
+    seconds("covey_engine_walk_seconds", "One look at the engine, or a part of it.", runtime.walk);
     const std::string_view cpu = "covey_engine_slice_cpu_seconds";
     const std::string_view cpu_help = "Processor time of one turn of the engine.";
     seconds(cpu, cpu_help, runtime.tick_cpu, {{"turn", "tick"}});

@@ -14,6 +14,7 @@
 
 #include "core/bounded_queue.hpp"
 #include "gateway/engine/engine.hpp"
+#include "gateway/runtime/engine_port.hpp"
 
 namespace covey::runtime {
 
@@ -21,17 +22,18 @@ enum class EventClass : uint8_t { kControl, kLifecycle, kTelemetry };
 inline constexpr size_t kEventClasses = 3;
 std::string_view to_string(EventClass event_class);  // control, lifecycle, telemetry
 
-// Looks at the engine between two turns; `durable` follows once what it saw is.
-struct ReadRequest {
-  std::function<void(const engine::Engine&)> look;
-  std::function<void()> durable;
+// Looks at the engine between two batches, part by part.
+struct Walk {
+  EnginePort::Some some;
+  EnginePort::Done done;
+  EnginePort::Wanted wanted;
 };
 // A command and who waits for its reply: one item, taken or refused as one.
 struct CommandItem {
   engine::CommandRequest request;
   std::function<void(Result<engine::CommandReply>)> done;
 };
-using ControlItem = std::variant<engine::Event, ReadRequest, CommandItem>;
+using ControlItem = std::variant<engine::Event, Walk, CommandItem>;
 
 class Inbox {
  public:
@@ -48,7 +50,8 @@ class Inbox {
   std::deque<engine::Event> take_lifecycle(size_t limit) { return lifecycle_.pop_some(limit); }
   std::deque<engine::Event> take_telemetry(size_t limit) { return telemetry_.pop_some(limit); }
 
-  bool has_urgent() const { return control_.size() + lifecycle_.size() > 0; }
+  bool has_control() const { return control_.size() > 0; }
+  bool has_lifecycle() const { return lifecycle_.size() > 0; }
   bool has_telemetry(size_t at_least = 1) const { return telemetry_.size() >= at_least; }
   // By EventClass.
   std::array<uint64_t, kEventClasses> queued() const;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 #include <future>
+#include <iterator>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -15,10 +16,28 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+// Events that are handled together: few enough for a look at the clock in between.
+constexpr size_t kLifecycleAtOnce = 32;
+
 Error full() {
   return {Code::kResourceExhausted, "CONTROL_QUEUE_FULL",
           "coveyd has too many requests waiting: try again in a moment"};
 }
+
+// A page of history, answered exactly once: also when its job is dropped unrun.
+class Page {
+ public:
+  explicit Page(EnginePort::Done done) : done_(std::move(done)) {}
+  ~Page() { answer(shutting_down()); }
+  Page(const Page&) = delete;
+  Page& operator=(const Page&) = delete;
+  void answer(const Status& status) {
+    if (done_) std::exchange(done_, nullptr)(status);
+  }
+
+ private:
+  EnginePort::Done done_;
+};
 
 }  // namespace
 
@@ -73,11 +92,15 @@ void Runtime::stop(Millis deadline) {
   ended.wait();
   writer_.stop(left());
   history_.stop(left());
-  const Error gone{Code::kUnavailable, "SHUTTING_DOWN", "coveyd is stopping: try again"};
-  router_.stop(left(), gone);
-  // What the deadline left in the queue is answered too: somebody waits for it.
-  for (ControlItem& item : inbox_.take_control(SIZE_MAX)) {
-    if (auto* command = std::get_if<CommandItem>(&item)) command->done(gone);
+  router_.stop(left(), shutting_down());
+  // What the deadline left is answered too: somebody waits for it.
+  for (const Pending& waits : std::exchange(pending_, {})) {
+    if (waits.done) waits.done(shutting_down());
+  }
+  for (ControlItem& item : inbox_.take_control(SIZE_MAX)) control_.push_back(std::move(item));
+  for (ControlItem& item : std::exchange(control_, {})) {
+    if (auto* command = std::get_if<CommandItem>(&item)) command->done(shutting_down());
+    if (auto* walk = std::get_if<Walk>(&item)) walk->done(shutting_down());
   }
 }
 
@@ -92,6 +115,7 @@ bool Runtime::post(EventClass event_class, engine::Event event) {
 }
 
 void Runtime::set_broker_session(uint64_t number) {
+  broker_session_since_ = SteadyClock::now();
   broker_session_ = number;
   wake();
 }
@@ -100,21 +124,31 @@ void Runtime::submit(engine::CommandRequest request,
                      std::function<void(Result<engine::CommandReply>)> done) {
   if (options_.read_only) return done(*options_.read_only);
   ControlItem item(CommandItem{std::move(request), std::move(done)});
-  if (!inbox_.push(std::move(item))) return std::get<CommandItem>(item).done(full());
+  if (!inbox_.push(std::move(item))) {
+    return std::get<CommandItem>(item).done(stopped_ ? shutting_down() : full());
+  }
   wake();
 }
 
-bool Runtime::read(std::function<void(const engine::Engine&)> look, std::function<void()> durable) {
-  if (!inbox_.push(ControlItem(ReadRequest{std::move(look), std::move(durable)}))) return false;
+void Runtime::walk(Some some, Done done, Wanted wanted) {
+  if (!done) done = [](const Status&) {};
+  ControlItem item(Walk{std::move(some), std::move(done), std::move(wanted)});
+  if (!inbox_.push(std::move(item))) return std::get<Walk>(item).done(stopping_or_busy());
   wake();
-  return true;
 }
 
-bool Runtime::history(std::function<void(Reader&)> query, std::function<void()> done) {
-  return history_.post([this, query = std::move(query), done = std::move(done)] {
-    query(*reader_);
-    done();
-  });
+void Runtime::history(std::function<void(Reader&)> query, Done done, Wanted wanted) {
+  const auto page = std::make_shared<Page>(std::move(done));
+  const bool posted =
+      history_.post([this, page, query = std::move(query), wanted = std::move(wanted)] {
+        if (wanted && !wanted()) {
+          ++callers_gone_;
+          return page->answer(nobody_waits());
+        }
+        query(*reader_);
+        page->answer({});
+      });
+  if (!posted) page->answer(stopping_or_busy());
 }
 
 void Runtime::wake() {
@@ -132,37 +166,69 @@ void Runtime::wake_soon() {
   });
 }
 
+// One turn: some of each, and then others (ticks, finished commits) have theirs.
 void Runtime::drain() {
   awake_ = false;
-  std::vector<engine::Event> batch;
-  const auto flush = [&] {
-    if (!batch.empty()) handle(std::exchange(batch, {}), events_cpu_);
-  };
-  std::deque<ControlItem> control = inbox_.take_control(options_.batch_max);
-  std::deque<engine::Event> events = inbox_.take_lifecycle(options_.batch_max);
-  if (writes_.size() < options_.writes_max) {
-    for (engine::Event& event : inbox_.take_telemetry(options_.batch_max)) {
-      events.push_back(std::move(event));
+  const auto since = SteadyClock::now();
+  drain_control(since + options_.turn / 2);
+  drain_events(since + options_.turn);
+  if (takes_any()) wake();
+}
+
+void Runtime::drain_control(SteadyTime until) {
+  if (!has_room(Share::kControl)) return;
+  if (control_.size() < options_.batch_max) {
+    for (ControlItem& item : inbox_.take_control(options_.batch_max - control_.size())) {
+      control_.push_back(std::move(item));
     }
   }
-  // Read after the queues: no word of a session is handled before the session itself.
-  if (!options_.read_only && broker_session_ != session_told_) batch.emplace_back(tick());
-  for (ControlItem& item : control) {
-    if (auto* event = std::get_if<engine::Event>(&item)) {
-      batch.push_back(std::move(*event));
-    } else if (auto* command = std::get_if<CommandItem>(&item)) {
-      const uint64_t ticket = router_.expect(std::move(command->done));
-      batch.emplace_back(engine::CommandReceived{ticket, std::move(command->request)});
-    } else {
-      // A read sees what came before it, and nothing that came after.
-      flush();
-      run_read(std::get<ReadRequest>(item));
-    }
+  // A walk that isn't over goes to the end of the queue: once round is a turn.
+  for (size_t left = control_.size(); left > 0; --left) {
+    ControlItem item = std::move(control_.front());
+    control_.pop_front();
+    run(std::move(item));
+    if (SteadyClock::now() >= until || !has_room(Share::kControl)) return;
   }
-  for (engine::Event& event : events) batch.push_back(std::move(event));
-  flush();
-  // Other handlers (ticks, finished commits) get their turn between two slices.
-  if (inbox_.has_urgent() || takes_telemetry()) wake();
+}
+
+void Runtime::run(ControlItem item) {
+  if (auto* walk = std::get_if<Walk>(&item)) return run_walk(std::move(*walk));
+  if (auto* command = std::get_if<CommandItem>(&item)) {
+    const uint64_t ticket = router_.expect(std::move(command->done));
+    return handle({engine::CommandReceived{ticket, std::move(command->request)}}, events_cpu_);
+  }
+  handle({std::get<engine::Event>(std::move(item))}, events_cpu_);
+}
+
+void Runtime::drain_events(SteadyTime until) {
+  do {
+    std::deque<engine::Event> events;
+    if (has_room(Share::kLifecycle)) {
+      events = inbox_.take_lifecycle(std::min(options_.batch_max, kLifecycleAtOnce));
+    }
+    if (has_room(Share::kTelemetry)) {
+      for (engine::Event& event : inbox_.take_telemetry(options_.batch_max)) {
+        events.push_back(std::move(event));
+      }
+    }
+    std::vector<engine::Event> batch;
+    // Read after the queues: no word of a session is handled before the session itself.
+    if (!options_.read_only && broker_session_ != session_told_) batch.emplace_back(tick());
+    std::move(events.begin(), events.end(), std::back_inserter(batch));
+    if (batch.empty()) return;
+    handle(std::move(batch), events_cpu_);
+  } while (SteadyClock::now() < until);
+}
+
+bool Runtime::has_room(Share share) const {
+  const auto quarters = static_cast<size_t>(share);
+  return 4 * writes_.size() < quarters * options_.writes_max &&
+         4 * pending_size_ < quarters * options_.pending_max;
+}
+
+bool Runtime::takes_any() const {
+  return (has_room(Share::kControl) && (!control_.empty() || inbox_.has_control())) ||
+         (has_room(Share::kLifecycle) && inbox_.has_lifecycle()) || takes_telemetry();
 }
 
 engine::Tick Runtime::tick() {
@@ -170,14 +236,10 @@ engine::Tick Runtime::tick() {
   return {session_told_};
 }
 
-bool Runtime::takes_telemetry() const {
-  return inbox_.has_telemetry() && writes_.size() < options_.writes_max;
-}
-
 // The last turn: everything that was taken, then the last commit. Telemetry that does not fit is
 // not acknowledged: devices send it again.
 void Runtime::finish() {
-  while (!io_.stopped() && (inbox_.has_urgent() || takes_telemetry())) drain();
+  while (!io_.stopped() && takes_any()) drain();
   if (!committing_) submit_commit();
   if (!committing_) io_.stop();
 }
@@ -192,6 +254,7 @@ void Runtime::handle(std::vector<engine::Event> batch, Lag& cpu) {
     const std::lock_guard lock(counters_mutex_);
     engine_counters_ = engine_.state().counters;
   }
+  session_heard_ = engine_.state().clocks.broker_session;
   const bool wrote = !output.writes.empty();
   if (wrote) {
     writes_.insert(writes_.end(), std::make_move_iterator(output.writes.begin()),
@@ -204,9 +267,16 @@ void Runtime::handle(std::vector<engine::Event> batch, Lag& cpu) {
   if (wrote) commit_soon(output.urgent);
 }
 
-void Runtime::run_read(const ReadRequest& request) {
-  request.look(engine_);
-  if (request.durable) release_when_durable({engine_.revision(), {}, request.durable});
+void Runtime::run_walk(Walk walk) {
+  if (walk.wanted && !walk.wanted()) {
+    ++callers_gone_;
+    return walk.done(nobody_waits());
+  }
+  const auto since = SteadyClock::now();
+  const bool whole = walk.some(engine_);
+  walk_.observe(SteadyClock::now() - since);
+  if (!whole) return control_.push_back(std::move(walk));
+  release_when_durable({engine_.revision(), {}, std::move(walk.done)});
 }
 
 void Runtime::arm_tick() {
@@ -223,8 +293,9 @@ void Runtime::on_tick() {
   lag_.observe(late);
   last_late_ = late;
   if (late > 1s) tick_due_ = SteadyClock::now();  // do not run after lost ticks
-  if (!options_.read_only) handle({engine::Event(tick())}, tick_cpu_);
-  if (takes_telemetry()) wake();
+  // A site whose disk does not answer decides nothing more.
+  if (!options_.read_only && has_room(Share::kTick)) handle({engine::Event(tick())}, tick_cpu_);
+  if (takes_any()) wake();
   arm_tick();
 }
 
@@ -243,6 +314,7 @@ void Runtime::commit_soon(bool urgent) {
 void Runtime::submit_commit() {
   if (writes_.empty()) return;
   committing_ = true;
+  commit_since_ = SteadyClock::now();
   const bool taken =
       writer_.post([this, rows = std::exchange(writes_, {}), revision = writes_revision_,
                     since = SteadyClock::now()] { write(rows, revision, since); });
@@ -259,22 +331,25 @@ void Runtime::write(const std::vector<Write>& rows, uint64_t revision, SteadyTim
 void Runtime::on_committed(uint64_t revision, SteadyTime since) {
   commit_lag_.observe(SteadyClock::now() - since);
   committing_ = false;
+  commit_since_ = SteadyTime{};
   durable_ = revision;
   durable_shown_ = revision;
   while (!pending_.empty() && pending_.front().revision <= revision) {
     Pending next = std::move(pending_.front());
     pending_.pop_front();
+    pending_size_ -= next.size();
     release(std::move(next));
   }
   watchers_.tell(revision);
   if (!writes_.empty()) submit_commit();
   if (stopping_) return finish();
-  if (inbox_.has_telemetry()) wake();
+  if (takes_any()) wake();
 }
 
 // Order is kept: nothing overtakes what waits for an earlier revision.
 void Runtime::release_when_durable(Pending pending) {
   if (pending.revision > durable_ || !pending_.empty()) {
+    pending_size_ += pending.size();
     pending_.push_back(std::move(pending));
   } else {
     release(std::move(pending));
@@ -283,7 +358,7 @@ void Runtime::release_when_durable(Pending pending) {
 
 void Runtime::release(Pending pending) {
   router_.route(std::move(pending.effects));
-  if (pending.durable) pending.durable();
+  if (pending.done) pending.done({});
 }
 
 }  // namespace covey::runtime

@@ -46,14 +46,21 @@ struct RuntimeOptions {
   size_t control_queue = 1024;
   size_t lifecycle_queue = 16'384;
   size_t telemetry_queue = 65'536;
-  size_t batch_max = 128;      // events per slice
-  size_t writes_max = 20'000;  // uncommitted: above, telemetry stays in its queue
+  size_t batch_max = 128;  // events of a class that are handled together
+  // A turn ends after this, whatever waits: ticks and finished commits come next.
+  Millis turn{20};
+  // What waits for a slow disk: rows, and what may be said once they are durable. At one of them
+  // telemetry stays in its queue, at 5/4 what devices say of themselves, at 6/4 the API, and at
+  // twice as much the engine stands still.
+  size_t writes_max = 20'000;
+  size_t pending_max = 65'536;
   size_t outbox_max = 262'144;
   size_t history_max = 256;
   // Fault injection: SIGKILL to ourselves after this many commits, before anything leaves; 0:
   // never.
   uint64_t kill_after_commits = 0;
   Millis lag_max{1000};            // above, readiness fails
+  Millis commit_max{5000};         // likewise
   std::optional<Error> read_only;  // why, and what to do
 };
 
@@ -63,8 +70,10 @@ struct RuntimeCounters {
   uint64_t commits = 0;
   uint64_t writes = 0;
   uint64_t outbox_full = 0;
+  uint64_t callers_gone = 0;  // questions that nobody waited for when their turn came
   uint64_t revision_durable = 0;
-  LagFigures slice;  // one turn of the engine
+  LagFigures slice;  // one batch of events
+  LagFigures walk;   // one part of a look at the engine
   // The same in processor time, which a busy machine does not lengthen: ticks, and turns of events.
   LagFigures tick_cpu;
   LagFigures events_cpu;
@@ -90,6 +99,7 @@ class Runtime final : public EnginePort {
   void start();
   // Handles what is queued, commits, delivers; at most `deadline`. Then every thread is gone.
   void stop(Millis deadline);
+  bool stopped() const { return stopped_; }  // any thread: stop() was called
 
   // Any thread. False: full, the event is dropped and counted.
   [[nodiscard]] bool post(EventClass event_class, engine::Event event);
@@ -99,15 +109,16 @@ class Runtime final : public EnginePort {
 
   void submit(engine::CommandRequest request,
               std::function<void(Result<engine::CommandReply>)> done) override;
-  bool read(std::function<void(const engine::Engine&)> look,
-            std::function<void()> durable) override;
+  void walk(Some some, Done done, Wanted wanted) override;
   uint64_t watch(std::function<void(uint64_t revision)> changed) override {
     return watchers_.add(std::move(changed));
   }
   void unwatch(uint64_t id) override { watchers_.remove(id); }
-  bool history(std::function<void(Reader&)> query, std::function<void()> done) override;
+  void history(std::function<void(Reader&)> query, Done done, Wanted wanted) override;
   LagFigures lag() const override { return lag_.figures(); }
-  // Not ready: among others, an engine that is further behind than `lag_max` now.
+  // Not ready: among others, an engine that is further behind than `lag_max`, or has not heard for
+  // as long that the session with the broker is another one; a commit that takes longer than
+  // `commit_max`.
   std::vector<HealthCheck> health() const override;
   std::map<std::string, std::string> endpoints() const override;
 
@@ -120,18 +131,28 @@ class Runtime final : public EnginePort {
   struct Pending {
     uint64_t revision = 0;
     std::vector<engine::Effect> effects;
-    std::function<void()> durable;
+    Done done;
+
+    size_t size() const { return effects.size() + 1; }
   };
   using SteadyTime = std::chrono::steady_clock::time_point;
+  // Who may still add to what waits for the disk, in quarters of its limits.
+  enum class Share : uint8_t { kTelemetry = 4, kLifecycle = 5, kControl = 6, kTick = 8 };
 
   void wake();
   void wake_soon();
   void drain();
-  bool takes_telemetry() const;
+  void drain_control(SteadyTime until);
+  void drain_events(SteadyTime until);
+  void run(ControlItem item);
+  void run_walk(Walk walk);
+  bool has_room(Share share) const;
+  bool takes_telemetry() const { return inbox_.has_telemetry() && has_room(Share::kTelemetry); }
+  bool takes_any() const;
   engine::Tick tick();
+  Error stopping_or_busy() const { return stopped_ ? shutting_down() : engine_busy(); }
   void finish();
   void handle(std::vector<engine::Event> batch, Lag& cpu);
-  void run_read(const ReadRequest& request);
   void arm_tick();
   void on_tick();
   void commit_soon(bool urgent);
@@ -140,6 +161,8 @@ class Runtime final : public EnginePort {
   void on_committed(uint64_t revision, SteadyTime since);
   void release_when_durable(Pending pending);
   void release(Pending pending);
+  bool knows_session() const;         // any thread
+  std::string store_problem() const;  // any thread; empty: none
 
   const RuntimeOptions options_;
   const Edges edges_;
@@ -159,6 +182,8 @@ class Runtime final : public EnginePort {
   bool committing_ = false;
   uint64_t durable_ = 0;
   std::deque<Pending> pending_;
+  size_t pending_size_ = 0;
+  std::deque<ControlItem> control_;  // taken, not handled yet
   SteadyTime tick_due_;
   uint64_t session_told_ = 0;  // to the engine
   bool stopping_ = false;
@@ -168,6 +193,10 @@ class Runtime final : public EnginePort {
   Watchers watchers_;
   std::atomic<bool> awake_{false};
   std::atomic<uint64_t> broker_session_{0};
+  std::atomic<SteadyTime> broker_session_since_{};
+  std::atomic<uint64_t> session_heard_{0};  // by the engine
+  std::atomic<SteadyTime> commit_since_{};  // zero: none is under way
+  std::atomic<uint64_t> callers_gone_{0};
   std::atomic<bool> gathering_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<uint64_t> commits_{0};
@@ -177,6 +206,7 @@ class Runtime final : public EnginePort {
   std::atomic<SteadyTime> tick_due_shown_{};
   std::atomic<std::chrono::steady_clock::duration> last_late_{};
   Lag slice_;
+  Lag walk_;
   Lag tick_cpu_;
   Lag events_cpu_;
   Lag lag_;

@@ -55,14 +55,14 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
   void read_trust() {
     const auto self = shared_from_this();
     const auto trusted = std::make_shared<TrustStore>();
-    const bool taken = session_->context->engine.read(
+    session_->context->engine.read(
         [trusted](const engine::Engine& engine) { *trusted = engine.state().catalogue.trust; },
-        [self, trusted] {
+        [self, trusted](const Status& looked) {
+          if (!looked) return self->end(looked);
           const bool posted =
               self->session_->verifier.post([self, trusted] { self->verify(*trusted); });
           if (!posted) self->end(engine_busy());
         });
-    if (!taken) end(engine_busy());
   }
 
   void verify(const TrustStore& trusted) {
@@ -79,14 +79,13 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
   void show(bool already_existed) {
     answer_.set_already_existed(already_existed);
     const auto self = shared_from_this();
-    const bool taken = session_->context->engine.read(
+    session_->context->engine.read(
         [self](const engine::Engine& engine) {
           const auto found = engine.state().catalogue.releases.find(self->assembly_.release());
           if (found == engine.state().catalogue.releases.end()) return;
           fill(*self->answer_.mutable_release(), engine.state(), found->second);
         },
-        [self] { self->end({}); });
-    if (!taken) end(engine_busy());
+        [self](const Status& looked) { self->end(looked); });
   }
 
   void end(const Status& status) {

@@ -71,10 +71,9 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
     }
     const auto self = shared_from_this();
     const auto status = std::make_shared<Status>();
-    const bool taken = session_->context->engine.read(
+    session_->context->engine.read(
         [self, status](const engine::Engine& engine) { *status = self->read(engine); },
-        [self, status] { self->write(*status); });
-    if (!taken) end(engine_busy());
+        [self, status](const Status& looked) { self->write(looked ? *status : looked); });
   }
 
   Status read(const engine::Engine& engine) {

@@ -34,12 +34,14 @@ class LocalEngine final : public runtime::EnginePort {
       turn({&event, 1}, done);
     });
   }
-  bool read(std::function<void(const engine::Engine&)> look,
-            std::function<void()> durable) override {
-    return post([this, look = std::move(look), durable = std::move(durable)] {
-      look(engine_);
-      durable();
-    });
+  void walk(Some some, Done done, Wanted wanted) override {
+    const bool posted =
+        post([this, some = std::move(some), done, wanted = std::move(wanted)]() mutable {
+          if (wanted && !wanted()) return done(runtime::nobody_waits());
+          if (some(engine_)) return done({});
+          walk(std::move(some), std::move(done), std::move(wanted));
+        });
+    if (!posted) done(runtime::shutting_down());
   }
   uint64_t watch(std::function<void(uint64_t)> changed) override {
     const std::lock_guard lock(watch_mutex_);
@@ -50,12 +52,13 @@ class LocalEngine final : public runtime::EnginePort {
     const std::lock_guard lock(watch_mutex_);
     watchers_.erase(id);
   }
-  bool history(std::function<void(Reader&)> query, std::function<void()> done) override {
-    if (history_busy) return false;
-    return post([this, query = std::move(query), done = std::move(done)] {
+  void history(std::function<void(Reader&)> query, Done done, Wanted) override {
+    if (history_busy) return done(runtime::engine_busy());
+    const bool posted = post([this, query = std::move(query), done] {
       query(log_);
-      done();
+      done({});
     });
+    if (!posted) done(runtime::shutting_down());
   }
   runtime::LagFigures lag() const override { return {.count = 100, .p99_us = 1234}; }
   std::vector<runtime::HealthCheck> health() const override {

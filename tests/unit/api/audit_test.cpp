@@ -19,12 +19,12 @@ class Listener final : public runtime::EnginePort {
     actor = request.actor;
     done(not_found("nothing is here"));
   }
-  bool read(std::function<void(const engine::Engine&)>, std::function<void()>) override {
-    return false;
-  }
+  void walk(Some, Done done, Wanted) override { done(runtime::engine_busy()); }
   uint64_t watch(std::function<void(uint64_t)>) override { return 0; }
   void unwatch(uint64_t) override {}
-  bool history(std::function<void(Reader&)>, std::function<void()>) override { return false; }
+  void history(std::function<void(Reader&)>, Done done, Wanted) override {
+    done(runtime::engine_busy());
+  }
   runtime::LagFigures lag() const override { return {}; }
   std::vector<runtime::HealthCheck> health() const override { return {}; }
   std::map<std::string, std::string> endpoints() const override { return {}; }

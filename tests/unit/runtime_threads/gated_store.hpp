@@ -2,6 +2,7 @@
 // A MemoryStore whose commits wait for permission, so that a test decides what is durable when.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
@@ -24,6 +25,7 @@ class GatedStore final : public Store {
       changed_.notify_all();
       changed_.wait(lock, [this] { return open_; });
       --waiting_;
+      rows_at_once_ = std::max(rows_at_once_, writes.size());
     }
     return memory.commit(writes);
   }
@@ -47,13 +49,20 @@ class GatedStore final : public Store {
     changed_.wait(lock, [this] { return waiting_ > 0; });
   }
 
+  // Of the largest commit so far.
+  size_t rows_at_once() {
+    const std::lock_guard lock(mutex_);
+    return rows_at_once_;
+  }
+
   MemoryStore memory;
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool open_ = true;  // guarded by mutex_
-  int waiting_ = 0;   // guarded by mutex_
+  bool open_ = true;         // guarded by mutex_
+  int waiting_ = 0;          // guarded by mutex_
+  size_t rows_at_once_ = 0;  // guarded by mutex_
 };
 
 inline engine::Engine load_engine(Store& store) {

@@ -76,12 +76,12 @@ TEST(RuntimeStop, AnswersWhatTheDeadlineLeftInTheQueue) {
   runtime->start();
   std::promise<void> inside;
   std::promise<void> go_on;
-  ASSERT_TRUE(runtime->read(
+  runtime->read(
       [&](const engine::Engine&) {
         inside.set_value();
         go_on.get_future().get();
       },
-      nullptr));
+      nullptr);
   inside.get_future().get();
   std::promise<Reply> answer;
   runtime->submit(accept_all(), [&](Reply reply) { answer.set_value(std::move(reply)); });
@@ -91,6 +91,47 @@ TEST(RuntimeStop, AnswersWhatTheDeadlineLeftInTheQueue) {
   EXPECT_EQ(answer.get_future().wait_for(0s), std::future_status::ready);
 }
 
+// Looks, and pages that nobody has read: who asked is told, not forgotten.
+TEST(RuntimeStop, TellsThoseWhoseTurnDidNotCome) {
+  GatedStore store;
+  Seen seen;
+  auto runtime = make(store, seen);
+  runtime->start();
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  const std::shared_future<void> may_go_on = go_on.get_future();
+  runtime->history(
+      [&](Reader&) {
+        inside.set_value();
+        may_go_on.get();
+      },
+      [](const Status&) {}, nullptr);
+  inside.get_future().get();
+  std::promise<void> inside_look;
+  runtime->read(
+      [&](const engine::Engine&) {
+        inside_look.set_value();
+        may_go_on.get();
+      },
+      nullptr);
+  inside_look.get_future().get();
+  std::mutex mutex;
+  std::vector<std::string> told;
+  const auto note = [&](const Status& status) {
+    const std::lock_guard lock(mutex);
+    told.push_back(status ? "OK" : status.error().reason);
+  };
+  for (int i = 0; i < 3; ++i) {
+    runtime->read([](const engine::Engine&) {}, note);
+    runtime->history([](Reader&) {}, note, nullptr);
+  }
+  std::future<void> stopped = std::async(std::launch::async, [&] { runtime->stop(0ms); });
+  while (!runtime->stopped()) std::this_thread::yield();
+  go_on.set_value();
+  stopped.get();
+  EXPECT_EQ(told.size(), 6U);
+}
+
 TEST(RuntimeStop, RefusesWhatComesAfterwards) {
   GatedStore store;
   Seen seen;
@@ -98,14 +139,17 @@ TEST(RuntimeStop, RefusesWhatComesAfterwards) {
   runtime->start();
   runtime->stop(5s);
   EXPECT_FALSE(runtime->post(EventClass::kLifecycle, enroll("a")));
-  EXPECT_FALSE(runtime->read([](const engine::Engine&) { FAIL(); }, nullptr));
+  std::vector<std::string> refused;
+  const auto note = [&](const Status& status) { refused.push_back(status.error().reason); };
+  runtime->read([](const engine::Engine&) { FAIL(); }, note);
   bool answered = false;
   runtime->submit(accept_all(), [&](const Reply& reply) {
     answered = true;
     EXPECT_FALSE(reply.ok());
   });
   EXPECT_TRUE(answered);
-  EXPECT_FALSE(runtime->history([](Reader&) { FAIL(); }, [] { FAIL(); }));
+  runtime->history([](Reader&) { FAIL(); }, note, nullptr);
+  EXPECT_EQ(refused, (std::vector<std::string>{"SHUTTING_DOWN", "SHUTTING_DOWN"}));
   runtime->stop(5s);  // twice is harmless
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <set>
 
 #include "tests/unit/runtime_threads/gated_store.hpp"
 
@@ -78,9 +79,9 @@ TEST_F(RuntimeThreads, NothingLeavesBeforeItIsDurable) {
   std::promise<uint64_t> seen;
   std::promise<void> shown;
   std::future<void> durable = shown.get_future();
-  ASSERT_TRUE(runtime_->read(
+  runtime_->read(
       [&](const engine::Engine& engine) { seen.set_value(engine.state().fleet.devices.size()); },
-      [&] { shown.set_value(); }));
+      [&](const Status&) { shown.set_value(); });
   store.wait_for_commit();
   EXPECT_EQ(seen.get_future().get(), 1U) << "the engine has decided ...";
   EXPECT_FALSE(ready(reply)) << "... but nobody may know yet";
@@ -121,12 +122,12 @@ TEST_F(RuntimeThreads, AFullQueueRefusesAndCounts) {
   // The engine thread is busy in a look: nothing is taken from the queues.
   std::promise<void> inside;
   std::promise<void> go_on;
-  ASSERT_TRUE(runtime_->read(
+  runtime_->read(
       [&](const engine::Engine&) {
         inside.set_value();
         go_on.get_future().get();
       },
-      nullptr));
+      nullptr);
   inside.get_future().get();
   int taken = 0;
   for (int i = 0; i < 20; ++i) {
@@ -151,7 +152,10 @@ TEST_F(RuntimeThreads, AFullQueueRefusesAndCounts) {
     }
   }
   EXPECT_EQ(refused, 2);
-  EXPECT_FALSE(runtime_->read([](const engine::Engine&) {}, nullptr));
+  Error refused_look;
+  runtime_->read([](const engine::Engine&) { FAIL(); },
+                 [&](const Status& status) { refused_look = status.error(); });
+  EXPECT_EQ(refused_look.reason, "ENGINE_BUSY");
   go_on.set_value();
   for (std::future<Reply>& reply : replies) {
     if (reply.valid()) {
@@ -161,23 +165,31 @@ TEST_F(RuntimeThreads, AFullQueueRefusesAndCounts) {
   wait_for_grants(8);
 }
 
+// Nobody's answer is not an empty answer.
 TEST_F(RuntimeThreads, AFullHistoryRefuses) {
   start({.history_max = 2});
   std::promise<void> inside;
   std::promise<void> go_on;
-  ASSERT_TRUE(runtime_->history(
+  runtime_->history(
       [&](Reader&) {
         inside.set_value();
         go_on.get_future().get();
       },
-      [] {}));
+      [](const Status&) {}, nullptr);
   inside.get_future().get();
-  std::promise<void> second;
-  EXPECT_TRUE(runtime_->history([](Reader&) {}, [] {}));
-  EXPECT_TRUE(runtime_->history([](Reader&) {}, [&] { second.set_value(); }));
-  EXPECT_FALSE(runtime_->history([](Reader&) { FAIL(); }, [] { FAIL(); }));
+  std::promise<Status> gone;
+  std::promise<Status> second;
+  runtime_->history([](Reader&) { FAIL(); }, [&](const Status& status) { gone.set_value(status); },
+                    [] { return false; });
+  runtime_->history([](Reader&) {}, [&](const Status& status) { second.set_value(status); },
+                    nullptr);
+  Error refused;
+  runtime_->history([](Reader&) { FAIL(); },
+                    [&](const Status& status) { refused = status.error(); }, nullptr);
+  EXPECT_EQ(refused.reason, "ENGINE_BUSY");
   go_on.set_value();
-  second.get_future().get();
+  EXPECT_EQ(gone.get_future().get().error().reason, "CALLER_GONE");
+  EXPECT_TRUE(second.get_future().get().ok());
 }
 
 // Else offers, goals and closings would stand still until the next session.
@@ -185,25 +197,140 @@ TEST_F(RuntimeThreads, AFullQueueDoesNotHideThatTheBrokerIsThere) {
   start({.tick = 1ms, .control_queue = 1});
   std::promise<void> inside;
   std::promise<void> go_on;
-  ASSERT_TRUE(runtime_->read(
+  runtime_->read(
       [&](const engine::Engine&) {
         inside.set_value();
         go_on.get_future().get();
       },
-      nullptr));
+      nullptr);
   inside.get_future().get();
-  ASSERT_TRUE(runtime_->read([](const engine::Engine&) {}, nullptr));
+  runtime_->read([](const engine::Engine&) {}, nullptr);
   runtime_->set_broker_session(1);
   go_on.set_value();
   const uint64_t ticks = runtime_->lag().count + 5;
   while (runtime_->lag().count < ticks) std::this_thread::yield();
   std::promise<bool> connected;
-  ASSERT_TRUE(runtime_->read(
+  runtime_->read(
       [&](const engine::Engine& engine) {
         connected.set_value(engine.state().clocks.broker_connected());
       },
-      nullptr));
+      nullptr);
   EXPECT_TRUE(connected.get_future().get());
+}
+
+// Two hundred long looks at once: ticks come between them, not behind them all.
+TEST_F(RuntimeThreads, TicksGetTheirTurnBetweenLooks) {
+  start({.tick = 1ms, .turn = 2ms});
+  constexpr int kLooks = 200;
+  std::promise<void> all;
+  int left = kLooks;
+  std::set<uint64_t> ticks;
+  for (int i = 0; i < kLooks; ++i) {
+    runtime_->read(
+        [&](const engine::Engine&) {
+          ticks.insert(runtime_->lag().count);
+          const auto until = std::chrono::steady_clock::now() + 2ms;
+          while (std::chrono::steady_clock::now() < until) {
+          }
+        },
+        [&](const Status&) {
+          if (--left == 0) all.set_value();
+        });
+  }
+  all.get_future().get();
+  EXPECT_GT(ticks.size(), static_cast<size_t>(kLooks) / 4);
+}
+
+TEST_F(RuntimeThreads, AWalkGivesWayToOthersUntilItHasSeenAll) {
+  start();
+  std::promise<void> walked;
+  std::promise<void> looked;
+  std::atomic<int> parts{0};
+  std::atomic<int> parts_before_the_look{-1};
+  runtime_->walk(
+      [&](const engine::Engine&) {
+        if (++parts > 1) return parts_before_the_look >= 0;
+        runtime_->read([&](const engine::Engine&) { parts_before_the_look = parts.load(); },
+                       [&](const Status&) { looked.set_value(); });
+        return false;
+      },
+      [&](const Status& status) {
+        EXPECT_TRUE(status.ok());
+        walked.set_value();
+      },
+      nullptr);
+  looked.get_future().get();
+  walked.get_future().get();
+  EXPECT_GE(parts, 2);
+}
+
+TEST_F(RuntimeThreads, NobodyWorksForWhoHasGone) {
+  start();
+  Error told;
+  std::promise<void> answered;
+  runtime_->read([](const engine::Engine&) { FAIL() << "computed for nobody"; },
+                 [&](const Status& status) {
+                   told = status.error();
+                   answered.set_value();
+                 },
+                 [] { return false; });
+  answered.get_future().get();
+  EXPECT_EQ(told.reason, "CALLER_GONE");
+  EXPECT_EQ(runtime_->counters().callers_gone, 1U);
+}
+
+// While the disk does not answer, what is not durable stays within its bound: first reports wait
+// in their queue, then what devices say of themselves, then the API. Nothing of it is lost.
+TEST_F(RuntimeThreads, ASlowDiskHoldsBackEverybodyInTheirOrder) {
+  start({.tick = 1ms, .batch_max = 4, .writes_max = 40});
+  store.open(false);
+  ASSERT_TRUE(runtime_->post(EventClass::kLifecycle, enroll("first")));
+  store.wait_for_commit();
+  constexpr size_t kEach = 500;
+  for (size_t i = 0; i < kEach; ++i) {
+    ASSERT_TRUE(runtime_->post(EventClass::kTelemetry, enroll("t" + std::to_string(i))));
+    ASSERT_TRUE(runtime_->post(EventClass::kLifecycle, enroll("l" + std::to_string(i))));
+  }
+  const uint64_t ticks = runtime_->lag().count + 20;
+  while (runtime_->lag().count < ticks) std::this_thread::yield();
+  const auto queued = runtime_->counters().queued;
+  EXPECT_GT(queued[1], kEach - 60);
+  EXPECT_GT(queued[2], kEach - 60);
+  std::future<Reply> reply = submit(accept_all());
+  store.open(true);
+  EXPECT_TRUE(reply.get().ok());
+  runtime_->stop(30s);
+  EXPECT_EQ(store.memory.load({})->devices.size(), 2 * kEach + 1);
+  EXPECT_LT(store.rows_at_once(), 100U);
+}
+
+TEST_F(RuntimeThreads, ADiskThatDoesNotAnswerIsNotReady) {
+  start({.tick = 1ms, .commit_max = 50ms});
+  store.open(false);
+  ASSERT_TRUE(runtime_->post(EventClass::kLifecycle, enroll("a")));
+  store.wait_for_commit();
+  while (runtime_->health()[1].ok) std::this_thread::yield();
+  EXPECT_EQ(runtime_->health()[1].reason.rfind("STORE_SLOW: ", 0), 0U);
+  store.open(true);
+  while (!runtime_->health()[1].ok) std::this_thread::yield();
+}
+
+// What the engine believes of the broker and what the link does are compared.
+TEST_F(RuntimeThreads, AnEngineThatMissedASessionIsNotReady) {
+  start({.lag_max = 20ms});
+  std::promise<void> inside;
+  std::promise<void> go_on;
+  runtime_->read(
+      [&](const engine::Engine&) {
+        inside.set_value();
+        go_on.get_future().get();
+      },
+      nullptr);
+  inside.get_future().get();
+  runtime_->set_broker_session(7);
+  while (runtime_->health()[0].ok) std::this_thread::yield();
+  go_on.set_value();
+  while (!runtime_->health()[0].ok) std::this_thread::yield();
 }
 
 TEST_F(RuntimeThreads, AReadSeesWhatCameBeforeItAndNothingLater) {
@@ -212,9 +339,9 @@ TEST_F(RuntimeThreads, AReadSeesWhatCameBeforeItAndNothingLater) {
     ASSERT_TRUE(runtime_->post(EventClass::kControl, enroll("d" + std::to_string(i))));
     std::promise<size_t> seen;
     std::promise<void> shown;
-    ASSERT_TRUE(runtime_->read(
+    runtime_->read(
         [&](const engine::Engine& engine) { seen.set_value(engine.state().fleet.devices.size()); },
-        [&] { shown.set_value(); }));
+        [&](const Status&) { shown.set_value(); });
     EXPECT_EQ(seen.get_future().get(), static_cast<size_t>(i + 1));
     shown.get_future().get();
     EXPECT_GE(store.memory.load({})->devices.size(), static_cast<size_t>(i + 1));
@@ -263,15 +390,13 @@ TEST_F(RuntimeThreads, ManyThreadsAtOnce) {
         });
         done.get_future().get();
         std::promise<void> seen;
-        if (runtime_->read([&](const engine::Engine&) { ++looked; }, [&] { seen.set_value(); })) {
-          seen.get_future().get();
-        }
+        runtime_->read([&](const engine::Engine&) { ++looked; },
+                       [&](const Status&) { seen.set_value(); });
+        seen.get_future().get();
         std::promise<void> page;
-        if (runtime_->history(
-                [&](Reader& reader) { pages += reader.audit({.limit = 5}).ok() ? 1 : 0; },
-                [&] { page.set_value(); })) {
-          page.get_future().get();
-        }
+        runtime_->history([&](Reader& reader) { pages += reader.audit({.limit = 5}).ok() ? 1 : 0; },
+                          [&](const Status&) { page.set_value(); }, nullptr);
+        page.get_future().get();
         runtime_->set_broker_session(i % 2);
         (void)runtime_->counters();
         (void)runtime_->engine_counters();
@@ -302,12 +427,12 @@ TEST_F(RuntimeThreads, AnEngineThatStandsStillIsNotReady) {
   start({.tick = 1ms, .lag_max = 50ms});
   std::promise<void> inside;
   std::promise<void> go_on;
-  ASSERT_TRUE(runtime_->read(
+  runtime_->read(
       [&](const engine::Engine&) {
         inside.set_value();
         go_on.get_future().get();
       },
-      nullptr));
+      nullptr);
   inside.get_future().get();
   while (runtime_->health()[0].ok) std::this_thread::yield();
   EXPECT_EQ(runtime_->health()[0].reason.rfind("ENGINE_LAG: ", 0), 0U);
@@ -326,14 +451,14 @@ TEST_F(RuntimeThreads, AReadOnlySiteAnswersReadsAndRefusesTheRest) {
   }
   std::promise<size_t> seen;
   std::promise<void> shown;
-  ASSERT_TRUE(runtime_->read(
+  runtime_->read(
       [&](const engine::Engine& engine) { seen.set_value(engine.state().fleet.devices.size()); },
-      [&] { shown.set_value(); }));
+      [&](const Status&) { shown.set_value(); });
   shown.get_future().get();
   EXPECT_EQ(seen.get_future().get(), 0U);
   std::promise<bool> page;
-  ASSERT_TRUE(runtime_->history(
-      [&](Reader& reader) { page.set_value(reader.audit({.limit = 5}).ok()); }, [] {}));
+  runtime_->history([&](Reader& reader) { page.set_value(reader.audit({.limit = 5}).ok()); },
+                    [](const Status&) {}, nullptr);
   EXPECT_TRUE(page.get_future().get());
   const auto checks = runtime_->health();
   EXPECT_FALSE(checks[1].ok);
