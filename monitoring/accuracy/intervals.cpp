@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Intervals for shares (docs/design/monitoring.md, "Accuracy") and the asymptotic confidence
-// sequence.
+// The interval for a share (docs/design/monitoring.md, "Accuracy") and the asymptotic
+// confidence sequence.
 #include <algorithm>
 #include <cmath>
 
@@ -20,25 +20,6 @@ Interval wilson(uint64_t k, uint64_t n, double alpha) {
       z * std::sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials)) / denominator;
   // At the ends the formula is exact in theory and off by a rounding in practice.
   return {k == 0 ? 0.0 : std::max(0.0, centre - half), k == n ? 1.0 : std::min(1.0, centre + half)};
-}
-
-Interval clopper_pearson(uint64_t k, uint64_t n, double alpha) {
-  if (n == 0 || k > n) return {0, 1};
-  const double right = static_cast<double>(k);
-  const double wrong = static_cast<double>(n - k);
-  return {k == 0 ? 0.0 : beta_quantile(alpha / 2, right, wrong + 1),
-          k == n ? 1.0 : beta_quantile(1 - alpha / 2, right + 1, wrong)};
-}
-
-Interval newcombe(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2, double alpha) {
-  if (n1 == 0 || n2 == 0 || k1 > n1 || k2 > n2) return {-1, 1};
-  const double p1 = static_cast<double>(k1) / static_cast<double>(n1);
-  const double p2 = static_cast<double>(k2) / static_cast<double>(n2);
-  const Interval w1 = wilson(k1, n1, alpha);
-  const Interval w2 = wilson(k2, n2, alpha);
-  const double difference = p1 - p2;
-  return {difference - std::hypot(p1 - w1.low, w2.high - p2),
-          difference + std::hypot(w1.high - p1, p2 - w2.low)};
 }
 
 double asymptotic_cs_half_width(double t, double rho_squared, double alpha) {

@@ -2,7 +2,6 @@
 #include "monitoring/statistics/distributions.hpp"
 
 #include <algorithm>
-#include <boost/math/distributions/beta.hpp>
 #include <boost/math/distributions/chi_squared.hpp>
 #include <boost/math/distributions/fisher_f.hpp>
 #include <boost/math/distributions/non_central_chi_squared.hpp>
@@ -85,10 +84,6 @@ double noncentral_chi_squared_quantile(double p, double df, double lambda) {
     return c.scale * std::pow(std::max(0.0, c.mean + c.sd * normal_quantile(p)), 1 / c.h);
   }
   return bm::quantile(bm::non_central_chi_squared_distribution<double, Policy>(df, lambda), p);
-}
-
-double beta_quantile(double p, double a, double b) {
-  return bm::quantile(bm::beta_distribution<double, Policy>(a, b), clamp_p(p));
 }
 
 double noncentrality(double x, double df, double p) {

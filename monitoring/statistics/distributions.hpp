@@ -14,7 +14,6 @@ double chi_squared_upper(double x, double df);
 double fisher_f_upper(double x, double df1, double df2);
 double noncentral_chi_squared_cdf(double x, double df, double lambda);
 double noncentral_chi_squared_quantile(double p, double df, double lambda);
-double beta_quantile(double p, double a, double b);
 
 // lambda with P(X <= x) = p for X noncentral chi-square: how large a noncentrality still explains
 // x. 0 when even the central distribution lies above.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <utility>
 
 #include "gateway/engine/gates/rules.hpp"
 
@@ -23,8 +24,8 @@ void Tally<AccuracyGate>::take(const Deployment& d, const StageEvidence& evidenc
 }
 
 void Tally<AccuracyGate>::take(const Control& control, const StageEvidence& evidence) {
-  if (const auto labels = evidence.control_labels(control.device)) {
-    stratum_of(control.device, evidence).control.push_back(*labels);
+  if (auto labels = evidence.control_labels(control.device)) {
+    stratum_of(control.device, evidence).control.push_back(std::move(*labels));
   }
 }
 

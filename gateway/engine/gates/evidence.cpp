@@ -56,23 +56,22 @@ int64_t StageEvidence::comparison_start() const {
   return rollout_.progress.stages.front().start_wall / turn_.config.window;
 }
 
-monitoring::DeviceLabels StageEvidence::labels_of(const DeviceId& device,
-                                                  const Digest& manifest) const {
-  monitoring::DeviceLabels sum;
+monitoring::LabelsByWindow StageEvidence::labels_of(const DeviceId& device,
+                                                    const Digest& manifest) const {
+  monitoring::LabelsByWindow windows;
   const auto tally = state().telemetry.tally.find({manifest, device});
-  if (tally == state().telemetry.tally.end()) return sum;
+  if (tally == state().telemetry.tally.end()) return windows;
   for (auto it = tally->second.lower_bound(comparison_start()); it != tally->second.end(); ++it) {
-    sum.labelled += it->second.labelled;
-    sum.correct += it->second.correct;
+    windows.push_back({it->first, it->second});
   }
-  return sum;
+  return windows;
 }
 
-monitoring::DeviceLabels StageEvidence::canary_labels(const Deployment& deployment) const {
+monitoring::LabelsByWindow StageEvidence::canary_labels(const Deployment& deployment) const {
   return labels_of(deployment.device, deployment.manifest);
 }
 
-std::optional<monitoring::DeviceLabels> StageEvidence::control_labels(
+std::optional<monitoring::LabelsByWindow> StageEvidence::control_labels(
     const DeviceId& device) const {
   const auto& models = state().fleet.devices.at(device).models;
   const auto model = models.find(rollout_.plan->rules.release.model);
@@ -83,7 +82,7 @@ std::optional<monitoring::DeviceLabels> StageEvidence::control_labels(
     if (number != index->second.rollout.newest.end()) {
       const Deployment& deployment = state().rollouts.deployments.at(number->second);
       return deployment.previous ? labels_of(device, *deployment.previous)
-                                 : monitoring::DeviceLabels{};
+                                 : monitoring::LabelsByWindow{};
     }
   }
   return labels_of(device, *model->second.reported.confirmed);

@@ -39,14 +39,14 @@ class StageEvidence {
 
   // Labels of inferences since the comparison began, of the release or of what control runs. A
   // device that never spoke of the model is no control for it: nullopt.
-  monitoring::DeviceLabels canary_labels(const Deployment& deployment) const;
-  std::optional<monitoring::DeviceLabels> control_labels(const DeviceId& device) const;
+  monitoring::LabelsByWindow canary_labels(const Deployment& deployment) const;
+  std::optional<monitoring::LabelsByWindow> control_labels(const DeviceId& device) const;
   // The device's value of the label; "(none)" without one.
   std::string label_of(const DeviceId& device, const std::string& key) const;
 
  private:
   int64_t comparison_start() const;
-  monitoring::DeviceLabels labels_of(const DeviceId& device, const Digest& manifest) const;
+  monitoring::LabelsByWindow labels_of(const DeviceId& device, const Digest& manifest) const;
 
   const Turn& turn_;
   const Rollout& rollout_;

@@ -126,8 +126,13 @@ class AccuracyGateTest : public Labels {
   // `n` labelled samples of every device, of which `wrong` of ten are wrong.
   template <typename Wrong>
   void label_all(uint32_t n, const Wrong& wrong) {
+    label_those([](const std::string&) { return true; }, n, wrong);
+  }
+  template <typename Which, typename Wrong>
+  void label_those(const Which& which, uint32_t n, const Wrong& wrong) {
     for (int i = 0; i < 24; ++i) {
       const std::string id = "d" + std::to_string(i);
+      if (!which(id)) continue;
       site.hello(id);
       site.report(id, site.window(id, n, -1, n));
       engine::SubmitLabels labels{kLabelled, {}};
@@ -160,6 +165,33 @@ TEST_F(AccuracyGateTest, FailsOnOneStratumAndNamesIt) {
 TEST_F(AccuracyGateTest, PassesWhereEveryStratumHolds) {
   start();
   label_all(300, [&](const std::string& id, bool) { return canary(id) ? 0U : 1U; });
+  EXPECT_EQ(site.rollout("r").progress.stages[0].state, StageState::kPassed)
+      << site.rollout_text("r");
+}
+
+// Control was labelled while all went well, the canary later, when the whole site did badly.
+TEST_F(AccuracyGateTest, ControlOfAnotherTimeIsNoControl) {
+  start();
+  label_those([&](const std::string& id) { return !canary(id); }, 300,
+              [](const std::string&, bool) { return 0U; });
+  site.pass(121s, 500ms);
+  label_those([&](const std::string& id) { return canary(id); }, 300,
+              [](const std::string&, bool) { return 4U; });
+  EXPECT_EQ(site.rollout_text("r"), "RUNNING canary=ANALYZING fleet=PENDING");
+  site.restart();
+  for (int minute = 0; minute < 9; ++minute) {
+    for (int i = 0; i < 24; ++i) site.status("d" + std::to_string(i));
+    site.pass(60s, 1s);
+  }
+  EXPECT_EQ(site.rollout_text("r"), "PAUSED(GATE_INCONCLUSIVE) canary=INCONCLUSIVE fleet=PENDING");
+  EXPECT_NE(site.rollout("r").progress.explanation.find("are of windows in which both have some"),
+            std::string::npos)
+      << site.rollout("r").progress.explanation;
+  // Side by side they do equally well.
+  label_all(300, [](const std::string&, bool) { return 1U; });
+  ASSERT_TRUE(site.command(engine::ResumeRollout{RolloutName("r")}).ok());
+  site.pass(1s);
+  EXPECT_NE(site.rollout("r").progress.state, RolloutState::kRollingBack);
   EXPECT_EQ(site.rollout("r").progress.stages[0].state, StageState::kPassed)
       << site.rollout_text("r");
 }
