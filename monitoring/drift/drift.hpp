@@ -48,15 +48,6 @@ double psi_bias(size_t bins, uint64_t n, uint64_t baseline_n, double deff = 1.0)
 // The PSI above which "PSI <= delta" is rejected: ncx2^-1(1 - alpha; k-1, n* delta) / n*.
 double psi_threshold(size_t bins, double n_effective, double delta, double alpha);
 
-// Bin edges widened by min and max for the end bins, piecewise uniform: 1-Wasserstein distance and
-// mean difference of two binned samples, in quantised units. edges: k - 1.
-struct BinnedShift {
-  double wasserstein = 0;
-  double mean_shift = 0;  // window minus baseline
-};
-BinnedShift binned_shift(std::span<const int32_t> edges, int32_t min, int32_t max,
-                         CountsView baseline, CountsView window);
-
 // Pearson's X2 of the window against the baseline's shares (taken as exact; the callers divide by
 // deff + n/N). Shares of the baseline are smoothed only where a bin is empty.
 double pearson_x2(CountsView baseline, CountsView window);

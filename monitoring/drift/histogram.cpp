@@ -23,12 +23,6 @@ bool comparable(CountsView a, CountsView b) {
 
 double x_log_ratio(double x, double y) { return x > 0 ? x * std::log(x / y) : 0.0; }
 
-// Integral of |linear| over a unit step from the difference d0 at its start to d1 at its end.
-double mean_absolute(double d0, double d1) {
-  if (d0 * d1 >= 0) return 0.5 * (std::abs(d0) + std::abs(d1));
-  return 0.5 * (d0 * d0 + d1 * d1) / (std::abs(d0) + std::abs(d1));
-}
-
 }  // namespace
 
 double psi(CountsView baseline, CountsView window) {
@@ -65,28 +59,6 @@ EffectSizes effect_sizes(CountsView baseline, CountsView window) {
   }
   e.hellinger = std::sqrt(0.5 * squares);
   return e;
-}
-
-BinnedShift binned_shift(std::span<const int32_t> edges, int32_t min, int32_t max,
-                         CountsView baseline, CountsView window) {
-  BinnedShift shift;
-  if (!comparable(baseline, window) || edges.size() + 1 != baseline.size()) return shift;
-  // Limits must ascend even where the training range is narrower than the edges.
-  std::vector<double> limits;
-  limits.push_back(edges.empty() ? min : std::min(min, edges.front()));
-  for (const int32_t edge : edges) limits.push_back(edge);
-  limits.push_back(edges.empty() ? max : std::max(max, edges.back()));
-  const std::vector<double> q = shares(baseline);
-  const std::vector<double> p = shares(window);
-  double before = 0;  // difference of the distribution functions at the bin's lower limit
-  for (size_t i = 0; i < p.size(); ++i) {
-    const double after = before + p[i] - q[i];
-    const double width = limits[i + 1] - limits[i];
-    shift.wasserstein += width * mean_absolute(before, after);
-    shift.mean_shift += (p[i] - q[i]) * 0.5 * (limits[i] + limits[i + 1]);
-    before = after;
-  }
-  return shift;
 }
 
 }  // namespace covey::monitoring

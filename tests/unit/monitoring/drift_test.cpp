@@ -159,20 +159,6 @@ TEST(Drift, the_design_effect_sees_devices_not_rows) {
   EXPECT_NEAR(design_effect(devices), 100.0 * 9 / 8 * 800 / 804, 0.2);
 }
 
-TEST(Drift, binned_shift_measures_in_quantised_units) {
-  const std::vector<std::int32_t> edges{0, 10, 20};
-  const Counts before{100, 100, 100, 100};
-  EXPECT_EQ(binned_shift(edges, -10, 30, before, before).wasserstein, 0);
-  const BinnedShift up = binned_shift(edges, -10, 30, Counts{100, 0, 0, 0}, Counts{0, 100, 0, 0});
-  EXPECT_DOUBLE_EQ(up.mean_shift, 10);
-  EXPECT_DOUBLE_EQ(up.wasserstein, 10);
-  const BinnedShift spread =
-      binned_shift(edges, -10, 30, Counts{0, 50, 50, 0}, Counts{50, 0, 0, 50});
-  EXPECT_DOUBLE_EQ(spread.mean_shift, 0);
-  EXPECT_DOUBLE_EQ(spread.wasserstein, 10);
-  EXPECT_EQ(binned_shift(edges, -10, 30, Counts(4), before).wasserstein, 0);
-}
-
 TEST(Drift, multiplicity_takes_back_what_chance_explains) {
   std::vector<DriftVerdict> verdicts(4);
   for (DriftVerdict& v : verdicts) v.outcome = DriftOutcome::kOk;

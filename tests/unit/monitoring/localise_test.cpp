@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
+#include <span>
 
 #include "monitoring/drift/model.hpp"
 #include "tests/unit/monitoring/random.hpp"
@@ -142,6 +144,38 @@ TEST(Localise, property_g_partition_is_exact) {
     EXPECT_EQ(g.df_total, g.df_pooled + g.df_heterogeneity);
     EXPECT_GE(g.pooled, -1e-9);
   }
+}
+
+TEST(JudgeModel, property_ten_features_alarm_no_more_often_than_one) {
+  DriftOptions strict;  // no tolerance: what is left is the level of the test
+  strict.warn_psi = Ratio{0};
+  strict.alpha = Ratio::percent(5);
+  constexpr int kWindows = 300;
+  constexpr size_t kFeatures = 10;
+  std::vector<FeatureBins> features;
+  for (size_t f = 0; f < kFeatures; ++f) features.emplace_back(700 + f);
+  Random random(710);
+  int first = 0;  // alarms of the first feature judged alone
+  int any = 0;    // windows with an alarm of any of the ten
+  for (int window = 0; window < kWindows; ++window) {
+    std::vector<JudgedSubject> subjects;
+    for (size_t f = 0; f < kFeatures; ++f) {
+      const FleetOptions alike{.devices = 10, .n = 60, .gain_sd = 0, .offset_sd = 0};
+      subjects.push_back({SubjectKind::kFeature, "f", f, features[f].baseline(),
+                          fleet(features[f], random, alike, [](size_t) { return 1.0; })});
+    }
+    const auto alarms = [&](std::span<const JudgedSubject> judged) {
+      const auto judgements = judge_model(judged, strict);
+      return std::any_of(judgements.begin(), judgements.end(), [](const SubjectJudgement& j) {
+        return j.outcome == DriftOutcome::kWarn || j.outcome == DriftOutcome::kPage;
+      });
+    };
+    first += alarms({subjects.data(), 1}) ? 1 : 0;
+    any += alarms(subjects) ? 1 : 0;
+  }
+  EXPECT_GE(first, kWindows / 100);  // the test is not asleep
+  EXPECT_LE(first, kWindows * 8 / 100);
+  EXPECT_LE(any, kWindows * 8 / 100);
 }
 
 TEST(Localise, loci_are_stable_text) {
