@@ -11,6 +11,7 @@ PHASES = {"IDLE": 1, "DOWNLOADING": 2, "VERIFYING": 3, "STAGED": 4, "PROBATION":
           "PROBATION_OK": 7, "CONFIRMED": 8, "DECLINED": 9, "FAILED": 10, "REVERTED": 11}
 REASON_BYTE_BUDGET = 111
 ES256, ED25519 = 1, 2
+ORDER_KEY = 3  # field of EnrollGrant
 
 
 def facts(device_class="m4", firmware="1.0.0", agent="0.1.0", slot_bytes=262144,
@@ -50,21 +51,25 @@ class Device:
         self.client = None
 
     def enrol(self):
-        """Asks, is accepted by `covey device accept`, takes its grant and connects."""
+        """Asks, is accepted by the site or by `covey device accept`, takes its grant, connects."""
         enroller = Enroller(self.site, self.device)
         with enroller.client as client:
             enroller.listen()
             enroller.ask(self.device, self.nonce, self.facts)
-            client.await_message(lambda *_: True, f"{self.device} is told that it waits")
-            self.site.call("device", "accept", self.device)
-            enroller.ask(self.device, self.nonce, self.facts)
-            _, payload = client.await_message(
-                lambda _, payload: 3 in wire.decode(payload), f"{self.device} gets its grant")
-        self.take(wire.decode(payload))
+            grant = self._answer(client)
+            if ORDER_KEY not in grant:
+                self.site.call("device", "accept", self.device)
+                enroller.ask(self.device, self.nonce, self.facts)
+                while ORDER_KEY not in grant:
+                    grant = self._answer(client)
+        self.take(grant)
         return self.connect()
 
+    def _answer(self, client):
+        return wire.decode(client.await_message(lambda *_: True, f"{self.device} is answered")[1])
+
     def take(self, grant):
-        self.order_key = grant[3][0]
+        self.order_key = grant[ORDER_KEY][0]
         self.username = grant[4][0].decode()
         self.password = grant[5][0].decode()
         self.shard = grant[6][0].decode()

@@ -27,15 +27,20 @@ def binaries():
     return pathlib.Path(sys.argv.pop(1)).resolve()
 
 
-def until(probe, what):
+def end_with_me():
+    """In a child, before it becomes another program: it is killed when this process ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def until(probe, what, patience_s=PATIENCE_S):
     """The first true answer of `probe`."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while time.monotonic() < end:
         answer = probe()
         if answer:
             return answer
         time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {PATIENCE_S} s")
+    raise AssertionError(f"{what}: not within {patience_s} s")
 
 
 class Site:
@@ -55,7 +60,7 @@ class Site:
             self.process = subprocess.Popen(
                 [self.programs / "coveyd", "--data", self.data, "--config", config, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+                preexec_fn=end_with_me,
                 **self.popen)
         return self
 
