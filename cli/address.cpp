@@ -2,13 +2,15 @@
 #include "cli/address.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include <vector>
 
+#include "cli/files.hpp"
+#include "core/nearest.hpp"
 #include "core/yaml/yaml.hpp"
 
 namespace covey::cli {
@@ -25,21 +27,40 @@ std::string socket_of(const std::string& data_dir) {
   return "unix:" + (folder / "covey.sock").string();
 }
 
+// "; COVEY_DTA is set: did you mean COVEY_DATA?", or "".
+std::string misspelt_variable() {
+  const std::vector<std::string> known = {"COVEY_ADDRESS", "COVEY_DATA"};
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::string_view name = text.substr(0, text.find('='));
+    if (!name.starts_with("COV")) continue;
+    const std::string meant = nearest(name, known);
+    if (!meant.empty() && meant != name && edit_distance(name, meant) <= 2) {
+      return fmt::format("; {} is set: did you mean {}?", name, meant);
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
-std::filesystem::path contexts_path() {
+Result<std::filesystem::path> contexts_path() {
   const std::string config = environment("XDG_CONFIG_HOME");
   if (!config.empty()) return std::filesystem::path(config) / "covey" / "contexts.yaml";
-  return std::filesystem::path(environment("HOME")) / ".config" / "covey" / "contexts.yaml";
+  const std::string home = environment("HOME");
+  if (home.empty()) {
+    return precondition("NO_HOME",
+                        "contexts are kept in $HOME/.config, and HOME is not set: set it, "
+                        "or XDG_CONFIG_HOME");
+  }
+  return std::filesystem::path(home) / ".config" / "covey" / "contexts.yaml";
 }
 
 Result<Contexts> load_contexts(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return Contexts{};
-  std::ifstream in(path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  const YamlReading reading = read_yaml(text.str());
+  Result<Bytes> bytes = read_file(path, kYamlBytesMax);
+  if (!bytes && bytes.error().code == Code::kNotFound) return Contexts{};
+  if (!bytes) return invalid("CONTEXTS_UNREADABLE", bytes.error().message);
+  const YamlReading reading = read_yaml(std::string(bytes->begin(), bytes->end()));
   const auto unreadable = [&](int line, const std::string& what) {
     return invalid("CONTEXTS_UNREADABLE", fmt::format("{}:{}: {}", path.string(), line, what));
   };
@@ -55,7 +76,7 @@ Result<Contexts> load_contexts(const std::filesystem::path& path) {
           std::find_if(context.items.begin(), context.items.end(),
                        [](const YamlNode& field) { return field.key == "address"; });
       if (address == context.items.end() || !address->is_text()) {
-        return unreadable(context.line, context.key + ": has no address");
+        return unreadable(context.line, fmt::format("{}: has no address", context.key));
       }
       contexts.addresses[context.key] = address->text;
     }
@@ -74,20 +95,18 @@ Status save_contexts(const std::filesystem::path& path, const Contexts& contexts
   out << YAML::EndMap << YAML::EndMap;
   std::error_code error;
   std::filesystem::create_directories(path.parent_path(), error);
-  const std::filesystem::path draft = path.string() + ".new";
-  {
-    std::ofstream file(draft, std::ios::trunc);
-    file << out.c_str() << '\n';
-    if (!file.flush()) {
-      return Error{Code::kUnknown, "CONTEXTS_UNWRITABLE", "cannot write " + draft.string()};
-    }
-  }
-  std::filesystem::rename(draft, path, error);
-  if (error) {
-    return Error{Code::kUnknown, "CONTEXTS_UNWRITABLE",
-                 "cannot write " + path.string() + ": " + error.message()};
-  }
+  const std::string text = fmt::format("{}\n", out.c_str());
+  Status done = write_file(path, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  if (!done) return Error{Code::kUnknown, "CONTEXTS_UNWRITABLE", done.error().message};
   return {};
+}
+
+Error no_context(const Contexts& contexts, const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& [known, address] : contexts.addresses) names.push_back(known);
+  return Error{Code::kNotFound, "NO_CONTEXT",
+               fmt::format("no context '{}'{}: `covey context list` shows them", name,
+                           did_you_mean(name, names))};
 }
 
 Result<std::string> resolve_address(const std::string& address, const std::string& data_dir,
@@ -100,20 +119,23 @@ Result<std::string> resolve_address(const std::string& address, const std::strin
       return socket_of(value);
     }
   }
-  Result<Contexts> contexts = load_contexts(contexts_path());
+  Result<std::filesystem::path> path = contexts_path();
+  if (!path && !context.empty()) return path.error();
+  Result<Contexts> contexts = path ? load_contexts(*path) : Contexts{};
   if (!contexts) return contexts.error();
   const std::string& name = context.empty() ? contexts->current : context;
   if (!name.empty()) {
     const auto found = contexts->addresses.find(name);
     if (found != contexts->addresses.end()) return found->second;
-    return Error{Code::kNotFound, "NO_CONTEXT",
-                 "no context '" + name + "': `covey context list` shows them"};
+    return no_context(*contexts, name);
   }
   std::error_code error;
   if (std::filesystem::exists("covey.sock", error)) return socket_of(".");
-  return Error{Code::kNotFound, "NO_SITE",
-               "which site? --data DIR (of coveyd on this machine), --address HOST:PORT, "
-               "COVEY_DATA, COVEY_ADDRESS, or `covey context add NAME --address ...`"};
+  return Error{
+      Code::kNotFound, "NO_SITE",
+      fmt::format("which site? --data DIR (of coveyd on this machine), --address HOST:PORT, "
+                  "COVEY_DATA, COVEY_ADDRESS, or `covey context add NAME --address ...`{}",
+                  misspelt_variable())};
 }
 
 }  // namespace covey::cli

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/artifact_files.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/model_run.hpp"
@@ -14,6 +15,8 @@ namespace {
 
 constexpr size_t kStatisticsFileMax = 8U << 20U;
 constexpr size_t kArtifactsMax = 16;
+constexpr const char* kIndexFile = "release.json";
+constexpr const char* kSignedManifestFile = "signed_manifest.bin";
 
 int as_int8(uint8_t byte) { return byte < 128 ? byte : byte - 256; }
 
@@ -28,10 +31,10 @@ Result<ModelRun> check_selftest(const std::filesystem::path& model, const Selfte
   if (run->input_size_bytes != selftest.input_bytes() ||
       run->output_size_bytes != selftest.output_bytes()) {
     return invalid("SELFTEST_MISMATCH",
-                   "the self-test vectors have " + std::to_string(selftest.input_bytes()) +
-                       " input and " + std::to_string(selftest.output_bytes()) + " output bytes, " +
-                       model.string() + " has " + std::to_string(run->input_size_bytes) + " and " +
-                       std::to_string(run->output_size_bytes));
+                   fmt::format("the self-test vectors have {} input and {} output bytes, {} has {} "
+                               "and {}",
+                               selftest.input_bytes(), selftest.output_bytes(), model.string(),
+                               run->input_size_bytes, run->output_size_bytes));
   }
   for (size_t v = 0; v < selftest.vectors.size(); ++v) {
     for (size_t i = 0; i < run->output_size_bytes; ++i) {
@@ -39,10 +42,9 @@ Result<ModelRun> check_selftest(const std::filesystem::path& model, const Selfte
       const int expected = as_int8(selftest.vectors[v].output[i]);
       if (std::abs(got - expected) <= selftest.tolerance) continue;
       return invalid("SELFTEST_MISMATCH",
-                     "self-test vector " + std::to_string(v) + ", output " + std::to_string(i) +
-                         ": " + model.string() + " gives " + std::to_string(got) +
-                         ", the statistics say " + std::to_string(expected) +
-                         ": they are of another model, or the tolerance is too tight");
+                     fmt::format("self-test vector {}, output {}: {} gives {}, the statistics say "
+                                 "{}: they are of another model, or the tolerance is too tight",
+                                 v, i, model.string(), got, expected));
     }
   }
   return run;
@@ -102,6 +104,11 @@ Status add_signature(BuiltArtifact& artifact, const Signature& signature) {
   return {};
 }
 
+Error unwritable(const std::filesystem::path& path, const std::error_code& error) {
+  return Error{Code::kUnknown, "FILE_UNWRITABLE",
+               fmt::format("cannot write {}: {}", path.string(), error.message())};
+}
+
 ByteView view_of(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
@@ -109,30 +116,6 @@ ByteView view_of(const std::string& text) {
 }  // namespace
 
 Digest BuiltArtifact::digest() const { return sha256(manifest); }
-
-Result<Bytes> read_file(const std::filesystem::path& path, size_t bytes_max) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return not_found("cannot open " + path.string() + ": does it exist?");
-  Bytes bytes;
-  char buffer[65'536];
-  while (in.read(buffer, sizeof buffer), in.gcount() > 0) {
-    bytes.insert(bytes.end(), buffer, buffer + in.gcount());
-    if (bytes.size() > bytes_max) {
-      return invalid("FILE_UNREADABLE",
-                     path.string() + " is larger than " + std::to_string(bytes_max) + " bytes");
-    }
-  }
-  if (in.bad()) return invalid("FILE_UNREADABLE", "cannot read all of " + path.string());
-  return bytes;
-}
-
-Status write_file(const std::filesystem::path& path, ByteView bytes) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out.write(reinterpret_cast<const char*>(bytes.data()),
-            static_cast<std::streamsize>(bytes.size()));
-  if (out.flush()) return {};
-  return Error{Code::kUnknown, "FILE_UNWRITABLE", "cannot write " + path.string()};
-}
 
 Result<ArtifactSource> parse_artifact_source(const std::string& text) {
   const size_t equals = text.find('=');
@@ -203,40 +186,66 @@ Status attach_signature(BuiltArtifact& artifact, const PublicKey& key, ByteView 
 }
 
 Status save_release(const BuiltRelease& release, const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  const std::filesystem::path index = folder / kIndexFile;
+  std::filesystem::remove(index, error);
+  if (error) return unwritable(index, error);
+  for (size_t i = 0; i < kArtifactsMax; ++i) {
+    const std::filesystem::path old = folder / fmt::format("{}", i) / kSignedManifestFile;
+    std::filesystem::remove(old, error);
+    if (error && error != std::errc::not_a_directory) return unwritable(old, error);
+  }
   for (size_t i = 0; i < release.artifacts.size(); ++i) {
     const BuiltArtifact& artifact = release.artifacts[i];
-    const std::filesystem::path own = folder / std::to_string(i);
-    std::error_code error;
+    const std::filesystem::path own = folder / fmt::format("{}", i);
     std::filesystem::create_directories(own, error);
-    const std::vector<std::pair<const char*, ByteView>> files = {
-        {"manifest.bin", artifact.manifest},
-        {"image.bin", artifact.image},
-        {"tables.bin", artifact.tables},
-        {"gateway_part.json", artifact.gateway_part}};
+    if (error) return unwritable(own, error);
+    const Digest digest = artifact.digest();
+    const std::pair<const char*, ByteView> files[] = {{"manifest.bin", artifact.manifest},
+                                                      {"image.bin", artifact.image},
+                                                      {"tables.bin", artifact.tables},
+                                                      {"gateway_part.json", artifact.gateway_part},
+                                                      {"manifest.sha256", digest.bytes}};
     for (const auto& [name, bytes] : files) {
       if (Status written = write_file(own / name, bytes); !written) return written;
     }
-    const Digest digest = artifact.digest();
-    if (Status done = write_file(own / "manifest.sha256", digest.bytes); !done) return done;
-    if (artifact.signed_manifest.empty()) continue;
-    Status done = write_file(own / "signed_manifest.bin", artifact.signed_manifest);
-    if (!done) return done;
   }
+  if (Status done = save_signatures(release, folder); !done) return done;
   const nlohmann::ordered_json json = {{"model", release.release.model.str()},
                                        {"version", to_string(release.release.version)},
                                        {"artifacts", release.artifacts.size()}};
-  return write_file(folder / "release.json", view_of(json.dump(2) + "\n"));
+  return write_file(index, view_of(json.dump(2) + "\n"));
+}
+
+Status save_signatures(const BuiltRelease& release, const std::filesystem::path& folder) {
+  for (size_t i = 0; i < release.artifacts.size(); ++i) {
+    const BuiltArtifact& artifact = release.artifacts[i];
+    if (artifact.signed_manifest.empty()) continue;
+    Status done =
+        write_file(folder / fmt::format("{}", i) / kSignedManifestFile, artifact.signed_manifest);
+    if (done) continue;
+    Error error = done.error();
+    if (i > 0) error.message += fmt::format("; artifacts 0 to {} are signed already", i - 1);
+    return error;
+  }
+  return {};
 }
 
 Result<BuiltRelease> load_release(const std::filesystem::path& folder) {
-  const std::filesystem::path index = folder / "release.json";
+  const std::filesystem::path index = folder / kIndexFile;
   Result<Bytes> text = read_file(index, 65'536);
+  if (!text && text.error().code == Code::kNotFound) {
+    return invalid("NOT_A_RELEASE",
+                   fmt::format("{} is no release folder, or one that was not finished: there is no "
+                               "{} in it; `covey model build` writes such a folder",
+                               folder.string(), kIndexFile));
+  }
   if (!text) return text.error();
   const auto json = nlohmann::json::parse(text->begin(), text->end(), nullptr, false);
   const auto bad = [&](const std::string& what) {
-    return invalid("FILE_UNREADABLE", index.string() + ": " + what +
-                                          ": `covey model build` "
-                                          "writes such a folder");
+    return invalid("NOT_A_RELEASE", fmt::format("{}: {}: `covey model build` writes such a folder",
+                                                index.string(), what));
   };
   if (!json.is_object() || !json.contains("model") || !json["model"].is_string() ||
       !json.contains("version") || !json["version"].is_string() || !json.contains("artifacts") ||
@@ -247,10 +256,12 @@ Result<BuiltRelease> load_release(const std::filesystem::path& folder) {
       ReleaseId::parse(json["model"].get<std::string>() + "@" + json["version"].get<std::string>());
   if (!id) return bad(id.error().message);
   const auto count = json["artifacts"].get<uint64_t>();
-  if (count == 0 || count > kArtifactsMax) return bad("artifacts");
+  if (count == 0 || count > kArtifactsMax) {
+    return bad(fmt::format("artifacts: {} is not 1 to {}", count, kArtifactsMax));
+  }
   BuiltRelease release{*std::move(id), {}};
   for (uint64_t i = 0; i < count; ++i) {
-    const std::filesystem::path own = folder / std::to_string(i);
+    const std::filesystem::path own = folder / fmt::format("{}", i);
     BuiltArtifact artifact;
     struct File {
       const char* name;
@@ -267,8 +278,8 @@ Result<BuiltRelease> load_release(const std::filesystem::path& folder) {
       *file.to = *std::move(bytes);
     }
     std::error_code error;
-    if (std::filesystem::exists(own / "signed_manifest.bin", error)) {
-      Result<Bytes> bytes = read_file(own / "signed_manifest.bin", kSignedManifestBytesMax);
+    if (std::filesystem::exists(own / kSignedManifestFile, error)) {
+      Result<Bytes> bytes = read_file(own / kSignedManifestFile, kSignedManifestBytesMax);
       if (!bytes) return bytes.error();
       artifact.signed_manifest = *std::move(bytes);
     }

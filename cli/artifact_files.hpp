@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // From training output to signed artifacts: build with the reference runtime's own measurements,
 // sign, keep in a folder, read back. Reads and writes files; one thread. Errors name file and
-// field: STATS_MISMATCH, SELFTEST_MISMATCH, NOT_SIGNED, FILE_UNREADABLE, FILE_UNWRITABLE and those
-// of deploy/artifact and deploy/signing.
+// field: STATS_MISMATCH, SELFTEST_MISMATCH, NOT_SIGNED, NOT_A_RELEASE and those of cli/files.hpp,
+// deploy/artifact and deploy/signing.
 //
 // A release folder: release.json {"model", "version", "artifacts"}; per artifact N/: manifest.bin
 // (what is signed), manifest.sha256 (its digest, raw: what Ed25519 signs), image.bin, tables.bin,
@@ -14,13 +14,11 @@
 #include <string>
 #include <vector>
 
+#include "cli/files.hpp"
 #include "deploy/artifact/artifact.hpp"
 #include "deploy/signing/keys.hpp"
 
 namespace covey::cli {
-
-Result<Bytes> read_file(const std::filesystem::path& path, size_t bytes_max);
-Status write_file(const std::filesystem::path& path, ByteView bytes);
 
 struct ArtifactSource {
   std::vector<DeviceClass> device_classes;
@@ -60,7 +58,11 @@ Status sign_release(BuiltRelease& release, const PrivateKey& key);
 // A signature made elsewhere, of one artifact, by the holder of `key`.
 Status attach_signature(BuiltArtifact& artifact, const PublicKey& key, ByteView signature);
 
+// The index release.json goes first and comes last: a folder that could not be filled is no
+// release, instead of half of two. Nothing is left of a release that was there before.
 Status save_release(const BuiltRelease& release, const std::filesystem::path& folder);
+// Only what signing added; the error says which artifacts have it.
+Status save_signatures(const BuiltRelease& release, const std::filesystem::path& folder);
 Result<BuiltRelease> load_release(const std::filesystem::path& folder);
 
 }  // namespace covey::cli

@@ -8,6 +8,12 @@
 namespace covey::cli {
 namespace {
 
+// What a device has not told yet.
+std::string or_unknown(const std::string& text) { return text.empty() ? "-" : text; }
+std::string bytes_or_unknown(uint64_t bytes) {
+  return bytes == 0 ? "unknown" : fmt::format("{} bytes", bytes);
+}
+
 std::string labels_of(const v1::Device& device) {
   const std::map<std::string, std::string> sorted(device.labels().begin(), device.labels().end());
   std::string out;
@@ -15,7 +21,8 @@ std::string labels_of(const v1::Device& device) {
   return out;
 }
 
-std::string devices_table(const Invocation& invocation, const v1::ListDevicesResponse& list) {
+std::string devices_table(const Invocation& invocation, bool filtered,
+                          const v1::ListDevicesResponse& list) {
   std::vector<std::string> head = {"DEVICE", "STATE", "ONLINE", "CLASS", "RELEASE", "SEEN"};
   if (invocation.wide()) {
     for (const char* name : {"PHASE", "FIRMWARE", "AGENT", "INFERENCES"}) head.emplace_back(name);
@@ -31,22 +38,25 @@ std::string devices_table(const Invocation& invocation, const v1::ListDevicesRes
       releases += (releases.empty() ? "" : " ") + model.model() + "@" + release;
       phases += (phases.empty() ? "" : " ") + model.phase();
     }
-    std::vector<std::string> row = {device.name().substr(device.name().find('/') + 1),
+    std::vector<std::string> row = {id_of(device.name()),
                                     word(v1::DeviceState_Name(device.state())),
                                     device.online() ? "yes" : "no",
-                                    device.device_class(),
+                                    or_unknown(device.device_class()),
                                     releases.empty() ? "-" : releases,
                                     age(device.last_seen_ms())};
     if (invocation.wide()) {
       row.push_back(phases.empty() ? "-" : phases);
-      row.push_back(device.firmware());
-      row.push_back(device.agent());
+      row.push_back(or_unknown(device.firmware()));
+      row.push_back(or_unknown(device.agent()));
       row.push_back(grouped(device.inferences()));
     }
     row.push_back(labels_of(device));
     table.add(row);
   }
-  if (table.empty()) return "No devices. They appear as PENDING when they enrol.\n";
+  if (table.empty()) {
+    return filtered ? "No device matches the filter.\n"
+                    : "No devices. They appear as PENDING when they enrol.\n";
+  }
   return table.render(invocation.style) + fmt::format("{} devices\n", list.total_size());
 }
 
@@ -65,17 +75,21 @@ std::string device_page(const Invocation& invocation, const v1::Device& device) 
   const auto line = [&](const char* name, const std::string& value) {
     out += fmt::format("{:<14}{}\n", name, value);
   };
-  line("Device", device.name().substr(device.name().find('/') + 1));
+  line("Device", id_of(device.name()));
   line("State", colored(word(v1::DeviceState_Name(device.state())), invocation.style) +
-                    (device.online() ? ", online" : ", offline") + ", last seen " +
-                    age(device.last_seen_ms()));
-  line("Class", device.device_class());
+                    (device.online() ? ", online" : ", offline") +
+                    (device.last_seen_ms() > 0
+                         ? fmt::format(", last seen {} ago", age(device.last_seen_ms()))
+                         : ", never seen"));
+  line("Class", or_unknown(device.device_class()));
   line("Labels", labels_of(device));
-  line("Firmware", device.firmware() + ", agent " + device.agent());
+  line("Firmware",
+       fmt::format("{}, agent {}", or_unknown(device.firmware()), or_unknown(device.agent())));
   line("Memory",
-       fmt::format("slot {} bytes, arena {} bytes, messages up to {} bytes", device.slot_bytes(),
-                   device.arena_bytes(), device.message_bytes_max()));
-  line("Boot", device.boot_id());
+       fmt::format("slot {}, arena {}, messages up to {}", bytes_or_unknown(device.slot_bytes()),
+                   bytes_or_unknown(device.arena_bytes()),
+                   bytes_or_unknown(device.message_bytes_max())));
+  line("Boot", or_unknown(device.boot_id()));
   line("Inferences", grouped(device.inferences()));
   line("Settings", settings_of(device));
   for (const v1::DeviceModel& model : device.models()) {
@@ -83,7 +97,8 @@ std::string device_page(const Invocation& invocation, const v1::Device& device) 
     line("  confirmed", model.confirmed_release().empty() ? "-" : model.confirmed_release());
     line("  active", model.active_release().empty() ? "-" : model.active_release());
     line("  goal", model.goal_release().empty() ? "-" : model.goal_release());
-    line("  phase", model.phase() + (model.reason().empty() ? "" : " (" + model.reason() + ")"));
+    line("  phase",
+         or_unknown(model.phase()) + (model.reason().empty() ? "" : " (" + model.reason() + ")"));
     if (model.chunks_total() > 0 && model.chunks_have() < model.chunks_total()) {
       line("  transfer", bar(model.chunks_have(), model.chunks_total(), 24) +
                              fmt::format(" {}/{}", model.chunks_have(), model.chunks_total()));
@@ -93,6 +108,7 @@ std::string device_page(const Invocation& invocation, const v1::Device& device) 
 }
 
 struct Selection {
+  std::string device;
   std::vector<std::string> words;
   std::string filter;
   bool all = false;
@@ -109,24 +125,20 @@ void add_device_list(CLI::App& device, Invocation& invocation,
   on(list, invocation, [&invocation, options] {
     v1::ListDevicesRequest request;
     request.set_filter(options->filter);
-    Result<std::unique_ptr<Client>> client = invocation.connect();
-    if (!client) return invocation.fail(client.error());
-    Result<v1::ListDevicesResponse> all =
-        call_all_pages<v1::ListDevicesResponse>(**client, request);
-    if (!all) return invocation.fail(all.error());
-    invocation.print(*all, [&] { return devices_table(invocation, *all); });
-    return static_cast<int>(kDone);
+    return list_and_print<v1::ListDevicesResponse>(invocation, request, [&](const auto& r) {
+      return devices_table(invocation, !options->filter.empty(), r);
+    });
   });
 }
 
 void add_device_get(CLI::App& device, Invocation& invocation,
                     const std::shared_ptr<Selection>& options) {
   CLI::App* get = device.add_subcommand("get", "Show one device");
-  get->add_option("device", options->words, "Device id")->required()->expected(1);
+  get->add_option("device", options->device, "Device id")->required();
   get->footer("Example:\n  covey device get press-07");
   on(get, invocation, [&invocation, options] {
     v1::GetDeviceRequest request;
-    request.set_name("devices/" + options->words.front());
+    request.set_name(resource("devices", options->device));
     return call_and_print<v1::GetDeviceResponse>(invocation, request, [&](const auto& response) {
       std::string page = device_page(invocation, response.device());
       for (const v1::InferenceTotal& total : response.totals()) page += "\n" + device_total(total);
@@ -146,7 +158,7 @@ void add_device_accept(CLI::App& device, Invocation& invocation,
       "  covey device accept --filter 'class = m4f-256k'");
   on(accept, invocation, [&invocation, options] {
     v1::AcceptDevicesRequest request;
-    for (const std::string& id : options->words) request.add_names("devices/" + id);
+    for (const std::string& id : options->words) request.add_names(resource("devices", id));
     request.set_filter(options->filter);
     request.set_all(options->all);
     return call_and_print<v1::AcceptDevicesResponse>(invocation, request, [](const auto& r) {
@@ -161,11 +173,11 @@ void add_device_reject_and_reenroll(CLI::App& device, Invocation& invocation,
     using Request = decltype(request);
     using Response = decltype(response);
     CLI::App* command = device.add_subcommand(name, about);
-    command->add_option("device", options->words, "Device id")->required()->expected(1);
+    command->add_option("device", options->device, "Device id")->required();
     command->footer(fmt::format("Example:\n  covey device {} press-07", name));
     on(command, invocation, [&invocation, options] {
       Request r;
-      r.set_name("devices/" + options->words.front());
+      r.set_name(resource("devices", options->device));
       return call_and_print<Response>(invocation, r, [&](const auto& answer) {
         return device_page(invocation, answer.device());
       });
@@ -192,7 +204,7 @@ void add_device_label(CLI::App& device, Invocation& invocation,
     for (const std::string& text : options->words) {
       const size_t equals = text.find('=');
       if (equals == std::string::npos) {
-        request.add_names("devices/" + text);
+        request.add_names(resource("devices", text));
       } else {
         (*request.mutable_set())[text.substr(0, equals)] = text.substr(equals + 1);
       }

@@ -19,9 +19,29 @@ struct KeyOptions {
   std::string key_id;
 };
 
-std::string public_path(const std::string& private_path) {
-  std::filesystem::path path(private_path);
-  return path.replace_extension(".pub.pem").string();
+// "author.pem" -> "author.pub.pem", "team.alpha" -> "team.alpha.pub.pem": other names, other files.
+std::string public_path(std::string path) {
+  if (path.ends_with(".pem")) path.resize(path.size() - 4);
+  return path + ".pub.pem";
+}
+
+// Both files or none.
+Status write_pair(const std::string& file, const std::string& public_file, const PrivateKey& key) {
+  for (const std::string& name : {file, public_file}) {
+    std::error_code error;
+    if (!std::filesystem::exists(std::filesystem::symlink_status(name, error))) continue;
+    return Error{
+        Code::kAlreadyExists, "KEY_FILE_EXISTS",
+        fmt::format("{} exists; keys are never overwritten, and nothing was written: choose "
+                    "another name than {}",
+                    name, file)};
+  }
+  if (Status done = write_private_key(file, key); !done) return done;
+  Status done = write_public_key(public_file, key.public_key());
+  if (done) return done;
+  std::error_code error;
+  std::filesystem::remove(file, error);  // this very key; nobody has it yet
+  return done;
 }
 
 int generate(const Invocation& invocation, const KeyOptions& options) {
@@ -32,28 +52,21 @@ int generate(const Invocation& invocation, const KeyOptions& options) {
   Result<PrivateKey> key = PrivateKey::generate(*algorithm);
   if (!key) return invocation.fail(key.error());
   const std::string public_file = public_path(options.file);
-  if (Status done = write_private_key(options.file, *key); !done) {
-    return invocation.fail(done.error());
-  }
-  if (Status done = write_public_key(public_file, key->public_key()); !done) {
+  if (Status done = write_pair(options.file, public_file, *key); !done) {
     return invocation.fail(done.error());
   }
   const std::string id = to_hex(key->public_key().id());
-  const nlohmann::ordered_json json = {{"key_id", id},
-                                       {"algorithm", upper},
-                                       {"private_key", options.file},
-                                       {"public_key", public_file}};
-  if (invocation.format == Format::kJson) {
-    fmt::print("{}\n", json.dump(1));
-  } else if (invocation.format == Format::kYaml) {
-    fmt::print("{}", json_to_yaml(json.dump()));
-  } else {
-    fmt::print(
-        "Key {} ({}).\n  private  {}   keep it off the gateway\n  public   {}\n"
-        "Next: covey key trust {}\n",
-        id, upper, options.file, public_file, public_file);
-  }
-  return kDone;
+  return invocation.print_json({{"key_id", id},
+                                {"algorithm", upper},
+                                {"private_key", options.file},
+                                {"public_key", public_file}},
+                               [&] {
+                                 return fmt::format(
+                                     "Key {} ({}).\n  private  {}   keep it off the gateway\n"
+                                     "  public   {}\nNext: covey key trust {}\n",
+                                     id, upper, escaped(options.file), escaped(public_file),
+                                     escaped(public_file));
+                               });
 }
 
 std::string keys_table(const Invocation& invocation, const v1::ListTrustedKeysResponse& list) {
@@ -79,7 +92,8 @@ int trust(const Invocation& invocation, const KeyOptions& options) {
 void add_key_generate(CLI::App& key, Invocation& invocation,
                       const std::shared_ptr<KeyOptions>& options) {
   CLI::App* make = key.add_subcommand("generate", "Make a key pair; needs no site");
-  make->add_option("file", options->file, "Private key file; the public one is FILE.pub.pem")
+  make->add_option("file", options->file,
+                   "Private key file; NAME.pem gives NAME.pub.pem for the public one")
       ->capture_default_str();
   make->add_option("--algorithm", options->algorithm, "es256 or ed25519")
       ->check(CLI::IsMember({"es256", "ed25519"}, CLI::ignore_case))
@@ -145,63 +159,13 @@ void add_admin_commands(CLI::App& app, Invocation& invocation) {
     return call_and_print<v1::ListAuditEntriesResponse>(invocation, request, [&](const auto& r) {
       Table table({"NUMBER", "TIME (UTC)", "WHO", "WHAT", "SUBJECT", "DETAIL"});
       for (const v1::AuditEntry& entry : r.entries()) {
-        table.add({std::to_string(entry.sequence()), utc(entry.time_ms()), entry.actor(),
+        table.add({fmt::format("{}", entry.sequence()), utc(entry.time_ms()), entry.actor(),
                    entry.action(), entry.subject(), entry.detail()});
       }
-      return table.render(invocation.style);
+      const char* more =
+          r.next_page_token().empty() ? "" : "There are older ones: --limit shows more.\n";
+      return table.render(invocation.style) + more;
     });
-  });
-}
-
-void add_context_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App* context = app.add_subcommand("context", "Names for sites");
-  context->require_subcommand(1);
-  const auto name = std::make_shared<std::string>();
-  const auto change = [&invocation](const auto& edit) -> int {
-    Result<Contexts> contexts = load_contexts(contexts_path());
-    if (!contexts) return invocation.fail(contexts.error());
-    if (Status done = edit(*contexts); !done) return invocation.fail(done.error());
-    if (Status done = save_contexts(contexts_path(), *contexts); !done) {
-      return invocation.fail(done.error());
-    }
-    return kDone;
-  };
-  CLI::App* add = context->add_subcommand("add", "Name the site of --address or --data");
-  add->add_option("name", *name)->required();
-  add->footer("Example:\n  covey context add hall-b --address 127.0.0.1:7070");
-  on(add, invocation, [&invocation, name, change] {
-    return change([&](Contexts& contexts) -> Status {
-      if (invocation.address.empty() && invocation.data_dir.empty()) {
-        return invalid("NO_SITE", "say which site: --address or --data");
-      }
-      Result<std::string> where = resolve_address(invocation.address, invocation.data_dir, "");
-      if (!where) return where.error();
-      contexts.addresses[*name] = *where;
-      if (contexts.current.empty()) contexts.current = *name;
-      return {};
-    });
-  });
-  CLI::App* use = context->add_subcommand("use", "Make a context the one in use");
-  use->add_option("name", *name)->required();
-  on(use, invocation, [name, change] {
-    return change([&](Contexts& contexts) -> Status {
-      if (!contexts.addresses.contains(*name)) {
-        return not_found("no context '" + *name + "': `covey context list` shows them");
-      }
-      contexts.current = *name;
-      return {};
-    });
-  });
-  CLI::App* list = context->add_subcommand("list", "List contexts");
-  on(list, invocation, [&invocation] {
-    Result<Contexts> contexts = load_contexts(contexts_path());
-    if (!contexts) return invocation.fail(contexts.error());
-    Table table({"", "NAME", "ADDRESS"});
-    for (const auto& [key, address] : contexts->addresses) {
-      table.add({key == contexts->current ? "*" : "", key, address});
-    }
-    fmt::print("{}", table.render(invocation.style));
-    return static_cast<int>(kDone);
   });
 }
 

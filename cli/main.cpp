@@ -1,41 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // covey: the command line for operators and CI. Exit codes: commands.hpp.
-#include <algorithm>
-#include <iostream>
+#include <fmt/format.h>
+
+#include <optional>
 
 #include "cli/commands.hpp"
+#include "core/nearest.hpp"
 
 namespace covey::cli {
 namespace {
 
-// The commands as they were typed.
-std::string commands_of(const CLI::App& app) {
-  std::string commands = "covey";
-  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
-    at = at->get_subcommands().front();
-    commands += ' ' + at->get_name();
+// What -o says, also where the rest of the line cannot be understood: errors of usage are in the
+// same form.
+Format format_said(int argc, char** argv, Format otherwise) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    std::string_view value;
+    if ((word == "-o" || word == "--format") && i + 1 < argc) {
+      value = argv[i + 1];
+    } else if (word.starts_with("--format=")) {
+      value = word.substr(9);
+    } else if (word.starts_with("-o") && word.size() > 2) {
+      value = word.substr(word[2] == '=' ? 3 : 2);
+    }
+    if (value == "json") return Format::kJson;
+    if (value == "yaml") return Format::kYaml;
   }
-  return commands;
-}
-
-// CLI11 counts words and misses required ones before it looks at words that it does not know, which
-// say more about what was meant.
-int refuse(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == 0) return app.exit(error);  // --help
-  const std::vector<std::string> unknown = app.remaining(true);
-  const auto option = std::find_if(unknown.begin(), unknown.end(),
-                                   [](const std::string& word) { return word.starts_with("--"); });
-  const std::string commands = commands_of(app);
-  if (option != unknown.end()) {
-    std::cerr << commands << ": unknown option '" << *option << "'\nRun " << commands
-              << " --help for the options.\n";
-  } else if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !unknown.empty()) {
-    std::cerr << commands << ": unknown command '" << unknown.front() << "'\nRun " << commands
-              << " --help for the list of commands.\n";
-  } else {
-    std::cerr << commands << ": " << error.what() << "\nRun " << commands << " --help.\n";
-  }
-  return kUsage;
+  return otherwise;
 }
 
 int run(int argc, char** argv) {
@@ -55,16 +46,13 @@ int run(int argc, char** argv) {
   app.add_option_function<std::string>(
          "-o,--format",
          [&invocation](const std::string& word) {
-           static const std::map<std::string, Format> formats{{"table", Format::kTable},
-                                                              {"wide", Format::kWide},
-                                                              {"json", Format::kJson},
-                                                              {"yaml", Format::kYaml}};
-           const auto found = formats.find(word);
-           if (found == formats.end()) {
-             throw CLI::ValidationError("--format",
-                                        "'" + word + "' is not one of table, wide, json, yaml");
+           const std::optional<Format> format = parse_format(word);
+           if (!format) {
+             throw CLI::ValidationError("--format", fmt::format("'{}' is not one of {}{}", word,
+                                                                fmt::join(kFormatWords, ", "),
+                                                                did_you_mean(word, kFormatWords)));
            }
-           invocation.format = found->second;
+           invocation.format = *format;
          },
          "table, wide, json or yaml")
       ->option_text("FORMAT");
@@ -72,7 +60,7 @@ int run(int argc, char** argv) {
       "The site is found by --address, --data, COVEY_ADDRESS, COVEY_DATA, the context in use,\n"
       "or a covey.sock in the current folder, in this order.\n\n"
       "Exit codes: 0 done, 1 other error, 2 usage, 3 failed or rolled back, 4 timed out,\n"
-      "5 paused or inconclusive.\n\n"
+      "5 paused or inconclusive. With -o json errors are a line of JSON on standard error.\n\n"
       "Examples:\n"
       "  covey --data /var/lib/covey status\n"
       "  covey device accept --all\n"
@@ -89,12 +77,14 @@ int run(int argc, char** argv) {
   add_admin_commands(app, invocation);
   add_context_commands(app, invocation);
   add_completion_command(app, invocation);
+  add_help_commands(app, invocation);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return refuse(app, error);
+    invocation.format = format_said(argc, argv, invocation.format);
+    return refuse(app, error, invocation);
   }
-  return invocation.exit_code;
+  return invocation.streams->status() ? invocation.exit_code : static_cast<int>(kOtherError);
 }
 
 }  // namespace

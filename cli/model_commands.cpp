@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/artifact_files.hpp"
 #include "cli/commands.hpp"
-#include "cli/model_run.hpp"
 #include "covey/v1/models.pb.h"
-#include "deploy/artifact/tflite_inspect.hpp"
 #include "deploy/signing/key_file.hpp"
 
 namespace covey::cli {
@@ -22,13 +22,13 @@ struct ModelOptions {
   std::string public_key;
   uint32_t artifact = 0;
   std::string out;
-  std::string input;
+  std::vector<std::string> o_words;  // of `build -o`
 };
 
 Result<BuiltRelease> build(ModelOptions& options) {
   Result<ReleaseId> release = ReleaseId::parse(options.what);
   if (!release) {
-    return invalid("BAD_RELEASE", "'" + options.what + "': " + release.error().message);
+    return invalid("BAD_RELEASE", release.error().message);
   }
   options.build.release = *std::move(release);
   if (options.artifacts.empty()) {
@@ -72,7 +72,7 @@ std::string releases_table(const Invocation& invocation, const v1::ListReleasesR
       sizes += (sizes.empty() ? "" : "; ") + grouped(artifact.image_size_bytes());
     }
     table.add({release.model() + "@" + release.version(), classes, sizes,
-               std::to_string(release.devices_confirmed()), age(release.create_time_ms())});
+               fmt::format("{}", release.devices_confirmed()), age(release.create_time_ms())});
   }
   if (table.empty()) return "No releases: `covey model push` brings one.\n";
   return table.render(invocation.style);
@@ -103,10 +103,10 @@ int upload(const Invocation& invocation, const BuiltRelease& release) {
   Result<v1::CreateReleaseResponse> response =
       (*client)->create_release(header, images, [&](uint64_t sent, uint64_t total) {
         if (!draw) return;
-        fmt::print("\r{} {}/{} bytes", bar(sent, total, 30), grouped(sent), grouped(total));
-        std::fflush(stdout);
+        invocation.draw(
+            fmt::format("\r{} {}/{} bytes", bar(sent, total, 30), grouped(sent), grouped(total)));
       });
-  if (draw) fmt::print("\r\x1b[K");
+  if (draw) invocation.draw("\r\x1b[K");
   if (!response) {
     if (response.error().reason == "KEY_UNKNOWN") {
       Error error = response.error();
@@ -115,15 +115,16 @@ int upload(const Invocation& invocation, const BuiltRelease& release) {
     }
     return invocation.fail(response.error());
   }
-  invocation.print(*response, [&] {
-    return std::string(response->already_existed() ? "The site has it already.\n" : "Pushed.\n") +
-           release_page(response->release());
+  return invocation.print(*response, [](const v1::CreateReleaseResponse& r) {
+    return (r.already_existed() ? "The site has it already.\n" : "Pushed.\n") +
+           release_page(r.release());
   });
-  return kDone;
 }
 
 int push(const Invocation& invocation, ModelOptions& options) {
-  const bool folder = options.what.find('@') == std::string::npos;
+  std::error_code error;
+  const bool folder = options.what.find('@') == std::string::npos ||
+                      std::filesystem::is_directory(options.what, error);
   Result<BuiltRelease> release = folder ? load_release(options.what) : build(options);
   if (!release) return invocation.fail(release.error());
   if (!options.key.empty()) {
@@ -134,15 +135,32 @@ int push(const Invocation& invocation, ModelOptions& options) {
   return upload(invocation, *release);
 }
 
+// What is in a release folder now.
+int print_folder(const Invocation& invocation, const BuiltRelease& release,
+                 const std::string& folder, const std::function<std::string()>& people) {
+  nlohmann::ordered_json json = {{"release", to_string(release.release)},
+                                 {"folder", folder},
+                                 {"artifacts", nlohmann::ordered_json::array()}};
+  for (const BuiltArtifact& artifact : release.artifacts) {
+    json["artifacts"].push_back({{"manifest_digest", to_hex(artifact.digest().bytes)},
+                                 {"image_size_bytes", artifact.image.size()},
+                                 {"signed", !artifact.signed_manifest.empty()}});
+  }
+  return invocation.print_json(json, people);
+}
+
 int build_to_folder(const Invocation& invocation, ModelOptions& options) {
+  if (options.out.empty()) return invocation.fail(invalid("USAGE", "--out is required"), kUsage);
   Result<BuiltRelease> release = build(options);
   if (!release) return invocation.fail(release.error());
   if (Status saved = save_release(*release, options.out); !saved) {
     return invocation.fail(saved.error());
   }
-  fmt::print("Built {} artifacts in {}.\nNext: covey model sign {} --key author.pem\n",
-             release->artifacts.size(), options.out, options.out);
-  return kDone;
+  return print_folder(invocation, *release, options.out, [&] {
+    const std::string folder = escaped(options.out);
+    return fmt::format("Built {} artifacts in {}.\nNext: covey model sign {} --key author.pem\n",
+                       release->artifacts.size(), folder, folder);
+  });
 }
 
 int sign_folder(const Invocation& invocation, const ModelOptions& options) {
@@ -159,9 +177,9 @@ int sign_folder(const Invocation& invocation, const ModelOptions& options) {
                                      "--public-key FILE"));
     }
     if (options.artifact >= release->artifacts.size()) {
-      return invocation.fail(invalid("BAD_ARTIFACT", "--artifact: the folder has " +
-                                                         std::to_string(release->artifacts.size()) +
-                                                         ", numbered from 0"));
+      return invocation.fail(
+          invalid("BAD_ARTIFACT", fmt::format("--artifact {}: the folder has {}, numbered from 0",
+                                              options.artifact, release->artifacts.size())));
     }
     Result<PublicKey> key = read_public_key(options.public_key);
     if (!key) return invocation.fail(key.error());
@@ -170,63 +188,12 @@ int sign_folder(const Invocation& invocation, const ModelOptions& options) {
     Status done = attach_signature(release->artifacts[options.artifact], *key, *signature);
     if (!done) return invocation.fail(done.error());
   }
-  if (Status saved = save_release(*release, options.what); !saved) {
+  if (Status saved = save_signatures(*release, options.what); !saved) {
     return invocation.fail(saved.error());
   }
-  fmt::print("Signed.\nNext: covey model push {}\n", options.what);
-  return kDone;
-}
-
-int inspect(const Invocation& invocation, const ModelOptions& options) {
-  Result<Bytes> model = read_file(options.what, kTfliteBytesMax);
-  if (!model) return invocation.fail(model.error());
-  Result<TfliteSummary> summary = inspect_tflite(*model);
-  if (!summary) return invocation.fail(summary.error());
-  fmt::print("{}: {} bytes, {} operators, operator set {}\n", options.what,
-             grouped(summary->size_bytes), summary->operator_count,
-             short_hex(summary->operator_set_hash));
-  for (const TfliteOperator& op : summary->operators) {
-    fmt::print("  {} version {}\n", to_string(op), op.version);
-  }
-  const auto tensors = [](const char* what, const std::vector<TfliteTensor>& list) {
-    for (const TfliteTensor& tensor : list) {
-      std::string shape;
-      for (const int32_t size : tensor.shape) {
-        shape += (shape.empty() ? "" : "x") + std::to_string(size);
-      }
-      fmt::print("{} {} {} [{}] {} bytes\n", what, tensor.name, tensor.type, shape,
-                 tensor.size_bytes);
-    }
-  };
-  tensors("input ", summary->inputs);
-  tensors("output", summary->outputs);
-  if (summary->inputs.size() == 1) {
-    const Bytes zeros(summary->inputs.front().size_bytes);
-    Result<ModelRun> run = run_model(options.what, zeros);
-    if (!run) return invocation.fail(run.error());
-    fmt::print("reference runtime: arena {} bytes, {} multiply-accumulates\n",
-               grouped(run->arena_bytes), grouped(run->work));
-  }
-  return kDone;
-}
-
-int run(const Invocation& invocation, const ModelOptions& options) {
-  Result<Bytes> input = read_file(options.input, 1U << 30U);
-  if (!input) return invocation.fail(input.error());
-  Result<ModelRun> result = run_model(options.what, *input);
-  if (!result) return invocation.fail(result.error());
-  if (!options.out.empty()) {
-    if (Status done = write_file(options.out, result->outputs); !done) {
-      return invocation.fail(done.error());
-    }
-  }
-  fmt::print(
-      "{} inferences, {:.1f} us each (best {:.1f} us), arena {} bytes, {} "
-      "multiply-accumulates each\n",
-      result->count, static_cast<double>(result->invoke_ns_mean) / 1000,
-      static_cast<double>(result->invoke_ns_min) / 1000, grouped(result->arena_bytes),
-      grouped(result->work));
-  return kDone;
+  return print_folder(invocation, *release, options.what, [&] {
+    return fmt::format("Signed.\nNext: covey model push {}\n", escaped(options.what));
+  });
 }
 
 void add_build_options(CLI::App& command, ModelOptions& options) {
@@ -268,11 +235,23 @@ void add_model_build(CLI::App& model, Invocation& invocation,
   CLI::App* make = model.add_subcommand("build", "Build a release into a folder; needs no site");
   make->add_option("what", options->what, "MODEL@VERSION")->required();
   add_build_options(*make, *options);
-  make->add_option("-o,--out", options->out, "Folder")->required();
+  make->add_option("--out", options->out, "Folder");
+  make->add_option("-o", options->o_words, "The same; table, wide, json and yaml are --format")
+      ->take_all()
+      ->allow_extra_args(false);
   make->footer(
       "Example:\n  covey model build bearing-vibration@1.1.0 --artifact "
       "m4f-256k=m.tflite --stats stats.json -o release");
-  on(make, invocation, [&invocation, options] { return build_to_folder(invocation, *options); });
+  on(make, invocation, [&invocation, options] {
+    for (const std::string& word : options->o_words) {
+      if (const std::optional<Format> format = parse_format(word)) {
+        invocation.format = *format;
+      } else {
+        options->out = word;
+      }
+    }
+    return build_to_folder(invocation, *options);
+  });
 }
 
 void add_model_sign(CLI::App& model, Invocation& invocation,
@@ -296,7 +275,7 @@ void add_model_list(CLI::App& model, Invocation& invocation,
   list->add_option("model", options->what, "Of one model only");
   on(list, invocation, [&invocation, options] {
     v1::ListReleasesRequest request;
-    request.set_parent("models/" + (options->what.empty() ? "-" : options->what));
+    request.set_parent(resource("models", options->what.empty() ? "-" : options->what));
     return list_and_print<v1::ListReleasesResponse>(
         invocation, request, [&](const auto& r) { return releases_table(invocation, r); });
   });
@@ -308,30 +287,10 @@ void add_model_get(CLI::App& model, Invocation& invocation,
   get->add_option("release", options->what, "MODEL@VERSION")->required();
   on(get, invocation, [&invocation, options] {
     v1::GetReleaseRequest request;
-    request.set_name(options->what);
+    request.set_name(release_name(options->what));
     return call_and_print<v1::GetReleaseResponse>(
         invocation, request, [](const auto& r) { return release_page(r.release()); });
   });
-}
-
-void add_model_inspect(CLI::App& model, Invocation& invocation,
-                       const std::shared_ptr<ModelOptions>& options) {
-  CLI::App* look = model.add_subcommand("inspect", "What a .tflite file holds; needs no site");
-  look->add_option("file", options->what, ".tflite")->required();
-  on(look, invocation, [&invocation, options] { return inspect(invocation, *options); });
-}
-
-void add_model_run(CLI::App& model, Invocation& invocation,
-                   const std::shared_ptr<ModelOptions>& options) {
-  CLI::App* execute = model.add_subcommand("run", "Run a .tflite here, as a device would");
-  execute->add_option("file", options->what, ".tflite")->required();
-  execute
-      ->add_option("--input", options->input,
-                   "Raw tensors (int8, or little-endian float32), back to back")
-      ->required();
-  execute->add_option("--output", options->out, "Where the output tensors go");
-  execute->footer("Example:\n  covey model run model.tflite --input in.bin --output out.bin");
-  on(execute, invocation, [&invocation, options] { return run(invocation, *options); });
 }
 
 }  // namespace
@@ -345,8 +304,7 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
   add_model_sign(*model, invocation, options);
   add_model_list(*model, invocation, options);
   add_model_get(*model, invocation, options);
-  add_model_inspect(*model, invocation, options);
-  add_model_run(*model, invocation, options);
+  add_model_file_commands(*model, invocation);
 }
 
 }  // namespace covey::cli

@@ -5,36 +5,21 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <span>
 #include <string>
-#include <system_error>
 
+#include "cli/files.hpp"
 #include "gateway/adapters/runner/host_model.hpp"
 
 namespace covey {
 namespace {
 
 Result<Bytes> read_model(const std::filesystem::path& path) {
-  std::error_code error;
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (error == std::errc::no_such_file_or_directory) {
-    return not_found("no model file " + path.string());
-  }
-  if (error) {
-    return invalid("MODEL_UNREADABLE", path.string() + ": " + error.message());
-  }
-  if (size > kModelRunBytesMax) {
-    return invalid("MODEL_TOO_LARGE", fmt::format("{} has {} bytes; {} is the limit", path.string(),
-                                                  size, kModelRunBytesMax));
-  }
-  Bytes file(static_cast<size_t>(size));
-  std::ifstream in(path, std::ios::binary);
-  in.read(reinterpret_cast<char*>(file.data()), static_cast<std::streamsize>(size));
-  if (!in || static_cast<uintmax_t>(in.gcount()) != size) {
-    return invalid("MODEL_UNREADABLE", "cannot read all of " + path.string());
-  }
-  return file;
+  Result<Bytes> file = cli::read_file(path, kModelRunBytesMax);
+  if (file || file.error().code == Code::kNotFound) return file;
+  Error error = file.error();
+  error.reason = error.reason == "FILE_TOO_LARGE" ? "MODEL_TOO_LARGE" : "MODEL_UNREADABLE";
+  return error;
 }
 
 Status invoke_all(HostModel& model, ByteView input, ModelRun& run) {

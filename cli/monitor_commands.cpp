@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <charconv>
-#include <fstream>
-#include <iostream>
+#include <algorithm>
 
 #include "cli/commands.hpp"
-#include "cli/plot.hpp"
+#include "cli/drift_view.hpp"
 #include "covey/v1/monitoring.pb.h"
 
 namespace covey::cli {
 namespace {
-
-constexpr int kLabelsPerCall = 10'000;
-constexpr size_t kLineBytesMax = 256;
 
 struct MonitorOptions {
   std::string model;
@@ -22,11 +17,13 @@ struct MonitorOptions {
   std::string feature;
   std::string per;
   std::string device;
-  std::string file;
   std::string alert;
   uint32_t windows = 1;
+  uint32_t limit = 100;
   bool all = false;
 };
+
+std::string windows_table(const Invocation& invocation, const v1::ListWindowsResponse& r);
 
 // Commands about one model; the only one of the site where none is named.
 template <typename Response, typename Request, typename People>
@@ -39,8 +36,47 @@ int ask_about_model(const Invocation& invocation, const MonitorOptions& options,
   request.set_model(*model);
   Result<Response> response = (*client)->template call<Response>(request);
   if (!response) return invocation.fail(response.error());
-  invocation.print(*response, [&] { return people(*response); });
-  return kDone;
+  return invocation.print(*response, people);
+}
+
+int ask_drift(const Invocation& invocation, const MonitorOptions& options,
+              v1::GetDriftRequest request) {
+  Result<std::unique_ptr<Client>> client = invocation.connect();
+  if (!client) return invocation.fail(client.error());
+  Result<std::string> model = model_or_only(**client, options.model);
+  if (!model) return invocation.fail(model.error());
+  request.set_model(*model);
+  Result<v1::GetDriftResponse> drift = (*client)->call<v1::GetDriftResponse>(request);
+  if (!drift) return invocation.fail(drift.error());
+  if (Status kept = keep_feature(*drift, options.feature); !kept) {
+    return invocation.fail(kept.error());
+  }
+  return invocation.print(
+      *drift, [&](const v1::GetDriftResponse& r) { return drift_page(r, invocation.style); });
+}
+
+// As many of the newest windows as were asked for, over the API's pages.
+int list_windows(const Invocation& invocation, const MonitorOptions& options) {
+  Result<std::unique_ptr<Client>> client = invocation.connect();
+  if (!client) return invocation.fail(client.error());
+  Result<std::string> model = model_or_only(**client, options.model);
+  if (!model) return invocation.fail(model.error());
+  v1::ListWindowsRequest request;
+  request.set_model(*model);
+  if (!options.device.empty()) request.set_device(id_of(options.device));
+  v1::ListWindowsResponse all;
+  for (;;) {
+    const auto missing = static_cast<int>(options.limit) - all.windows_size();
+    request.set_page_size(std::min(missing, 1000));
+    Result<v1::ListWindowsResponse> page = (*client)->call<v1::ListWindowsResponse>(request);
+    if (!page) return invocation.fail(page.error());
+    all.clear_next_page_token();
+    all.MergeFrom(*page);
+    const bool enough = all.windows_size() >= static_cast<int>(options.limit);
+    if (enough || all.next_page_token().empty()) break;
+    request.set_page_token(all.next_page_token());
+  }
+  return invocation.print(all, [&](const auto& r) { return windows_table(invocation, r); });
 }
 
 std::string totals_table(const Invocation& invocation, const v1::GetInferenceTotalsResponse& r) {
@@ -64,30 +100,6 @@ std::string totals_table(const Invocation& invocation, const v1::GetInferenceTot
                      grouped(r.quarantined()));
 }
 
-std::string drift_page(const Invocation& invocation, const MonitorOptions& options,
-                       const v1::GetDriftResponse& r) {
-  std::string out =
-      fmt::format("{}: {} devices, {} inferences, {} to {} UTC\n", r.release(), r.devices(),
-                  grouped(r.inferences()), utc(r.start_ms()), utc(r.end_ms()));
-  for (const v1::Histogram& h : r.histograms()) {
-    if (!options.feature.empty() && options.feature != h.name()) continue;
-    out += fmt::format(
-        "\n{}  {}  PSI {:.4f} (95 %: {:.4f} to {:.4f}), p {:.3g}, design effect "
-        "{:.2f}\n",
-        h.name(), colored(h.outcome(), invocation.style), h.psi(), h.psi_low(), h.psi_high(),
-        h.p_value(), h.deff());
-    if (!h.devices().empty()) out += "  stands out: " + joined(h.devices(), 12) + "\n";
-    std::vector<PlotBin> bins;
-    bins.reserve(static_cast<size_t>(h.baseline_size()));
-    for (int i = 0; i < h.baseline_size(); ++i) {
-      bins.push_back({i < h.bin_names_size() ? h.bin_names(i) : std::to_string(i), h.baseline(i),
-                      i < h.now_size() ? h.now(i) : 0});
-    }
-    out += plot_bins(bins, invocation.style);
-  }
-  return out + "\nleft: baseline of the release, right: now\n";
-}
-
 std::string accuracy_table(const Invocation& invocation, const v1::GetAccuracyResponse& r) {
   Table table({"RELEASE", "STRATUM", "ACCURACY", "95 %", "LABELLED", "CORRECT", "INFERENCES"});
   for (const v1::AccuracyRow& row : r.rows()) {
@@ -106,100 +118,27 @@ std::string windows_table(const Invocation& invocation, const v1::ListWindowsRes
   for (const v1::Window& window : r.windows()) {
     table.add(
         {utc(window.start_ms()), window.release(), window.cohort(),
-         window.device().empty() ? std::to_string(window.devices()) + " devices" : window.device(),
+         window.device().empty() ? fmt::format("{} devices", window.devices()) : window.device(),
          grouped(window.inferences()),
          window.closed() ? (window.revised() ? "revised" : "yes") : "no",
-         std::to_string(window.latency_p50_us()), std::to_string(window.latency_p95_us())});
+         grouped_or_unknown(window.latency_p50_us()), grouped_or_unknown(window.latency_p95_us())});
   }
-  return table.render(invocation.style);
+  if (table.empty()) return "No windows yet: the first closes when devices have reported.\n";
+  return table.render(invocation.style) +
+         (r.next_page_token().empty() ? "" : "There are older ones: --limit shows more.\n");
 }
 
-template <typename Number>
-bool read_number(const std::string& text, Number& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return !text.empty() && error == std::errc() && end == text.data() + text.size();
-}
-
-// device,boot_id,inference,class
-Result<v1::Label> read_label(const std::string& line, size_t number) {
-  std::vector<std::string> cells(1);
-  for (const char c : line) {
-    if (c == ',') {
-      cells.emplace_back();
-    } else if (c != '\r' && c != ' ') {
-      cells.back() += c;
-    }
-  }
-  v1::Label label;
-  uint64_t inference = 0;
-  uint32_t truth = 0;
-  if (line.size() > kLineBytesMax || cells.size() != 4 || !read_number(cells[2], inference) ||
-      !read_number(cells[3], truth)) {
-    return invalid("BAD_LABELS", fmt::format("line {}: write device,boot_id,inference,class, e.g. "
-                                             "press-07,00f1e2d3c4b5a697,1204,2",
-                                             number));
-  }
-  label.set_device(cells[0]);
-  label.set_boot_id(cells[1]);
-  label.set_inference(inference);
-  label.set_class_(truth);
-  return label;
-}
-
-int submit_labels(const Invocation& invocation, const MonitorOptions& options) {
-  std::ifstream file;
-  if (options.file != "-") {
-    file.open(options.file);
-    if (!file) return invocation.fail(not_found("cannot open " + options.file));
-  }
-  std::istream& in = options.file == "-" ? std::cin : file;
-  Result<std::unique_ptr<Client>> client = invocation.connect();
-  if (!client) return invocation.fail(client.error());
-  Result<std::string> model = model_or_only(**client, options.model);
-  if (!model) return invocation.fail(model.error());
-  v1::SubmitLabelsRequest request;
-  v1::SubmitLabelsResponse sum;
-  const auto send = [&]() -> Status {
-    if (request.labels().empty()) return {};
-    request.set_model(*model);
-    Result<v1::SubmitLabelsResponse> done = (*client)->call<v1::SubmitLabelsResponse>(request);
-    if (!done) return done.error();
-    sum.set_matched(sum.matched() + done->matched());
-    sum.set_unmatched(sum.unmatched() + done->unmatched());
-    sum.set_unchanged(sum.unchanged() + done->unchanged());
-    request.Clear();
-    return {};
-  };
-  std::string line;
-  for (size_t number = 1; std::getline(in, line); ++number) {
-    if (line.empty() || line.front() == '#' || (number == 1 && line.starts_with("device,"))) {
-      continue;
-    }
-    Result<v1::Label> label = read_label(line, number);
-    if (!label) return invocation.fail(label.error());
-    *request.add_labels() = *std::move(label);
-    if (request.labels_size() < kLabelsPerCall) continue;
-    if (Status sent = send(); !sent) return invocation.fail(sent.error());
-  }
-  if (Status sent = send(); !sent) return invocation.fail(sent.error());
-  invocation.print(sum, [&] {
-    return fmt::format("{} matched a sampled inference, {} did not, {} were known already.\n",
-                       grouped(sum.matched()), grouped(sum.unmatched()), grouped(sum.unchanged()));
-  });
-  return kDone;
-}
-
-std::string alerts_table(const Invocation& invocation, const v1::ListAlertsResponse& r) {
+std::string alerts_table(const Invocation& invocation, bool all, const v1::ListAlertsResponse& r) {
   Table table({"ALERT", "STATE", "SEVERITY", "KIND", "SUBJECT", "SINCE", "DEVICES"});
   for (const v1::Alert& alert : r.alerts()) {
-    table.add({alert.name().substr(alert.name().find('/') + 1),
-               word(v1::AlertState_Name(alert.state())), alert.severity(), alert.kind(),
-               alert.feature(), age(alert.start_time_ms()), joined(alert.devices(), 8)});
+    table.add({id_of(alert.name()), word(v1::AlertState_Name(alert.state())), alert.severity(),
+               alert.kind(), alert.feature(), age(alert.start_time_ms()),
+               joined(alert.devices(), 8)});
   }
-  if (table.empty()) return "No alerts.\n";
+  if (table.empty()) return all ? "No alerts.\n" : "No alerts: --all shows resolved ones.\n";
   std::string out = table.render(invocation.style);
   for (const v1::Alert& alert : r.alerts()) {
-    out += fmt::format("\n{}{}\n  {}\n", alert.name().substr(alert.name().find('/') + 1),
+    out += fmt::format("\n{}{}\n  {}\n", id_of(alert.name()),
                        alert.acknowledged() ? " (acknowledged)" : "", alert.explanation());
   }
   return out;
@@ -240,12 +179,11 @@ void add_monitor_drift(CLI::App& monitor, Invocation& invocation,
       ->capture_default_str();
   on(drift, invocation, [&invocation, options] {
     v1::GetDriftRequest request;
-    request.set_release(options->release);
+    const std::string release = release_name(options->release);
+    request.set_release(release.substr(release.find('@') + 1));
     request.set_filter(options->filter);
     request.set_windows(options->windows);
-    return ask_about_model<v1::GetDriftResponse>(invocation, *options, request, [&](const auto& r) {
-      return drift_page(invocation, *options, r);
-    });
+    return ask_drift(invocation, *options, request);
   });
 }
 
@@ -270,24 +208,10 @@ void add_monitor_windows(CLI::App& monitor, Invocation& invocation,
       add_about_model(monitor, *options, "windows", "Windows of inference statistics, newest first",
                       "  covey monitor windows --device press-07");
   windows->add_option("--device", options->device, "Of one device");
-  on(windows, invocation, [&invocation, options] {
-    v1::ListWindowsRequest request;
-    request.set_device(options->device);
-    return ask_about_model<v1::ListWindowsResponse>(
-        invocation, *options, request, [&](const auto& r) { return windows_table(invocation, r); });
-  });
-}
-
-void add_monitor_labels(CLI::App& monitor, Invocation& invocation,
-                        const std::shared_ptr<MonitorOptions>& options) {
-  CLI::App* labels = monitor.add_subcommand("labels", "What inferences should have said");
-  labels->require_subcommand(1);
-  CLI::App* submit = labels->add_subcommand("submit", "Send labels from a CSV file");
-  submit->add_option("file", options->file, "device,boot_id,inference,class per line; -: stdin")
-      ->required();
-  submit->add_option("--model", options->model, "Model; the only one when left out");
-  submit->footer("Example:\n  covey monitor labels submit labels.csv --model bearing-vibration");
-  on(submit, invocation, [&invocation, options] { return submit_labels(invocation, *options); });
+  windows->add_option("--limit", options->limit, "How many")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  on(windows, invocation, [&invocation, options] { return list_windows(invocation, *options); });
 }
 
 }  // namespace
@@ -300,7 +224,7 @@ void add_monitor_commands(CLI::App& app, Invocation& invocation) {
   add_monitor_drift(*monitor, invocation, options);
   add_monitor_accuracy(*monitor, invocation, options);
   add_monitor_windows(*monitor, invocation, options);
-  add_monitor_labels(*monitor, invocation, options);
+  add_label_commands(*monitor, invocation);
 }
 
 void add_alert_commands(CLI::App& app, Invocation& invocation) {
@@ -313,14 +237,16 @@ void add_alert_commands(CLI::App& app, Invocation& invocation) {
   on(list, invocation, [&invocation, options] {
     v1::ListAlertsRequest request;
     request.set_include_resolved(options->all);
-    return call_and_print<v1::ListAlertsResponse>(
-        invocation, request, [&](const auto& r) { return alerts_table(invocation, r); });
+    return call_and_print<v1::ListAlertsResponse>(invocation, request, [&](const auto& r) {
+      return alerts_table(invocation, options->all, r);
+    });
   });
   CLI::App* ack = alert->add_subcommand("ack", "Acknowledge an alert");
   ack->add_option("alert", options->alert, "As `covey alert list` shows it")->required();
   on(ack, invocation, [&invocation, options] {
     v1::AcknowledgeAlertRequest request;
-    request.set_name(options->alert);
+    request.set_name(options->alert.starts_with("alerts/") ? id_of(options->alert)
+                                                           : options->alert);
     return call_and_print<v1::AcknowledgeAlertResponse>(
         invocation, request, [](const auto&) { return std::string("Acknowledged.\n"); });
   });

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/message.h>
 #include <google/protobuf/util/json_util.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,16 +28,30 @@ const std::set<std::string_view> kBusy = {"PENDING", "RUNNING",   "PAUSED",   "R
                                           "SOAKING", "DEPLOYING", "WARN",     "INCONCLUSIVE",
                                           "OFFERED", "PROBATION", "ANALYZING"};
 
+std::string dumped(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// Plain where every reader of YAML takes it as text.
+std::string yaml_key(const std::string& key) {
+  const bool plain =
+      !key.empty() && key.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
+  return plain && key != "null" && key != "true" && key != "false" && key != "yes" && key != "no" &&
+                 key != "on" && key != "off" && key != "y" && key != "n"
+             ? key
+             : dumped(key);
+}
+
 void write_yaml(const Json& json, std::string& out, size_t indent) {
   const std::string space(indent, ' ');
   if (json.is_object() && !json.empty()) {
     for (const auto& [key, value] : json.items()) {
-      out += space + key + ":";
+      out += space + yaml_key(key) + ":";
       if (value.is_structured() && !value.empty()) {
         out += '\n';
         write_yaml(value, out, indent + 2);
       } else {
-        out += ' ' + value.dump() + '\n';
+        out += ' ' + dumped(value) + '\n';
       }
     }
   } else if (json.is_array() && !json.empty()) {
@@ -47,22 +62,36 @@ void write_yaml(const Json& json, std::string& out, size_t indent) {
         inner.replace(indent, 1, "-");
         out += inner;
       } else {
-        out += space + "- " + value.dump() + '\n';
+        out += space + "- " + dumped(value) + '\n';
       }
     }
   } else {
-    out += space + json.dump() + '\n';
+    out += space + dumped(json) + '\n';
   }
 }
 
 }  // namespace
 
+const std::vector<std::string> kFormatWords = {"table", "wide", "json", "yaml"};
+
+std::optional<Format> parse_format(const std::string& word) {
+  const auto found = std::find(kFormatWords.begin(), kFormatWords.end(), word);
+  if (found == kFormatWords.end()) return std::nullopt;
+  return static_cast<Format>(found - kFormatWords.begin());  // in the order of the enum
+}
+
 Style detect_style() {
   const bool terminal = isatty(STDOUT_FILENO) == 1;
   const char* term = std::getenv("TERM");
   const bool dumb = term == nullptr || std::string_view(term) == "dumb";
-  return {.colors = terminal && !dumb && std::getenv("NO_COLOR") == nullptr,
-          .terminal = terminal && !dumb};
+  Style style{.colors = terminal && !dumb && std::getenv("NO_COLOR") == nullptr,
+              .terminal = terminal && !dumb};
+  winsize size{};
+  if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+    style.columns = size.ws_col;
+    if (size.ws_row > 0) style.rows = size.ws_row;
+  }
+  return style;
 }
 
 std::string colored(std::string_view text, const Style& style) {
@@ -72,12 +101,6 @@ std::string colored(std::string_view text, const Style& style) {
                                              : nullptr;
   if (!style.colors || color == nullptr) return std::string(text);
   return fmt::format("\x1b[{}m{}\x1b[0m", color, text);
-}
-
-size_t display_width(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-  }));
 }
 
 std::string Table::render(const Style& style) const {
@@ -102,21 +125,29 @@ std::string Table::render(const Style& style) const {
   return out;
 }
 
-std::string to_json(const google::protobuf::Message& message) {
+namespace {
+std::string json_of(const google::protobuf::Message& message, bool whitespace) {
   google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
+  options.add_whitespace = whitespace;
   options.always_print_primitive_fields = true;
   options.preserve_proto_field_names = true;
   std::string json;
-  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "{}\n";
-  return json;
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) json = "{}";
+  if (!json.ends_with('\n')) json += '\n';
+  return safe_json(json);
+}
+}  // namespace
+
+std::string to_json(const google::protobuf::Message& message) { return json_of(message, true); }
+std::string to_json_line(const google::protobuf::Message& message) {
+  return json_of(message, false);
 }
 
 std::string json_to_yaml(const std::string& json) {
   const Json parsed = Json::parse(json, nullptr, false);
   std::string out;
   write_yaml(parsed, out, 0);
-  return out;
+  return safe_json(out);
 }
 
 std::string age(int64_t since_ms) {
@@ -142,7 +173,7 @@ std::string utc(int64_t ms) {
 }
 
 std::string grouped(uint64_t value) {
-  const std::string digits = std::to_string(value);
+  const std::string digits = fmt::format("{}", value);
   std::string text;
   for (size_t i = 0; i < digits.size(); ++i) {
     if (i != 0 && (digits.size() - i) % 3 == 0) text += ',';
@@ -151,7 +182,12 @@ std::string grouped(uint64_t value) {
   return text;
 }
 
+std::string grouped_or_unknown(uint64_t value) { return value == 0 ? "-" : grouped(value); }
+
+std::string id_of(const std::string& name) { return name.substr(name.rfind('/') + 1); }
+
 std::string word(const std::string& enum_name) {
+  if (enum_name.empty() || enum_name.ends_with("_UNSPECIFIED")) return "UNKNOWN";
   for (const char* kind : {"DEPLOYMENT_STATE_", "ROLLOUT_STATE_", "STAGE_STATE_", "DEVICE_STATE_",
                            "ALERT_STATE_", "VERDICT_"}) {
     if (enum_name.starts_with(kind)) return enum_name.substr(std::string_view(kind).size());

@@ -156,8 +156,8 @@ class Reader {
       Entry entry{*this, item, here};
       fields(entry, to);
       if (entry.known) continue;
-      problem(here, fmt::format("unknown key{}; known here: {}",
-                                did_you_mean(item.key, entry.names), fmt::join(entry.names, ", ")));
+      problem(here, fmt::format("unknown key; known here: {}{}", fmt::join(entry.names, ", "),
+                                did_you_mean(item.key, entry.names)));
     }
   }
 

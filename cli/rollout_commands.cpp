@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <nlohmann/json.hpp>
 
-#include "cli/artifact_files.hpp"
 #include "cli/commands.hpp"
+#include "cli/files.hpp"
 #include "cli/plan_file.hpp"
+#include "cli/rollout_selection.hpp"
 #include "cli/rollout_view.hpp"
-#include "core/duration.hpp"
+#include "cli/rollout_watch.hpp"
 #include "core/yaml/yaml.hpp"
 #include "covey/v1/rollouts.pb.h"
 #include "gateway/codec/plan_codec.hpp"
@@ -21,88 +23,25 @@ struct RolloutOptions {
   std::string release;
   std::string reason;
   std::string request_id;
-  std::string wait = "24h";
-  std::string device;
+  std::string state;
+  std::string filter;
+  WatchOptions watching;
   bool watch = false;
   bool now = false;
-  bool through_pauses = false;
 };
-
-// Redraws in place on a terminal, adds a line per change elsewhere.
-class Progress {
- public:
-  explicit Progress(const Invocation& invocation) : invocation_(invocation) {}
-
-  // Of the connection: a watch waits as long as --wait lets it.
-  void connection(bool up) {
-    fmt::print(stderr, "{}\n",
-               up ? "covey: coveyd is back"
-                  : "covey: coveyd does not answer; waiting for it until --wait is over");
-    lines_ = 0;  // what is on the terminal above these words stays
-  }
-
-  void show(const v1::Rollout& rollout) {
-    if (!invocation_.for_people()) return;
-    if (!invocation_.style.terminal) {
-      const std::string summary = rollout_summary(rollout);
-      if (summary != last_) fmt::print("{}\n", summary);
-      last_ = summary;
-    } else {
-      const std::string view = rollout_progress(rollout, invocation_.style);
-      if (lines_ > 0) fmt::print("\x1b[{}A\x1b[J", lines_);
-      fmt::print("{}", view);
-      lines_ = std::count(view.begin(), view.end(), '\n');
-    }
-    std::fflush(stdout);
-  }
-
- private:
-  const Invocation& invocation_;
-  std::string last_;
-  long lines_ = 0;
-};
-
-int watch(const Invocation& invocation, const RolloutOptions& options, Client& client,
-          const std::string& name) {
-  Result<Millis> wait = parse_duration(options.wait);
-  if (!wait) return invocation.fail(invalid("BAD_WAIT", "--wait: " + wait.error().message));
-  Progress progress(invocation);
-  v1::GetRolloutResponse last;
-  const Status status = client.watch_rollout(
-      name, *wait,
-      [&](const v1::Rollout& rollout) {
-        *last.mutable_rollout() = rollout;
-        progress.show(rollout);
-        const bool paused = rollout.state() == v1::ROLLOUT_STATE_PAUSED;
-        return !rollout_exit_code(rollout) || (paused && options.through_pauses);
-      },
-      [&](bool up) { progress.connection(up); });
-  if (!status) {
-    if (status.error().code != Code::kDeadlineExceeded) return invocation.fail(status.error());
-    return invocation.fail({Code::kDeadlineExceeded, "TIMED_OUT",
-                            "the rollout goes on, but --wait is over: `covey rollout watch " +
-                                last.rollout().name().substr(last.rollout().name().find('/') + 1) +
-                                "` looks again"});
-  }
-  if (!invocation.for_people()) invocation.print(last, [] { return std::string(); });
-  const int code = rollout_exit_code(last.rollout()).value_or(kOtherError);
-  if (code != kDone && invocation.for_people()) {
-    fmt::print("Why: covey rollout explain {}\n",
-               last.rollout().name().substr(last.rollout().name().find('/') + 1));
-  }
-  return code;
-}
 
 struct NamedSpec {
   std::string name;
   v1::RolloutSpec spec;
 };
 Result<NamedSpec> read_plan(const RolloutOptions& options) {
-  Result<Bytes> bytes = read_file(options.file == "-" ? "/dev/stdin" : options.file, kYamlBytesMax);
+  Result<Bytes> bytes = read_file(options.file, kYamlBytesMax);
   if (!bytes) return bytes.error();
   PlanFile file = read_plan_file(std::string(bytes->begin(), bytes->end()),
                                  {.name = options.name, .release = options.release});
-  if (!file.problems.empty()) return to_error(file.problems, options.file);
+  if (!file.problems.empty()) {
+    return to_error(file.problems, options.file == "-" ? "standard input" : options.file);
+  }
   return NamedSpec{file.document.name, plan_to_proto(file.document)};
 }
 
@@ -117,12 +56,28 @@ int create(const Invocation& invocation, const RolloutOptions& options) {
   request.set_request_id(options.request_id);
   Result<v1::CreateRolloutResponse> created = (*client)->call<v1::CreateRolloutResponse>(request);
   if (!created) return invocation.fail(created.error());
-  if (options.watch) return watch(invocation, options, **client, created->rollout().name());
-  invocation.print(*created, [&] {
-    return rollout_page(created->rollout(), invocation.style) +
-           fmt::format("\nWatch it: covey rollout watch {}\n", plan->name);
+  if (options.watch)
+    return watch(invocation, options.watching, **client, created->rollout().name());
+  return invocation.print(*created, [&](const v1::CreateRolloutResponse& r) {
+    return rollout_page(r.rollout(), invocation.style) +
+           fmt::format("\nWatch it: covey rollout watch {}\n", id_of(r.rollout().name()));
   });
-  return kDone;
+}
+
+// Of sizes that a plan's author may not have meant for so many devices.
+std::vector<std::string> size_warnings(const v1::PlanRolloutResponse& r,
+                                       const v1::PlannedStage& stage) {
+  const auto left_out = static_cast<uint32_t>(r.excluded_size() + r.holdback_size());
+  const uint32_t most = r.matched() - std::min(r.matched(), left_out);
+  const bool last = &stage == &*r.stages().rbegin();
+  if (!last && most > 0 && stage.devices_total() >= most) {
+    return {"this stage takes every device: the stages after it have none"};
+  }
+  if (last && stage.devices_total() < most) {
+    return {fmt::format("{} devices are in no stage: they keep what they have",
+                        most - stage.devices_total())};
+  }
+  return {};
 }
 
 std::string plan_page(const Invocation& invocation, const v1::PlanRolloutResponse& r) {
@@ -141,6 +96,9 @@ std::string plan_page(const Invocation& invocation, const v1::PlanRolloutRespons
     if (!stage.devices().empty()) out += "  " + joined(stage.devices(), most) + "\n";
     for (const std::string& gate : stage.gates()) out += "  gate     " + gate + "\n";
     for (const std::string& warning : stage.warnings()) out += "  warning  " + warning + "\n";
+    for (const std::string& warning : size_warnings(r, stage)) {
+      out += "  warning  " + warning + "\n";
+    }
   }
   Table excluded({"LEFT OUT", "REASON", "EXPLANATION"});
   for (const v1::Exclusion& e : r.excluded()) {
@@ -153,7 +111,7 @@ std::string plan_page(const Invocation& invocation, const v1::PlanRolloutRespons
 template <typename Request>
 Request named(const std::string& name) {
   Request request;
-  request.set_name("rollouts/" + name);
+  request.set_name(resource("rollouts", name));
   return request;
 }
 
@@ -164,28 +122,35 @@ int explain(const Invocation& invocation, const RolloutOptions& options) {
       (*client)->call<v1::GetRolloutResponse>(named<v1::GetRolloutRequest>(options.name));
   if (!rollout) return invocation.fail(rollout.error());
   v1::ListDeploymentsRequest request;
-  request.set_parent("rollouts/" + options.name);
+  request.set_parent(resource("rollouts", options.name));
   Result<v1::ListDeploymentsResponse> deployments =
       call_all_pages<v1::ListDeploymentsResponse>(**client, request);
   if (!deployments) return invocation.fail(deployments.error());
-  invocation.print(*rollout, [&] {
+  auto json = nlohmann::ordered_json::parse(to_json(*rollout));
+  json["deployments"] = nlohmann::ordered_json::parse(to_json(*deployments))["deployments"];
+  return invocation.print_json(json, [&] {
+    escape_strings(*rollout);
+    escape_strings(*deployments);
     return rollout_explanation(rollout->rollout(), *deployments, invocation.style);
   });
-  return kDone;
 }
 
-std::string rollouts_table(const Invocation& invocation, const v1::ListRolloutsResponse& r) {
+std::string rollouts_table(const Invocation& invocation, bool selected,
+                           const v1::ListRolloutsResponse& r) {
   Table table({"ROLLOUT", "RELEASE", "STATE", "REASON", "CONFIRMED", "DEVICES", "CREATED"});
   for (const v1::Rollout& rollout : r.rollouts()) {
     const auto confirmed = rollout.deployments().find("CONFIRMED");
     const uint32_t devices =
         rollout.stages().empty() ? 0 : rollout.stages(rollout.stages_size() - 1).devices();
-    table.add({rollout.name().substr(rollout.name().find('/') + 1), rollout.spec().release(),
+    table.add({id_of(rollout.name()), rollout.spec().release(),
                word(v1::RolloutState_Name(rollout.state())), rollout.reason(),
-               std::to_string(confirmed == rollout.deployments().end() ? 0 : confirmed->second),
-               std::to_string(devices), age(rollout.create_time_ms())});
+               fmt::format("{}", confirmed == rollout.deployments().end() ? 0 : confirmed->second),
+               fmt::format("{}", devices), age(rollout.create_time_ms())});
   }
-  if (table.empty()) return "No rollouts: `covey rollout create -f plan.yaml` starts one.\n";
+  if (table.empty()) {
+    return selected ? "No rollout matches.\n"
+                    : "No rollouts: `covey rollout create -f plan.yaml` starts one.\n";
+  }
   return table.render(invocation.style);
 }
 
@@ -193,10 +158,12 @@ std::string deployments_table(const Invocation& invocation, const v1::ListDeploy
   Table table({"DEVICE", "STAGE", "CAUSE", "RELEASE", "FROM", "STATE", "ATTEMPT", "CHUNKS",
                "UPDATED", "REASON"});
   for (const v1::Deployment& d : r.deployments()) {
-    table.add({d.device(), d.stage(), d.cause(), d.release(), d.previous_release(),
-               word(v1::DeploymentState_Name(d.state())) + (d.late_confirmed() ? " (late)" : ""),
-               std::to_string(d.attempt()), fmt::format("{}/{}", d.chunks_have(), d.chunks_total()),
-               age(d.update_time_ms()), d.reason()});
+    table.add(
+        {d.device(), d.stage(), d.cause(), d.release(), d.previous_release(),
+         word(v1::DeploymentState_Name(d.state())) + (d.late_confirmed() ? " (late)" : ""),
+         fmt::format("{}", d.attempt()),
+         d.chunks_total() == 0 ? "-" : fmt::format("{}/{}", d.chunks_have(), d.chunks_total()),
+         age(d.update_time_ms()), d.reason()});
   }
   return table.render(invocation.style);
 }
@@ -226,10 +193,7 @@ void add_plan_commands(CLI::App& rollout, Invocation& invocation,
   make->add_option("--request-id", options->request_id,
                    "The same id again gives the same rollout: safe to retry");
   make->add_flag("--watch", options->watch, "Stay until it ends; the exit code tells how");
-  make->add_option("--wait", options->wait, "With --watch: no longer than this")
-      ->check(a_duration())
-      ->capture_default_str();
-  make->add_flag("--through-pauses", options->through_pauses, "With --watch: a pause is no end");
+  add_watch_options(*make, options->watching);
   make->footer(
       "Examples:\n  covey rollout create -f plan.yaml --watch --wait 2h\n"
       "  covey rollout create -f plan.yaml --request-id \"$CI_JOB_ID\"");
@@ -260,13 +224,29 @@ CLI::App* add_named(CLI::App& rollout, RolloutOptions& options, const char* name
   return command;
 }
 
-void add_rollout_list(CLI::App& rollout, Invocation& invocation) {
-  CLI::App* list = rollout.add_subcommand("list", "List rollouts");
-  on(list, invocation, [&invocation] {
-    return list_and_print<v1::ListRolloutsResponse>(
-        invocation, v1::ListRolloutsRequest(),
-        [&](const auto& r) { return rollouts_table(invocation, r); });
+int list(const Invocation& invocation, const RolloutOptions& options) {
+  Result<RolloutSelection> selection = RolloutSelection::parse(options.state, options.filter);
+  if (!selection) return invocation.fail(selection.error());
+  Result<std::unique_ptr<Client>> client = invocation.connect();
+  if (!client) return invocation.fail(client.error());
+  Result<v1::ListRolloutsResponse> all =
+      call_all_pages<v1::ListRolloutsResponse>(**client, v1::ListRolloutsRequest());
+  if (!all) return invocation.fail(all.error());
+  return invocation.print(selection->of(*all), [&](const v1::ListRolloutsResponse& r) {
+    return rollouts_table(invocation, !options.state.empty() || !options.filter.empty(), r);
   });
+}
+
+void add_rollout_list(CLI::App& rollout, Invocation& invocation,
+                      const std::shared_ptr<RolloutOptions>& options) {
+  CLI::App* command = rollout.add_subcommand("list", "List rollouts, newest first");
+  command->add_option("--state", options->state, "Of this state only, e.g. RUNNING");
+  command->add_option("--filter", options->filter,
+                      "AIP-160 filter: name, state, reason, release, model, creator");
+  command->footer(
+      "Examples:\n  covey rollout list --state RUNNING\n"
+      "  covey rollout list --filter 'model = bearing-vibration AND -state = SUCCEEDED'");
+  on(command, invocation, [&invocation, options] { return list(invocation, *options); });
 }
 
 void add_rollout_get_and_explain(CLI::App& rollout, Invocation& invocation,
@@ -283,14 +263,11 @@ void add_rollout_watch(CLI::App& rollout, Invocation& invocation,
                        const std::shared_ptr<RolloutOptions>& options) {
   CLI::App* look = add_named(rollout, *options, "watch",
                              "Follow a rollout until it ends; the exit code tells how");
-  look->add_option("--wait", options->wait, "No longer than this")
-      ->check(a_duration())
-      ->capture_default_str();
-  look->add_flag("--through-pauses", options->through_pauses, "A pause is no end");
+  add_watch_options(*look, options->watching);
   on(look, invocation, [&invocation, options] {
     Result<std::unique_ptr<Client>> client = invocation.connect();
     if (!client) return invocation.fail(client.error());
-    return watch(invocation, *options, **client, "rollouts/" + options->name);
+    return watch(invocation, options->watching, **client, resource("rollouts", options->name));
   });
 }
 
@@ -337,21 +314,34 @@ void add_rollout_abort_and_rollback(CLI::App& rollout, Invocation& invocation,
   });
 }
 
+// All of what a rollout's history has of one kind. No rollout is an error, no history is not.
+template <typename Response, typename Request, typename People>
+int list_of_rollout(const Invocation& invocation, const std::string& name, Request request,
+                    People people) {
+  Result<std::unique_ptr<Client>> client = invocation.connect();
+  if (!client) return invocation.fail(client.error());
+  Result<v1::GetRolloutResponse> rollout =
+      (*client)->call<v1::GetRolloutResponse>(named<v1::GetRolloutRequest>(name));
+  if (!rollout) return invocation.fail(rollout.error());
+  request.set_parent(rollout->rollout().name());
+  Result<Response> response = call_all_pages<Response>(**client, request);
+  if (!response) return invocation.fail(response.error());
+  return invocation.print(*response, people);
+}
+
 void add_rollout_history(CLI::App& rollout, Invocation& invocation,
                          const std::shared_ptr<RolloutOptions>& options) {
   on(add_named(rollout, *options, "deployments", "One line per device and attempt"), invocation,
      [&invocation, options] {
-       v1::ListDeploymentsRequest request;
-       request.set_parent("rollouts/" + options->name);
-       return list_and_print<v1::ListDeploymentsResponse>(
-           invocation, request, [&](const auto& r) { return deployments_table(invocation, r); });
+       return list_of_rollout<v1::ListDeploymentsResponse>(
+           invocation, options->name, v1::ListDeploymentsRequest(),
+           [&](const auto& r) { return deployments_table(invocation, r); });
      });
   on(add_named(rollout, *options, "events", "Its history, oldest first"), invocation,
      [&invocation, options] {
-       v1::ListRolloutEventsRequest request;
-       request.set_parent("rollouts/" + options->name);
-       return list_and_print<v1::ListRolloutEventsResponse>(
-           invocation, request, [&](const auto& r) { return events_table(invocation, r); });
+       return list_of_rollout<v1::ListRolloutEventsResponse>(
+           invocation, options->name, v1::ListRolloutEventsRequest(),
+           [&](const auto& r) { return events_table(invocation, r); });
      });
 }
 
@@ -362,7 +352,7 @@ void add_rollout_commands(CLI::App& app, Invocation& invocation) {
   rollout->require_subcommand(1);
   const auto options = std::make_shared<RolloutOptions>();
   add_plan_commands(*rollout, invocation, options);
-  add_rollout_list(*rollout, invocation);
+  add_rollout_list(*rollout, invocation, options);
   add_rollout_get_and_explain(*rollout, invocation, options);
   add_rollout_watch(*rollout, invocation, options);
   add_rollout_pause_and_resume(*rollout, invocation, options);

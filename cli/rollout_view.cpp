@@ -12,6 +12,8 @@
 namespace covey::cli {
 namespace {
 
+constexpr uint64_t kQuartersFrom = 40;  // devices of a stage: fewer are done before one looks
+
 std::string counts(const google::protobuf::Map<std::string, uint32_t>& map) {
   const std::map<std::string, uint32_t> sorted(map.begin(), map.end());
   std::string out;
@@ -26,9 +28,12 @@ uint32_t count_of(const v1::Stage& stage, const char* state) {
   return found == stage.deployments().end() ? 0 : found->second;
 }
 
-std::string name_of(const v1::Rollout& rollout) {
-  return rollout.name().substr(rollout.name().find('/') + 1);
+uint32_t failed_of(const v1::Stage& stage) {
+  return count_of(stage, "FAILED") + count_of(stage, "REVERTED") + count_of(stage, "TIMED_OUT") +
+         count_of(stage, "DECLINED");
 }
+
+std::string name_of(const v1::Rollout& rollout) { return id_of(rollout.name()); }
 std::string state_of(const v1::Rollout& rollout) {
   return word(v1::RolloutState_Name(rollout.state()));
 }
@@ -59,8 +64,8 @@ std::string rollout_page(const v1::Rollout& rollout, const Style& style) {
       gates +=
           (gates.empty() ? "" : ", ") + gate.gate() + " " + word(v1::Verdict_Name(gate.verdict()));
     }
-    table.add({stage.name(), state_of(stage), std::to_string(stage.devices()),
-               std::to_string(stage.devices_new()), counts(stage.deployments()),
+    table.add({stage.name(), state_of(stage), fmt::format("{}", stage.devices()),
+               fmt::format("{}", stage.devices_new()), counts(stage.deployments()),
                gates.empty() ? "-" : gates});
   }
   out += table.render(style);
@@ -109,7 +114,7 @@ std::string rollout_explanation(const v1::Rollout& rollout,
     }
     troubled.add({deployment.device(), deployment.stage(), deployment.cause(),
                   word(v1::DeploymentState_Name(deployment.state())),
-                  std::to_string(deployment.attempt()), deployment.reason()});
+                  fmt::format("{}", deployment.attempt()), deployment.reason()});
   }
   if (!troubled.empty()) out += "\n" + troubled.render(style);
   return out;
@@ -118,12 +123,14 @@ std::string rollout_explanation(const v1::Rollout& rollout,
 std::string rollout_progress(const v1::Rollout& rollout, const Style& style) {
   std::string out = head(rollout, style);
   size_t width = 0;
-  for (const v1::Stage& stage : rollout.stages()) width = std::max(width, stage.name().size());
+  for (const v1::Stage& stage : rollout.stages()) {
+    width = std::max(width, display_width(stage.name()));
+  }
   for (const v1::Stage& stage : rollout.stages()) {
     const uint32_t confirmed = count_of(stage, "CONFIRMED");
-    const uint32_t failed = count_of(stage, "FAILED") + count_of(stage, "REVERTED") +
-                            count_of(stage, "TIMED_OUT") + count_of(stage, "DECLINED");
-    out += fmt::format("  {:<{}}  {}  {}/{}  {}", stage.name(), width,
+    const uint32_t failed = failed_of(stage);
+    out += fmt::format("  {}{}  {}  {}/{}  {}", stage.name(),
+                       std::string(width - display_width(stage.name()), ' '),
                        bar(confirmed, stage.devices_new(), 30), confirmed, stage.devices_new(),
                        colored(state_of(stage), style));
     if (failed > 0) out += fmt::format(", {} failed", failed);
@@ -141,11 +148,30 @@ std::string rollout_progress(const v1::Rollout& rollout, const Style& style) {
 
 std::string rollout_summary(const v1::Rollout& rollout) {
   std::string out = state_of(rollout);
-  if (!rollout.reason().empty()) out += " (" + rollout.reason() + ")";
+  if (!rollout.reason().empty()) out += fmt::format(" ({})", rollout.reason());
   for (const v1::Stage& stage : rollout.stages()) {
     if (stage.state() == v1::STAGE_STATE_PENDING) continue;
     out += fmt::format("  {} {} {}/{}", stage.name(), state_of(stage), count_of(stage, "CONFIRMED"),
                        stage.devices_new());
+    if (const uint32_t failed = failed_of(stage); failed > 0) {
+      out += fmt::format(", {} failed", failed);
+    }
+  }
+  if (rollout.awaiting_approval()) out += "  waits for approval";
+  return out;
+}
+
+std::string rollout_milestone(const v1::Rollout& rollout) {
+  std::string out =
+      fmt::format("{} {} {}", state_of(rollout), rollout.reason(), rollout.awaiting_approval());
+  for (const v1::Stage& stage : rollout.stages()) {
+    const uint64_t devices = stage.devices_new();
+    const auto quarter = [&](uint64_t count) {
+      return devices < kQuartersFrom ? 0 : count * 4 / devices;
+    };
+    const uint32_t failed = failed_of(stage);
+    out += fmt::format(" {} {} {} {}", state_of(stage), quarter(count_of(stage, "CONFIRMED")),
+                       failed > 0, quarter(failed));
   }
   return out;
 }

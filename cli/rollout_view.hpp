@@ -17,8 +17,11 @@ std::string rollout_explanation(const v1::Rollout& rollout,
                                 const v1::ListDeploymentsResponse& deployments, const Style& style);
 // A bar per stage.
 std::string rollout_progress(const v1::Rollout& rollout, const Style& style);
-// One line that changes only when something worth a line of a log did.
+// One line of a log.
 std::string rollout_summary(const v1::Rollout& rollout);
+// Changes when something worth such a line did: a state, a reason, the first failure, and each
+// quarter of a large stage.
+std::string rollout_milestone(const v1::Rollout& rollout);
 // Of a rollout that ended or paused; nullopt while it goes on.
 std::optional<int> rollout_exit_code(const v1::Rollout& rollout);
 

@@ -39,7 +39,7 @@ std::string site_page(const Invocation& invocation, const v1::GetSiteResponse& s
                                                      " " + check.reason());
     }
   }
-  line("Health", colored(healthy ? "OK" : "NOT OK", style));
+  line("Health", site.checks().empty() ? "UNKNOWN" : colored(healthy ? "OK" : "NOT OK", style));
   line("Devices",
        counted(site.devices(), style) + fmt::format("; {} online", site.devices_online()));
   for (const v1::SiteModel& model : site.models()) {
@@ -49,9 +49,9 @@ std::string site_page(const Invocation& invocation, const v1::GetSiteResponse& s
                                                        model.confirmed().end());
           std::string text;
           for (const auto& [version, count] : sorted) {
-            text += (text.empty() ? "" : ", ") + fmt::format("{} on {}", version, count);
+            text += fmt::format("{}{} on {}", text.empty() ? "" : ", ", version, count);
           }
-          return text;
+          return text.empty() ? "on no device yet" : text;
         }());
   }
   line("Rollouts", counted(site.rollouts(), style));
@@ -76,44 +76,6 @@ std::string site_page(const Invocation& invocation, const v1::GetSiteResponse& s
   return out;
 }
 
-// The words that may follow each command path.
-void list_words(const CLI::App& app, const std::string& path, std::string& out) {
-  std::string words;
-  for (const CLI::App* command : app.get_subcommands({})) words += command->get_name() + " ";
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
-  }
-  out += fmt::format("    '{}') words='{}' ;;\n", path, words);
-  for (const CLI::App* command : app.get_subcommands({})) {
-    list_words(*command, path + " " + command->get_name(), out);
-  }
-}
-
-std::string completion_script(const CLI::App& app, bool zsh) {
-  std::string cases;
-  list_words(app, "covey", cases);
-  std::string out = zsh ? "autoload -U +X bashcompinit && bashcompinit\n" : "";
-  out +=
-      "_covey() {\n"
-      "  local path=covey words='' word i\n"
-      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-      "    word=${COMP_WORDS[i]}\n"
-      "    [[ $word == -* ]] || path+=\" $word\"\n"
-      "  done\n"
-      "  while [[ $path == covey* ]]; do\n"
-      "    case $path in\n" +
-      cases +
-      "    esac\n"
-      "    [[ -n $words || $path == covey ]] && break\n"
-      "    path=${path% *}\n"
-      "  done\n"
-      "  COMPREPLY=($(compgen -W \"$words --data --address --context --timeout --format --help\" "
-      "-- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
-      "}\n"
-      "complete -o default -F _covey covey\n";
-  return out;
-}
-
 }  // namespace
 
 void add_status_command(CLI::App& app, Invocation& invocation) {
@@ -123,19 +85,6 @@ void add_status_command(CLI::App& app, Invocation& invocation) {
     return call_and_print<v1::GetSiteResponse>(
         invocation, v1::GetSiteRequest(),
         [&](const auto& site) { return site_page(invocation, site); });
-  });
-}
-
-void add_completion_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* completion = app.add_subcommand("completion", "Completion for your shell");
-  const auto shell = std::make_shared<std::string>();
-  completion->add_option("shell", *shell, "bash or zsh")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh"}));
-  completion->footer("Example:\n  source <(covey completion bash)");
-  on(completion, invocation, [&app, shell] {
-    fmt::print("{}", completion_script(app, *shell == "zsh"));
-    return static_cast<int>(kDone);
   });
 }
 

@@ -3,8 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
 #include "cli/device_view.hpp"
+#include "cli/drift_view.hpp"
 #include "cli/plot.hpp"
+#include "cli/rollout_selection.hpp"
 #include "cli/rollout_view.hpp"
 
 namespace covey::cli {
@@ -22,6 +28,68 @@ TEST(Output, colours_only_where_asked_and_never_the_layout) {
   table.add({"FAILED", "1"});
   EXPECT_EQ(table.render({}).find('\x1b'), std::string::npos);
   EXPECT_NE(table.render({.colors = true}).find("\x1b[31mFAILED\x1b[0m  1"), std::string::npos);
+}
+
+// Enrolled by a stranger: a cleared screen, a title, a row that is none, a turned direction.
+const std::string kHostile =
+    "1.0\x1b[2J\x1b]0;owned\x07\nDEVICE  fake-9\r\x7f\u009b2J\u202Eevil\u2028\xff";
+
+TEST(Output, what_others_wrote_moves_nothing_on_a_terminal) {
+  EXPECT_EQ(escaped(kHostile),
+            "1.0\\x1b[2J\\x1b]0;owned\\x07\\x0aDEVICE  fake-9\\x0d\\x7f\\u009b2J\\u202eevil\\u2028"
+            "\\xff");
+  EXPECT_EQ(escaped("münchen 工場 \"1\" \\"), "münchen 工場 \"1\" \\");
+  EXPECT_EQ(escaped("\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80\xe2\x82"),
+            "\\xc0\\xaf\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80\\xe2\\x82");
+  EXPECT_EQ(safe_for_terminal("a\n\x1b[31mFAILED\x1b[0m\x1b[2J\x1b[\tb"),
+            "a\n\x1b[31mFAILED\x1b[0m\\x1b[2J\\x1b[\\x09b");
+}
+
+TEST(Output, every_string_of_an_answer_is_escaped_wherever_it_is) {
+  v1::GetRolloutResponse response;
+  v1::Rollout& rollout = *response.mutable_rollout();
+  rollout.set_reason("a\nb");
+  rollout.mutable_spec()->set_target("c\x1b");
+  rollout.add_stages()->set_name("d\r");
+  rollout.mutable_stages(0)->add_gates()->add_measures()->set_value("e\t");
+  (*rollout.mutable_deployments())["f\x07"] = 3;
+  escape_strings(response);
+  EXPECT_EQ(rollout.reason(), "a\\x0ab");
+  EXPECT_EQ(rollout.spec().target(), "c\\x1b");
+  EXPECT_EQ(rollout.stages(0).name(), "d\\x0d");
+  EXPECT_EQ(rollout.stages(0).gates(0).measures(0).value(), "e\\x09");
+  EXPECT_EQ(rollout.deployments().at("f\\x07"), 3U);
+  EXPECT_EQ(rollout.deployments().size(), 1U);
+}
+
+TEST(Output, json_and_yaml_keep_their_meaning_and_are_harmless) {
+  v1::GetRolloutResponse response;
+  response.mutable_rollout()->set_reason("\x1b[2J\x7f\u009b\u202e\U000E0041");
+  (*response.mutable_rollout()->mutable_deployments())["a: b\n- c"] = 1;
+  for (const std::string& text : {to_json(response), json_to_yaml(to_json(response))}) {
+    for (const char* raw : {"\x1b", "\x7f", "\u009b", "\u202e", "\U000E0041"}) {
+      EXPECT_EQ(text.find(raw), std::string::npos) << text;
+    }
+    EXPECT_NE(text.find("\\u202e\\udb40\\udc41"), std::string::npos) << text;
+  }
+  const auto parsed = nlohmann::json::parse(to_json(response));
+  EXPECT_EQ(parsed["rollout"]["reason"], response.rollout().reason());
+  EXPECT_NE(json_to_yaml(to_json(response)).find("\"a: b\\n- c\": 1"), std::string::npos);
+  const std::string line = to_json_line(response);
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+}
+
+TEST(Output, counts_rows_as_a_terminal_does) {
+  EXPECT_EQ(terminal_rows("", 80), 0U);
+  EXPECT_EQ(terminal_rows("a\n\nb\n", 80), 3U);
+  EXPECT_EQ(terminal_rows(std::string(80, 'x') + "\n", 80), 1U);
+  EXPECT_EQ(terminal_rows(std::string(81, 'x') + "\n", 80), 2U);
+  EXPECT_EQ(terminal_rows("工場工場\n", 8), 1U);
+  EXPECT_EQ(terminal_rows("x工場工場\n", 4), 3U) << "a wide character is not cut in two";
+  EXPECT_EQ(terminal_rows("\x1b[31m1234\x1b[0m\n", 4), 1U);
+  EXPECT_EQ(display_width("e\u0301"), 1U);
+  EXPECT_EQ(shortened("工場工場", 5), "工場…");
+  EXPECT_EQ(wrapped("one two three", 9, 2), "  one two\n  three");
 }
 
 TEST(Output, json_keeps_field_names_and_zeros) {
@@ -43,6 +111,124 @@ TEST(Output, numbers_and_bars) {
   EXPECT_EQ(bar(1, 2, 4), "██░░");
   EXPECT_EQ(bar(0, 0, 2), "░░");
   EXPECT_EQ(bar(9, 2, 2), "██");
+}
+
+size_t widest(const std::string& text) {
+  size_t width = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    width = std::max(width, display_width(std::string_view(text).substr(at, end - at)));
+    at = end + 1;
+  }
+  return width;
+}
+
+v1::GetDriftResponse drift_with(const std::string& outcome) {
+  v1::GetDriftResponse drift;
+  drift.set_release("bearing-vibration@1.1.0");
+  drift.set_devices(4);
+  v1::Histogram& histogram = *drift.add_histograms();
+  histogram.set_name("a-feature-with-a-name-of-32-bytes");
+  histogram.set_outcome(outcome);
+  for (const char* name :
+       {"<= -33", "> 工場の名前", "a class with a very long name, longer than half"}) {
+    histogram.add_bin_names(name);
+    histogram.add_baseline(100);
+    histogram.add_now(0);
+  }
+  return drift;
+}
+
+TEST(DriftView, what_was_not_judged_has_no_numbers) {
+  for (const char* outcome : {"INSUFFICIENT_DEVICES", "INSUFFICIENT_DATA", "UNKNOWN"}) {
+    const std::string page = drift_page(drift_with(outcome), {});
+    EXPECT_NE(page.find("not judged"), std::string::npos) << page;
+    EXPECT_EQ(page.find("PSI"), std::string::npos) << page;
+    EXPECT_EQ(page.find(" p "), std::string::npos) << page;
+    EXPECT_EQ(page.find("0.0 %"), std::string::npos) << "no share of nothing: " << page;
+  }
+  EXPECT_NE(drift_page(drift_with("INSUFFICIENT_DEVICES"), {}).find("at least 5"),
+            std::string::npos);
+}
+
+TEST(DriftView, fits_a_terminal_of_80_columns) {
+  v1::GetDriftResponse drift = drift_with("PAGE");
+  for (int i = 0; i < 40; ++i)
+    drift.mutable_histograms(0)->add_devices("press-north-" + std::to_string(i));
+  drift.mutable_histograms(0)->set_now(1, 1'000'000);
+  EXPECT_LE(widest(drift_page(drift, {})), 80U) << drift_page(drift, {});
+  EXPECT_LE(widest(drift_page(drift, {.columns = 60})), 60U);
+}
+
+TEST(DriftView, an_unknown_feature_is_refused_with_the_nearest) {
+  v1::GetDriftResponse drift = drift_with("OK");
+  drift.mutable_histograms(0)->set_name("kurtosis");
+  EXPECT_TRUE(keep_feature(drift, "").ok());
+  const Status done = keep_feature(drift, "kurtosys");
+  ASSERT_FALSE(done.ok());
+  EXPECT_NE(done.error().message.find("did you mean kurtosis?"), std::string::npos);
+  EXPECT_TRUE(keep_feature(drift, "kurtosis").ok());
+  EXPECT_EQ(drift.histograms_size(), 1);
+}
+
+v1::ListRolloutsResponse three_rollouts() {
+  v1::ListRolloutsResponse all;
+  const auto add = [&](const char* name, v1::RolloutState state, int64_t at) {
+    v1::Rollout& rollout = *all.add_rollouts();
+    rollout.set_name(std::string("rollouts/") + name);
+    rollout.set_state(state);
+    rollout.set_create_time_ms(at);
+    rollout.mutable_spec()->set_release("bearing@1.0.0");
+  };
+  add("a", v1::ROLLOUT_STATE_RUNNING, 1);
+  add("b", v1::ROLLOUT_STATE_SUCCEEDED, 3);
+  add("c", v1::ROLLOUT_STATE_RUNNING, 2);
+  return all;
+}
+
+std::string chosen(const std::string& state, const std::string& filter) {
+  const Result<RolloutSelection> selection = RolloutSelection::parse(state, filter);
+  if (!selection) return selection.error().message;
+  std::string names;
+  for (const v1::Rollout& rollout : selection->of(three_rollouts()).rollouts()) {
+    names += id_of(rollout.name());
+  }
+  return names;
+}
+
+TEST(RolloutSelection, newest_first_by_state_and_filter) {
+  EXPECT_EQ(chosen("", ""), "bca");
+  EXPECT_EQ(chosen("running", ""), "ca");
+  EXPECT_EQ(chosen("", "model = bearing AND state = RUNNING AND -name = a"), "c");
+  EXPECT_NE(chosen("runing", "").find("did you mean RUNNING?"), std::string::npos);
+  EXPECT_NE(chosen("", "sate = RUNNING").find("name, state"), std::string::npos);
+}
+
+TEST(RolloutView, a_line_of_a_log_only_where_something_happened) {
+  v1::Rollout rollout;
+  rollout.set_state(v1::ROLLOUT_STATE_RUNNING);
+  v1::Stage& stage = *rollout.add_stages();
+  stage.set_name("fleet");
+  stage.set_state(v1::STAGE_STATE_DEPLOYING);
+  stage.set_devices_new(282);
+  std::set<std::string> lines;
+  for (uint32_t confirmed = 0; confirmed <= 282; ++confirmed) {
+    (*stage.mutable_deployments())["CONFIRMED"] = confirmed;
+    lines.insert(rollout_milestone(rollout));
+  }
+  EXPECT_EQ(lines.size(), 5U);
+  (*stage.mutable_deployments())["REVERTED"] = 1;
+  lines.insert(rollout_milestone(rollout));
+  rollout.set_awaiting_approval(true);
+  lines.insert(rollout_milestone(rollout));
+  EXPECT_EQ(lines.size(), 7U);
+  EXPECT_NE(rollout_summary(rollout).find("waits for approval"), std::string::npos);
+}
+
+TEST(Output, what_is_unknown_is_no_zero) {
+  EXPECT_EQ(grouped_or_unknown(0), "-");
+  EXPECT_EQ(word(""), "UNKNOWN");
+  EXPECT_EQ(word("ROLLOUT_STATE_UNSPECIFIED"), "UNKNOWN");
 }
 
 TEST(Plot, shows_shares_on_one_scale) {
