@@ -2,6 +2,7 @@
 #include "gateway/api/messages.hpp"
 
 #include <cstdio>
+#include <optional>
 
 #include "core/duration.hpp"
 #include "gateway/api/names.hpp"
@@ -292,11 +293,15 @@ void fill(v1::Histogram& to, const engine::HistogramView& view) {
   for (const std::string& name : view.bin_names) to.add_bin_names(name);
   to.mutable_baseline()->Assign(view.baseline.begin(), view.baseline.end());
   to.mutable_now()->Assign(view.now.begin(), view.now.end());
-  to.set_psi(view.verdict.psi);
-  to.set_psi_low(view.verdict.psi_low);
-  to.set_psi_high(view.verdict.psi_high);
-  to.set_p_value(view.verdict.p_value);
-  to.set_deff(view.verdict.deff);
+  using monitoring::DriftOutcome;
+  const DriftOutcome outcome = view.verdict.outcome;
+  if (outcome != DriftOutcome::kInsufficientData && outcome != DriftOutcome::kInsufficientDevices) {
+    to.set_psi(view.verdict.psi);
+    to.set_psi_low(view.verdict.psi_low);
+    to.set_psi_high(view.verdict.psi_high);
+    to.set_p_value(view.verdict.p_value);
+    to.set_deff(view.verdict.deff);
+  }
   to.set_outcome(std::string(monitoring::to_string(view.verdict.outcome)));
   for (const DeviceId& device : view.verdict.devices) to.add_devices(device.str());
 }
@@ -321,13 +326,14 @@ void fill(v1::Window& to, const engine::State& state, const WindowRecord& window
   to.set_closed(window.closed || open == state.telemetry.windows.end() || open->second.closed);
   to.set_revised(window.revised);
   to.mutable_classes()->Assign(window.counts.classes.begin(), window.counts.classes.end());
-  const auto quantile = [&](int32_t percent) -> uint32_t {
+  const auto quantile = [&](int32_t percent) -> std::optional<uint32_t> {
     const auto q = monitoring::latency_quantile(window.counts.latency, Ratio::percent(percent),
                                                 window.counts.latency_max_us);
-    return q ? static_cast<uint32_t>(q->estimate_us) : 0;
+    if (!q) return std::nullopt;
+    return static_cast<uint32_t>(q->estimate_us);
   };
-  to.set_latency_p50_us(quantile(50));
-  to.set_latency_p95_us(quantile(95));
+  if (const auto p50 = quantile(50)) to.set_latency_p50_us(*p50);
+  if (const auto p95 = quantile(95)) to.set_latency_p95_us(*p95);
   to.set_device(window.device.str());
 }
 

@@ -171,12 +171,11 @@ void get_accuracy(const CallPtr<v1::GetAccuracyRequest, v1::GetAccuracyResponse>
       to.set_labelled(row.labelled);
       to.set_correct(row.correct);
       to.set_inferences(row.inferences);
+      if (row.labelled == 0) continue;
       const monitoring::Interval interval = monitoring::wilson(row.correct, row.labelled, 0.05);
       to.set_low(interval.low);
       to.set_high(interval.high);
-      if (row.labelled > 0) {
-        to.set_accuracy(static_cast<double>(row.correct) / static_cast<double>(row.labelled));
-      }
+      to.set_accuracy(static_cast<double>(row.correct) / static_cast<double>(row.labelled));
     }
     return {};
   });
