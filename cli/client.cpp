@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/client.hpp"
 
+#include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -12,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/duration.hpp"
 #include "covey/v1/models.grpc.pb.h"
 #include "covey/v1/rollouts.grpc.pb.h"
 
@@ -49,7 +51,9 @@ struct Client::Connection {
   Millis timeout;
   std::shared_ptr<grpc::Channel> channel;
 
-  Error error_of(const grpc::Status& status, const grpc::ClientContext& context) const {
+  // `waited`: how long the answer was waited for.
+  Error error_of(const grpc::Status& status, const grpc::ClientContext& context,
+                 Millis waited) const {
     Error error{static_cast<Code>(status.error_code()), "", status.error_message()};
     const auto& trailers = context.GetServerTrailingMetadata();
     const auto reason = trailers.find("covey-reason");
@@ -57,12 +61,14 @@ struct Client::Connection {
       error.reason.assign(reason->second.data(), reason->second.size());
     } else if (error.code == Code::kUnavailable) {
       error.reason = "UNREACHABLE";
-      error.message = "cannot reach coveyd at " + address + " (" + status.error_message() +
-                      "): is it running? `coveyd --data DIR` starts it; --data, --address or "
-                      "`covey context use` choose another site";
+      error.message = fmt::format(
+          "cannot reach coveyd at {} ({}): is it running? `coveyd --data DIR` starts it; --data, "
+          "--address or `covey context use` choose another site",
+          address, status.error_message());
     } else if (error.code == Code::kDeadlineExceeded) {
       error.reason = "TIMED_OUT";
-      error.message = "no answer within the time-out: --timeout sets it";
+      error.message = fmt::format("no answer from {} within {}: --timeout allows more", address,
+                                  to_string(waited));
     } else {
       error.reason = std::string(to_string(error.code));
     }
@@ -96,7 +102,7 @@ Status Client::call(const google::protobuf::Message& request, google::protobuf::
                  [&done](grpc::Status status) { done.set_value(std::move(status)); });
   const grpc::Status status = done.get_future().get();
   if (status.ok()) return {};
-  return connection_->error_of(status, context);
+  return connection_->error_of(status, context, connection_->timeout);
 }
 
 Status Client::watch_rollout(const std::string& name, Millis longest,
@@ -129,7 +135,7 @@ Status Client::watch_rollout(const std::string& name, Millis longest,
     const bool gone = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
                       status.error_code() == grpc::StatusCode::CANCELLED;
     if (!gone || !connected) {
-      return connection_->error_of(status, context);
+      return connection_->error_of(status, context, longest);
     }
     // coveyd restarts: wait for it, then resume after the last revision seen.
     if (std::exchange(up, false)) connection(false);
@@ -137,7 +143,7 @@ Status Client::watch_rollout(const std::string& name, Millis longest,
     while (!connection_->channel->WaitForConnected(std::min(end, Clock::now() + kConnectSlice))) {
       if (Clock::now() < end) continue;
       return Error{Code::kDeadlineExceeded, "TIMED_OUT",
-                   connection_->error_of(status, context).message};
+                   connection_->error_of(status, context, longest).message};
     }
   }
 }
@@ -169,7 +175,7 @@ Result<v1::CreateReleaseResponse> Client::create_release(
   stream->WritesDone();
   const grpc::Status status = stream->Finish();
   if (status.ok()) return response;
-  return connection_->error_of(status, context);
+  return connection_->error_of(status, context, connection_->timeout * kUploadFactor.count());
 }
 
 }  // namespace covey::cli

@@ -110,7 +110,6 @@ int list_and_print(const Invocation& invocation, const Request& request, People 
 
 // `name`, or the site's only model where it is empty. Errors: WHICH_MODEL.
 Result<std::string> model_or_only(Client& client, const std::string& name);
-std::string joined(const google::protobuf::RepeatedPtrField<std::string>& texts, size_t most);
 // "rollouts/first" of "first" and of itself: what JSON shows is taken everywhere.
 std::string resource(std::string_view collection, const std::string& name);
 // "bearing@1.0.0" of itself and of "models/bearing/releases/1.0.0".

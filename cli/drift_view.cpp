@@ -12,7 +12,7 @@
 namespace covey::cli {
 namespace {
 
-constexpr int kDevicesShown = 12;
+constexpr size_t kDriftDevicesShown = 12;
 
 // Why there is no number; "" where there is one.
 std::string not_judged(const v1::Histogram& histogram) {
@@ -22,19 +22,7 @@ std::string not_judged(const v1::Histogram& histogram) {
   if (histogram.outcome() == "INSUFFICIENT_DATA") {
     return "not judged: too few values in these windows; --windows takes more of them";
   }
-  const bool judged =
-      histogram.outcome() == "OK" || histogram.outcome() == "WARN" || histogram.outcome() == "PAGE";
-  return judged ? "" : "not judged";
-}
-
-std::string devices_line(const v1::Histogram& histogram, size_t columns) {
-  std::string names;
-  const int shown = std::min(histogram.devices_size(), kDevicesShown);
-  for (int i = 0; i < shown; ++i) names += (i > 0 ? ", " : "") + histogram.devices(i);
-  if (shown < histogram.devices_size()) {
-    names += fmt::format(" and {} more", histogram.devices_size() - shown);
-  }
-  return wrapped("stands out: " + names, columns, 2) + "\n";
+  return histogram.has_psi() ? "" : "not judged";
 }
 
 std::string feature_part(const v1::Histogram& histogram, const Style& style) {
@@ -50,7 +38,10 @@ std::string feature_part(const v1::Histogram& histogram, const Style& style) {
                 style.columns, 2) +
         "\n";
   }
-  if (!histogram.devices().empty()) out += devices_line(histogram, style.columns);
+  if (!histogram.devices().empty()) {
+    const std::string names = joined(histogram.devices(), kDriftDevicesShown);
+    out += wrapped(fmt::format("stands out: {}", names), style.columns, 2) + "\n";
+  }
   std::vector<PlotBin> bins;
   bins.reserve(static_cast<size_t>(histogram.baseline_size()));
   for (int i = 0; i < histogram.baseline_size(); ++i) {

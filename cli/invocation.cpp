@@ -131,15 +131,4 @@ Result<std::string> model_or_only(Client& client, const std::string& name) {
   return only;
 }
 
-std::string joined(const google::protobuf::RepeatedPtrField<std::string>& texts, size_t most) {
-  std::string out;
-  for (int i = 0; i < texts.size() && static_cast<size_t>(i) < most; ++i) {
-    out += (i > 0 ? ", " : "") + texts[i];
-  }
-  if (static_cast<size_t>(texts.size()) > most) {
-    out += fmt::format(" and {} more", static_cast<size_t>(texts.size()) - most);
-  }
-  return out;
-}
-
 }  // namespace covey::cli

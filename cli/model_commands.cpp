@@ -171,7 +171,7 @@ int sign_folder(const Invocation& invocation, const ModelOptions& options) {
     if (!key) return invocation.fail(key.error());
     if (Status done = sign_release(*release, *key); !done) return invocation.fail(done.error());
   } else {
-    if (options.public_key.empty()) {
+    if (options.public_key.empty() || options.signature.empty()) {
       return invocation.fail(invalid("NO_KEY",
                                      "--key FILE, or --signature FILE together with "
                                      "--public-key FILE"));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cli/alert_view.hpp"
 #include "cli/commands.hpp"
 #include "cli/drift_view.hpp"
 #include "covey/v1/monitoring.pb.h"
@@ -103,7 +104,7 @@ std::string totals_table(const Invocation& invocation, const v1::GetInferenceTot
 std::string accuracy_table(const Invocation& invocation, const v1::GetAccuracyResponse& r) {
   Table table({"RELEASE", "STRATUM", "ACCURACY", "95 %", "LABELLED", "CORRECT", "INFERENCES"});
   for (const v1::AccuracyRow& row : r.rows()) {
-    const bool known = row.labelled() > 0;
+    const bool known = row.has_accuracy();
     table.add({row.release(), row.stratum().empty() ? "all" : row.stratum(),
                known ? fmt::format("{:.2f} %", row.accuracy() * 100) : "-",
                known ? fmt::format("{:.2f} to {:.2f}", row.low() * 100, row.high() * 100) : "-",
@@ -121,27 +122,12 @@ std::string windows_table(const Invocation& invocation, const v1::ListWindowsRes
          window.device().empty() ? fmt::format("{} devices", window.devices()) : window.device(),
          grouped(window.inferences()),
          window.closed() ? (window.revised() ? "revised" : "yes") : "no",
-         grouped_or_unknown(window.latency_p50_us()), grouped_or_unknown(window.latency_p95_us())});
+         window.has_latency_p50_us() ? grouped(window.latency_p50_us()) : "-",
+         window.has_latency_p95_us() ? grouped(window.latency_p95_us()) : "-"});
   }
   if (table.empty()) return "No windows yet: the first closes when devices have reported.\n";
   return table.render(invocation.style) +
          (r.next_page_token().empty() ? "" : "There are older ones: --limit shows more.\n");
-}
-
-std::string alerts_table(const Invocation& invocation, bool all, const v1::ListAlertsResponse& r) {
-  Table table({"ALERT", "STATE", "SEVERITY", "KIND", "SUBJECT", "SINCE", "DEVICES"});
-  for (const v1::Alert& alert : r.alerts()) {
-    table.add({id_of(alert.name()), word(v1::AlertState_Name(alert.state())), alert.severity(),
-               alert.kind(), alert.feature(), age(alert.start_time_ms()),
-               joined(alert.devices(), 8)});
-  }
-  if (table.empty()) return all ? "No alerts.\n" : "No alerts: --all shows resolved ones.\n";
-  std::string out = table.render(invocation.style);
-  for (const v1::Alert& alert : r.alerts()) {
-    out += fmt::format("\n{}{}\n  {}\n", id_of(alert.name()),
-                       alert.acknowledged() ? " (acknowledged)" : "", alert.explanation());
-  }
-  return out;
 }
 
 // `example` is one whole line of the help, or several.
@@ -238,7 +224,7 @@ void add_alert_commands(CLI::App& app, Invocation& invocation) {
     v1::ListAlertsRequest request;
     request.set_include_resolved(options->all);
     return call_and_print<v1::ListAlertsResponse>(invocation, request, [&](const auto& r) {
-      return alerts_table(invocation, options->all, r);
+      return alerts_page(r, options->all, invocation.style);
     });
   });
   CLI::App* ack = alert->add_subcommand("ack", "Acknowledge an alert");

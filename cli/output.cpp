@@ -182,8 +182,6 @@ std::string grouped(uint64_t value) {
   return text;
 }
 
-std::string grouped_or_unknown(uint64_t value) { return value == 0 ? "-" : grouped(value); }
-
 std::string id_of(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
 std::string word(const std::string& enum_name) {
@@ -193,6 +191,17 @@ std::string word(const std::string& enum_name) {
     if (enum_name.starts_with(kind)) return enum_name.substr(std::string_view(kind).size());
   }
   return enum_name;
+}
+
+std::string joined(const google::protobuf::RepeatedPtrField<std::string>& texts, size_t most) {
+  std::string out;
+  for (int i = 0; i < texts.size() && static_cast<size_t>(i) < most; ++i) {
+    out += (i > 0 ? ", " : "") + texts[i];
+  }
+  if (static_cast<size_t>(texts.size()) > most) {
+    out += fmt::format(" and {} more", static_cast<size_t>(texts.size()) - most);
+  }
+  return out;
 }
 
 std::string bar(uint64_t done, uint64_t total, size_t width) {

@@ -3,6 +3,8 @@
 // Plain values; one thread.
 #pragma once
 
+#include <google/protobuf/repeated_field.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,10 +59,10 @@ std::string age(int64_t since_ms);                               // "3m"; "-" fo
 std::string utc(int64_t ms);                                     // "2026-11-22 17:04:05"
 // "12,345"
 std::string grouped(uint64_t value);
-// The same; "-" for the 0 of what nobody told.
-std::string grouped_or_unknown(uint64_t value);
 // The last part of "rollouts/first"; the whole without a '/'.
 std::string id_of(const std::string& name);
+// "a, b and 3 more"
+std::string joined(const google::protobuf::RepeatedPtrField<std::string>& texts, size_t most);
 // "########......" in unicode blocks; `done` of `total`.
 std::string bar(uint64_t done, uint64_t total, size_t width);
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "cli/alert_view.hpp"
 #include "cli/device_view.hpp"
 #include "cli/drift_view.hpp"
 #include "cli/plot.hpp"
@@ -145,7 +146,8 @@ TEST(DriftView, what_was_not_judged_has_no_numbers) {
     EXPECT_NE(page.find("not judged"), std::string::npos) << page;
     EXPECT_EQ(page.find("PSI"), std::string::npos) << page;
     EXPECT_EQ(page.find(" p "), std::string::npos) << page;
-    EXPECT_EQ(page.find("0.0 %"), std::string::npos) << "no share of nothing: " << page;
+    EXPECT_EQ(page.find(" 0.0 %"), std::string::npos) << "no share of nothing: " << page;
+    EXPECT_EQ(to_json(drift_with(outcome)).find("psi"), std::string::npos) << "nor in JSON";
   }
   EXPECT_NE(drift_page(drift_with("INSUFFICIENT_DEVICES"), {}).find("at least 5"),
             std::string::npos);
@@ -153,6 +155,7 @@ TEST(DriftView, what_was_not_judged_has_no_numbers) {
 
 TEST(DriftView, fits_a_terminal_of_80_columns) {
   v1::GetDriftResponse drift = drift_with("PAGE");
+  drift.mutable_histograms(0)->set_psi(0.25);
   for (int i = 0; i < 40; ++i)
     drift.mutable_histograms(0)->add_devices("press-north-" + std::to_string(i));
   drift.mutable_histograms(0)->set_now(1, 1'000'000);
@@ -204,6 +207,29 @@ TEST(RolloutSelection, newest_first_by_state_and_filter) {
   EXPECT_NE(chosen("", "sate = RUNNING").find("name, state"), std::string::npos);
 }
 
+TEST(AlertView, begins_with_a_plain_sentence) {
+  v1::Alert alert;
+  alert.set_kind("FEATURE_DRIFT");
+  alert.set_model("bearing");
+  alert.set_release("bearing@1.1.0");
+  alert.set_feature("rms");
+  alert.set_start_time_ms(1'000);
+  EXPECT_EQ(
+      alert_sentence(alert).find("rms does not look as it did when bearing@1.1.0 was validated, no "
+                                 "device by itself stands out, since 1970-01-01 00:00:01 UTC. Look "
+                                 "at "),
+      0U)
+      << alert_sentence(alert);
+  alert.add_devices("press-07");
+  EXPECT_NE(alert_sentence(alert).find(", on 1 device: press-07"), std::string::npos);
+  alert.set_kind("SOMETHING_NEW");
+  EXPECT_EQ(alert_sentence(alert), "");
+  alert.set_kind("DUPLICATE_IDENTITY");
+  alert.clear_model();
+  alert.set_feature("press-07");
+  EXPECT_EQ(alert_sentence(alert).find("two devices take turns under the id press-07, since"), 0U);
+}
+
 TEST(RolloutView, a_line_of_a_log_only_where_something_happened) {
   v1::Rollout rollout;
   rollout.set_state(v1::ROLLOUT_STATE_RUNNING);
@@ -226,7 +252,6 @@ TEST(RolloutView, a_line_of_a_log_only_where_something_happened) {
 }
 
 TEST(Output, what_is_unknown_is_no_zero) {
-  EXPECT_EQ(grouped_or_unknown(0), "-");
   EXPECT_EQ(word(""), "UNKNOWN");
   EXPECT_EQ(word("ROLLOUT_STATE_UNSPECIFIED"), "UNKNOWN");
 }

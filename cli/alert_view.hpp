@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Alerts on paper: a plain sentence first (what changed, where, since when, what to look at), then
+// the numbers behind it. Pure text.
+#pragma once
+
+#include <string>
+
+#include "cli/output.hpp"
+#include "covey/v1/monitoring.pb.h"
+
+namespace covey::cli {
+
+// "" for a kind that is newer than this program.
+std::string alert_sentence(const v1::Alert& alert);
+// `all`: resolved ones are among them.
+std::string alerts_page(const v1::ListAlertsResponse& alerts, bool all, const Style& style);
+
+}  // namespace covey::cli
