@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <set>
 #include <vector>
@@ -12,6 +13,36 @@ namespace {
 const JsonDecoder::Json kNothing;
 const JsonDecoder::Json kEmptyObject = JsonDecoder::Json::object();
 const JsonDecoder::Json kEmptyArray = JsonDecoder::Json::array();
+
+constexpr size_t kParserWordsMax = 120;  // it repeats what it has read, however long that is
+
+// Of text that the parser refused: the line, and what is wrong there.
+std::string why_no_json(ByteView bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return "is empty";
+  try {
+    const auto parsed = JsonDecoder::Json::parse(text.begin(), text.end());
+    return fmt::format("is no JSON: {}", parsed.type_name());
+  } catch (const JsonDecoder::Json::parse_error& error) {
+    const size_t at = std::min(error.byte, text.size());
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(at), '\n');
+    // Python writes them, and JSON has no such numbers.
+    for (const std::string_view word : {"NaN", "Infinity"}) {
+      const size_t from = text.rfind(word, at);
+      if (from != std::string_view::npos && from + word.size() >= at) {
+        return fmt::format("is no JSON, line {}: {} is no number there: write one, or leave it out",
+                           line, word);
+      }
+    }
+    std::string_view words = error.what();
+    const size_t syntax = words.find(": syntax error ");
+    if (syntax != std::string_view::npos) words.remove_prefix(syntax + 2);
+    return fmt::format("is no JSON, line {}: {}", line, words.substr(0, kParserWordsMax));
+  } catch (const JsonDecoder::Json::exception& error) {  // a number beyond all numbers
+    return fmt::format("is no JSON: {}", std::string_view(error.what()).substr(0, kParserWordsMax));
+  }
+}
+
 }  // namespace
 
 std::string JsonDecoder::join(const std::string& path, std::string_view name) {
@@ -49,6 +80,10 @@ JsonDecoder::Json JsonDecoder::parse(ByteView text, size_t size_max) {
   };
   Json json = Json::parse(text.begin(), text.end(), watch, false);
   if (!ok()) return kEmptyObject;
+  if (json.is_discarded()) {
+    fail("", why_no_json(text));
+    return kEmptyObject;
+  }
   if (!json.is_object()) {
     fail("", "is not a JSON object");
     return kEmptyObject;

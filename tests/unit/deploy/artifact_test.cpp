@@ -256,8 +256,15 @@ TEST(GatewayPart, NamesThePath) {
   EXPECT_EQ(with("[10,20,30]", "[10,18446744073709551615,30]"),
             "features[0].counts[1]: is not between 0 and 1099511627776");
   EXPECT_EQ(complaint("[]"), "is not a JSON object");
-  EXPECT_EQ(complaint("{"), "is not a JSON object");
-  EXPECT_EQ(complaint("{\"model\":\"\xff\"}"), "is not a JSON object");
+  EXPECT_EQ(complaint("{").find("is no JSON, line 1: syntax error"), 0U) << complaint("{");
+  EXPECT_EQ(complaint("{\"model\":\"\xff\"}").find("is no JSON, line 1: syntax error"), 0U);
+  EXPECT_EQ(complaint("{\n\"a\": NaN}"),
+            "is no JSON, line 2: NaN is no number there: write one, or leave it out");
+  EXPECT_EQ(complaint("{\"a\": [1, -Infinity]}"),
+            "is no JSON, line 1: Infinity is no number there: write one, or leave it out");
+  EXPECT_LT(complaint("{\"a\": x" + std::string(10'000, 'x')).size(), 200U);
+  EXPECT_EQ(complaint("{\"a\": 1e999}").find("is no JSON: "), 0U) << complaint("{\"a\": 1e999}");
+  EXPECT_EQ(complaint(" \n"), "is empty");
   EXPECT_EQ(complaint("{\"a\":" + std::string(100'000, '[')), "is nested deeper than 16 levels");
   EXPECT_EQ(complaint(std::string(300'000, ' ')), "has 300000 bytes, at most 262144 are allowed");
 }
