@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the tour of the README with its own commands, and looks at what they did: tour_test.py DIR
+"""Runs the tour of the README with its own commands, looks at what they did, and compares what the
+README shows with what they printed: tour_test.py DIR
 
 Only the ports are others. Where the text tells the reader to wait, the test asks until it is so.
+Of what is shown, numbers that are measured may differ, and nothing else.
 """
 
+import difflib
 import json
 import os
 import pathlib
@@ -24,9 +27,45 @@ BLOCK_LIMIT_S = 120
 MOVED = {"dev-0003", "dev-0007", "dev-0011", "dev-0015", "dev-0019"}
 
 
+def tour():
+    return (ROOT / "README.md").read_text().split("## A first tour by hand")[1].split("\n## ")[0]
+
+
+def fenced(language):
+    """Texts of the tour between fences, in order."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", tour(), re.S | re.M)
+    return [text for own, text in found if own == language]
+
+
 def blocks():
-    tour = (ROOT / "README.md").read_text().split("## A first tour by hand")[1].split("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", tour, re.S)
+    return fenced("sh")
+
+
+def shown():
+    """The outputs that the text shows, in order."""
+    return fenced("")
+
+
+def measured(text):
+    """The same but for what is measured: times, ages, statistics, bars."""
+    text = re.sub(r"[█▉▊▋▌▍▎▏]+", "", text)
+    text = re.sub(r"\d+(,\d{3})*(\.\d+)?(e[-+]?\d+)?", "N", text)
+    text = re.sub(r"\bN[smhd]\b", "AGE", text)
+    return [re.sub(r"\s+", " ", line).strip() for line in text.strip().splitlines()]
+
+
+class Shown:
+    """Compares to the end, so that one run tells all that is stale."""
+
+    def __init__(self):
+        self.stale = []
+
+    def same(self, expected, printed, what):
+        if expected == printed:
+            print(f"ok: {what} is what README.md shows", flush=True)
+            return
+        self.stale.append("\n".join(difflib.unified_diff(
+            expected, printed, f"README.md: {what}", "printed", lineterm="")))
 
 
 class Reader:
@@ -101,6 +140,8 @@ def must(condition, text, output):
 
 def walk(reader):
     start, devices, accept, push, roll_out, drift = blocks()
+    plan_shown, watch_shown, alert_shown, drift_shown = shown()
+    looks = Shown()
     reader.run(start)
     reader.wait("covey status answers", lambda: reader.ask("status"), 20)
     reader.run(devices)
@@ -116,10 +157,19 @@ def walk(reader):
     must("stage canary: 5 devices (5 new)" in output and "stage fleet: 19 devices (14 new)" in output,
          "the plan says how many devices each stage has", output)
     must(re.search(r"dev-0018 +SLOT_TOO_SMALL", output), "the plan says who cannot take it", output)
+    plan = output[output.index("20 devices match"):]
+    looks.same(plan_shown.strip().splitlines(), plan.strip().splitlines(), "the plan")
 
     output = reader.run(roll_out)
     must(output.count("SUCCEEDED  canary PASSED 5/5  fleet PASSED 14/14") == 2
          and output.rstrip().endswith("exit 0"), "both rollouts succeeded", output)
+    # A state that lasts for a moment may pass between two looks; nothing else may be missing.
+    expected = watch_shown.strip().splitlines()
+    for watched in re.split(r"(?<=fleet PASSED 14/14)\n", output.strip())[:2]:
+        lines = watched.splitlines()
+        looks.same([line for line in expected if line in lines], lines, "a watch")
+    must(all(line in output for line in watch_shown.strip().splitlines() if "ANALYZING" not in line),
+         "README.md shows no line that is not printed", output)
 
     reader.run(drift)
 
@@ -130,9 +180,15 @@ def walk(reader):
                 return True
         return False
     reader.wait("an alert on rms names the five devices of hall-2", named, 90)
+    alerts = reader.run("covey alert list")
+    looks.same(measured(alert_shown), measured(alerts), "the alert")
+    looks.same(measured(drift_shown), measured(reader.run("covey monitor drift --feature rms")), "the plot")
     output = reader.run("covey alert list; covey monitor drift --feature rms; covey status")
     must("stands out: dev-0003, dev-0007, dev-0011, dev-0015, dev-0019" in output
          and "Health" in output, "the plot names them, too", output)
+    if looks.stale:
+        raise AssertionError("README.md shows what is not printed:\n" + "\n".join(looks.stale)
+                             + f"\nthe alert and the plot in full:\n{alerts}\n{output}")
 
 
 def main():
