@@ -142,6 +142,7 @@ void add_device_get(CLI::App& device, Invocation& invocation,
     return call_and_print<v1::GetDeviceResponse>(invocation, request, [&](const auto& response) {
       std::string page = device_page(invocation, response.device());
       for (const v1::InferenceTotal& total : response.totals()) page += "\n" + device_total(total);
+      for (const v1::Refusal& refusal : response.refusals()) page += "\n" + device_refusal(refusal);
       return page;
     });
   });

@@ -39,4 +39,10 @@ std::string device_total(const v1::InferenceTotal& total) {
   return out;
 }
 
+std::string device_refusal(const v1::Refusal& refusal) {
+  return fmt::format("Refused       {} messages over the budget of {}, last {}\n              {}\n",
+                     grouped(refusal.count()), refusal.budget(), age(refusal.last_ms()),
+                     refusal.reason());
+}
+
 }  // namespace covey::cli

@@ -22,6 +22,17 @@ inline constexpr size_t kStreamsPerBootMax = 128;  // four models of 32, the mos
 inline constexpr size_t kSamplesPerDeviceMax = 16'384;
 inline constexpr size_t kRequestsMax = 10'000;  // request ids that are remembered
 
+// ---- What one device may cost (gateway/engine/fleet/budget.hpp): the defaults, far above what a
+// device with four models and a backlog sends.
+inline constexpr uint64_t kReportsPerMinute = 120;
+inline constexpr uint64_t kReportBytesPerMinute = 65'536;
+inline constexpr uint64_t kBudgetBurst = 8;  // this many minutes' worth after a silence
+inline constexpr uint64_t kRawBytesPerHour = 16'384;
+inline constexpr uint64_t kNoticesPerHour = 6;
+inline constexpr uint64_t kOverBudgetAlertFrom = 20;  // refusals between two looks
+inline constexpr size_t kOverBudgetAlertsMax = 10;    // at a time: the worst
+inline constexpr Millis kOverBudgetQuiet{600'000};    // then its alert is over
+
 // ---- Calls of the API.
 inline constexpr size_t kMessageBytesMax = 1U << 20U;
 inline constexpr size_t kTextBytesMax = 1024;  // reasons and comments of people
@@ -36,15 +47,15 @@ inline constexpr int kUploadsMax = 4;                   // at a time, each an im
 // ---- A turn of the engine: what it does at most, so that it stays under 5 ms whatever the size of
 // the fleet; the rest follows in the next ones.
 inline constexpr size_t kGoalRepeatsPerTick = 100;
-inline constexpr size_t kSettingsOrderedPerTick = 50;   // each device's goal: a message and a row
-inline constexpr size_t kExpiriesPerTick = 1'000;       // sessions whose time may be over
-inline constexpr size_t kRetoldPerTick = 300;           // to a broker that may have forgotten
-inline constexpr uint32_t kChangesPerTick = 100;        // of deployments by rollouts
-inline constexpr uint32_t kLooksPerTick = 1'000;        // at devices of rollouts that go on
-inline constexpr uint32_t kLookedAroundPerTick = 20;    // devices of the fleet, again and again
-inline constexpr size_t kFloorsLookedAtPerTick = 50;    // the same, for their security floors
-inline constexpr size_t kDevicesJudgedPerTick = 500;    // by gates; one rollout at least
-inline constexpr size_t kExpiredPerTick = 500;          // deployments whose time has come
+inline constexpr size_t kSettingsOrderedPerTick = 50;  // each device's goal: a message and a row
+inline constexpr size_t kExpiriesPerTick = 1'000;      // sessions whose time may be over
+inline constexpr size_t kRetoldPerTick = 300;          // to a broker that may have forgotten
+inline constexpr uint32_t kChangesPerTick = 100;       // of deployments by rollouts
+inline constexpr uint32_t kLooksPerTick = 1'000;       // at devices of rollouts that go on
+inline constexpr uint32_t kLookedAroundPerTick = 20;   // devices of the fleet, again and again
+inline constexpr size_t kFloorsLookedAtPerTick = 50;   // the same, for their security floors
+inline constexpr size_t kDevicesJudgedPerTick = 500;   // by gates; one rollout at least
+inline constexpr size_t kExpiredPerTick = 500;         // deployments whose time has come
 inline constexpr size_t kRetriedPerTick = 200;
 inline constexpr size_t kReconciledPerTick = 200;        // devices
 inline constexpr size_t kArchivedPerTick = 500;          // deployments

@@ -81,6 +81,22 @@ void list_devices(const CallPtr<v1::ListDevicesRequest, v1::ListDevicesResponse>
          });
 }
 
+void add_refusals(v1::GetDeviceResponse& to, const engine::Engine& engine, const DeviceId& id) {
+  const engine::FleetState& fleet = engine.state().fleet;
+  const std::optional<engine::DeviceNumber> number = fleet.number_of(id);
+  const engine::Refusals* const refusals = number ? fleet.budgets.refusals_of(*number) : nullptr;
+  if (refusals == nullptr) return;
+  for (size_t i = 0; i < engine::kSpends; ++i) {
+    if (refusals->refused[i] == 0) continue;
+    const auto kind = static_cast<engine::Spend>(i);
+    v1::Refusal& refusal = *to.add_refusals();
+    refusal.set_budget(std::string(engine::to_string(kind)));
+    refusal.set_count(refusals->refused[i]);
+    refusal.set_last_ms(refusals->last_wall.count());
+    refusal.set_reason(engine::limit_of(kind, engine.config().allowances[i]));
+  }
+}
+
 void get_device(const CallPtr<v1::GetDeviceRequest, v1::GetDeviceResponse>& call) {
   Result<DeviceId> id = device_name(call->request.name(), "name");
   if (!id) return call->finish(id.error());
@@ -92,6 +108,7 @@ void get_device(const CallPtr<v1::GetDeviceRequest, v1::GetDeviceResponse>& call
       total.set_release(to_string(release));
       fill(total, record);
     }
+    add_refusals(c.response, engine, id);
     return {};
   });
 }

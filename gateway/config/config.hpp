@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/duration.hpp"
+#include "core/limits.hpp"
 #include "core/ratio.hpp"
 #include "core/result.hpp"
 #include "core/time.hpp"
@@ -119,6 +120,8 @@ struct Config {
     uint32_t control_queue = 1024;
     uint32_t lifecycle_queue = 16'384;
     uint32_t telemetry_queue = 65'536;
+    uint32_t device_reports = kReportsPerMinute;
+    uint32_t device_report_bytes = kReportBytesPerMinute;
   } limits;
 
   struct {

@@ -216,6 +216,14 @@ std::vector<Key> build_schema() {
       "limits.telemetry_queue", "number", 16, 10'000'000,
       [](Config & c) -> auto& { return c.limits.telemetry_queue; },
       "Reports waiting; full: not acknowledged, devices repeat."));
+  keys.push_back(number_key(
+      "limits.device_reports", "per minute", 1, 1'000'000,
+      [](Config & c) -> auto& { return c.limits.device_reports; },
+      "Reports of one device, on average; more are refused, and `covey device get` says so. Where "
+      "telemetry.report_interval is below 1m: in that time."));
+  keys.push_back(number_key(
+      "limits.device_report_bytes", "bytes per minute", 4096, 1024 * kMiB,
+      [](Config & c) -> auto& { return c.limits.device_report_bytes; }, "The same in bytes."));
 
   keys.push_back(bool_key(
       "monitoring.drift.enabled", [](Config & c) -> auto& { return c.monitoring.drift.enabled; },

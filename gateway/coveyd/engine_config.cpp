@@ -49,6 +49,9 @@ engine::EngineConfig engine_config_of(const config::Config& config) {
   engine.drift.alpha = drift.alpha;
   engine.alert_policy = {
       .fire_windows = drift.fire, .of_windows = drift.of, .quiet_windows = drift.clear};
+  engine.allowances =
+      engine::allowances_of(config.limits.device_reports, config.limits.device_report_bytes,
+                            config.telemetry.report_interval);
   return engine;
 }
 

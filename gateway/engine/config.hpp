@@ -8,6 +8,7 @@
 #include "core/limits.hpp"
 #include "core/time.hpp"
 #include "deploy/deployment/device.hpp"
+#include "gateway/engine/fleet/budget.hpp"
 #include "monitoring/alerts/alert.hpp"
 #include "monitoring/drift/drift.hpp"
 #include "monitoring/drift/localise.hpp"
@@ -38,6 +39,7 @@ struct EngineConfig {
   monitoring::DriftOptions drift;
   monitoring::LocaliseOptions localise;
   monitoring::AlertPolicy alert_policy;
+  Allowances allowances = default_allowances();  // of each device
 };
 
 }  // namespace covey::engine

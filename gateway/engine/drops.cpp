@@ -39,6 +39,8 @@ std::string_view to_string(Drop drop) {
       return "verdict_stale";
     case Drop::kReportMalformed:
       return "report_malformed";
+    case Drop::kOverBudget:
+      return "over_budget";
   }
   return "unknown";
 }

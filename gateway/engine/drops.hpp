@@ -27,8 +27,9 @@ enum class Drop : uint8_t {
   kSampleLimit,
   kVerdictStale,
   kReportMalformed,
+  kOverBudget,
 };
-inline constexpr size_t kDrops = 17;
+inline constexpr size_t kDrops = 18;
 std::string_view to_string(Drop drop);  // "unknown_device", ...
 
 }  // namespace covey::engine

@@ -69,6 +69,7 @@ class Dispatch {
       expire_claims(turn_);
       end_reconciling(turn_);
       resolve_alerts_of_the_past(turn_);
+      judge_budgets(turn_);
       if (state.clocks.broker_connected()) publish_site(turn_);  // whoever missed it, and the time
     }
     reconcile(turn_);
@@ -105,9 +106,16 @@ class Dispatch {
   void operator()(ReportReceived& event) {
     const std::optional<DeviceNumber> number = sender(event);
     if (!number) return;
+    const size_t bytes = event.payload.size();
+    if (!affords(turn_, *number, Spend::kReports) ||
+        !affords(turn_, *number, Spend::kReportBytes, bytes)) {
+      return;
+    }
     if (!authentic(turn_.state, *turn_.state.fleet.by_number[*number], "report", event.payload)) {
       return turn_.drop(Drop::kMacInvalid);
     }
+    pay(turn_, *number, Spend::kReports);
+    pay(turn_, *number, Spend::kReportBytes, bytes);
     if (!reader_->read(event.payload, report_)) return turn_.drop(Drop::kReportMalformed);
     on_report(turn_, *number, report_, std::move(event.payload));
   }

@@ -179,6 +179,8 @@ std::string_view to_string(AlertKind kind) {
       return "FEATURE_DRIFT";
     case AlertKind::kJointDrift:
       return "JOINT_DRIFT";
+    case AlertKind::kOverBudget:
+      return "OVER_BUDGET";
   }
   return "FEATURE_DRIFT";
 }
@@ -186,7 +188,8 @@ std::string_view to_string(AlertKind kind) {
 std::optional<AlertKind> parse_alert_kind(std::string_view text) {
   for (const auto kind :
        {AlertKind::kAheadOfSite, AlertKind::kClassMixDrift, AlertKind::kConfidenceDrift,
-        AlertKind::kDuplicateIdentity, AlertKind::kFeatureDrift, AlertKind::kJointDrift}) {
+        AlertKind::kDuplicateIdentity, AlertKind::kFeatureDrift, AlertKind::kJointDrift,
+        AlertKind::kOverBudget}) {
     if (to_string(kind) == text) return kind;
   }
   return std::nullopt;

@@ -35,6 +35,7 @@ enum class AlertKind : uint8_t {
   kDuplicateIdentity,  // two boots alternate under one id
   kFeatureDrift,
   kJointDrift,
+  kOverBudget,  // a device sends more than its budget
 };
 std::string_view to_string(AlertKind kind);  // AHEAD_OF_SITE, CLASS_MIX_DRIFT, ...
 std::optional<AlertKind> parse_alert_kind(std::string_view text);

@@ -29,6 +29,15 @@ void write_fleet(Turn& turn);
 // Where the uptime of a boot lies on the wall is not known any more.
 void forget_offsets(Turn& turn);
 
+// ---- budget.cpp: what a device may cost (budget.hpp)
+
+// False: more than it may, noted as a refusal. Nothing is charged.
+bool affords(Turn& turn, DeviceNumber device, Spend kind, uint64_t units = 1);
+void pay(Turn& turn, DeviceNumber device, Spend kind, uint64_t units = 1);
+bool spend(Turn& turn, DeviceNumber device, Spend kind, uint64_t units = 1);
+// Alerts for the worst. Now and then.
+void judge_budgets(Turn& turn);
+
 // ---- credentials.cpp: derived from the site's secret, never stored
 
 Digest order_key(const State& state, const Device& device);

@@ -12,6 +12,7 @@ Device& FleetState::add(Device&& device) {
   Device& stored = found->second;
   numbers_.emplace(stored.id, static_cast<DeviceNumber>(by_number.size()));
   by_number.push_back(&stored);
+  budgets.reset(static_cast<DeviceNumber>(sessions.size()));
   sessions.emplace_back();
   count_in(stored);
   return stored;

@@ -15,6 +15,7 @@
 #include "core/time.hpp"
 #include "deploy/deployment/device.hpp"
 #include "gateway/engine/config.hpp"
+#include "gateway/engine/fleet/budget.hpp"
 
 namespace covey::engine {
 
@@ -23,9 +24,6 @@ struct BootOffset {
   uint64_t boot_id = 0;
   Millis offset{0};
 };
-
-// Of a device while coveyd runs: dense, so that what goes with a device can stand in a vector.
-using DeviceNumber = uint32_t;
 
 // Soft state: expires, is not stored.
 struct Session {
@@ -81,6 +79,7 @@ class FleetState {
   // Soft.
   std::vector<Device*> by_number;
   std::vector<Session> sessions;  // by number
+  BudgetState budgets;
   std::map<DeviceId, AheadClaim> ahead;
   std::set<DeviceId> settings_due;   // said hello while their goal says other settings
   Deadlines<DeviceNumber> expiries;  // mono: of who is online

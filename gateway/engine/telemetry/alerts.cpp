@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "core/limits.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/own.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
@@ -76,6 +79,16 @@ monitoring::AlertKey duplicate_identity(const Device& device) {
   return {"", monitoring::AlertKind::kDuplicateIdentity, device.id.str(), ""};
 }
 
+monitoring::AlertKey over_budget(const DeviceId& device) {
+  return {"", monitoring::AlertKind::kOverBudget, device.str(), ""};
+}
+
+bool is_firing(const State& state, const monitoring::AlertKey& key) {
+  const auto found = state.telemetry.alerts.find(key);
+  return found != state.telemetry.alerts.end() && found->second.newest &&
+         found->second.newest->state == monitoring::AlertState::kFiring;
+}
+
 }  // namespace
 
 void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verdict) {
@@ -148,6 +161,44 @@ void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& se
                              ", above what this site ever said to it: a restored backup, if others "
                              "say the same, else a device that lies; then `covey device reenroll`"},
           kAtOnce);
+}
+
+void alert_over_budget(Turn& turn, const std::vector<OverBudget>& worst) {
+  const FleetState& fleet = turn.state.fleet;
+  std::vector<monitoring::AlertKey> over;
+  size_t firing = 0;
+  const AlertTracks& alerts = turn.state.telemetry.alerts;
+  for (auto it = alerts.lower_bound(monitoring::AlertKey{"", monitoring::AlertKind::kOverBudget});
+       it != alerts.end() && it->first.model.empty() &&
+       it->first.kind == monitoring::AlertKind::kOverBudget;
+       ++it) {
+    if (!is_firing(turn.state, it->first)) continue;
+    ++firing;
+    const std::optional<DeviceNumber> number = fleet.number_of(DeviceId(it->first.subject));
+    const Refusals* const refusals = number ? fleet.budgets.refusals_of(*number) : nullptr;
+    const bool quiet =
+        refusals == nullptr || turn.now.mono - refusals->last_mono > kOverBudgetQuiet;
+    if (quiet) over.push_back(it->first);
+  }
+  for (const monitoring::AlertKey& key : over) {
+    --firing;
+    advance(turn, key, monitoring::ScopeGone{"nothing of it was refused for a while"}, kAtOnce);
+  }
+  for (const OverBudget& device : worst) {
+    const DeviceId& id = fleet.by_number[device.device]->id;
+    if (is_firing(turn.state, over_budget(id)) || firing >= kOverBudgetAlertsMax) continue;
+    ++firing;
+    advance(turn, over_budget(id),
+            monitoring::WindowAbnormal{
+                .severity = monitoring::Severity::kWarn,
+                .devices = {id},
+                .explanation = fmt::format(
+                    "{} messages of the device were refused in some seconds, the last one for its "
+                    "budget of {}: firmware in a loop, or somebody floods; other devices are not "
+                    "held up. `covey device get {}` says more, `covey device reject` ends it",
+                    device.refused, to_string(device.last), id.str())},
+            kAtOnce);
+  }
 }
 
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,

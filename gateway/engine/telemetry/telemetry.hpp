@@ -60,6 +60,14 @@ void raise_duplicate_identity(Turn& turn, const Device& device);
 void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen);
 void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why);
 void resolve_duplicate_identity(Turn& turn, const Device& device);
+// A device that was refused more than others lately.
+struct OverBudget {
+  DeviceNumber device = 0;
+  uint64_t refused = 0;
+  Spend last = Spend::kReports;
+};
+// Those few get an alert; who was refused nothing for a while has none any more.
+void alert_over_budget(Turn& turn, const std::vector<OverBudget>& worst);
 Result<CommandReply> acknowledge_alert(Turn& turn, const AcknowledgeAlert& command,
                                        const std::string& actor);
 
