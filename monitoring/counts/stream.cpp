@@ -36,6 +36,16 @@ void advance_to(StreamWatermark& mark, uint64_t cumulative) {
   }
 }
 
+// Nobody can say what was lost in between, and a number that a device chose is not believed to be a
+// loss of billions.
+void begin_anew_after_a_leap(StreamWatermark& mark, const WindowNumber& window) {
+  const uint64_t first = std::max(window.base_seq, window.seq - std::min(window.seq, kWidth) + 1);
+  if (first <= mark.cumulative + kSequenceStepMax) return;
+  mark.cumulative = first - 1;
+  mark.bitmap = 0;
+  mark.gaps.clear();
+}
+
 void absorb_received(StreamWatermark& mark) {
   const int run = std::countr_one(mark.bitmap);
   mark.bitmap = run == 64 ? 0 : mark.bitmap >> run;
@@ -71,6 +81,7 @@ Admission see(StreamWatermark& mark, const WindowNumber& window) {
   const uint64_t seq = window.seq;
   // A window below the mark says nothing new about the base: it was frozen before.
   if (seq > mark.cumulative) {
+    begin_anew_after_a_leap(mark, window);
     if (window.base_seq > mark.cumulative + 1) advance_to(mark, window.base_seq - 1);
     if (seq > mark.cumulative + kWidth) advance_to(mark, seq - kWidth);
   }

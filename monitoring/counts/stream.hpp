@@ -15,6 +15,8 @@ namespace covey::monitoring {
 
 constexpr uint64_t kSequenceMax = uint64_t{1} << 48;
 constexpr size_t kGapsMax = 8;
+// Windows that a stream may leave out at once; a larger leap begins it anew, without a loss.
+inline constexpr uint64_t kSequenceStepMax = 100'000;
 
 struct Gap {
   uint64_t first = 0;

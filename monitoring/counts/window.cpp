@@ -86,6 +86,33 @@ Status check_feature(const std::string& field, const FeatureCounts& feature, uin
   return check_moments(field, feature, values);
 }
 
+// The maximum lies in the highest bucket that counts something, the sum between the bounds of all.
+Status check_latency_buckets(const WindowCounts& window) {
+  const size_t buckets = window.latency.size();
+  Wide least = 0;
+  Wide most = 0;
+  LatencyBounds highest;
+  for (size_t bucket = 0; bucket < buckets; ++bucket) {
+    if (window.latency[bucket] == 0) continue;
+    highest = latency_bounds(static_cast<uint32_t>(bucket));
+    // The last one holds all that is beyond.
+    if (bucket + 1 == buckets) highest.upper_us = uint64_t{window.latency_max_us} + 1;
+    least += static_cast<Wide>(window.latency[bucket]) * highest.lower_us;
+    most += static_cast<Wide>(window.latency[bucket]) *
+            std::min<uint64_t>(highest.upper_us - 1, window.latency_max_us);
+  }
+  if (window.inferences == 0) return {};
+  if (window.latency_max_us < highest.lower_us || window.latency_max_us >= highest.upper_us) {
+    return contradiction(
+        fmt::format("latency_max_us is {}, but the highest bucket that counts holds {} to {}",
+                    window.latency_max_us, highest.lower_us, highest.upper_us - 1));
+  }
+  if (window.latency_sum_us < least || window.latency_sum_us > most) {
+    return contradiction("latency_sum_us is impossible for the buckets of latency");
+  }
+  return {};
+}
+
 Status check_latency(const WindowCounts& window) {
   if (window.latency.size() > kLatencyBucketsMax) {
     return shape_error("latency", window.latency.size(), kLatencyBucketsMax);
@@ -99,7 +126,7 @@ Status check_latency(const WindowCounts& window) {
       window.latency_sum_us < window.latency_max_us) {
     return contradiction("latency_sum_us is impossible for latency_max_us and the inferences");
   }
-  return {};
+  return check_latency_buckets(window);
 }
 
 Status check_joint(const WindowCounts& window, const Shape& shape) {
