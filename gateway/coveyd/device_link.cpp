@@ -65,6 +65,12 @@ void DeviceLink::on_message(std::string_view topic, ByteView payload) {
     client_.count_drop(mqtt::MqttDrop::kInBadTopic);
     return;
   }
+  // Before anything of it is read or queued. The last will is the broker's word.
+  if (parsed->kind != mqtt::UpKind::kBye &&
+      !shares_.take(parsed->device, mqtt::DeviceShares::Clock::now())) {
+    client_.count_drop(mqtt::MqttDrop::kInOverShare);
+    return;
+  }
   engine::Event event = engine::Tick{};
   if (parsed->kind == mqtt::UpKind::kEnroll) {
     Result<engine::EnrollMessage> message = codec::decode_enroll(payload);

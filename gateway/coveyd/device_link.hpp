@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "gateway/adapters/mqtt/client.hpp"
+#include "gateway/adapters/mqtt/device_shares.hpp"
 #include "gateway/engine/events.hpp"
 #include "gateway/runtime/runtime.hpp"
 
@@ -50,7 +51,8 @@ class DeviceLink {
 
   const std::function<void()> let_in_;
   runtime::Runtime* runtime_ = nullptr;
-  uint64_t sessions_ = 0;  // with the broker; Paho's thread
+  mqtt::DeviceShares shares_;  // Paho's thread
+  uint64_t sessions_ = 0;      // with the broker; Paho's thread
   std::atomic<uint64_t> malformed_{0};
   mutable std::mutex mutex_;
   std::map<std::string, uint64_t> malformed_by_reason_;  // guarded by mutex_

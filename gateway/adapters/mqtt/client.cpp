@@ -63,6 +63,8 @@ std::string_view to_string(MqttDrop reason) {
       return "IN_BAD_TOPIC";
     case MqttDrop::kInQueueFull:
       return "IN_QUEUE_FULL";
+    case MqttDrop::kInOverShare:
+      return "IN_OVER_SHARE";
     case MqttDrop::kCount:
       break;
   }

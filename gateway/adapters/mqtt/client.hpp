@@ -56,6 +56,7 @@ enum class MqttDrop : uint8_t {
   kInTooLarge,
   kInBadTopic,   // counted by the caller through count_drop()
   kInQueueFull,  // likewise
+  kInOverShare,  // likewise: its device sends more than anybody should
   kCount,
 };
 std::string_view to_string(MqttDrop reason);
