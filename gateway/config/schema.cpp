@@ -8,6 +8,7 @@
 
 #include "core/nearest.hpp"
 #include "gateway/config/key_kinds.hpp"
+#include "monitoring/alerts/alert.hpp"
 
 namespace covey::config {
 namespace {
@@ -240,11 +241,11 @@ std::vector<Key> build_schema() {
       "monitoring.drift.alpha", [](Config & c) -> auto& { return c.monitoring.drift.alpha; },
       "False positives per test."));
   keys.push_back(number_key(
-      "monitoring.drift.fire", "windows", 1, 100,
+      "monitoring.drift.fire", "windows", 1, monitoring::kAlertWindowsMax,
       [](Config & c) -> auto& { return c.monitoring.drift.fire; },
       "An alert fires after this many windows reject,"));
   keys.push_back(number_key(
-      "monitoring.drift.of", "windows", 1, 100,
+      "monitoring.drift.of", "windows", 1, monitoring::kAlertWindowsMax,
       [](Config & c) -> auto& { return c.monitoring.drift.of; }, "of the last this many,"));
   keys.push_back(number_key(
       "monitoring.drift.clear", "windows", 1, 100,

@@ -236,7 +236,7 @@ std::string_view to_string(AlertChange change) {
 
 Status check(const AlertPolicy& policy) {
   if (policy.fire_windows < 1 || policy.fire_windows > policy.of_windows ||
-      policy.of_windows > 32 || policy.quiet_windows < 1) {
+      policy.of_windows > kAlertWindowsMax || policy.quiet_windows < 1) {
     return invalid("BAD_ALERT_POLICY",
                    "an alert policy needs 1 <= fire_windows <= of_windows <= 32 and at least one "
                    "quiet window");

@@ -50,6 +50,7 @@ struct AlertKey {
   auto operator<=>(const AlertKey&) const = default;
 };
 
+constexpr uint32_t kAlertWindowsMax = 32;  // that are remembered
 struct AlertPolicy {
   uint32_t fire_windows = 2;   // m: abnormal windows ...
   uint32_t of_windows = 3;     // w: ... among the last w judged ones (at most 32)

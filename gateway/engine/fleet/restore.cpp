@@ -118,8 +118,9 @@ bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_
   if (news) {
     const std::string seen =
         "has seen goal " + std::to_string(goal_counter) + " of epoch " + std::to_string(site_epoch);
-    turn.log(LogLine::Level::kWarning, "device_ahead", device.id.str(), seen);
-    raise_ahead_of_site(turn, device, seen);
+    if (raise_ahead_of_site(turn, device, seen)) {
+      turn.log(LogLine::Level::kWarning, "device_ahead", device.id.str(), seen);
+    }
     believe_if_enough(turn);
   }
   return higher_counter || (higher_epoch && !is_quarantined(state, device.id));

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/limits.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/own.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
@@ -14,13 +15,16 @@ namespace {
 
 void advance(Turn& turn, const monitoring::AlertKey& key, const monitoring::AlertEvent& event,
              const monitoring::AlertPolicy& policy) {
-  monitoring::AlertTrack& track =
-      own_telemetry(turn).alerts.try_emplace(key, monitoring::AlertTrack{key, {}}).first->second;
-  Result<monitoring::AlertStep> step = monitoring::step(track, event, policy, turn.now);
-  if (!step) return;
-  if (!(step->track == track)) {
-    track = std::move(step->track);
-    if (track.newest) turn.write(PutAlert{*track.newest});
+  AlertTracks& alerts = own_telemetry(turn).alerts;
+  const auto known = alerts.find(key);
+  const monitoring::AlertTrack before =
+      known == alerts.end() ? monitoring::AlertTrack{key, {}} : known->second;
+  Result<monitoring::AlertStep> step = monitoring::step(before, event, policy, turn.now);
+  if (!step || !step->track.newest) return;
+  const monitoring::AlertTrack& track = step->track;
+  if (!(track == before)) {
+    alerts.insert_or_assign(key, track);
+    turn.write(PutAlert{*track.newest});
   }
   if (step->change != monitoring::AlertChange::kNothing && track.newest) {
     std::string names;
@@ -89,7 +93,24 @@ bool is_firing(const State& state, const monitoring::AlertKey& key) {
          found->second.newest->state == monitoring::AlertState::kFiring;
 }
 
+// What a device's own words prove. An episode that goes on stays as it is; a new one is a notice,
+// of which a device has a few (budget.hpp). True: people are told.
+bool raise(Turn& turn, const Device& device, const monitoring::AlertKey& key,
+           const monitoring::AlertEvent& event) {
+  if (is_firing(turn.state, key)) return false;
+  if (!spend(turn, *turn.state.fleet.number_of(device.id), Spend::kNotices)) return false;
+  advance(turn, key, event, kAtOnce);
+  return true;
+}
+
 }  // namespace
+
+void forget_alerts(Turn& turn, Millis before) {
+  std::erase_if(own_telemetry(turn).alerts, [&](const auto& entry) {
+    const std::optional<monitoring::Alert>& newest = entry.second.newest;
+    return !newest || (newest->resolved_at && *newest->resolved_at < before);
+  });
+}
 
 void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verdict) {
   const KnownArtifact& known = turn.state.catalogue.artifacts.at(manifest);
@@ -138,13 +159,12 @@ void resolve_duplicate_identity(Turn& turn, const Device& device) {
 }
 
 void raise_duplicate_identity(Turn& turn, const Device& device) {
-  advance(turn, duplicate_identity(device),
-          monitoring::WindowAbnormal{
-              .severity = monitoring::Severity::kPage,
-              .devices = {device.id},
-              .explanation = "two boots alternate under this id: a cloned device or a stolen key; "
-                             "find the second one, then `covey device reenroll`"},
-          kAtOnce);
+  raise(turn, device, duplicate_identity(device),
+        monitoring::WindowAbnormal{
+            .severity = monitoring::Severity::kPage,
+            .devices = {device.id},
+            .explanation = "two boots alternate under this id: a cloned device or a stolen key; "
+                           "find the second one, then `covey device reenroll`"});
 }
 
 void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why) {
@@ -152,15 +172,15 @@ void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string
   advance(turn, ahead_of_site(device), monitoring::ScopeGone{why}, turn.config.alert_policy);
 }
 
-void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen) {
-  advance(turn, ahead_of_site(device.id),
-          monitoring::WindowAbnormal{
-              .severity = monitoring::Severity::kPage,
-              .devices = {device.id},
-              .explanation = "the device " + seen +
-                             ", above what this site ever said to it: a restored backup, if others "
-                             "say the same, else a device that lies; then `covey device reenroll`"},
-          kAtOnce);
+bool raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen) {
+  return raise(
+      turn, device, ahead_of_site(device.id),
+      monitoring::WindowAbnormal{
+          .severity = monitoring::Severity::kPage,
+          .devices = {device.id},
+          .explanation = "the device " + seen +
+                         ", above what this site ever said to it: a restored backup, if others "
+                         "say the same, else a device that lies; then `covey device reenroll`"});
 }
 
 void alert_over_budget(Turn& turn, const std::vector<OverBudget>& worst) {
