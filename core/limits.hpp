@@ -19,7 +19,14 @@ inline constexpr size_t kModelsPerDeviceMax = 8;
 inline constexpr size_t kLabelsPerDeviceMax = 32;  // operator labels: key/value
 inline constexpr size_t kBootsPerDeviceMax = 8;
 inline constexpr size_t kStreamsPerBootMax = 128;  // four models of 32, the most that an agent has
-inline constexpr size_t kSamplesPerDeviceMax = 16'384;
+inline constexpr size_t kForgottenBootsMax = 16;   // of a device: what they sent is known as theirs
+inline constexpr size_t kUnknownTotalsMax = 4;     // of a device: releases that nobody pushed here
+inline constexpr size_t kTotalsPerDeviceMax = 64;  // (release, cohort); more are added together
+// Labels whose sample has not come: of the site, the newest.
+inline constexpr size_t kLabelsWaitingMax = 262'144;
+// Samples and labels that may not be in the store yet, or not when somebody looked there last.
+inline constexpr size_t kInferencesRememberedMax = 262'144;
+inline constexpr Millis kInferencesRemembered{600'000};
 inline constexpr size_t kRequestsMax = 10'000;  // request ids that are remembered
 
 // ---- What one device may cost (gateway/engine/fleet/budget.hpp): the defaults, far above what a
@@ -28,10 +35,17 @@ inline constexpr uint64_t kReportsPerMinute = 120;
 inline constexpr uint64_t kReportBytesPerMinute = 65'536;
 inline constexpr uint64_t kBudgetBurst = 8;  // this many minutes' worth after a silence
 inline constexpr uint64_t kRawBytesPerHour = 16'384;
+inline constexpr uint32_t kUnknownBytesMax = 1'024;  // of a report, in fields of later versions
 inline constexpr uint64_t kNoticesPerHour = 6;
 inline constexpr uint64_t kOverBudgetAlertFrom = 20;  // refusals between two looks
 inline constexpr size_t kOverBudgetAlertsMax = 10;    // at a time: the worst
 inline constexpr Millis kOverBudgetQuiet{600'000};    // then its alert is over
+
+// A device's uptime is placed by when its hello came, and the wall clock is put right now and then:
+// what lies later than this is of a time that has not been.
+inline constexpr Millis kClockSlack{300'000};
+// One core makes no more of them.
+inline constexpr uint64_t kInferencesPerMsMax = 100;
 
 // ---- Calls of the API.
 inline constexpr size_t kMessageBytesMax = 1U << 20U;

@@ -223,10 +223,23 @@ struct SampleRecord {
   uint32_t predicted = 0;
   uint32_t confidence = 0;
   uint32_t probability = 0;  // of 65,536
-  int64_t window = 0;        // index
-  Millis start{0};           // of that window: retention goes by it
+  Millis at{0};              // when it was made, as far as the gateway can know; never after `wall`
+  Millis wall{0};            // when it came: retention goes by it
 
   bool operator==(const SampleRecord&) const = default;
+};
+
+// Labelled inferences of a device in one span of time, and how many of them were right: what is
+// left of samples and labels when those have gone. Its start is a time of the wall, so that it
+// means the same whatever length windows have later.
+struct LabelTallyRecord {
+  Digest manifest;
+  DeviceId device;
+  Millis start{0};
+  uint64_t labelled = 0;
+  uint64_t correct = 0;
+
+  bool operator==(const LabelTallyRecord&) const = default;
 };
 
 struct LabelRecord {
@@ -239,6 +252,12 @@ struct LabelRecord {
   Millis wall{0};  // when it came: retention goes by it
 
   bool operator==(const LabelRecord&) const = default;
+};
+
+// What is stored of an inference that somebody has labelled, or will.
+struct StoredInference {
+  std::optional<SampleRecord> sample;
+  std::optional<LabelRecord> label;
 };
 
 }  // namespace covey

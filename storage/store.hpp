@@ -87,6 +87,11 @@ struct RemoveStream {
 struct PutTotal {
   TotalRecord total;
 };
+struct RemoveTotal {
+  DeviceId device;
+  Digest manifest;
+  Cohort cohort;
+};
 struct PutWindow {
   WindowRecord window;
 };
@@ -95,6 +100,14 @@ struct PutSample {
 };
 struct PutLabel {
   LabelRecord label;
+};
+struct RemoveLabel {
+  DeviceId device;
+  uint64_t boot_id = 0;
+  uint64_t inference = 0;
+};
+struct PutLabelTally {
+  LabelTallyRecord tally;
 };
 struct PutAlert {
   monitoring::Alert alert;
@@ -108,18 +121,22 @@ struct AppendEvent {
 struct AppendAudit {
   AuditRecord entry;
 };
-// Retention: rows of windows, samples and labels that ended before; the log's beginning up to the
-// first report that did not, or is not settled.
+// Retention, by the gateway's own clock: windows that ended before, samples and labels that came
+// before, alerts that were resolved before; the log's beginning up to the first report that did
+// not come before, or is not settled. And whatever claims to be of after `after`.
 struct Forget {
   Millis windows_before{0};
   Millis reports_before{0};
+  Millis labels_before{0};
+  Millis alerts_before{0};
+  Millis after = Millis::max();
 };
 using Write =
     std::variant<PutSite, PutDevice, PutTrustedKey, RemoveTrustedKey, PutRelease, PutRolloutPlan,
                  PutRolloutProgress, PutGates, PutDeployment, PutAssignment, RemoveAssignment,
                  PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
                  PutAlert, AppendReport, AppendEvent, AppendAudit, Forget, ArchiveDeployment,
-                 PutCount, RemoveRequest>;
+                 PutCount, RemoveRequest, RemoveTotal, RemoveLabel, PutLabelTally>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {
@@ -135,18 +152,19 @@ struct Snapshot {
   std::vector<RequestRecord> requests;
   std::vector<StreamRecord> streams;
   std::vector<TotalRecord> totals;
-  std::vector<WindowRecord> windows;  // with index >= the given one per length, see load()
-  std::vector<SampleRecord> samples;
-  std::vector<LabelRecord> labels;
+  std::vector<WindowRecord> windows;  // see LoadLimits
+  std::vector<LabelTallyRecord> tallies;
+  std::vector<LabelRecord> labels;        // that wait for their sample, in the order they came
   std::vector<monitoring::Alert> alerts;  // newest episode per key
 
   bool operator==(const Snapshot&) const = default;
 };
 
 struct LoadLimits {
-  Millis windows_since{0};     // wall: windows that started before stay on disk, but for those that
-  Millis window{0};            // reports which are not settled belong to, by their length
-  Millis inferences_since{0};  // wall: samples and labels of before stay
+  Millis windows_since{0};  // wall: windows that started before stay on disk, but for those that
+  Millis window{0};         // reports which are not settled belong to, by their length
+  // Wall: windows that start later stay, too, unless reports have come later than that.
+  Millis windows_until = Millis::max();
 };
 
 enum class PageOrder : uint8_t { kNewestFirst, kOldestFirst };
@@ -172,6 +190,9 @@ class Reader {
   // takes. Device "" for the cohorts'.
   virtual Result<std::vector<WindowRecord>> windows(std::span<const Digest> manifests,
                                                     const DeviceId& device, Page page) = 0;
+  // What there is of one inference.
+  virtual Result<StoredInference> inference(const DeviceId& device, uint64_t boot_id,
+                                            uint64_t inference) = 0;
 };
 
 // How the store stands now.

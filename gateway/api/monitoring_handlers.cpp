@@ -38,6 +38,31 @@ void fill_windows(const std::vector<WindowRecord>& rows, size_t limit, const eng
   for (const WindowRecord& row : rows) fill(*response.add_windows(), state, row);
 }
 
+using LabelsCall = CallPtr<v1::SubmitLabelsRequest, v1::SubmitLabelsResponse>;
+
+// Whether a label counts is asked of the store, where what the engine knew at a moment after the
+// call came is durable; the engine itself knows what came since.
+void look_up_and_submit(const LabelsCall& call, std::shared_ptr<engine::SubmitLabels> command) {
+  const auto looked_up = std::make_shared<Status>();
+  const auto look = [command, looked_up](Reader& reader) {
+    *looked_up = engine::look_up(reader, *command);
+  };
+  const auto submit = [call, command, looked_up](const Status& asked) {
+    if (!asked) return call->finish(asked);
+    if (!*looked_up) return call->finish(*looked_up);
+    execute_only(call, std::move(*command), [](const engine::CommandReply& reply, auto& response) {
+      response.set_matched(reply.labels_matched);
+      response.set_unmatched(reply.labels_unmatched);
+      response.set_unchanged(reply.labels_unchanged);
+    });
+  };
+  call->context->engine.read([](const engine::Engine&) {},
+                             [call, look, submit](const Status& seen) {
+                               if (!seen) return call->finish(seen);
+                               call->context->engine.history(look, submit, nullptr);
+                             });
+}
+
 }  // namespace
 
 void submit_labels(const CallPtr<v1::SubmitLabelsRequest, v1::SubmitLabelsResponse>& call) {
@@ -54,11 +79,7 @@ void submit_labels(const CallPtr<v1::SubmitLabelsRequest, v1::SubmitLabelsRespon
     if (!label) return call->finish(label.error());
     command.labels.push_back(*std::move(label));
   }
-  execute_only(call, std::move(command), [](const engine::CommandReply& reply, auto& response) {
-    response.set_matched(reply.labels_matched);
-    response.set_unmatched(reply.labels_unmatched);
-    response.set_unchanged(reply.labels_unchanged);
-  });
+  look_up_and_submit(call, std::make_shared<engine::SubmitLabels>(std::move(command)));
 }
 
 void get_inference_totals(

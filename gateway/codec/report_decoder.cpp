@@ -121,6 +121,15 @@ void copy(const google::protobuf::RepeatedPtrField<wire::Sample>& from,
   }
 }
 
+// Only worth its time where a report is larger than any that an agent makes.
+uint32_t unknown_bytes(wire::Report& report, size_t size) {
+  constexpr size_t kLarge = 4'096;
+  if (size <= kLarge) return 0;
+  report.DiscardUnknownFields();
+  const size_t known = report.ByteSizeLong();
+  return static_cast<uint32_t>(size - std::min(size, known));
+}
+
 }  // namespace
 
 struct ReportDecoder::Wire {
@@ -151,6 +160,7 @@ Status ReportDecoder::read(ByteView payload, engine::ReportMessage& into) {
   into.samples_dropped = r.samples_dropped();
   copy(r, into.counts);
   copy(r.samples(), into.samples);
+  into.unknown_bytes = unknown_bytes(r, payload.size());
   return {};
 }
 

@@ -25,10 +25,13 @@ bool random_value(T& value) {
   return RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof value) == 1;
 }
 
-// Samples and labels that a running rollout may still be judged by; older rows stay on disk.
+// Older windows stay on disk, and those of a time that has not been: a device's lie, or a wrong
+// clock of before.
 LoadLimits load_limits(const config::Config& config, Millis wall) {
   const Millis since = wall - std::min<Millis>(config.telemetry.retention, 48h);
-  return {.windows_since = since, .window = config.telemetry.window, .inferences_since = since};
+  return {.windows_since = since,
+          .window = config.telemetry.window,
+          .windows_until = wall + engine::kClockSlack};
 }
 
 // What a store that can't write means for a site.

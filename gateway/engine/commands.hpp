@@ -15,6 +15,11 @@
 #include "core/result.hpp"
 #include "deploy/artifact/artifact.hpp"
 #include "deploy/rollout/plan.hpp"
+#include "storage/records.hpp"
+
+namespace covey {
+class Reader;
+}
 
 namespace covey::engine {
 
@@ -76,11 +81,15 @@ struct LabelInput {
   uint64_t boot_id = 0;
   uint64_t inference = 0;
   uint32_t truth = 0;
+  StoredInference stored{};  // look_up() fills it
 };
 struct SubmitLabels {
   ModelName model;
   std::vector<LabelInput> labels;
 };
+// Before it is given to the engine, which remembers the last minutes only: what the store has of
+// these inferences. It must be of a moment after the command was made. Errors: the reader's.
+Status look_up(Reader& reader, SubmitLabels& command);
 struct AcknowledgeAlert {
   std::string alert;
 };

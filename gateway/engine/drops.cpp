@@ -41,6 +41,10 @@ std::string_view to_string(Drop drop) {
       return "report_malformed";
     case Drop::kOverBudget:
       return "over_budget";
+    case Drop::kReportFuture:
+      return "report_future";
+    case Drop::kLabelLimit:
+      return "label_limit";
   }
   return "unknown";
 }

@@ -28,8 +28,10 @@ enum class Drop : uint8_t {
   kVerdictStale,
   kReportMalformed,
   kOverBudget,
+  kReportFuture,
+  kLabelLimit,
 };
-inline constexpr size_t kDrops = 18;
+inline constexpr size_t kDrops = 20;
 std::string_view to_string(Drop drop);  // "unknown_device", ...
 
 }  // namespace covey::engine

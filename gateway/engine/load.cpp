@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "core/limits.hpp"
 #include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/engine.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
@@ -82,29 +85,18 @@ void load_counts(State& state, Snapshot& snapshot, Millis window_length) {
   }
 }
 
-void load_inferences(State& state, Snapshot& snapshot) {
-  for (const SampleRecord& sample : snapshot.samples) {
-    DeviceInferences& inferences = state.telemetry.inferences[sample.device];
-    const InferenceKey key{sample.boot_id, sample.inference};
-    inferences.samples[key] = {sample.manifest, sample.cohort, sample.predicted, sample.window};
-    inferences.sample_order.push_back(key);
-    if (inferences.sample_order.size() > kSamplesPerDeviceMax) {
-      inferences.samples.erase(inferences.sample_order.front());
-      inferences.sample_order.pop_front();
-    }
+void load_labels(TelemetryState& telemetry, Snapshot& snapshot) {
+  for (const LabelTallyRecord& tally : snapshot.tallies) {
+    telemetry.tally[{tally.manifest, tally.device}][tally.start.count()] = {
+        .labelled = tally.labelled, .correct = tally.correct};
   }
-  for (const LabelRecord& label : snapshot.labels) {
-    DeviceInferences& inferences = state.telemetry.inferences[label.device];
-    const InferenceKey key{label.boot_id, label.inference};
-    const auto sample = inferences.samples.find(key);
-    const bool matched = sample != inferences.samples.end();
-    inferences.labels[key] = {label.truth, matched};
-    inferences.label_order.push_back(key);
-    if (!matched) continue;
-    monitoring::DeviceLabels& tally =
-        state.telemetry.tally[{sample->second.manifest, label.device}][sample->second.window];
-    ++tally.labelled;
-    if (sample->second.predicted == label.truth) ++tally.correct;
+  WaitingLabels& waiting = telemetry.waiting;
+  const size_t more = snapshot.labels.size() - std::min(snapshot.labels.size(), kLabelsWaitingMax);
+  for (size_t i = more; i < snapshot.labels.size(); ++i) {
+    const LabelRecord& label = snapshot.labels[i];
+    const InferenceKey key{label.device, label.boot_id, label.inference};
+    waiting.by_key[key] = {label.truth, label.wall, waiting.next};
+    waiting.by_order.emplace(waiting.next++, key);
   }
 }
 
@@ -118,6 +110,7 @@ SiteRecord new_site(const Digest& secret) {
 
 Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now now,
                             std::shared_ptr<ReportReader> reader) {
+  if (Status good = monitoring::check(config.alert_policy); !good) return good.error();
   State state;
   state.site = snapshot.site;
   state.clocks.started_mono = now.mono;
@@ -150,7 +143,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
     know_request(state.rollouts, std::move(request));
   }
   load_counts(state, snapshot, config.window);
-  load_inferences(state, snapshot);
+  load_labels(state.telemetry, snapshot);
   for (monitoring::Alert& alert : snapshot.alerts) {
     state.telemetry.alerts.emplace(alert.key, monitoring::AlertTrack{alert.key, alert});
   }

@@ -82,6 +82,7 @@ struct ReportMessage {
   monitoring::WindowCounts counts;
   std::vector<SampleMessage> samples;
   uint32_t samples_dropped = 0;
+  uint32_t unknown_bytes = 0;  // of a large one: what is in none of the fields above
 
   bool operator==(const ReportMessage&) const = default;
 };

@@ -35,6 +35,8 @@ double asymptotic_cs_rho_squared(double t_best, double alpha);
 struct DeviceLabels {
   uint64_t labelled = 0;
   uint64_t correct = 0;
+
+  bool operator==(const DeviceLabels&) const = default;
 };
 // Of one device in one window of time. Windows are numbered as the site does, for all devices
 // alike.

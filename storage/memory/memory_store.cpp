@@ -54,6 +54,7 @@ class Applier {
   void operator()(const PutTotal& w) {
     t_.totals.insert_or_assign({w.total.device, w.total.manifest, w.total.cohort}, w.total);
   }
+  void operator()(const RemoveTotal& w) { t_.totals.erase({w.device, w.manifest, w.cohort}); }
   void operator()(const PutWindow& w) {
     const WindowRecord& row = w.window;
     t_.windows.insert_or_assign({row.manifest, row.index, row.length, row.cohort, row.device}, row);
@@ -64,6 +65,10 @@ class Applier {
   void operator()(const PutLabel& w) {
     t_.labels.put({w.label.device, w.label.boot_id, w.label.inference}, w.label);
   }
+  void operator()(const RemoveLabel& w) { t_.labels.remove({w.device, w.boot_id, w.inference}); }
+  void operator()(const PutLabelTally& w) {
+    t_.tallies.insert_or_assign({w.tally.manifest, w.tally.device, w.tally.start}, w.tally);
+  }
   void operator()(const PutAlert& w) {
     t_.alerts.insert_or_assign({w.alert.key, w.alert.episode}, w.alert);
   }
@@ -72,10 +77,16 @@ class Applier {
   void operator()(const AppendAudit& w) { t_.audit.emplace(w.entry.sequence, w.entry); }
   void operator()(const Forget& w) {
     std::erase_if(t_.windows, [&](const auto& row) {
-      return row.second.start + row.second.length <= w.windows_before;
+      const WindowRecord& window = row.second;
+      return window.start + window.length <= w.windows_before || window.start > w.after;
     });
-    t_.samples.remove_if([&](const SampleRecord& row) { return row.start < w.windows_before; });
-    t_.labels.remove_if([&](const LabelRecord& row) { return row.wall < w.windows_before; });
+    const auto old = [&](Millis wall) { return wall < w.labels_before || wall > w.after; };
+    t_.samples.remove_if([&](const SampleRecord& row) { return old(row.wall); });
+    t_.labels.remove_if([&](const LabelRecord& row) { return old(row.wall); });
+    std::erase_if(t_.tallies, [&](const auto& row) { return old(row.second.start); });
+    std::erase_if(t_.alerts, [&](const auto& row) {
+      return row.second.resolved_at && *row.second.resolved_at < w.alerts_before;
+    });
     const auto end = std::ranges::find_if(t_.reports, [&](const ReportRecord& row) {
       return row.wall >= w.reports_before || row.position > t_.site.reports_settled;
     });
@@ -172,6 +183,16 @@ class MemoryReader final : public Reader {
     return found;
   }
 
+  Result<StoredInference> inference(const DeviceId& device, uint64_t boot_id,
+                                    uint64_t inference) override {
+    const std::lock_guard lock(store_.mutex_);
+    const memory::InferenceKey key{device, boot_id, inference};
+    StoredInference found;
+    found.sample = store_.tables_.samples.find(key);
+    found.label = store_.tables_.labels.find(key);
+    return found;
+  }
+
  private:
   const MemoryStore& store_;
 };
@@ -229,14 +250,14 @@ Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
     if (report.position <= tables_.site.reports_settled || !report.placed) continue;
     windows_since = std::min(windows_since, *report.placed - limits.window);
   }
+  const Millis heard = tables_.reports.empty() ? Millis{0} : tables_.reports.back().wall;
+  const Millis until = std::max(limits.windows_until, heard);
   for (const auto& [key, row] : tables_.windows) {
-    if (row.start >= windows_since) snapshot.windows.push_back(row);
+    if (row.start >= windows_since && row.start <= until) snapshot.windows.push_back(row);
   }
-  for (const auto& [place, row] : tables_.samples.rows) {
-    if (row.start >= limits.inferences_since) snapshot.samples.push_back(row);
-  }
+  snapshot.tallies = values_of(tables_.tallies);
   for (const auto& [place, row] : tables_.labels.rows) {
-    if (row.wall >= limits.inferences_since) snapshot.labels.push_back(row);
+    if (!row.matched) snapshot.labels.push_back(row);
   }
   for (const auto& [key, alert] : tables_.alerts) {
     // Episodes of one key are neighbours, ascending: the last one stays.

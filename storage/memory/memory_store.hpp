@@ -33,6 +33,17 @@ struct InsertionOrdered {
     if (added) ++next;
     rows.insert_or_assign(place->second, record);
   }
+  std::optional<Record> find(const Key& key) const {
+    const auto place = places.find(key);
+    if (place == places.end()) return std::nullopt;
+    return rows.at(place->second);
+  }
+  void remove(const Key& key) {
+    const auto place = places.find(key);
+    if (place == places.end()) return;
+    rows.erase(place->second);
+    places.erase(place);
+  }
   template <typename Condition>
   void remove_if(const Condition& condition) {
     std::erase_if(rows, [&](const auto& row) { return condition(row.second); });
@@ -62,6 +73,7 @@ struct Tables {
   std::map<std::tuple<Digest, int64_t, Millis, Cohort, DeviceId>, WindowRecord> windows;
   InsertionOrdered<InferenceKey, SampleRecord> samples;
   InsertionOrdered<InferenceKey, LabelRecord> labels;
+  std::map<std::tuple<Digest, DeviceId, Millis>, LabelTallyRecord> tallies;
   std::map<std::pair<monitoring::AlertKey, uint64_t>, monitoring::Alert> alerts;
   std::vector<ReportRecord> reports;
   std::map<uint64_t, EventRecord> events;

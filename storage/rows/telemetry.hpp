@@ -70,8 +70,17 @@ void columns(auto& visit, Like<SampleRecord> auto& r) {
   visit("predicted", r.predicted);
   visit("confidence", r.confidence);
   visit("probability", r.probability);
-  visit("window_index", r.window);
-  visit("start_wall_ms", r.start);
+  visit("at_wall_ms", r.at);
+  visit("wall_ms", r.wall);
+}
+
+constexpr const char* table_name(const LabelTallyRecord&) { return "label_tallies"; }
+void columns(auto& visit, Like<LabelTallyRecord> auto& r) {
+  visit.key("manifest", r.manifest);
+  visit.key("device", r.device);
+  visit.key("start_wall_ms", r.start);
+  visit("labelled", r.labelled);
+  visit("correct", r.correct);
 }
 
 constexpr const char* table_name(const LabelRecord&) { return "labels"; }

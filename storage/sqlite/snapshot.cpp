@@ -62,10 +62,14 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
       "SELECT coalesce(min(placed_wall_ms), 9223372036854775807) FROM reports "
       "WHERE position > (SELECT reports_settled FROM site)");
   if (!unsettled) return unsettled.error();
+  // A clock that is wrong at the start must not hide what came by a right one.
+  const Result<int64_t> heard = database.number(
+      "SELECT coalesce((SELECT wall_ms FROM reports ORDER BY position DESC LIMIT 1), 0)");
+  if (!heard) return heard.error();
   const auto since = [&](Statement& to) {
     to.integer(std::min(limits.windows_since.count(), *unsettled - limits.window.count()));
+    to.integer(std::max(limits.windows_until.count(), *heard));
   };
-  const auto inferences = [&](Statement& to) { to.integer(limits.inferences_since.count()); };
   std::vector<SiteRecord> sites;
   std::vector<rows::ArtifactRow> artifacts;
   std::vector<RolloutPlan> plans;
@@ -89,10 +93,11 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   select.all(snapshot.streams, "ORDER BY device, boot_id < 0, boot_id, manifest");
   select.all(snapshot.totals);
   select.all(snapshot.windows,
-             "WHERE start_wall_ms >= ? ORDER BY manifest, window_index, length_ms, cohort, device",
+             "WHERE start_wall_ms >= ? AND start_wall_ms <= ? "
+             "ORDER BY manifest, window_index, length_ms, cohort, device",
              since);
-  select.all(snapshot.samples, "WHERE start_wall_ms >= ? ORDER BY position", inferences);
-  select.all(snapshot.labels, "WHERE wall_ms >= ? ORDER BY position", inferences);
+  select.all(snapshot.tallies);
+  select.all(snapshot.labels, "WHERE matched = 0 ORDER BY position");
   select.all(snapshot.alerts,
              "AS a WHERE episode = (SELECT max(episode) FROM alerts AS b WHERE a.model = b.model "
              "AND a.kind = b.kind AND a.subject = b.subject AND a.scope = b.scope) "

@@ -115,6 +115,24 @@ class SqliteReader final : public Reader {
     });
   }
 
+  Result<StoredInference> inference(const DeviceId& device, uint64_t boot_id,
+                                    uint64_t inference) override {
+    const auto key = [&](Statement& to) {
+      to.text(device.str()).number(boot_id).number(inference);
+    };
+    const char* const wanted = "WHERE device = ? AND boot_id = ? AND inference = ?";
+    std::vector<SampleRecord> samples;
+    std::vector<LabelRecord> labels;
+    Selector selector(database_);
+    selector.all(samples, wanted, key);
+    selector.all(labels, wanted, key);
+    if (!selector.status()) return selector.status().error();
+    StoredInference found;
+    if (!samples.empty()) found.sample = std::move(samples.front());
+    if (!labels.empty()) found.label = std::move(labels.front());
+    return found;
+  }
+
  private:
   template <typename Record, typename Bind>
   Result<std::vector<Record>> select(const std::string& tail, const Bind& bind) {

@@ -21,6 +21,14 @@ Status Writer::operator()(const RemoveStream& w) {
   return remove(StreamRecord{.device = w.device, .boot_id = w.boot_id, .manifest = w.manifest});
 }
 
+Status Writer::operator()(const RemoveTotal& w) {
+  return remove(TotalRecord{.device = w.device, .manifest = w.manifest, .cohort = w.cohort});
+}
+
+Status Writer::operator()(const RemoveLabel& w) {
+  return remove(LabelRecord{.device = w.device, .boot_id = w.boot_id, .inference = w.inference});
+}
+
 Status Writer::operator()(const PutRelease& w) {
   static const std::string remove_artifacts =
       "DELETE FROM artifacts WHERE " + rows::with_key(rows::table_of<ReleaseRecord>());
@@ -52,12 +60,30 @@ Status Writer::operator()(const ArchiveDeployment& w) {
 }
 
 Status Writer::operator()(const Forget& w) {
-  const auto windows = [&](Statement& to) { to.integer(w.windows_before.count()); };
+  const auto between = [](Millis before, Millis after) {
+    return [before, after](Statement& to) { to.integer(before.count()).integer(after.count()); };
+  };
   const auto reports = [&](Statement& to) { to.integer(w.reports_before.count()); };
-  Status done = run(
-      "DELETE FROM windows WHERE start_wall_ms < ?1 AND start_wall_ms + length_ms <= ?1", windows);
-  if (done) done = run("DELETE FROM samples WHERE start_wall_ms < ?", windows);
-  if (done) done = run("DELETE FROM labels WHERE wall_ms < ?", windows);
+  Status done =
+      run("DELETE FROM windows WHERE (start_wall_ms < ?1 AND start_wall_ms + length_ms <= ?1) "
+          "OR start_wall_ms > ?2",
+          between(w.windows_before, w.after));
+  if (done) {
+    done = run("DELETE FROM samples WHERE wall_ms < ?1 OR wall_ms > ?2",
+               between(w.labels_before, w.after));
+  }
+  if (done) {
+    done = run("DELETE FROM labels WHERE wall_ms < ?1 OR wall_ms > ?2",
+               between(w.labels_before, w.after));
+  }
+  if (done) {
+    done = run("DELETE FROM label_tallies WHERE start_wall_ms < ?1 OR start_wall_ms > ?2",
+               between(w.labels_before, w.after));
+  }
+  if (done) {
+    done = run("DELETE FROM alerts WHERE resolved_wall_ms < ?",
+               [&](Statement& to) { to.integer(w.alerts_before.count()); });
+  }
   // The log is in the order of arrival: no index is needed to find what is old.
   if (done) {
     done = run(

@@ -38,9 +38,12 @@ class Writer {
   Status operator()(const PutStream& w) { return put(w.stream); }
   Status operator()(const RemoveStream& w);
   Status operator()(const PutTotal& w) { return put(w.total); }
+  Status operator()(const RemoveTotal& w);
   Status operator()(const PutWindow& w) { return put(w.window); }
   Status operator()(const PutSample& w) { return put(w.sample); }
   Status operator()(const PutLabel& w) { return put(w.label); }
+  Status operator()(const RemoveLabel& w);
+  Status operator()(const PutLabelTally& w) { return put(w.tally); }
   Status operator()(const PutAlert& w) { return put(w.alert); }
   Status operator()(const AppendReport& w) { return append(w.report); }
   Status operator()(const AppendEvent& w) { return append(w.event); }

@@ -53,7 +53,8 @@ bool StageEvidence::is_unheard(const DeviceId& device) const {
 
 // The window in which the first stage began is mixed: the next one is the first to count.
 int64_t StageEvidence::comparison_start() const {
-  return rollout_.progress.stages.front().start_wall / turn_.config.window;
+  const Millis window = turn_.config.window;
+  return (rollout_.progress.stages.front().start_wall / window) * window.count();
 }
 
 monitoring::LabelsByWindow StageEvidence::labels_of(const DeviceId& device,

@@ -7,6 +7,7 @@
 #include "core/assert.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/queries/queries.hpp"
+#include "gateway/engine/telemetry/telemetry.hpp"
 
 namespace covey::engine {
 namespace {
@@ -15,18 +16,6 @@ std::string release_text(const State& state, const Digest& manifest) {
   const auto known = state.catalogue.artifacts.find(manifest);
   return known == state.catalogue.artifacts.end() ? short_hex(manifest)
                                                   : to_string(known->second.release);
-}
-
-void add(TotalRecord& to, const TotalRecord& from) {
-  to.inferences += from.inferences;
-  to.windows += from.windows;
-  to.windows_lost += from.windows_lost;
-  to.errors += from.errors;
-  to.duplicates += from.duplicates;
-  to.quarantined += from.quarantined;
-  to.energy_inferences += from.energy_inferences;
-  to.energy_sum_uj = monitoring::add_saturating(to.energy_sum_uj, from.energy_sum_uj);
-  monitoring::merge(to.health, from.health);
 }
 
 std::optional<ReleaseId> most_used(const State& state, const ModelName& model) {

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+// Labels meet samples. That a label counts once rests on the store: what it has of an inference
+// comes with the command, memory has what came in the last minutes. What is left when both have
+// gone is a tally by span of wall time, which gates judge.
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "core/limits.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/own.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
@@ -9,102 +15,241 @@
 namespace covey::engine {
 namespace {
 
-void count(TelemetryState& telemetry, const DeviceId& device, const KnownSample& sample,
+// Adds a label to its span, or takes it out again. Spans that were forgotten take nothing: their
+// counts are gone, and a correction would take from counts of others.
+void count(Turn& turn, Millis before, const DeviceId& device, const KnownSample& sample,
            uint32_t truth, bool add) {
-  monitoring::DeviceLabels& labels = telemetry.tally[{sample.manifest, device}][sample.window];
+  const Millis window = turn.config.window;
+  const int64_t start = (sample.at / window) * window.count();
+  if (Millis{start} < before) return;
   const uint64_t correct = sample.predicted == truth ? 1 : 0;
+  monitoring::DeviceLabels& labels = own_telemetry(turn).tally[{sample.manifest, device}][start];
   if (add) {
     ++labels.labelled;
     labels.correct += correct;
   } else {
-    --labels.labelled;
-    labels.correct -= correct;
+    labels.labelled -= std::min<uint64_t>(labels.labelled, 1);
+    labels.correct = std::min(labels.correct - std::min(labels.correct, correct), labels.labelled);
   }
+  turn.telemetry_rows.tallies.insert({sample.manifest, device, start});
+}
+
+template <typename Map>
+void forget_recent(Map& recent, RecentOrder& order, Millis now) {
+  while (!order.empty() && (order.size() > kInferencesRememberedMax ||
+                            now - order.front().first > kInferencesRemembered)) {
+    recent.erase(order.front().second);
+    order.pop_front();
+  }
+}
+void forget_recent(RecentInferences& recent, Millis now) {
+  forget_recent(recent.samples, recent.sample_order, now);
+  forget_recent(recent.labels, recent.label_order, now);
+}
+
+void remember(Turn& turn, const InferenceKey& key, const KnownLabel& label) {
+  RecentInferences& recent = own_telemetry(turn).recent;
+  recent.labels.insert_or_assign(key, label);
+  recent.label_order.emplace_back(turn.now.mono, key);
+}
+
+void put_label(Turn& turn, const ModelName& model, const InferenceKey& key, const KnownLabel& label,
+               Millis wall) {
+  const auto& [device, boot_id, inference] = key;
+  turn.write(PutLabel{{.model = model,
+                       .device = device,
+                       .boot_id = boot_id,
+                       .inference = inference,
+                       .truth = label.truth,
+                       .matched = label.matched,
+                       .wall = wall}});
+}
+
+void stop_waiting(WaitingLabels& waiting, std::map<InferenceKey, WaitingLabel>::iterator label) {
+  waiting.by_order.erase(label->second.order);
+  waiting.by_key.erase(label);
+}
+
+// The oldest go where too many wait.
+void wait(Turn& turn, const ModelName& model, const InferenceKey& key, uint32_t truth) {
+  WaitingLabels& waiting = own_telemetry(turn).waiting;
+  const auto [label, added] = waiting.by_key.try_emplace(key);
+  label->second.truth = truth;
+  if (added) {
+    label->second.wall = turn.now.wall;
+    label->second.order = waiting.next;
+    waiting.by_order.emplace(waiting.next++, key);
+  }
+  put_label(turn, model, key, {truth, false}, label->second.wall);
+  if (waiting.by_key.size() <= kLabelsWaitingMax) return;
+  const InferenceKey oldest = waiting.by_order.begin()->second;
+  stop_waiting(waiting, waiting.by_key.find(oldest));
+  turn.write(RemoveLabel{std::get<0>(oldest), std::get<1>(oldest), std::get<2>(oldest)});
+  turn.drop(Drop::kLabelLimit);
+}
+
+// What is known of an inference: lately by memory, else by the store.
+struct Known {
+  std::optional<KnownSample> sample;
+  std::optional<KnownLabel> label;
+};
+Known known_of(const TelemetryState& telemetry, const InferenceKey& key,
+               const StoredInference& stored) {
+  Known known;
+  if (const auto recent = telemetry.recent.samples.find(key);
+      recent != telemetry.recent.samples.end()) {
+    known.sample = recent->second;
+  } else if (stored.sample) {
+    known.sample = {stored.sample->manifest, stored.sample->predicted, stored.sample->at};
+  }
+  if (const auto recent = telemetry.recent.labels.find(key);
+      recent != telemetry.recent.labels.end()) {
+    known.label = recent->second;
+  } else if (const auto waits = telemetry.waiting.by_key.find(key);
+             waits != telemetry.waiting.by_key.end()) {
+    known.label = {waits->second.truth, false};
+  } else if (stored.label && stored.label->matched) {
+    known.label = {stored.label->truth, true};
+  }
+  return known;
+}
+
+void take_label(Turn& turn, Millis before, const ModelName& model, const LabelInput& input,
+                CommandReply& reply) {
+  const InferenceKey key{input.device, input.boot_id, input.inference};
+  const Known known = known_of(turn.state.telemetry, key, input.stored);
+  if (known.label && known.label->truth == input.truth) {
+    ++reply.labels_unchanged;
+    return;
+  }
+  if (!known.sample) {
+    // One that was matched stays so, whatever becomes of its sample.
+    ++reply.labels_unmatched;
+    if (!known.label || !known.label->matched) wait(turn, model, key, input.truth);
+    return;
+  }
+  WaitingLabels& waiting = own_telemetry(turn).waiting;
+  if (const auto waits = waiting.by_key.find(key); waits != waiting.by_key.end()) {
+    stop_waiting(waiting, waits);
+  }
+  if (known.label && known.label->matched) {
+    count(turn, before, input.device, *known.sample, known.label->truth, false);
+  }
+  count(turn, before, input.device, *known.sample, input.truth, true);
+  remember(turn, key, {input.truth, true});
+  put_label(turn, model, key, {input.truth, true}, turn.now.wall);
+  ++reply.labels_matched;
+}
+
+uint32_t classes_of(const State& state, const ModelName& model) {
+  uint32_t classes = 0;
+  for (const auto& [digest, artifact] : state.catalogue.artifacts) {
+    if (artifact.release.model != model) continue;
+    classes = std::max(classes, static_cast<uint32_t>(artifact.shape.classes));
+  }
+  return classes;
+}
+
+Status check(const State& state, const LabelInput& label, size_t index, uint32_t classes) {
+  if (label.truth >= classes) {
+    return invalid("BAD_CLASS", fmt::format("labels[{}].class: {} but the model has {} classes",
+                                            index, label.truth, classes));
+  }
+  if (!state.fleet.devices.contains(label.device)) {
+    return not_found(fmt::format("labels[{}].device: no device {}", index, label.device.str()));
+  }
+  return {};
 }
 
 }  // namespace
 
-void add_sample(Turn& turn, const SampleRecord& sample) {
-  DeviceInferences& inferences = own_telemetry(turn).inferences[sample.device];
-  const InferenceKey key{sample.boot_id, sample.inference};
-  const KnownSample known{sample.manifest, sample.cohort, sample.predicted, sample.window};
-  if (!inferences.samples.emplace(key, known).second) return;
-  inferences.sample_order.push_back(key);
-  if (inferences.sample_order.size() > kSamplesPerDeviceMax) {
-    inferences.samples.erase(inferences.sample_order.front());
-    inferences.sample_order.pop_front();
-    turn.drop(Drop::kSampleLimit);
+Millis labels_before(const Turn& turn) {
+  Millis before = turn.now.wall - turn.config.retention;
+  // A rollout that goes on is judged by all of its labels.
+  for (const RolloutName& name : turn.state.rollouts.open) {
+    const RolloutProgress& progress = turn.state.rollouts.by_name.at(name).progress;
+    if (progress.stages.empty() || progress.stages.front().start_wall == Millis{0}) continue;
+    before = std::min(before, progress.stages.front().start_wall - turn.config.window);
   }
+  return before;
+}
+
+Status look_up(Reader& reader, SubmitLabels& command) {
+  for (LabelInput& label : command.labels) {
+    Result<StoredInference> found = reader.inference(label.device, label.boot_id, label.inference);
+    if (!found) return found.error();
+    label.stored = *std::move(found);
+  }
+  return {};
+}
+
+void add_sample(Turn& turn, const SampleRecord& sample) {
+  TelemetryState& telemetry = own_telemetry(turn);
+  forget_recent(telemetry.recent, turn.now.mono);
+  const InferenceKey key{sample.device, sample.boot_id, sample.inference};
+  const KnownSample known{sample.manifest, sample.predicted, sample.at};
+  if (!telemetry.recent.samples.emplace(key, known).second) return;
+  telemetry.recent.sample_order.emplace_back(turn.now.mono, key);
   turn.write(PutSample{sample});
-  const auto label = inferences.labels.find(key);
-  if (label != inferences.labels.end() && !label->second.matched) {
-    label->second.matched = true;
-    count(own_telemetry(turn), sample.device, known, label->second.truth, true);
+  const auto waits = telemetry.waiting.by_key.find(key);
+  if (waits == telemetry.waiting.by_key.end()) return;
+  const KnownLabel label{waits->second.truth, true};
+  stop_waiting(telemetry.waiting, waits);
+  count(turn, labels_before(turn), sample.device, known, label.truth, true);
+  remember(turn, key, label);
+  const auto artifact = turn.state.catalogue.artifacts.find(sample.manifest);
+  put_label(turn, artifact->second.release.model, key, label, turn.now.wall);
+}
+
+void write_tallies(Turn& turn) {
+  for (const auto& [manifest, device, start] : turn.telemetry_rows.tallies) {
+    const auto spans = turn.state.telemetry.tally.find({manifest, device});
+    if (spans == turn.state.telemetry.tally.end()) continue;
+    const auto labels = spans->second.find(start);
+    if (labels == spans->second.end()) continue;  // forgotten in this turn
+    turn.write(PutLabelTally{{.manifest = manifest,
+                              .device = device,
+                              .start = Millis{start},
+                              .labelled = labels->second.labelled,
+                              .correct = labels->second.correct}});
+  }
+}
+
+void forget_labels(Turn& turn, Millis before, Millis after) {
+  TelemetryState& telemetry = own_telemetry(turn);
+  for (auto it = telemetry.tally.begin(); it != telemetry.tally.end();) {
+    auto& spans = it->second;
+    spans.erase(spans.begin(), spans.lower_bound(before.count()));
+    spans.erase(spans.upper_bound(after.count()), spans.end());
+    it = spans.empty() ? telemetry.tally.erase(it) : std::next(it);
+  }
+  // In the order they came: the old ones are in front.
+  WaitingLabels& waiting = telemetry.waiting;
+  while (!waiting.by_order.empty()) {
+    const auto label = waiting.by_key.find(waiting.by_order.begin()->second);
+    if (label->second.wall >= before) break;
+    stop_waiting(waiting, label);
   }
 }
 
 Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command) {
-  const State& state = turn.state;
   if (command.labels.size() > kLabelsPerRequestMax) {
-    return invalid("TOO_MANY_LABELS",
-                   "labels: at most " + std::to_string(kLabelsPerRequestMax) + " in one request");
+    return invalid("TOO_MANY_LABELS", fmt::format("labels: {}, at most {} in one request",
+                                                  command.labels.size(), kLabelsPerRequestMax));
   }
-  uint32_t classes = 0;
-  for (const auto& [digest, artifact] : state.catalogue.artifacts) {
-    if (artifact.release.model == command.model) {
-      classes = std::max(classes, static_cast<uint32_t>(artifact.shape.classes));
-    }
-  }
+  const uint32_t classes = classes_of(turn.state, command.model);
   if (classes == 0) {
     return not_found("no release of model " + command.model.str() + " with classes");
   }
   // All or nothing: look at every label before the first is taken.
   for (size_t i = 0; i < command.labels.size(); ++i) {
-    const LabelInput& label = command.labels[i];
-    const std::string field = "labels[" + std::to_string(i) + "]";
-    if (label.truth >= classes) {
-      return invalid("BAD_CLASS", field + ".class: " + std::to_string(label.truth) +
-                                      " but the model has " + std::to_string(classes) + " classes");
-    }
-    if (!state.fleet.devices.contains(label.device)) {
-      return not_found(field + ".device: no device " + label.device.str());
-    }
+    if (Status good = check(turn.state, command.labels[i], i, classes); !good) return good.error();
   }
+  forget_recent(own_telemetry(turn).recent, turn.now.mono);
   CommandReply reply;
+  const Millis before = labels_before(turn);
   for (const LabelInput& label : command.labels) {
-    DeviceInferences& inferences = own_telemetry(turn).inferences[label.device];
-    const InferenceKey key{label.boot_id, label.inference};
-    const auto sample = inferences.samples.find(key);
-    const auto [known, added] = inferences.labels.try_emplace(key, KnownLabel{label.truth, false});
-    if (!added && known->second.truth == label.truth) {
-      ++reply.labels_unchanged;
-      continue;
-    }
-    if (added) {
-      inferences.label_order.push_back(key);
-      if (inferences.label_order.size() > kSamplesPerDeviceMax) {
-        inferences.labels.erase(inferences.label_order.front());
-        inferences.label_order.pop_front();
-      }
-    }
-    if (sample != inferences.samples.end()) {
-      if (!added && known->second.matched) {
-        count(own_telemetry(turn), label.device, sample->second, known->second.truth, false);
-      }
-      known->second = {label.truth, true};
-      count(own_telemetry(turn), label.device, sample->second, label.truth, true);
-      ++reply.labels_matched;
-    } else {
-      known->second.truth = label.truth;
-      ++reply.labels_unmatched;
-    }
-    turn.write(PutLabel{{.model = command.model,
-                         .device = label.device,
-                         .boot_id = label.boot_id,
-                         .inference = label.inference,
-                         .truth = label.truth,
-                         .matched = known->second.matched,
-                         .wall = turn.now.wall}});
+    take_label(turn, before, command.model, label, reply);
   }
   judge_soon(turn, command.model);
   return reply;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/limits.hpp"
+
 #include "gateway/engine/telemetry/own.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 
@@ -63,6 +65,16 @@ TotalUse& total_of(TelemetryState& telemetry, DeviceTelemetry& device, const Dev
     return use.record->manifest == manifest && use.record->cohort == cohort;
   });
   if (found != device.totals.end()) return *found;
+  // make_room_for_total() has decided when the report came.
+  const auto others = std::ranges::find_if(device.totals, [&](const TotalUse& use) {
+    return use.record->manifest == kOtherManifests && use.record->cohort == Cohort();
+  });
+  if (others != device.totals.end()) return *others;
+  return new_total(telemetry, device, id, manifest, cohort);
+}
+
+TotalUse& new_total(TelemetryState& telemetry, DeviceTelemetry& device, const DeviceId& id,
+                    const Digest& manifest, const Cohort& cohort) {
   TotalRecord& record = telemetry.totals[{id, manifest, cohort}];
   record.device = id;
   record.manifest = manifest;
@@ -160,6 +172,7 @@ void write_telemetry(Turn& turn) {
   for (const WindowId& id : turn.telemetry_rows.revised) {
     write_cohorts(turn, id, turn.state.telemetry.windows.at(id), true);
   }
+  write_tallies(turn);
   std::deque<Unsettled>& unsettled = own_telemetry(turn).unsettled;
   while (!unsettled.empty() && is_stale(turn.state.telemetry, unsettled.front())) {
     unsettled.pop_front();
@@ -181,7 +194,11 @@ void replay_report(State& state, const EngineConfig& config, Millis now, const R
   const uint64_t lost = mark.lost_windows - stream->record->mark.lost_windows;
   stream->record->mark = std::move(mark);
   stream->behind = true;
-  count_report(state.telemetry, device, row, report, contradicts || !row.checked, lost,
+  ReportRecord placed{
+      .device = row.device, .manifest = row.manifest, .cohort = row.cohort, .placed = row.placed};
+  // Rows of before this was looked at when a report came.
+  if (placed.placed > row.wall + kClockSlack) placed.placed.reset();
+  count_report(state.telemetry, device, placed, report, contradicts || !row.checked, lost,
                config.window);
   fall_behind(state.telemetry, *number, row.position, now);
 }

@@ -18,8 +18,14 @@ namespace covey::engine {
 DeviceTelemetry& device_telemetry(TelemetryState& telemetry, DeviceNumber number);
 // nullptr: none
 StreamUse* find_stream(DeviceTelemetry& device, uint64_t boot_id, const Digest& manifest);
+// As it stands, the one for what has none of its own, or a new one.
 TotalUse& total_of(TelemetryState& telemetry, DeviceTelemetry& device, const DeviceId& id,
                    const Digest& manifest, const Cohort& cohort);
+TotalUse& new_total(TelemetryState& telemetry, DeviceTelemetry& device, const DeviceId& id,
+                    const Digest& manifest, const Cohort& cohort);
+// Totals stay for ever, so a device has a bounded number of them: what is beyond is added to the
+// one of no manifest.
+inline constexpr Digest kOtherManifests{};
 WindowUse& window_of(TelemetryState& telemetry, DeviceTelemetry& device, const DeviceId& id,
                      const WindowId& window, const Cohort& cohort);
 
@@ -30,6 +36,12 @@ WindowUse* count_report(TelemetryState& telemetry, DeviceTelemetry& device, cons
                         Millis window_length);
 monitoring::Admission admit(monitoring::StreamWatermark& mark, const ReportMessage& report,
                             bool checked);
+
+// ---- totals.cpp
+
+// Before a report or duplicate is counted: its total, where it is to have one of its own. What that
+// changes is settled in this turn.
+void make_room_for_total(Turn& turn, DeviceNumber number, const ReportRecord& row);
 
 // The device's rows lack the report at `position`.
 void fall_behind(TelemetryState& telemetry, DeviceNumber number, uint64_t position, Millis since);

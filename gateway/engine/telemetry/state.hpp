@@ -95,6 +95,7 @@ struct WindowClosing {
   DeviceNumber asked_until = 0;
   uint64_t expected = 0;
   uint64_t reported = 0;
+  Millis nothing_due_at{0};  // mono
   // The copy; `window` stays until the verdict has come.
   std::optional<WindowId> window;
   std::shared_ptr<WindowSnapshot> copy;
@@ -104,24 +105,34 @@ struct WindowClosing {
 
 struct KnownSample {
   Digest manifest;
-  Cohort cohort;
   uint32_t predicted = 0;
-  int64_t window = 0;
-  bool operator==(const KnownSample&) const = default;
+  Millis at{0};
 };
 struct KnownLabel {
   uint32_t truth = 0;
   bool matched = false;
-  bool operator==(const KnownLabel&) const = default;
 };
-using InferenceKey = std::pair<uint64_t, uint64_t>;  // boot id, inference
-struct DeviceInferences {
+using InferenceKey = std::tuple<DeviceId, uint64_t, uint64_t>;  // device, boot id, inference
+// Labels whose sample has not come, all that the store has of them.
+struct WaitingLabel {
+  uint32_t truth = 0;
+  Millis wall{0};      // when it came
+  uint64_t order = 0;  // among all that came
+};
+struct WaitingLabels {
+  std::map<InferenceKey, WaitingLabel> by_key;
+  std::map<uint64_t, InferenceKey> by_order;
+  uint64_t next = 0;
+};
+using RecentOrder = std::deque<std::pair<Millis, InferenceKey>>;  // mono
+// What came lately: the store knows the rest (SubmitLabels says what). Soft.
+struct RecentInferences {
   std::map<InferenceKey, KnownSample> samples;
-  std::deque<InferenceKey> sample_order;
-  std::map<InferenceKey, KnownLabel> labels;
-  std::deque<InferenceKey> label_order;
+  std::map<InferenceKey, KnownLabel> labels;  // matched ones
+  RecentOrder sample_order;
+  RecentOrder label_order;
 };
-// (manifest, device) -> window index -> labelled and correct.
+// (manifest, device) -> start of a span of wall time, in milliseconds -> labelled and correct.
 using LabelTally =
     std::map<std::pair<Digest, DeviceId>, std::map<int64_t, monitoring::DeviceLabels>>;
 
@@ -129,13 +140,14 @@ using LabelTally =
 struct TelemetryRows {
   std::vector<DeviceNumber> devices;  // all that is behind
   std::set<WindowId> revised;         // whose cohorts are
+  std::set<std::tuple<Digest, DeviceId, int64_t>> tallies;
 };
 
 struct TelemetryState {
   std::map<StreamKey, StreamRecord> streams;
   std::map<TotalKey, TotalRecord> totals;
   std::map<WindowId, OpenWindow> windows;
-  std::map<DeviceId, DeviceInferences> inferences;
+  WaitingLabels waiting;
   LabelTally tally;
   AlertTracks alerts;
 
@@ -144,9 +156,11 @@ struct TelemetryState {
   std::deque<Unsettled> unsettled;      // the oldest first
   uint64_t windows_forgotten = 0;
   Deadlines<DeviceNumber> acks;
+  RecentInferences recent;
   WindowClosing closing;
   std::vector<OpenWindow::Devices> windows_leaving;  // given back to the allocator bit by bit
   Millis last_forget{0};
+  Millis windows_looked_at{0};  // mono: for those that are due or past
 };
 
 }  // namespace covey::engine

@@ -27,6 +27,10 @@ uint64_t settled_reports(const State& state);
 void replay_report(State& state, const EngineConfig& config, Millis now, const ReportRecord& row,
                    const ReportMessage& report);
 
+// ---- totals.cpp
+
+void add(TotalRecord& to, const TotalRecord& from);
+
 // ---- acks.cpp
 
 // A hello is answered at once; a status when the last answer is not too near.
@@ -50,14 +54,23 @@ void forget_old(Turn& turn);
 
 Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command);
 void add_sample(Turn& turn, const SampleRecord& sample);
+// Labels, samples and tallies of before are forgotten: their retention, and not while a rollout
+// that goes on is judged by them.
+Millis labels_before(const Turn& turn);
+void forget_labels(Turn& turn, Millis before, Millis after);
+// Rows, at the end of the turn.
+void write_tallies(Turn& turn);
 
 // ---- alerts.cpp
 
 void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verdict);
 // Alerts about a release that no device runs any more are resolved.
 void resolve_alerts_of_the_past(Turn& turn);
+// Those that were resolved before.
+void forget_alerts(Turn& turn, Millis before);
 void raise_duplicate_identity(Turn& turn, const Device& device);
-void raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen);
+// False: nobody is told, because that alert fires, or the device has had its share of them.
+bool raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen);
 void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why);
 void resolve_duplicate_identity(Turn& turn, const Device& device);
 // A device that was refused more than others lately.

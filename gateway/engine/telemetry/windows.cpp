@@ -3,6 +3,7 @@
 // fleet happens in pieces of a bounded size, one per tick; the statistics happen elsewhere.
 #include <algorithm>
 
+#include "core/limits.hpp"
 #include "gateway/engine/telemetry/own.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
@@ -11,6 +12,7 @@ namespace covey::engine {
 namespace {
 
 constexpr Ratio kReportedEnough = Ratio::percent(90);
+constexpr Millis kWindowsLookedAtEvery = 1s;
 
 Millis end_of(const Turn& turn, const WindowId& id) { return (id.second + 1) * turn.config.window; }
 
@@ -42,11 +44,16 @@ bool ask_sessions(Turn& turn) {
   const auto open = closing.asked ? own_telemetry(turn).windows.find(*closing.asked)
                                   : own_telemetry(turn).windows.end();
   if (open == own_telemetry(turn).windows.end() || open->second.closed) {
+    // Windows end at full spans: no need to look through them at each tick.
+    if (turn.now.mono - closing.nothing_due_at < kWindowsLookedAtEvery) return false;
     closing.asked = next_due(turn, closing.asked);
     closing.asked_until = 0;
     closing.expected = 0;
     closing.reported = 0;
-    if (!closing.asked) return false;
+    if (!closing.asked) {
+      closing.nothing_due_at = turn.now.mono;
+      return false;
+    }
   }
   const WindowId id = *closing.asked;
   const Millis end = end_of(turn, id);
@@ -119,7 +126,7 @@ void copy_some(Turn& turn) {
   if (next == window.devices.end()) turn.emit(JudgeWindow{std::exchange(closing.copy, nullptr)});
 }
 
-void forget_windows(Turn& turn) {
+void forget_windows_of_the_past(Turn& turn) {
   const int64_t newest = turn.now.wall / turn.config.window;
   const int64_t oldest = newest - turn.config.windows_kept;
   for (auto it = own_telemetry(turn).windows.begin(); it != own_telemetry(turn).windows.end();) {
@@ -134,6 +141,13 @@ void forget_windows(Turn& turn) {
     } else {
       ++it;
     }
+  }
+}
+
+void forget_windows(Turn& turn) {
+  if (turn.now.mono - own_telemetry(turn).windows_looked_at >= kWindowsLookedAtEvery) {
+    own_telemetry(turn).windows_looked_at = turn.now.mono;
+    forget_windows_of_the_past(turn);
   }
   for (size_t n = 0; n < kDevicesForgottenPerTick && !own_telemetry(turn).windows_leaving.empty();
        ++n) {
@@ -209,10 +223,16 @@ void on_window_judged(Turn& turn, const WindowVerdict& verdict) {
 void forget_old(Turn& turn) {
   if (schedules_held(turn.state)) return;
   const Millis before = turn.now.wall - turn.config.retention;
-  turn.write(Forget{.windows_before = before, .reports_before = before});
-  for (auto& [key, windows] : own_telemetry(turn).tally) {
-    windows.erase(windows.begin(), windows.lower_bound(before / turn.config.window));
-  }
+  const Millis labels = labels_before(turn);
+  // Of a time that has not been: only a wrong clock or a device's lie puts it there.
+  const Millis after = turn.now.wall + kClockSlack;
+  turn.write(Forget{.windows_before = before,
+                    .reports_before = before,
+                    .labels_before = labels,
+                    .alerts_before = before,
+                    .after = after});
+  forget_labels(turn, labels, after);
+  forget_alerts(turn, before);
 }
 
 }  // namespace covey::engine

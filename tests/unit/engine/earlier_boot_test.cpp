@@ -208,7 +208,7 @@ TEST_F(EarlierBoot, ManyOfThemDoNotPushOutTheOneThatRuns) {
   site.report("d", running);
   for (const auto& report : stored) {
     expect_acknowledged(report);
-    EXPECT_LE(site.state().telemetry.streams.size(), kBootsPerDeviceMax);
+    EXPECT_LE(site.state().telemetry.streams.size(), kBootsPerDeviceMax + kForgottenBootsMax);
   }
   const uint64_t before = counted();
   site.report("d", running);
@@ -237,10 +237,8 @@ class EarlierBootTime : public EarlierBoot {
     return counts;
   }
   int64_t index_of_sample(const engine::ReportMessage& report) const {
-    return site.state()
-        .telemetry.inferences.at(DeviceId("d"))
-        .samples.at({report.boot_id, report.samples.at(0).inference})
-        .window;
+    const engine::InferenceKey key{DeviceId("d"), report.boot_id, report.samples.at(0).inference};
+    return site.state().telemetry.recent.samples.at(key).at / site.engine().config().window;
   }
 };
 

@@ -85,6 +85,117 @@ TEST_F(Labels, AreAllOrNothing) {
   EXPECT_EQ(site.command(many).error().reason, "TOO_MANY_LABELS");
 }
 
+// A site that labels every inference, again and again.
+class ManyLabels : public Labels {
+ protected:
+  Result<engine::CommandReply> label_range(uint64_t first, uint64_t count, uint32_t truth = 0) {
+    engine::SubmitLabels labels{kLabelled, {}};
+    for (uint64_t i = 0; i < count; ++i) {
+      labels.labels.push_back({DeviceId("d0"), site.device("d0").boot_id, first + i, truth});
+    }
+    return site.command(labels);
+  }
+  void sample(uint32_t count) { site.report("d0", site.window("d0", count, -1, count)); }
+  // Memory forgets what the store knows.
+  void pass_what_is_remembered() { site.pass(kInferencesRemembered + 10s, 1s); }
+};
+
+TEST_F(ManyLabels, CountOnceHoweverOftenTheyAreSent) {
+  make(1);
+  sample(16'000);
+  EXPECT_EQ(label_range(1, 8'000)->labels_matched, 8'000U);
+  EXPECT_EQ(label_range(8'001, 8'000)->labels_matched, 8'000U);
+  EXPECT_EQ(label_range(20'001, 8'000)->labels_unmatched, 8'000U);
+  EXPECT_EQ(label_range(1, 8'000)->labels_unchanged, 8'000U);
+  EXPECT_EQ(accuracy().labelled, 16'000U);
+  pass_what_is_remembered();
+  EXPECT_EQ(site.state().telemetry.recent.samples.size(), 16'000U) << "until one comes";
+  EXPECT_EQ(label_range(1, 8'000)->labels_unchanged, 8'000U);
+  EXPECT_TRUE(site.state().telemetry.recent.samples.empty());
+  site.restart();
+  EXPECT_EQ(label_range(8'001, 8'000)->labels_unchanged, 8'000U);
+  EXPECT_EQ(accuracy().labelled, 16'000U);
+  EXPECT_EQ(accuracy().correct, 16'000U);
+  EXPECT_EQ(label_range(1, 100, 1)->labels_matched, 100U) << "changed";
+  EXPECT_EQ(accuracy().labelled, 16'000U);
+  EXPECT_EQ(accuracy().correct, 15'900U);
+}
+
+TEST_F(ManyLabels, MeetASampleThatOnlyTheStoreHas) {
+  make(1);
+  sample(100);
+  pass_what_is_remembered();
+  site.restart();
+  EXPECT_TRUE(site.state().telemetry.recent.samples.empty());
+  EXPECT_EQ(label_range(1, 100)->labels_matched, 100U);
+  EXPECT_EQ(accuracy().labelled, 100U);
+}
+
+TEST_F(ManyLabels, MayComeBeforeTheirSamplesByTheThousand) {
+  make(1);
+  for (int i = 0; i < 3; ++i) (void)label_range(1 + 8'000 * static_cast<uint64_t>(i), 8'000);
+  site.restart();
+  sample(24'000);
+  EXPECT_EQ(accuracy().labelled, 24'000U);
+  EXPECT_EQ(label_range(1, 8'000)->labels_unchanged, 8'000U);
+  EXPECT_TRUE(site.state().telemetry.waiting.by_key.empty());
+  site.check_reload();
+}
+
+TEST_F(ManyLabels, ThatNoSampleMeetsAreBounded) {
+  make(1);
+  const uint64_t rounds = kLabelsWaitingMax / kLabelsPerRequestMax + 1;
+  for (uint64_t i = 0; i < rounds; ++i) {
+    (void)label_range(1 + i * kLabelsPerRequestMax, kLabelsPerRequestMax);
+  }
+  EXPECT_EQ(site.state().telemetry.waiting.by_key.size(), kLabelsWaitingMax);
+  EXPECT_EQ(site.state().telemetry.waiting.by_order.size(), kLabelsWaitingMax);
+  EXPECT_EQ(site.store().load({})->labels.size(), kLabelsWaitingMax);
+  EXPECT_EQ(site.drops(engine::Drop::kLabelLimit),
+            rounds * kLabelsPerRequestMax - kLabelsWaitingMax);
+  sample(10);
+  EXPECT_EQ(accuracy().labelled, 0U) << "the oldest are gone";
+  EXPECT_EQ(label_range(1, 10)->labels_matched, 10U) << "and can be sent again";
+}
+
+TEST_F(ManyLabels, ACorrectionAfterTheirTermTakesNothingBack) {
+  engine::EngineConfig config = quick_config();
+  config.retention = 1h;
+  site.restart(config);
+  make(1);
+  sample(10);
+  EXPECT_EQ(label_range(1, 10)->labels_matched, 10U);
+  const engine::ReportMessage later = site.window("d0", 10, -1, 10);
+  site.pass(3h, 1s);
+  EXPECT_EQ(accuracy().labelled, 0U);
+  EXPECT_TRUE(site.state().telemetry.tally.empty()) << "keys go, too";
+  site.report("d0", later);
+  EXPECT_EQ(label_range(1, 10, 1)->labels_unmatched, 10U);
+  EXPECT_LE(accuracy().correct, accuracy().labelled);
+  EXPECT_EQ(accuracy().labelled, 0U);
+}
+
+TEST_F(ManyLabels, MeanTheSameWhenWindowsGetAnotherLength) {
+  make(1);
+  sample(10);
+  EXPECT_EQ(label_range(1, 10)->labels_matched, 10U);
+  engine::EngineConfig config = quick_config();
+  config.window = 15min;
+  site.restart(config);
+  sample(10);
+  EXPECT_EQ(label_range(11, 10)->labels_matched, 10U);
+  EXPECT_EQ(accuracy().labelled, 20U);
+  config.window = 20s;
+  site.restart(config);
+  EXPECT_EQ(accuracy().labelled, 20U);
+  for (const auto& [key, spans] : site.state().telemetry.tally) {
+    for (const auto& [start, labels] : spans) {
+      EXPECT_LE(Millis{start}, site.now().wall);
+      EXPECT_GT(Millis{start}, site.now().wall - 1h);
+    }
+  }
+}
+
 class AccuracyGateTest : public Labels {
  protected:
   // 24 devices, half of them on presses and half on lathes; half of each is the canary.
@@ -194,6 +305,24 @@ TEST_F(AccuracyGateTest, ControlOfAnotherTimeIsNoControl) {
   EXPECT_NE(site.rollout("r").progress.state, RolloutState::kRollingBack);
   EXPECT_EQ(site.rollout("r").progress.stages[0].state, StageState::kPassed)
       << site.rollout_text("r");
+}
+
+// A stage may be judged for days; `telemetry.retention` may be an hour.
+TEST_F(AccuracyGateTest, ItsLabelsLiveAsLongAsTheRollout) {
+  engine::EngineConfig config = quick_config();
+  config.retention = 1h;
+  site.restart(config);
+  start();
+  label_all(12, [](const std::string&, bool) { return 1U; });
+  const engine::LabelTally before = site.state().telemetry.tally;
+  ASSERT_FALSE(before.empty());
+  site.pass(4h, 2s);
+  EXPECT_EQ(site.state().telemetry.tally, before);
+  site.restart(config);
+  EXPECT_EQ(site.state().telemetry.tally, before);
+  ASSERT_TRUE(site.command(engine::AbortRollout{RolloutName("r"), true, ""}).ok());
+  site.pass(2h, 2s);
+  EXPECT_TRUE(site.state().telemetry.tally.empty()) << "over: the term is the site's again";
 }
 
 // argo-rollouts#1466: no data is no reason to go on, nor to crash.

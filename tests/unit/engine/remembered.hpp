@@ -20,6 +20,8 @@ struct Remembered {
     bool operator==(const Window&) const = default;
   };
   std::map<engine::WindowId, Window> windows;
+  engine::LabelTally tally;
+  std::map<engine::InferenceKey, std::pair<uint32_t, Millis>> waiting;  // truth, when it came
 
   bool operator==(const Remembered&) const = default;
 };
@@ -39,6 +41,10 @@ inline Remembered remembered(const engine::State& state, const engine::EngineCon
     for (const auto& [cohort, sums] : open.cohorts) {
       window.cohorts[cohort] = {sums.devices, sums.counts};
     }
+  }
+  all.tally = state.telemetry.tally;
+  for (const auto& [key, label] : state.telemetry.waiting.by_key) {
+    all.waiting[key] = {label.truth, label.wall};
   }
   return all;
 }

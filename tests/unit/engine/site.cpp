@@ -197,6 +197,10 @@ void Site::restart() {
 
 Result<engine::CommandReply> Site::command(engine::Command command, const std::string& etag,
                                            const std::string& actor) {
+  if (auto* labels = std::get_if<engine::SubmitLabels>(&command)) {
+    const auto reader = need(store_.reader(), "reader");
+    need(engine::look_up(*reader, *labels), "look up");
+  }
   const auto effects = handle(engine::CommandReceived{1, {std::move(command), actor, etag}});
   const auto* reply = find<engine::Reply>(effects);
   if (reply == nullptr) return Error{Code::kUnavailable, "NO_REPLY", "crashed"};

@@ -99,12 +99,78 @@ TYPED_TEST(StoreContract, KeepsInsertionOrderOfSamplesAndLabels) {
                          label("a", 1, 0)});
   commit(this->store(), {sample("z", 9, 7), label("z", 9, 7)});  // keeps its place
   const Snapshot after = loaded(this->store());
-  ASSERT_EQ(after.samples.size(), 3U);
-  EXPECT_EQ(after.samples[0].device.str(), "z");
-  EXPECT_EQ(after.samples[0].predicted, 7U);
-  EXPECT_EQ(after.samples[2].device.str(), "m");
   ASSERT_EQ(after.labels.size(), 2U);
+  EXPECT_EQ(after.labels[0].device.str(), "z");
   EXPECT_EQ(after.labels[0].truth, 7U);
+}
+
+TYPED_TEST(StoreContract, KnowsWhatThereIsOfAnInference) {
+  const DeviceId device("d");
+  SampleRecord sample;
+  sample.device = device;
+  sample.boot_id = ~uint64_t{0};
+  sample.inference = 7;
+  sample.predicted = 3;
+  LabelRecord label;
+  label.device = device;
+  label.boot_id = sample.boot_id;
+  label.inference = 8;
+  label.truth = 1;
+  commit(this->store(), {PutSample{sample}, PutLabel{label}});
+  Result<std::unique_ptr<Reader>> reader = this->store().reader();
+  ASSERT_TRUE(reader.ok());
+  const auto sampled = (*reader)->inference(device, sample.boot_id, 7);
+  ASSERT_TRUE(sampled.ok());
+  EXPECT_EQ(sampled->sample, sample);
+  EXPECT_FALSE(sampled->label.has_value());
+  const auto labelled = (*reader)->inference(device, sample.boot_id, 8);
+  ASSERT_TRUE(labelled.ok());
+  EXPECT_EQ(labelled->label, label);
+  commit(this->store(), {RemoveLabel{device, label.boot_id, 8}});
+  EXPECT_FALSE((*reader)->inference(device, sample.boot_id, 8)->label.has_value());
+  EXPECT_TRUE(loaded(this->store()).labels.empty());
+  label.matched = true;
+  commit(this->store(), {PutLabel{label}});
+  EXPECT_TRUE(loaded(this->store()).labels.empty()) << "it waits for nothing";
+}
+
+TYPED_TEST(StoreContract, WhatIsOfATimeThatHasNotBeenStaysOutAndGoes) {
+  WindowRecord window;
+  window.length = Millis{1000};
+  LabelTallyRecord tally;
+  SampleRecord sample;
+  for (int64_t i = 0; i < 10; ++i) {
+    window.index = i;
+    window.start = tally.start = sample.wall = Millis{i * 1000};
+    sample.inference = static_cast<uint64_t>(i);
+    commit(this->store(), {PutWindow{window}, PutLabelTally{tally}, PutSample{sample}});
+  }
+  EXPECT_EQ(loaded(this->store(), {.windows_until = Millis{4000}}).windows.size(), 5U);
+  ReportRecord report;
+  report.position = 1;
+  report.wall = Millis{6000};
+  commit(this->store(), {AppendReport{report}});
+  EXPECT_EQ(loaded(this->store(), {.windows_until = Millis{4000}}).windows.size(), 7U)
+      << "the clock of the start is wrong: reports came later";
+  commit(this->store(), {Forget{.after = Millis{4000}}});
+  EXPECT_EQ(loaded(this->store()).windows.size(), 5U);
+  EXPECT_EQ(loaded(this->store()).tallies.size(), 5U);
+}
+
+TYPED_TEST(StoreContract, ResolvedAlertsAreForgotten) {
+  monitoring::Alert alert;
+  alert.key = {"m", monitoring::AlertKind::kFeatureDrift, "rms", "m@1.0.0"};
+  for (const uint64_t episode : {1, 2, 3}) {
+    alert.episode = episode;
+    alert.resolved_at.reset();
+    if (episode < 3) alert.resolved_at = Millis{static_cast<int64_t>(episode) * 1000};
+    commit(this->store(), {PutAlert{alert}});
+  }
+  commit(this->store(), {Forget{.alerts_before = Millis{1500}}});
+  EXPECT_EQ(loaded(this->store()).alerts.size(), 1U);
+  alert.resolved_at = Millis{2500};
+  commit(this->store(), {PutAlert{alert}, Forget{.alerts_before = Millis{2600}}});
+  EXPECT_TRUE(loaded(this->store()).alerts.empty());
 }
 
 TYPED_TEST(StoreContract, LoadsTheNewestEpisodeOfAnAlert) {
@@ -137,22 +203,19 @@ TYPED_TEST(StoreContract, OrdersReleasesByVersionAndStreamsByUnsignedBoot) {
 TYPED_TEST(StoreContract, LoadLeavesOutOldTelemetry) {
   WindowRecord window;
   window.length = Millis{1000};
-  SampleRecord sample;
   LabelRecord label;
   for (int64_t i = 0; i < 10; ++i) {
     window.index = i;
-    window.start = sample.start = label.wall = Millis{i * 1000};
-    sample.inference = label.inference = static_cast<uint64_t>(i);
-    commit(this->store(), {PutWindow{window}, PutSample{sample}, PutLabel{label}});
+    window.start = label.wall = Millis{i * 1000};
+    label.inference = static_cast<uint64_t>(i);
+    commit(this->store(), {PutWindow{window}, PutLabel{label}});
   }
-  const Snapshot after =
-      loaded(this->store(), {.windows_since = Millis{7000}, .inferences_since = Millis{7000}});
+  const Snapshot after = loaded(this->store(), {.windows_since = Millis{7000}});
   EXPECT_EQ(after.windows.size(), 3U);
-  EXPECT_EQ(after.samples.size(), 3U);
-  EXPECT_EQ(after.labels.size(), 3U);
-  commit(this->store(), {Forget{.windows_before = Millis{4500}}});
+  EXPECT_EQ(after.labels.size(), 10U);
+  commit(this->store(), {Forget{.windows_before = Millis{4500}, .labels_before = Millis{4500}}});
   EXPECT_EQ(loaded(this->store()).windows.size(), 6U);  // the one that ends at 5000 stays
-  EXPECT_EQ(loaded(this->store()).samples.size(), 5U);
+  EXPECT_EQ(loaded(this->store()).labels.size(), 5U);
 }
 
 TYPED_TEST(StoreContract, AnArchivedDeploymentIsReadAndNotLoaded) {

@@ -301,6 +301,8 @@ monitoring::Alert RandomWrites::alert() {
   return a;
 }
 
+Millis RandomWrites::some_time() { return Millis{static_cast<int64_t>(below(20)) * 1000}; }
+
 Write RandomWrites::make(size_t kind) {
   switch (kind) {
     case 0:
@@ -346,7 +348,7 @@ Write RandomWrites::make(size_t kind) {
       return PutWindow{window()};
     case 14:
       return PutSample{{any_device(), any_boot(), below(20), any_digest(), any_cohort(), any32(),
-                        any32(), any32(), static_cast<int64_t>(below(50)), any_wall()}};
+                        any32(), any32(), any_wall(), any_wall()}};
     case 15:
       return PutLabel{
           {any_model(), any_device(), any_boot(), below(20), any32(), any_flag(), any_wall()}};
@@ -363,8 +365,8 @@ Write RandomWrites::make(size_t kind) {
     case 19:
       return AppendAudit{{++sequence_, any_wall(), any_text(), any_text(), any_text(), any_text()}};
     case 20:
-      return Forget{Millis{static_cast<int64_t>(below(20)) * 1000},
-                    Millis{static_cast<int64_t>(below(20)) * 1000}};
+      return Forget{some_time(), some_time(), some_time(), some_time(),
+                    any_flag() ? Millis::max() : some_time()};
     case 21:
       return RemoveAssignment{below(4)};
     case 22:
@@ -376,6 +378,12 @@ Write RandomWrites::make(size_t kind) {
       return RemoveRequest{fmt::format("id{}", below(9))};
     case 25:
       return PutRolloutProgress{any_rollout(), rollout_progress()};
+    case 26:
+      return RemoveTotal{any_device(), any_digest(), any_cohort()};
+    case 27:
+      return RemoveLabel{any_device(), any_boot(), below(20)};
+    case 28:
+      return PutLabelTally{{any_digest(), any_device(), any_wall(), any64(), any64()}};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};
@@ -411,7 +419,7 @@ void expect_same(const Snapshot& a, const Snapshot& b) {
   expect_rows(a.streams, b.streams);
   expect_rows(a.totals, b.totals);
   expect_rows(a.windows, b.windows);
-  expect_rows(a.samples, b.samples);
+  expect_rows(a.tallies, b.tallies);
   expect_rows(a.labels, b.labels);
   expect_rows(a.alerts, b.alerts);
   EXPECT_TRUE(a == b) << "a member of Snapshot that is not compared above";

@@ -31,6 +31,7 @@ class RandomWrites {
   uint32_t any32() { return static_cast<uint32_t>(random_()); }
   bool any_flag() { return below(2) == 0; }
   Millis any_wall() { return Millis{static_cast<int64_t>(below(100)) * 1000}; }
+  Millis some_time() { return Millis{static_cast<int64_t>(below(20)) * 1000}; }
   std::string any_text();
   Digest any_digest();  // of a few
   std::optional<Digest> maybe_digest();
