@@ -162,7 +162,8 @@ std::vector<Key> build_schema() {
   keys.push_back(duration_key(
       "telemetry.retention", 1h, 24h * 3650,
       [](Config & c) -> auto& { return c.telemetry.retention; },
-      "How long windows of single devices are kept."));
+      "How long windows, reports, samples, labels and resolved alerts are kept, by when they came; "
+      "labels at least as long as a rollout that they judge."));
 
   keys.push_back(number_key(
       "rollout.offer_rate", "per second", 1, 100'000,

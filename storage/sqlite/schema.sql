@@ -125,6 +125,15 @@ CREATE TABLE gates (
   PRIMARY KEY (rollout, stage)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE label_tallies (
+  manifest BLOB NOT NULL,
+  device TEXT NOT NULL,
+  start_wall_ms INTEGER NOT NULL,
+  labelled INTEGER NOT NULL,
+  correct INTEGER NOT NULL,
+  PRIMARY KEY (manifest, device, start_wall_ms)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE labels (
   position INTEGER PRIMARY KEY,
   device TEXT NOT NULL,
@@ -232,8 +241,7 @@ CREATE TABLE samples (
   predicted INTEGER NOT NULL,
   confidence INTEGER NOT NULL,
   probability INTEGER NOT NULL,
-  window_index INTEGER NOT NULL,
-  start_wall_ms INTEGER NOT NULL,
+  at_wall_ms INTEGER NOT NULL, wall_ms INTEGER NOT NULL DEFAULT 0,
   UNIQUE (device, boot_id, inference)
 ) STRICT;
 
@@ -300,15 +308,21 @@ CREATE TABLE windows (
   PRIMARY KEY (manifest, window_index, length_ms, cohort, device)
 ) STRICT;
 
+CREATE INDEX alerts_by_resolved ON alerts (resolved_wall_ms);
+
 CREATE INDEX deployments_by_rollout ON deployments (rollout, number);
 
 CREATE INDEX events_by_rollout ON events (rollout, sequence);
 
+CREATE INDEX label_tallies_by_start ON label_tallies (start_wall_ms);
+
 CREATE INDEX labels_by_wall ON labels (wall_ms);
+
+CREATE INDEX labels_waiting ON labels (matched) WHERE matched = 0;
 
 CREATE INDEX past_deployments_by_rollout ON past_deployments (rollout, number);
 
-CREATE INDEX samples_by_start ON samples (start_wall_ms);
+CREATE INDEX samples_by_wall ON samples (wall_ms);
 
 CREATE INDEX windows_by_device ON windows (device, manifest, start_wall_ms);
 

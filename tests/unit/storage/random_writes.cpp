@@ -301,8 +301,6 @@ monitoring::Alert RandomWrites::alert() {
   return a;
 }
 
-Millis RandomWrites::some_time() { return Millis{static_cast<int64_t>(below(20)) * 1000}; }
-
 Write RandomWrites::make(size_t kind) {
   switch (kind) {
     case 0:
