@@ -8,26 +8,10 @@
 #include <compare>
 
 #include "deploy/rollout/filter/filter_parser.hpp"
+#include "deploy/rollout/filter/loose_version.hpp"
 
 namespace covey {
 namespace {
-
-// Dot-separated numbers, up to four: 1.10.0 and also 22.04.
-std::optional<std::array<uint64_t, 4>> dotted(std::string_view text, size_t& parts) {
-  std::array<uint64_t, 4> numbers{};
-  parts = 0;
-  for (;;) {
-    if (parts == numbers.size()) return std::nullopt;
-    const auto [end, status] =
-        std::from_chars(text.data(), text.data() + text.size(), numbers[parts]);
-    if (status != std::errc{}) return std::nullopt;
-    ++parts;
-    text.remove_prefix(static_cast<size_t>(end - text.data()));
-    if (text.empty()) return numbers;
-    if (text.front() != '.') return std::nullopt;
-    text.remove_prefix(1);
-  }
-}
 
 std::optional<double> decimal(std::string_view text) {
   double value = 0;
@@ -43,24 +27,35 @@ bool is_version_kind(FieldKind kind) {
   return kind == FieldKind::kVersion || kind == FieldKind::kVersionMap;
 }
 
-std::weak_ordering compare(std::string_view a, std::string_view b, FieldKind kind) {
-  size_t parts_a = 0;
-  size_t parts_b = 0;
-  const auto version_a = dotted(a, parts_a);
-  const auto version_b = dotted(b, parts_b);
-  // Elsewhere 20.5 is a number; with two dots it can only be a version.
-  if (version_a && version_b && (is_version_kind(kind) || std::max(parts_a, parts_b) > 2)) {
-    return *version_a <=> *version_b;
+// What has no order against the other is neither less nor more.
+std::optional<std::weak_ordering> compare(std::string_view actual, std::string_view wanted,
+                                          FieldKind kind) {
+  const auto version = LooseVersion::parse(actual);
+  const auto bound = LooseVersion::parse(wanted);
+  if (is_version_kind(kind)) {
+    if (!version || !bound) return std::nullopt;
+    return precedence(*version, *bound);
   }
-  const auto number_a = decimal(a);
-  const auto number_b = decimal(b);
-  if (number_a && number_b) {
+  // Elsewhere 20.5 is a number; with two dots it can only be a version.
+  if (version && bound && std::max(version->numbers.size(), bound->numbers.size()) > 2) {
+    return precedence(*version, *bound);
+  }
+  if (const auto number_b = decimal(wanted)) {
+    const auto number_a = decimal(actual);
+    if (!number_a) return std::nullopt;
     if (*number_a < *number_b) return std::weak_ordering::less;
     return *number_a > *number_b ? std::weak_ordering::greater : std::weak_ordering::equivalent;
   }
-  const int order = a.compare(b);
-  if (order < 0) return std::weak_ordering::less;
-  return order > 0 ? std::weak_ordering::greater : std::weak_ordering::equivalent;
+  if (bound && bound->numbers.size() > 2) return std::nullopt;
+  return actual.compare(wanted) <=> 0;
+}
+
+// 1.10 is 1.10.0; the build counts where it is asked for.
+bool same_version(std::string_view actual, std::string_view wanted) {
+  const auto version = LooseVersion::parse(actual);
+  const auto bound = LooseVersion::parse(wanted);
+  return version && bound && precedence(*version, *bound) == 0 &&
+         (bound->build.empty() || bound->build == version->build);
 }
 
 std::string quoted(const std::string& value) {
@@ -75,11 +70,15 @@ std::string quoted(const std::string& value) {
 }  // namespace
 
 std::span<const FilterField> device_filter_fields() {
+  static constexpr std::array<FilterWord, 3> kStates{
+      {{"PENDING", "PENDING"}, {"ACCEPTED", "ACCEPTED"}, {"REJECTED", "REJECTED"}}};
+  static constexpr std::array<FilterWord, 4> kOnline{
+      {{"true", "true"}, {"false", "false"}, {"yes", "true"}, {"no", "false"}}};
   static constexpr std::array<FilterField, 9> kFields{{{"id", FieldKind::kText},
                                                        {"device_id", FieldKind::kText},
                                                        {"class", FieldKind::kText},
-                                                       {"state", FieldKind::kText},
-                                                       {"online", FieldKind::kText},
+                                                       {"state", FieldKind::kText, kStates},
+                                                       {"online", FieldKind::kText, kOnline},
                                                        {"firmware", FieldKind::kVersion},
                                                        {"agent", FieldKind::kVersion},
                                                        {"labels", FieldKind::kMap},
@@ -120,21 +119,22 @@ bool Filter::matches_term(const Node& node, const FilterSubject& subject) {
     if (node.open_start && node.open_end) return actual.find(wanted) != std::string_view::npos;
     if (node.open_start) return actual.ends_with(wanted);
     if (node.open_end) return actual.starts_with(wanted);
-    return actual == wanted;
+    return actual == wanted || (is_version_kind(node.field_kind) && same_version(actual, wanted));
   };
+  const auto order = [&] { return compare(actual, wanted, node.field_kind); };
   switch (node.op) {
     case Operator::kEqual:
       return equal();
     case Operator::kNotEqual:
       return !equal();
     case Operator::kLess:
-      return compare(actual, wanted, node.field_kind) < 0;
+      return order() && *order() < 0;
     case Operator::kLessEqual:
-      return compare(actual, wanted, node.field_kind) <= 0;
+      return order() && *order() <= 0;
     case Operator::kGreater:
-      return compare(actual, wanted, node.field_kind) > 0;
+      return order() && *order() > 0;
     case Operator::kGreaterEqual:
-      return compare(actual, wanted, node.field_kind) >= 0;
+      return order() && *order() >= 0;
     case Operator::kHas:
       return actual.find(wanted) != std::string_view::npos;
   }

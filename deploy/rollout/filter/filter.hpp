@@ -6,7 +6,9 @@
 //   labels.x = "a"   false without the label; != is exactly its negation, so true without the label
 //   labels.x : *     the label is there;  labels:x  the same
 //   labels.x : "a"   contains "a"
-//   < <= > >=        numbers as numbers, versions as versions, all else as text; false when absent
+//   < <= > >=        versions as versions, numbers as numbers, all else as text; false when absent,
+//                    and where the value is not what it is compared with
+// Versions are ordered as SemVer 2.0 says (loose_version.hpp): 1.10.0-rc1 < 1.10.0 = 1.10+b5.
 // Immutable value; any thread. Errors: BAD_FILTER with position and what was expected.
 #pragma once
 
@@ -27,14 +29,21 @@ inline constexpr int kFilterDepthMax = 32;
 
 enum class FieldKind : uint8_t {
   kText,
-  kVersion,     // ordered as 1.9 < 1.10
+  kVersion,     // ordered as 1.9 < 1.10; compared with versions only
   kMap,         // NAME.KEY, text values
   kVersionMap,  // NAME.KEY, version values
+};
+
+// A value of a field that has few: as it may be written (in any case), and as it is stored.
+struct FilterWord {
+  std::string_view written;
+  std::string_view means;
 };
 
 struct FilterField {
   std::string_view name;
   FieldKind kind;
+  std::span<const FilterWord> words = {};  // = and != take no other
 };
 
 // id, device_id, class, state, online, firmware, agent, labels.KEY, releases.MODEL.

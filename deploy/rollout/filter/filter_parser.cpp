@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "deploy/rollout/filter/loose_version.hpp"
+
 namespace covey {
 namespace {
 
@@ -14,6 +16,13 @@ bool is_alphanumeric(char c) {
 }
 
 bool is_word(char c) { return is_alphanumeric(c) || c == '_' || c == '-' || c == '.'; }
+
+// Whatever their case.
+bool same_letters(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
+}
 
 // What an unquoted value may hold beside words; anything else wants quotes.
 bool is_bare(char c) { return is_word(c) || c == '*' || c == '+' || c == '@' || c == '/'; }
@@ -113,6 +122,7 @@ bool FilterParser::resolve_field(Filter::Node& term, size_t start) {
     if (field.name != name) continue;
     const bool is_map = field.kind == FieldKind::kMap || field.kind == FieldKind::kVersionMap;
     term.field_kind = field.kind;
+    words_ = field.words;
     if (!is_map && dot != std::string::npos) break;
     if (is_map && dot == term.field.size() - 1) {
       fail(start, "a key after '" + term.field + "'");
@@ -235,7 +245,30 @@ bool FilterParser::finish_value(Filter::Node& term, size_t start) {
     fail(start, "a text to look for, or * to ask if the field is there");
     return false;
   }
-  return true;
+  return wild || term.op == Operator::kHas || check_word(term, start);
+}
+
+bool FilterParser::check_word(Filter::Node& term, size_t start) {
+  const bool equality =
+      term.op == Filter::Operator::kEqual || term.op == Filter::Operator::kNotEqual;
+  const bool is_version =
+      term.field_kind == FieldKind::kVersion || term.field_kind == FieldKind::kVersionMap;
+  if (is_version && !equality && !LooseVersion::parse(term.value)) {
+    fail(start, "a version such as 1.10.0");
+    return false;
+  }
+  if (words_.empty() || !equality) return true;
+  std::string known;
+  for (const FilterWord& word : words_) {
+    if (same_letters(word.written, term.value)) {
+      term.value = word.means;
+      return true;
+    }
+    if (!known.empty()) known += ", ";
+    known += word.written;
+  }
+  fail(start, "one of " + known);
+  return false;
 }
 
 void FilterParser::skip_spaces() {
@@ -266,9 +299,8 @@ FilterParser::Index FilterParser::add_branch(Filter::Kind kind, uint32_t left, u
 
 FilterParser::Index FilterParser::fail(size_t position, std::string_view expected) {
   if (!error_) {
-    error_ =
-        invalid("BAD_FILTER", "filter, position " + std::to_string(position + 1) + ": expected " +
-                                  std::string(expected) + ", found " + token_at(position));
+    error_ = invalid("BAD_FILTER", "position " + std::to_string(position + 1) + ": expected " +
+                                       std::string(expected) + ", found " + token_at(position));
   }
   return {};
 }

@@ -38,6 +38,8 @@ class FilterParser {
   bool read_bare(Filter::Node& term);
   bool add_value_byte(Filter::Node& term, char c, bool escaped);
   bool finish_value(Filter::Node& term, size_t start);
+  // A value of a field that knows its values, or that is a version.
+  bool check_word(Filter::Node& term, size_t start);
   bool resolve_field(Filter::Node& term, size_t start);
 
   void skip_spaces();
@@ -56,6 +58,7 @@ class FilterParser {
   size_t at_ = 0;
   size_t terms_ = 0;
   bool star_in_middle_ = false;
+  std::span<const FilterWord> words_;  // of the field that was read last
   std::vector<Filter::Node> nodes_;
   std::optional<Error> error_;
 };

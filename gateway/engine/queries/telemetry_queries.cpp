@@ -161,7 +161,9 @@ Result<DriftView> view_drift(const State& state, const EngineConfig& config, con
   }
   const ReleaseRecord& release = found->second;
   const Result<Filter> devices_filter = Filter::parse(filter);
-  if (!devices_filter) return devices_filter.error();
+  if (!devices_filter) {
+    return invalid(devices_filter.error().reason, "filter: " + devices_filter.error().message);
+  }
   const std::vector<int64_t> chosen = newest_closed(state, release, std::max(1U, windows));
   if (chosen.empty()) {
     return precondition("NO_WINDOW",

@@ -37,6 +37,57 @@ std::string canonical(std::string_view text) {
   return filter ? filter->canonical() : filter.error().message;
 }
 
+// As firmware writes versions; what is none has no order.
+TEST(Filter, OrdersVersionsAsSemVerDoes) {
+  const auto firmware = [](const char* actual, const char* text) {
+    Subject subject;
+    subject.values = {{"firmware", actual}};
+    const Result<Filter> filter = Filter::parse(text);
+    EXPECT_TRUE(filter) << text;
+    return filter && filter->matches(subject);
+  };
+  for (const char* newer : {"1.10.0-rc1", "1.10.0+b5", "1.10.0.1.2", "v1.10.0", "1.10", "22.04"}) {
+    EXPECT_TRUE(firmware(newer, "firmware >= 1.9.0")) << newer;
+    EXPECT_TRUE(firmware(newer, "firmware >= v1.9.0")) << newer;
+    EXPECT_FALSE(firmware(newer, "firmware < 1.9.0")) << newer;
+  }
+  for (const char* none : {"r123", "", "1.x", "1.", "1..2", "1.0-", "1.0+"}) {
+    EXPECT_FALSE(firmware(none, "firmware >= 1.9.0")) << none;
+    EXPECT_FALSE(firmware(none, "firmware < 1.9.0")) << none;
+  }
+  for (const char* same : {"1.10", "1.10.0", "1.10.0+b5", "v1.10.0", "1.10.0.0", "01.10.0"}) {
+    EXPECT_TRUE(firmware(same, "firmware = 1.10.0")) << same;
+    EXPECT_FALSE(firmware(same, "firmware != 1.10.0")) << same;
+  }
+  EXPECT_FALSE(firmware("1.10.0-rc1", "firmware = 1.10.0"));
+  EXPECT_TRUE(firmware("1.10.0-rc1", "firmware < 1.10.0"));
+  EXPECT_TRUE(firmware("1.10.0-rc.2", "firmware < 1.10.0-rc.10"));
+  EXPECT_TRUE(firmware("1.10.0-2", "firmware < 1.10.0-rc"));
+  EXPECT_TRUE(firmware("1.10.0-rc", "firmware < 1.10.0-rc.1"));
+  EXPECT_TRUE(firmware("1.10.0+b5", "firmware = 1.10.0+b5"));
+  EXPECT_FALSE(firmware("1.10.0+b5", "firmware = 1.10.0+b6"));
+  EXPECT_TRUE(firmware("99999999999999999999999.0", "firmware > 9999999999999999999999.0"));
+  const Result<Filter> refused = Filter::parse("firmware >= r123");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "position 13: expected a version such as 1.10.0, found 'r123'");
+}
+
+TEST(Filter, ANumberIsComparedWithNumbersOnly) {
+  EXPECT_FALSE(matches("labels.line >= 5"));
+  EXPECT_FALSE(matches("labels.line < 5"));
+  EXPECT_FALSE(matches("labels.line >= 1.2.3"));
+  EXPECT_TRUE(matches("labels.line >= a"));
+}
+
+TEST(Filter, FieldsWithFewValuesKnowThem) {
+  EXPECT_TRUE(matches("state = accepted"));
+  EXPECT_FALSE(matches("state != Accepted"));
+  EXPECT_EQ(canonical("online = no"), "online = \"false\"");
+  EXPECT_EQ(canonical("state = waiting"),
+            "position 9: expected one of PENDING, ACCEPTED, REJECTED, found 'waiting'");
+}
+
 TEST(Filter, Matches) {
   for (const char* text : {"",
                            "  ",
@@ -101,38 +152,33 @@ TEST(Filter, ErrorsSayWhereAndWhat) {
     return filter ? "" : filter.error().reason + " " + filter.error().message;
   };
   EXPECT_EQ(error("class ="),
-            "BAD_FILTER filter, position 8: expected a value, in quotes if it has spaces or signs, "
+            "BAD_FILTER position 8: expected a value, in quotes if it has spaces or signs, "
             "found the end");
-  EXPECT_EQ(error("class = a b"),
-            "BAD_FILTER filter, position 11: expected AND, OR or the end, found 'b'");
+  EXPECT_EQ(error("class = a b"), "BAD_FILTER position 11: expected AND, OR or the end, found 'b'");
   EXPECT_EQ(error("class = a AND"),
-            "BAD_FILTER filter, position 14: expected a field such as labels.line or (, found the "
+            "BAD_FILTER position 14: expected a field such as labels.line or (, found the "
             "end");
-  EXPECT_EQ(error("(class = a"),
-            "BAD_FILTER filter, position 11: expected AND, OR or ), found the end");
-  EXPECT_EQ(error("class = a)"),
-            "BAD_FILTER filter, position 10: expected AND, OR or the end, found ')'");
+  EXPECT_EQ(error("(class = a"), "BAD_FILTER position 11: expected AND, OR or ), found the end");
+  EXPECT_EQ(error("class = a)"), "BAD_FILTER position 10: expected AND, OR or the end, found ')'");
   EXPECT_EQ(error("colour = red"),
-            "BAD_FILTER filter, position 1: expected a field: id, device_id, class, state, online, "
+            "BAD_FILTER position 1: expected a field: id, device_id, class, state, online, "
             "firmware, agent, labels.KEY, releases.KEY, found 'colour'");
   EXPECT_EQ(error("class == a"),
-            "BAD_FILTER filter, position 8: expected a value, in quotes if it has spaces or signs, "
+            "BAD_FILTER position 8: expected a value, in quotes if it has spaces or signs, "
             "found '='");
   EXPECT_EQ(error("class ~ a"),
-            "BAD_FILTER filter, position 7: expected one of = != < <= > >= :, found '~'");
+            "BAD_FILTER position 7: expected one of = != < <= > >= :, found '~'");
   EXPECT_EQ(error("class = \"a"),
-            "BAD_FILTER filter, position 9: expected a closing \" for this text, found '\"'");
-  EXPECT_EQ(
-      error("class = a*b"),
-      "BAD_FILTER filter, position 9: expected * at the start or the end of a value only (\\* is "
-      "a star), found 'a*b'");
+            "BAD_FILTER position 9: expected a closing \" for this text, found '\"'");
+  EXPECT_EQ(error("class = a*b"),
+            "BAD_FILTER position 9: expected * at the start or the end of a value only (\\* is "
+            "a star), found 'a*b'");
   EXPECT_EQ(error("firmware > 1.*"),
-            "BAD_FILTER filter, position 12: expected a value without *, which goes with = and !=, "
+            "BAD_FILTER position 12: expected a value without *, which goes with = and !=, "
             "found '1.*'");
-  EXPECT_EQ(
-      error("labels = a"),
-      "BAD_FILTER filter, position 10: expected a key: write labels.KEY, or labels:KEY to ask if "
-      "it is there, found 'a'");
+  EXPECT_EQ(error("labels = a"),
+            "BAD_FILTER position 10: expected a key: write labels.KEY, or labels:KEY to ask if "
+            "it is there, found 'a'");
   for (const char* bad : {"labels. = a", "labels:a@b", "labels:\"a b\"", "class.x = a", "a", "=",
                           "NOT", "-", "AND", "class = AND", "class:\"\"", "\xff",
                           "class = \xc3\xa4", "- class = a", "class = a OR OR class = b"}) {
