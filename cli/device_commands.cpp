@@ -70,6 +70,19 @@ std::string settings_of(const v1::Device& device) {
               : fmt::format(", {:.3g} % of the samples", device.sample_scale() / 655.36));
 }
 
+// What to compare before accepting: whoever has the token can ask under any id.
+std::string enrolment_of(const v1::Device& device) {
+  std::string text = "nonce " + device.enroll_nonce();
+  if (device.enroll_changes() > 0) {
+    text += fmt::format(", asked for with another one {} times, last {} UTC",
+                        device.enroll_changes(), utc(device.enroll_changed_time_ms()));
+    if (device.state() != v1::DEVICE_STATE_ACCEPTED) {
+      text += ": compare it with the device before you accept it";
+    }
+  }
+  return text;
+}
+
 std::string device_page(const Invocation& invocation, const v1::Device& device) {
   std::string out;
   const auto line = [&](const char* name, const std::string& value) {
@@ -89,6 +102,7 @@ std::string device_page(const Invocation& invocation, const v1::Device& device) 
        fmt::format("slot {}, arena {}, messages up to {}", bytes_or_unknown(device.slot_bytes()),
                    bytes_or_unknown(device.arena_bytes()),
                    bytes_or_unknown(device.message_bytes_max())));
+  if (!device.enroll_nonce().empty()) line("Enrolment", enrolment_of(device));
   line("Boot", or_unknown(device.boot_id()));
   line("Inferences", grouped(device.inferences()));
   line("Settings", settings_of(device));
@@ -184,6 +198,19 @@ void add_device_reject_and_reenroll(CLI::App& device, Invocation& invocation,
       });
     });
   };
+  CLI::App* remove = device.add_subcommand(
+      "remove", "Take a device out of lists, counts and rollouts; its keys are void");
+  remove->add_option("device", options->words, "Device id")->required()->expected(1);
+  remove->footer(
+      "What comes back under its id is a new device that waits to be accepted.\n"
+      "Example:\n  covey device remove press-07");
+  on(remove, invocation, [&invocation, options] {
+    v1::RemoveDeviceRequest request;
+    request.set_name("devices/" + options->words.front());
+    return call_and_print<v1::RemoveDeviceResponse>(invocation, request, [&](const auto&) {
+      return "Removed " + options->words.front() + ".\n";
+    });
+  });
   add_one("reject", "Refuse a device", v1::RejectDeviceRequest(), v1::RejectDeviceResponse());
   add_one("reenroll", "Forget a device's keys, so that it may enrol again",
           v1::ReenrollDeviceRequest(), v1::ReenrollDeviceResponse());

@@ -296,7 +296,8 @@ void add_rollout_abort_and_rollback(CLI::App& rollout, Invocation& invocation,
                                     const std::shared_ptr<RolloutOptions>& options) {
   CLI::App* abort =
       add_named(rollout, *options, "abort", "Stop; devices that have the release keep it");
-  abort->add_flag("--now", options->now, "Cancel what is in progress too");
+  abort->add_flag("--now", options->now,
+                  "Cancel what is in progress too; while rolling back: don't wait for the rest");
   abort->add_option("--reason", options->reason, "For the record");
   on(abort, invocation, [&invocation, options] {
     auto request = named<v1::AbortRolloutRequest>(options->name);
@@ -331,6 +332,18 @@ int list_of_rollout(const Invocation& invocation, const std::string& name, Reque
 
 void add_rollout_history(CLI::App& rollout, Invocation& invocation,
                          const std::shared_ptr<RolloutOptions>& options) {
+  CLI::App* skip = add_named(rollout, *options, "skip", "Do not wait for a device any more");
+  skip->add_option("device", options->device, "Device id")->required();
+  skip->add_option("--reason", options->reason, "For the record");
+  skip->footer(
+      "A rollback goes on without the device, too; its goal stands.\n"
+      "Example:\n  covey rollout skip bearing-vibration-1.4.0 press-07");
+  on(skip, invocation, [&invocation, options] {
+    auto request = named<v1::SkipDeviceRequest>(options->name);
+    request.set_device(options->device);
+    request.set_reason(options->reason);
+    return call_and_show<v1::SkipDeviceResponse>(invocation, request);
+  });
   on(add_named(rollout, *options, "deployments", "One line per device and attempt"), invocation,
      [&invocation, options] {
        return list_of_rollout<v1::ListDeploymentsResponse>(

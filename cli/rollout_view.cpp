@@ -48,6 +48,33 @@ std::string head(const v1::Rollout& rollout, const Style& style) {
   return out;
 }
 
+// First of all that is said: who or what it waits for, and what can be done about it.
+std::string waits(const v1::Rollout& rollout) {
+  std::string out;
+  for (const v1::Wait& wait : rollout.waits()) {
+    out += "Waits for ";
+    if (wait.devices_total() > 0) {
+      std::string names;
+      for (const std::string& device : wait.devices()) {
+        names += (names.empty() ? "" : ", ") + device;
+      }
+      const uint32_t more =
+          wait.devices_total() - static_cast<uint32_t>(std::min<int>(
+                                     wait.devices_size(), static_cast<int>(wait.devices_total())));
+      if (more > 0) names += fmt::format(" and {} more", more);
+      out += fmt::format("{} {}: {}: ", wait.devices_total(),
+                         wait.devices_total() == 1 ? "device" : "devices", names);
+    }
+    out += wait.what();
+    if (!wait.explanation().empty()) out += ", " + wait.explanation();
+    if (wait.since_ms() > 0) out += "; since " + utc(wait.since_ms()) + " UTC";
+    if (wait.until_ms() > 0) out += "; until " + utc(wait.until_ms()) + " UTC at the latest";
+    out += "\n  you can: " + wait.advice() + "\n";
+  }
+  if (!out.empty()) out += '\n';
+  return out;
+}
+
 }  // namespace
 
 std::string rollout_page(const v1::Rollout& rollout, const Style& style) {
@@ -82,7 +109,7 @@ std::string rollout_page(const v1::Rollout& rollout, const Style& style) {
 std::string rollout_explanation(const v1::Rollout& rollout,
                                 const v1::ListDeploymentsResponse& deployments,
                                 const Style& style) {
-  std::string out = head(rollout, style);
+  std::string out = waits(rollout) + head(rollout, style);
   for (const v1::Stage& stage : rollout.stages()) {
     out += fmt::format("\nstage {}  {}  {}\n", stage.name(), colored(state_of(stage), style),
                        counts(stage.deployments()));

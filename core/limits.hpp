@@ -52,11 +52,12 @@ inline constexpr size_t kMessageBytesMax = 1U << 20U;
 inline constexpr size_t kTextBytesMax = 1024;  // reasons and comments of people
 inline constexpr int32_t kPageSizeMax = 1000;
 inline constexpr int32_t kPageSizeDefault = 100;
-inline constexpr size_t kNamesMax = 10'000;             // of devices, in one request
-inline constexpr size_t kLabelsPerRequestMax = 10'000;  // truths of inferences
-inline constexpr int kArtifactsMax = 16;                // of a release
-inline constexpr size_t kPieceBytesMax = 64U << 10U;    // of an image, in one message
-inline constexpr int kUploadsMax = 4;                   // at a time, each an image in memory
+inline constexpr size_t kNamesMax = 10'000;              // of devices, in one request
+inline constexpr size_t kLabelsPerRequestMax = 10'000;   // truths of inferences
+inline constexpr int kArtifactsMax = 16;                 // of a release
+inline constexpr size_t kPieceBytesMax = 64U << 10U;     // of an image, in one message
+inline constexpr uint32_t kRefusalsNotedPerMinute = 20;  // in the audit log
+inline constexpr int kUploadsMax = 4;                    // at a time, each an image in memory
 
 // ---- A turn of the engine: what it does at most, so that it stays under 5 ms whatever the size of
 // the fleet; the rest follows in the next ones.
@@ -71,11 +72,19 @@ inline constexpr size_t kFloorsLookedAtPerTick = 50;   // the same, for their se
 inline constexpr size_t kDevicesJudgedPerTick = 500;   // by gates; one rollout at least
 inline constexpr size_t kExpiredPerTick = 500;         // deployments whose time has come
 inline constexpr size_t kRetriedPerTick = 200;
+inline constexpr size_t kStrangersForgottenPerSweep = 500;
 inline constexpr size_t kReconciledPerTick = 200;        // devices
 inline constexpr size_t kArchivedPerTick = 500;          // deployments
 inline constexpr size_t kSessionsAskedPerTick = 1'000;   // has the window of this device come?
 inline constexpr size_t kDevicesCopiedPerTick = 500;     // for the statistics of a window
 inline constexpr size_t kDevicesForgottenPerTick = 500;  // of windows that nobody revises any more
+
+// What a device asks for is heard up to here.
+inline constexpr Millis kRetryAfterMax{3'600'000};          // "not now"
+inline constexpr uint32_t kAttemptStepMax = 1'000;          // attempts that it counts and we don't
+inline constexpr uint64_t kGoalCounterStepMax = 1U << 20U;  // goals that a lost store had given
+inline constexpr uint32_t kEpochStepMax = 1'000;            // restores that we know nothing of
+inline constexpr uint32_t kRollbackAttemptsMax = 3;         // that a rollback waits for
 
 // A goal that an online device has not shown yet is said again after this long, then after twice as
 // long, and so on: it may be lost on its way (a full queue, a broker that was killed).

@@ -33,6 +33,11 @@ struct PutSite {
 struct PutDevice {
   Device device;
 };
+// With what was counted of it (streams, totals, samples, labels); windows and the log of reports
+// age out.
+struct ForgetDevice {
+  DeviceId device;
+};
 struct PutTrustedKey {
   TrustedKeyRecord key;
 };
@@ -136,7 +141,7 @@ using Write =
                  PutRolloutProgress, PutGates, PutDeployment, PutAssignment, RemoveAssignment,
                  PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
                  PutAlert, AppendReport, AppendEvent, AppendAudit, Forget, ArchiveDeployment,
-                 PutCount, RemoveRequest, RemoveTotal, RemoveLabel, PutLabelTally>;
+                 PutCount, RemoveRequest, RemoveTotal, RemoveLabel, PutLabelTally, ForgetDevice>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {

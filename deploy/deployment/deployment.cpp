@@ -191,6 +191,13 @@ Step step(Deployment deployment, const Event& event, Now now) {
 
 }  // namespace deployment
 
+bool has_left(const Deployment& deployment) {
+  static constexpr std::array kReasons{kDeviceRejected, kDeviceReenrolled, kDeviceRemoved,
+                                       kDeviceChanged, kSuperseded};
+  return deployment.state == DeploymentState::kCanceled &&
+         std::find(kReasons.begin(), kReasons.end(), deployment.reason) != kReasons.end();
+}
+
 bool worth_retrying(const Deployment& ended) {
   static constexpr std::array<std::string_view, 11> kFinal{
       "BELOW_SECURITY_FLOOR", "SIGNATURE_INVALID", "KEY_UNKNOWN",           "ALGORITHM_UNSUPPORTED",

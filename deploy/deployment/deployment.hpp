@@ -108,6 +108,15 @@ Step step(Deployment deployment, const Event& event, Now now);
 
 }  // namespace deployment
 
+// Why an attempt was cancelled, where its device is not any more what the attempt was made for.
+inline constexpr std::string_view kDeviceRejected = "DEVICE_REJECTED";
+inline constexpr std::string_view kDeviceReenrolled = "DEVICE_REENROLLED";
+inline constexpr std::string_view kDeviceRemoved = "DEVICE_REMOVED";
+inline constexpr std::string_view kDeviceChanged = "DEVICE_CHANGED";  // its class, slot, runtime
+inline constexpr std::string_view kSuperseded = "SUPERSEDED";  // by a newer decision about it
+// It counts for nothing: neither as proven, nor as failed, nor as outstanding.
+bool has_left(const Deployment& deployment);
+
 // A failed attempt that another attempt may mend; a signature or class problem is not.
 bool worth_retrying(const Deployment& ended);
 

@@ -87,6 +87,8 @@ struct Device {
   std::map<std::string, std::string> labels;
   uint32_t shard = 0;  // 0 to 63
   uint64_t enroll_nonce = 0;
+  uint32_t enroll_changes = 0;     // how often somebody asked under its id with another nonce
+  Millis enroll_changed_wall{0};   // when that was last
   uint32_t enroll_generation = 1;  // order key and credentials are derived from it
   bool enrolled = false;           // said an authenticated hello since
   uint64_t boot_id = 0;

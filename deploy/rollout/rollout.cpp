@@ -1,73 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/rollout/rollout.hpp"
 
-#include <array>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "core/assert.hpp"
 #include "core/duration.hpp"
+#include "deploy/rollout/rollout_text.hpp"
 
 namespace covey {
-namespace {
-
-constexpr std::array<std::pair<RolloutState, std::string_view>, 8> kRolloutStates{{
-    {RolloutState::kDraft, "DRAFT"},
-    {RolloutState::kAwaitingApproval, "AWAITING_APPROVAL"},
-    {RolloutState::kRunning, "RUNNING"},
-    {RolloutState::kPaused, "PAUSED"},
-    {RolloutState::kRollingBack, "ROLLING_BACK"},
-    {RolloutState::kSucceeded, "SUCCEEDED"},
-    {RolloutState::kAborted, "ABORTED"},
-    {RolloutState::kRolledBack, "ROLLED_BACK"},
-}};
-
-constexpr std::array<std::pair<StageState, std::string_view>, 7> kStageStates{{
-    {StageState::kPending, "PENDING"},
-    {StageState::kDeploying, "DEPLOYING"},
-    {StageState::kSoaking, "SOAKING"},
-    {StageState::kAnalyzing, "ANALYZING"},
-    {StageState::kPassed, "PASSED"},
-    {StageState::kFailed, "FAILED"},
-    {StageState::kInconclusive, "INCONCLUSIVE"},
-}};
-
-}  // namespace
-
-std::string_view to_string(RolloutState state) {
-  for (const auto& [value, text] : kRolloutStates) {
-    if (value == state) return text;
-  }
-  return "UNKNOWN";
-}
-
-std::optional<RolloutState> parse_rollout_state(std::string_view text) {
-  for (const auto& [value, name] : kRolloutStates) {
-    if (name == text) return value;
-  }
-  return std::nullopt;
-}
-
-bool has_ended(RolloutState state) {
-  return state == RolloutState::kSucceeded || state == RolloutState::kAborted ||
-         state == RolloutState::kRolledBack;
-}
-
-std::string_view to_string(StageState state) {
-  for (const auto& [value, text] : kStageStates) {
-    if (value == state) return text;
-  }
-  return "UNKNOWN";
-}
-
-std::optional<StageState> parse_stage_state(std::string_view text) {
-  for (const auto& [value, name] : kStageStates) {
-    if (name == text) return value;
-  }
-  return std::nullopt;
-}
-
 std::shared_ptr<const RolloutPlan> without_devices(const RolloutPlan& plan) {
   return std::make_shared<const RolloutPlan>(RolloutPlan{.name = plan.name,
                                                          .document = plan.document,
@@ -111,7 +53,7 @@ class Stepper {
     if (plan_.order.size() <= plan_.holdback) {
       happened("ROLLOUT_STARTED", plan_.name.str(), "no device needs the release");
       r().stages.assign(plan_.rules.stages.size(), StageProgress{.state = StageState::kPassed});
-      end(RolloutState::kSucceeded, "NOTHING_TO_DO", "every device of the target runs it already");
+      end(RolloutState::kSucceeded, "NOTHING_TO_DO", nothing_to_do_text(plan_));
       return {};
     }
     r().stages.assign(plan_.rules.stages.size(), StageProgress{});
@@ -157,13 +99,9 @@ class Stepper {
   }
 
   Status operator()(const RollbackTick& tick) {
-    if (r().state != RolloutState::kRollingBack || tick.facts.reachable > 0) return {};
-    happened("ROLLBACK_ENDED", plan_.name.str(),
-             tick.facts.outstanding == 0
-                 ? "every device is back"
-                 : fmt::format("{} outstanding: their goal stands", tick.facts.outstanding));
-    // The reason for the rollback stays: it is what people ask for.
-    end(RolloutState::kRolledBack, r().reason, r().explanation);
+    if (r().state != RolloutState::kRollingBack) return {};
+    if (!tick.facts.told || tick.facts.awaited > 0) return {};
+    end_rollback(tick.facts, "");
     return {};
   }
 
@@ -222,15 +160,28 @@ class Stepper {
 
   Status operator()(const Abort& event) {
     if (const Status refused = refuse_ended(); !refused) return refused;
-    if (r().state == RolloutState::kRollingBack) return rolling_back();
+    if (r().state == RolloutState::kRollingBack) return abort_rollback(event);
     happened("ROLLOUT_ABORTED", plan_.name.str(), event.explanation);
     if (event.now) step_.effects.emplace_back(CancelInProgress{"ABORTED"});
-    end(RolloutState::kAborted, "OPERATOR", event.explanation);
+    std::string text = event.explanation;
+    if (event.stage.confirmed > 0) {
+      say(text, fmt::format("{} run {} and keep it", devices(event.stage.confirmed),
+                            to_string(plan_.rules.release)));
+    }
+    if (event.stage.in_flight > 0) {
+      say(text, fmt::format("{} were at it and {}", event.stage.in_flight,
+                            event.now ? "are called back" : "finish"));
+    }
+    end(RolloutState::kAborted, "OPERATOR", text);
     return {};
   }
 
   Status operator()(const RollBack& event) {
-    if (has_ended(r().state) && (r().state == RolloutState::kRolledBack || !event.window_open)) {
+    if (r().state == RolloutState::kRolledBack) {
+      return precondition("ALREADY_ROLLED_BACK",
+                          fmt::format("rollout {} is rolled back already", plan_.name.str()));
+    }
+    if (has_ended(r().state) && !event.window_open) {
       return precondition(
           "ROLLOUT_ENDED",
           fmt::format("rollout {} has ended ({}) and its rollback window is closed: "
@@ -238,6 +189,14 @@ class Stepper {
                       plan_.name.str(), to_string(r().state)));
     }
     if (r().state == RolloutState::kRollingBack) return {};
+    if (!event.can_roll_back && event.first_models > 0) {
+      return precondition(
+          "NO_PREVIOUS_RELEASE",
+          fmt::format(
+              "{} run {} and had no release before it: there is nothing to go back to; roll "
+              "out another release, or `covey rollout abort {}` to stop here",
+              devices(event.first_models), to_string(plan_.rules.release), plan_.name.str()));
+    }
     r().end_wall = Millis{0};
     start_rollback("OPERATOR", event.explanation);
     return {};
@@ -314,7 +273,7 @@ class Stepper {
         if (index + 1 < r().stages.size()) {
           enter_stage(index + 1);
         } else {
-          end(RolloutState::kSucceeded, "", "");
+          end(RolloutState::kSucceeded, "", success_text(plan_, facts));
         }
         return {};
     }
@@ -348,6 +307,38 @@ class Stepper {
     step_.effects.emplace_back(RollbackStarted{});
   }
 
+  Status abort_rollback(const Abort& event) {
+    if (!event.now) {
+      return precondition(
+          "ROLLING_BACK",
+          fmt::format(
+              "rollout {} is rolling back: with --now it ends here, and who is not back yet "
+              "is not waited for",
+              plan_.name.str()));
+    }
+    if (!event.back.told) {
+      return precondition(
+          "ROLLBACK_BEGINS",
+          fmt::format("rollout {} is still telling devices to go back: try again in "
+                      "a moment",
+                      plan_.name.str()));
+    }
+    std::string why = "an operator did not wait for the rest";
+    if (!event.explanation.empty()) why += " (" + event.explanation + ")";
+    end_rollback(event.back, why);
+    return {};
+  }
+
+  void end_rollback(const RollbackFacts& facts, const std::string& why) {
+    std::string text = rollback_text(plan_, facts);
+    say(text, why);
+    happened("ROLLBACK_ENDED", plan_.name.str(), text);
+    // The reason for the rollback stays: it is what people ask for.
+    std::string explanation = r().explanation;
+    say(explanation, text);
+    end(RolloutState::kRolledBack, r().reason, explanation);
+  }
+
   void pause(std::string reason, std::string explanation) {
     stop_clock();
     r().state = RolloutState::kPaused;
@@ -377,8 +368,10 @@ class Stepper {
                         "rollout " + plan_.name.str() + " was started before");
   }
   Status rolling_back() {
-    return precondition("ROLLING_BACK", "rollout " + plan_.name.str() +
-                                            " is rolling back: wait until it is ROLLED_BACK");
+    return precondition("ROLLING_BACK",
+                        fmt::format("rollout {} is rolling back: wait until it is ROLLED_BACK, or "
+                                    "`covey rollout abort {} --now`",
+                                    plan_.name.str(), plan_.name.str()));
   }
 
   const RolloutPlan& plan_;

@@ -50,7 +50,8 @@ enum class StageState : uint8_t {
 std::string_view to_string(StageState state);  // PENDING, DEPLOYING, ...
 std::optional<StageState> parse_stage_state(std::string_view text);
 
-// A device of the target that the plan leaves out, and why: ALREADY_RUNNING, or an incompatibility.
+// A device of the target that the plan leaves out, and why: kAlreadyRunning, or an incompatibility.
+inline constexpr std::string_view kAlreadyRunning = "ALREADY_RUNNING";
 struct Exclusion {
   DeviceId device;
   std::string reason;
@@ -133,14 +134,20 @@ struct StageFacts {
   uint32_t waiting = 0;       // queued, or in back-off before another attempt
   uint32_t in_flight = 0;     // offered and not ended
   bool can_roll_back = true;  // some device that was offered the release had one before
+  uint32_t targeted = 0;      // devices of the stage, without those that have left it
+  uint32_t confirmed = 0;     // of them: the device has proven that it runs the release
   Verdict verdict = Verdict::kInconclusive;
   std::string reason;  // of the gate that decides
   std::string explanation;
 };
 // Devices that must be brought back.
 struct RollbackFacts {
-  uint32_t reachable = 0;    // online and not back yet
+  uint32_t awaited = 0;      // online, not back yet, and another attempt may bring it back
   uint32_t outstanding = 0;  // not back yet, all
+  uint32_t back = 0;
+  uint32_t kept = 0;   // had no release before: they keep this one
+  uint32_t newer = 0;  // got something newer since the rollout ended: that stands
+  bool told = true;    // everybody has got the goal that brings it back
 };
 
 struct Start {};
@@ -156,13 +163,18 @@ struct Pause {
 };
 struct Resume {};
 struct Approve {};
+// While ROLLING_BACK only at once: what isn't back by then is not waited for.
 struct Abort {
   bool now = false;
   std::string explanation;
+  StageFacts stage{};
+  RollbackFacts back{};
 };
 struct RollBack {
   std::string explanation;
-  bool window_open = false;  // an ended rollout (but for ROLLED_BACK) may still be rolled back
+  bool window_open = false;   // an ended rollout (but for ROLLED_BACK) may still be rolled back
+  uint32_t first_models = 0;  // devices that run the release and had none before
+  bool can_roll_back = true;  // some device that was offered the release had one before
 };
 using Event = std::variant<Start, Tick, RollbackTick, Pause, Resume, Approve, Abort, RollBack>;
 
@@ -196,7 +208,7 @@ struct At {
   Millis observed{0};
 };
 // Errors (commands only): ROLLOUT_ENDED, ROLLOUT_NOT_RUNNING, ROLLOUT_NOT_PAUSED,
-// NOTHING_TO_APPROVE, ROLLING_BACK.
+// NOTHING_TO_APPROVE, ROLLING_BACK, ROLLBACK_BEGINS, ALREADY_ROLLED_BACK, NO_PREVIOUS_RELEASE.
 Result<Step> step(const RolloutPlan& plan, RolloutProgress progress, const Event& event, At now);
 
 }  // namespace rollout

@@ -130,6 +130,12 @@ void reenroll_device(const CallPtr<v1::ReenrollDeviceRequest, v1::ReenrollDevice
   change_device<engine::ReenrollDevice>(call);
 }
 
+void remove_device(const CallPtr<v1::RemoveDeviceRequest, v1::RemoveDeviceResponse>& call) {
+  Result<DeviceId> id = device_name(call->request.name(), "name");
+  if (!id) return call->finish(id.error());
+  execute_only(call, engine::RemoveDevice{*id}, [](const engine::CommandReply&, auto&) {});
+}
+
 void label_devices(const CallPtr<v1::LabelDevicesRequest, v1::LabelDevicesResponse>& call) {
   const v1::LabelDevicesRequest& request = call->request;
   Result<engine::DeviceSelection> selection = selection_of(request, false);

@@ -9,6 +9,7 @@
 #include "gateway/codec/plan_codec.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/queries/waits.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 
 namespace covey::api {
@@ -95,13 +96,27 @@ void fill_gates(v1::Stage& to, const engine::State& state, const RolloutName& ro
   }
 }
 
+// Not proven to be back: also who failed, timed out or was skipped.
 uint32_t outstanding_rollbacks(const engine::State& state, const RolloutName& rollout) {
+  const auto index = state.rollouts.attempts.find(rollout);
+  if (index != state.rollouts.attempts.end()) {
+    return static_cast<uint32_t>(index->second.rollback.unproven.size());
+  }
   uint32_t outstanding = 0;
   for (const auto& [name, devices] : engine::count_rollbacks(state, rollout)) {
-    const std::optional<DeploymentState> at = parse_deployment_state(name);
-    if (at && !has_ended(*at)) outstanding += devices;
+    if (parse_deployment_state(name) != DeploymentState::kConfirmed) outstanding += devices;
   }
   return outstanding;
+}
+
+void fill_wait(v1::Wait& to, const engine::Wait& wait) {
+  to.set_what(wait.what);
+  for (const DeviceId& device : wait.devices) to.add_devices(device.str());
+  to.set_devices_total(wait.devices_total);
+  to.set_since_ms(wait.since.count());
+  to.set_until_ms(wait.until.count());
+  to.set_explanation(wait.explanation);
+  to.set_advice(wait.advice);
 }
 
 }  // namespace
@@ -129,6 +144,9 @@ void fill(v1::Device& to, const engine::State& state, const Device& device) {
   }
   to.set_inferences(inferences);
   if (device.boot_id != 0) to.set_boot_id(hex64(device.boot_id));
+  if (device.enroll_nonce != 0) to.set_enroll_nonce(hex64(device.enroll_nonce));
+  to.set_enroll_changes(device.enroll_changes);
+  to.set_enroll_changed_time_ms(device.enroll_changed_wall.count());
   to.set_report_interval_s(device.settings.report_interval_s);
   to.set_sample_scale(device.settings.sample_scale);
 }
@@ -240,6 +258,8 @@ void fill(v1::Rollout& to, const engine::State& state, const Rollout& rollout) {
     fill_gates(*to.mutable_stages(i), state, rollout.plan->name, static_cast<uint32_t>(i));
   }
   for (const Exclusion& exclusion : rollout.plan->excluded) fill(*to.add_excluded(), exclusion);
+  for (const engine::Wait& wait : engine::waits_of(state, rollout))
+    fill_wait(*to.add_waits(), wait);
 }
 
 void fill(v1::Deployment& to, const engine::State& state, const Deployment& deployment) {

@@ -159,6 +159,14 @@ void abort_rollout(const CallPtr<v1::AbortRolloutRequest, v1::AbortRolloutRespon
     return engine::AbortRollout{name, call->request.now(), call->request.reason()};
   });
 }
+void skip_device(const CallPtr<v1::SkipDeviceRequest, v1::SkipDeviceResponse>& call) {
+  if (Status text = check_text(call->request.reason(), "reason"); !text) return call->finish(text);
+  Result<DeviceId> device = device_name(call->request.device(), "device");
+  if (!device) return call->finish(device.error());
+  change_rollout(call, [&](const RolloutName& name) {
+    return engine::SkipDevice{name, *device, call->request.reason()};
+  });
+}
 void rollback_rollout(
     const CallPtr<v1::RollbackRolloutRequest, v1::RollbackRolloutResponse>& call) {
   if (Status text = check_text(call->request.reason(), "reason"); !text) return call->finish(text);

@@ -22,7 +22,8 @@
   UNARY(AcceptDevices, accept_devices, kOperator, kChanges) \
   UNARY(RejectDevice, reject_device, kOperator, kChanges)   \
   UNARY(LabelDevices, label_devices, kOperator, kChanges)   \
-  UNARY(ReenrollDevice, reenroll_device, kAdmin, kChanges)
+  UNARY(ReenrollDevice, reenroll_device, kAdmin, kChanges)  \
+  UNARY(RemoveDevice, remove_device, kAdmin, kChanges)
 
 #define COVEY_MODEL_RPCS(UNARY, STREAM)           \
   STREAM(CreateRelease, kOperator, kChanges)      \
@@ -39,6 +40,7 @@
   UNARY(ResumeRollout, resume_rollout, kOperator, kChanges)     \
   UNARY(ApproveRollout, approve_rollout, kOperator, kChanges)   \
   UNARY(AbortRollout, abort_rollout, kOperator, kChanges)       \
+  UNARY(SkipDevice, skip_device, kOperator, kChanges)           \
   UNARY(RollbackRollout, rollback_rollout, kOperator, kChanges) \
   UNARY(ListDeployments, list_deployments, kViewer, kReads)     \
   UNARY(ListRolloutEvents, list_rollout_events, kViewer, kReads)

@@ -108,7 +108,8 @@ struct Config {
 
   struct {
     bool auto_accept = false;
-    uint32_t pending_max = 10'000;  // devices waiting for acceptance; more are refused
+    uint32_t pending_max = 10'000;  // devices that nobody has accepted; the oldest give way
+    Millis expire_after{24h * 30};  // since such a device was heard last
   } enroll;
 
   struct {

@@ -197,7 +197,11 @@ std::vector<Key> build_schema() {
   keys.push_back(number_key(
       "enroll.pending_max", "number", 1, 1'000'000,
       [](Config & c) -> auto& { return c.enroll.pending_max; },
-      "Devices that may wait for acceptance; more are refused."));
+      "Devices that nobody has accepted; who was not heard for a minute gives way to others."));
+  keys.push_back(duration_key(
+      "enroll.expire_after", 1min, 24h * 3650,
+      [](Config & c) -> auto& { return c.enroll.expire_after; },
+      "A device that nobody has accepted is forgotten when it was not heard for so long."));
 
   keys.push_back(choice_key(
       "log.level", kLogLevels, [](Config & c) -> auto& { return c.log.level; },

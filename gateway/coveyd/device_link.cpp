@@ -145,6 +145,10 @@ void DeviceLink::deliver_one(const engine::Effect& effect) {
       link.publish(mqtt::enroll_down_topic(e.device), codec::encode(e.grant),
                    mqtt::Qos::kAtLeastOnce, false);
     }
+    void operator()(const engine::ClearGoal& e) const {
+      link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kGoal), {},
+                   mqtt::Qos::kAtLeastOnce, true);
+    }
     // Not for devices: the router gives them to others.
     void operator()(const engine::SetCredential&) const {}
     void operator()(const engine::Reply&) const {}

@@ -38,6 +38,7 @@ engine::EngineConfig engine_config_of(const config::Config& config) {
   engine.goal_lease = config.rollout.goal_lease;
   engine.probation_deadline = config.rollout.probation_deadline;
   engine.pending_max = config.enroll.pending_max;
+  engine.stranger_expiry = config.enroll.expire_after;
   engine.rollback_window = config.rollout.rollback_window;
   engine.bandwidth_bytes_per_s = config.rollout.bandwidth_bytes_per_s;
   engine.offers_per_s = config.rollout.offer_rate;

@@ -45,6 +45,11 @@ struct ReenrollDevice {
   DeviceId device;
 };
 
+// It leaves lists and counts, and its keys are void. What comes back under its id is a new device.
+struct RemoveDevice {
+  DeviceId device;
+};
+
 // The artifacts were opened (verified) against a trust store; the engine checks again that the
 // signer is still trusted.
 struct CreateRelease {
@@ -83,6 +88,13 @@ struct LabelInput {
   uint32_t truth = 0;
   StoredInference stored{};  // look_up() fills it
 };
+// The rollout does not wait for the device any more.
+struct SkipDevice {
+  RolloutName rollout;
+  DeviceId device;
+  std::string explanation;
+};
+
 struct SubmitLabels {
   ModelName model;
   std::vector<LabelInput> labels;
@@ -102,10 +114,11 @@ struct RemoveTrustedKeyCommand {
   std::string key_id;
 };
 
-using Command = std::variant<AcceptDevices, RejectDevice, LabelDevices, ReenrollDevice,
-                             CreateRelease, CreateRollout, PauseRollout, ResumeRollout,
-                             ApproveRollout, AbortRollout, RollBackRollout, SubmitLabels,
-                             AcknowledgeAlert, AddTrustedKey, RemoveTrustedKeyCommand>;
+using Command =
+    std::variant<AcceptDevices, RejectDevice, LabelDevices, ReenrollDevice, RemoveDevice,
+                 CreateRelease, CreateRollout, PauseRollout, ResumeRollout, ApproveRollout,
+                 AbortRollout, RollBackRollout, SkipDevice, SubmitLabels, AcknowledgeAlert,
+                 AddTrustedKey, RemoveTrustedKeyCommand>;
 
 struct CommandRequest {
   Command command;
@@ -114,8 +127,9 @@ struct CommandRequest {
 };
 
 struct CommandReply {
-  std::string subject;   // id or name of what was created or changed
-  uint32_t changed = 0;  // how many were
+  std::string subject;            // id or name of what was created or changed
+  uint32_t changed = 0;           // how many were
+  std::vector<DeviceId> devices;  // which, where a command is about several
   bool already_existed = false;
   uint32_t labels_matched = 0;
   uint32_t labels_unmatched = 0;

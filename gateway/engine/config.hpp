@@ -27,9 +27,10 @@ struct EngineConfig {
   Millis gate_interval{1'000};
   uint32_t offers_per_s = 2'000;  // new goals that start work, for the whole site
   uint32_t assignments_in_flight_max = 100;
-  Millis goal_lease{10min};          // from the offer until the device begins
-  Millis probation_deadline{30min};  // from PROBATION to its proof
-  size_t pending_max = 20'000;       // devices that are not accepted
+  Millis goal_lease{10min};                       // from the offer until the device begins
+  Millis probation_deadline{30min};               // from PROBATION to its proof
+  size_t pending_max = 20'000;                    // devices that nobody has accepted yet
+  Millis stranger_expiry{30LL * 24 * 3'600'000};  // and that were not heard for this long
   Millis rollback_window{24h};  // observed: an ended rollout can be rolled back, no floor rises
   uint64_t bandwidth_bytes_per_s = 8U << 20U;
   Millis window{900'000};

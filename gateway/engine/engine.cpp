@@ -68,6 +68,7 @@ class Dispatch {
       settle_rollouts(turn_);
       expire_claims(turn_);
       end_reconciling(turn_);
+      expire_strangers(turn_);
       resolve_alerts_of_the_past(turn_);
       judge_budgets(turn_);
       if (state.clocks.broker_connected()) publish_site(turn_);  // whoever missed it, and the time

@@ -97,6 +97,11 @@ struct SetCredential {
   DeviceId device;
   std::string password;
 };
+// What is retained for a device that is gone.
+struct ClearGoal {
+  DeviceId device;
+  uint32_t shard = 0;
+};
 struct Reply {
   uint64_t ticket = 0;
   Result<CommandReply> result;
@@ -113,7 +118,7 @@ struct JudgeWindow {
   std::shared_ptr<const WindowSnapshot> window;
 };
 using Effect = std::variant<PublishSite, PublishGoal, PublishAck, PublishBlob, PublishChunks,
-                            PublishGrant, SetCredential, Reply, LogLine, JudgeWindow>;
+                            PublishGrant, SetCredential, ClearGoal, Reply, LogLine, JudgeWindow>;
 
 struct Output {
   std::vector<Write> writes;

@@ -30,6 +30,12 @@ struct Counters {
   uint64_t restores = 0;
 };
 
+// Refused commands that the audit log has: some per minute, so that nobody fills it.
+struct RefusedCommands {
+  Millis minute_began{0};  // mono
+  uint32_t noted = 0;      // in this minute
+};
+
 struct State {
   SiteRecord site;
   Clocks clocks;
@@ -39,6 +45,7 @@ struct State {
   GatesState gates;
   TelemetryState telemetry;
   Counters counters;
+  RefusedCommands refused_commands;
 };
 
 }  // namespace covey::engine

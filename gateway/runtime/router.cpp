@@ -17,6 +17,7 @@ struct DestinationOf {
   D operator()(const engine::PublishBlob&) const { return D::kDevices; }
   D operator()(const engine::PublishChunks&) const { return D::kDevices; }
   D operator()(const engine::PublishGrant&) const { return D::kDevices; }
+  D operator()(const engine::ClearGoal&) const { return D::kDevices; }
   D operator()(const engine::SetCredential&) const { return D::kBroker; }
   D operator()(const engine::Reply&) const { return D::kCaller; }
   D operator()(const engine::LogLine&) const { return D::kLog; }

@@ -14,6 +14,15 @@ class Applier {
 
   void operator()(const PutSite& w) { t_.site = w.site; }
   void operator()(const PutDevice& w) { t_.devices.insert_or_assign(w.device.id, w.device); }
+  void operator()(const ForgetDevice& w) {
+    t_.devices.erase(w.device);
+    const auto of_device = [&](const auto& row) { return row.second.device == w.device; };
+    std::erase_if(t_.streams, of_device);
+    std::erase_if(t_.totals, of_device);
+    t_.samples.remove_if([&](const SampleRecord& row) { return row.device == w.device; });
+    t_.labels.remove_if([&](const LabelRecord& row) { return row.device == w.device; });
+    std::erase_if(t_.tallies, of_device);
+  }
   void operator()(const PutTrustedKey& w) { t_.trusted_keys.insert_or_assign(w.key.key_id, w.key); }
   void operator()(const RemoveTrustedKey& w) { t_.trusted_keys.erase(w.key_id); }
   void operator()(const PutRelease& w) { t_.releases.insert_or_assign(w.release.id, w.release); }

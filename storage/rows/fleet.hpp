@@ -54,6 +54,8 @@ void columns(auto& visit, Like<Device> auto& r) {
   visit("models", r.models);
   visit("report_interval_s", r.settings.report_interval_s);
   visit("sample_scale", r.settings.sample_scale);
+  visit("enroll_changes", r.enroll_changes);
+  visit("enroll_changed_wall_ms", r.enroll_changed_wall);
 }
 
 constexpr const char* table_name(const TrustedKeyRecord&) { return "trusted_keys"; }

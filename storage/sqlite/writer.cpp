@@ -29,6 +29,17 @@ Status Writer::operator()(const RemoveLabel& w) {
   return remove(LabelRecord{.device = w.device, .boot_id = w.boot_id, .inference = w.inference});
 }
 
+Status Writer::operator()(const ForgetDevice& w) {
+  Status done;
+  for (const char* sql :
+       {"DELETE FROM devices WHERE device = ?", "DELETE FROM streams WHERE device = ?",
+        "DELETE FROM totals WHERE device = ?", "DELETE FROM samples WHERE device = ?",
+        "DELETE FROM labels WHERE device = ?", "DELETE FROM label_tallies WHERE device = ?"}) {
+    if (done) done = run(sql, [&](Statement& to) { to.text(w.device.str()); });
+  }
+  return done;
+}
+
 Status Writer::operator()(const PutRelease& w) {
   static const std::string remove_artifacts =
       "DELETE FROM artifacts WHERE " + rows::with_key(rows::table_of<ReleaseRecord>());

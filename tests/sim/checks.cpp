@@ -206,6 +206,9 @@ void World::check_derived(const Snapshot& stored) {
     if (!has_ended(rollout.progress.state)) engine::index_open(derived.rollouts, rollout);
   }
   for (const auto& [device, models] : derived.rollouts.open_rollouts) {
+    const auto known = state.fleet.devices.find(device);
+    if (known == state.fleet.devices.end() || known->second.state != DeviceState::kAccepted)
+      continue;
     for (const auto& [model, name] : models) {
       const Rollout* open = engine::open_rollout_of(state, device, model);
       if (open == nullptr || open->plan->name != name) fail(device.str() + " lost its rollout");
@@ -230,7 +233,9 @@ void World::check_derived(const Snapshot& stored) {
       std::set<uint64_t> queued = has.here;
       queued.insert(has.away.begin(), has.away.end());
       if (queued != should.here || has.flying != should.flying || has.unproven != should.unproven ||
-          has.retried != should.retried || has.with_previous != should.with_previous) {
+          has.retried != should.retried || has.awaited != should.awaited ||
+          has.with_previous != should.with_previous || has.left != should.left ||
+          has.first_models != should.first_models) {
         fail(name.str() + ": attempts are not counted as they stand");
       }
     };

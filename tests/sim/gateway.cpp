@@ -201,6 +201,7 @@ void Gateway::speak(const std::vector<engine::Effect>& effects) {
     void operator()(const engine::PublishGrant& e) const {
       send("covey/v1/enroll/" + e.device.str() + "/down", codec::encode(e.grant), false);
     }
+    void operator()(const engine::ClearGoal&) const {}
     void operator()(const engine::SetCredential& e) const {
       gateway.credentials_[e.device] = e.password;
     }

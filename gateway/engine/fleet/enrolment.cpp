@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <bit>
 
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/fleet/own.hpp"
@@ -11,6 +14,11 @@ namespace covey::engine {
 namespace {
 
 constexpr uint32_t kRetryPendingS = 5;
+// A stranger that was heard within this time keeps its place: it asks every few seconds.
+constexpr Millis kStrangerKept = 1min;
+constexpr Millis kHeardKeptEvery = 1h;       // in the row of a stranger that goes on asking
+constexpr Millis kNonceChangesEvery = 1s;    // of one device, at most
+constexpr Millis kNonceRefusedEvery = 1min;  // the same, where nothing comes of it
 
 void answer(Turn& turn, const Device& device, uint64_t nonce) {
   GrantMessage grant{.nonce = nonce, .retry_after_s = kRetryPendingS};
@@ -62,6 +70,76 @@ void accept(Turn& turn, const std::vector<DeviceId>& ids) {
   turn.urgent();
 }
 
+// Somebody else has the id, or the device began anew: operators see it before they accept. False:
+// too soon after the last time.
+bool note_other_nonce(Turn& turn, const Device& device, Millis every) {
+  if (device.enroll_changes > 0 && turn.now.wall - device.enroll_changed_wall < every &&
+      turn.now.wall >= device.enroll_changed_wall) {
+    return false;
+  }
+  Device& changed = change_device(turn, device.id);
+  changed.enroll_changes += changed.enroll_changes < UINT32_MAX ? 1 : 0;
+  changed.enroll_changed_wall = turn.now.wall;
+  // Each time, but not for ever.
+  if (std::has_single_bit(changed.enroll_changes)) {
+    turn.log(LogLine::Level::kWarning, "enrolment_contested", device.id.str(),
+             fmt::format("it was asked for with another nonce {} times: compare the nonce with the "
+                         "device before you accept it",
+                         changed.enroll_changes));
+  }
+  return true;
+}
+
+// Everything about the device goes, at the broker too. One that comes back is a new one.
+void forget(Turn& turn, const DeviceId& id) {
+  const Device& device = turn.state.fleet.devices.at(id);
+  const DeviceNumber number = *turn.state.fleet.number_of(id);
+  leave_fleet(turn, device, kDeviceRemoved);
+  forget_attempts(turn, device);
+  forget_device(turn, number, id);
+  resolve_duplicate_identity(turn, device);
+  if (turn.state.fleet.ahead.contains(id)) forget_claim(turn, id, "the device was removed");
+  if (device.state == DeviceState::kAccepted) turn.emit(SetCredential{id, ""});
+  if (device.goal_counter > 0) turn.emit(ClearGoal{id, device.shard});
+  turn.fleet_rows.devices.erase(id);
+  turn.fleet_rows.goals.erase(id);
+  turn.write(ForgetDevice{id});
+  own_fleet(turn).remove(id);
+  turn.urgent();
+}
+
+// The stranger that was not heard for longest gives its place away.
+bool make_room(Turn& turn) {
+  const FleetState& fleet = turn.state.fleet;
+  if (fleet.strangers.empty()) return false;
+  const auto [heard, number] = *fleet.strangers.begin();
+  if (turn.now.wall - heard < kStrangerKept) return false;
+  const DeviceId id = fleet.by_number[number]->id;
+  forget(turn, id);
+  return true;
+}
+
+// The keys stop working with this transaction, and nothing counts on the device any more.
+void void_keys(Turn& turn, Device& device, DeviceState state, std::string_view why) {
+  leave_fleet(turn, device, why);
+  ++device.enroll_generation;
+  device.enroll_nonce = 0;
+  device.enroll_changes = 0;
+  device.enroll_changed_wall = Millis{0};
+  set_state(turn, device, state);
+  device.enrolled = false;
+  Session& session = own_fleet(turn).sessions[*turn.state.fleet.number_of(device.id)];
+  session.said_hello = false;
+  session.online = false;
+  device.goal_counter_seen = 0;
+  // The goal that stands was authenticated with the old key: what is said next is another one.
+  for (auto& [name, model] : device.models) model.ordered.reset();
+  resolve_duplicate_identity(turn, device);
+  forget_claim(turn, device.id, "the device has new keys since");
+  turn.emit(SetCredential{device.id, ""});
+  turn.urgent();
+}
+
 }  // namespace
 
 void on_enroll(Turn& turn, const EnrollReceived& event) {
@@ -70,10 +148,9 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
   if (message.device != event.device) return turn.drop(Drop::kDeviceIdMismatch);
   auto found = state.fleet.devices.find(event.device);
   if (found == state.fleet.devices.end()) {
-    if (state.fleet.devices.size() >= kDevicesMax ||
-        state.fleet.waiting >= turn.config.pending_max) {
-      return turn.drop(Drop::kEnrollLimit);
-    }
+    const bool full = state.fleet.devices.size() >= kDevicesMax ||
+                      state.fleet.strangers.size() >= turn.config.pending_max;
+    if (full && !make_room(turn)) return turn.drop(Drop::kEnrollLimit);
     Device device;
     device.id = event.device;
     device.shard = shard_of(event.device);
@@ -92,13 +169,20 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
   const Device& device = found->second;
   const bool same = message.nonce == device.enroll_nonce;
   // Whoever enrols anew under a known id gets nothing until an operator says so (reenroll).
-  if (device.state == DeviceState::kAccepted && device.enrolled && !same) {
+  if (device.state == DeviceState::kAccepted && !same &&
+      (device.enrolled || device.enroll_nonce != 0)) {
+    (void)note_other_nonce(turn, device, kNonceRefusedEvery);
     return turn.drop(Drop::kEnrollRefused);
   }
-  if (device.state == DeviceState::kAccepted && !same && device.enroll_nonce != 0) {
-    return turn.drop(Drop::kEnrollRefused);
+  // Before the row, which says when it was heard.
+  own_fleet(turn).heard_stranger(device, turn.now.wall);
+  if (turn.now.wall - device.last_seen_wall >= kHeardKeptEvery && !device.enrolled) {
+    change_device(turn, device.id).last_seen_wall = turn.now.wall;
   }
   if (!same || device.facts != message.facts) {
+    if (!same && device.enroll_nonce != 0 && !note_other_nonce(turn, device, kNonceChangesEvery)) {
+      return turn.drop(Drop::kEnrollRefused);
+    }
     Device& changed = change_device(turn, device.id);
     changed.enroll_nonce = message.nonce;
     changed.facts = message.facts;
@@ -125,7 +209,8 @@ Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command) {
     chosen.push_back(id);
   }
   accept(turn, chosen);
-  return CommandReply{.subject = "", .changed = static_cast<uint32_t>(chosen.size())};
+  const auto changed = static_cast<uint32_t>(chosen.size());
+  return CommandReply{.subject = "", .changed = changed, .devices = std::move(chosen)};
 }
 
 Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command) {
@@ -134,7 +219,8 @@ Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command) {
     return not_found("no device " + command.device.str());
   const Device& device = found->second;
   if (device.state == DeviceState::kAccepted) {
-    return precondition("DEVICE_ACCEPTED", device.id.str() + " is accepted already");
+    void_keys(turn, change_device(turn, device.id), DeviceState::kRejected, kDeviceRejected);
+    return CommandReply{.subject = device.id.str(), .changed = 1};
   }
   set_state(turn, change_device(turn, device.id), DeviceState::kRejected);
   answer(turn, device, device.enroll_nonce);
@@ -145,20 +231,29 @@ Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command) 
   const auto found = turn.state.fleet.devices.find(command.device);
   if (found == turn.state.fleet.devices.end())
     return not_found("no device " + command.device.str());
-  Device& device = change_device(turn, found->first);
-  // New keys; the old ones stop working with this transaction.
-  ++device.enroll_generation;
-  device.enroll_nonce = 0;
-  set_state(turn, device, DeviceState::kPending);
-  device.enrolled = false;
-  own_fleet(turn).sessions[*turn.state.fleet.number_of(device.id)].said_hello = false;
-  device.goal_counter_seen = 0;
-  // The goal that stands was authenticated with the old key: what is said next is another one.
-  for (auto& [name, model] : device.models) model.ordered.reset();
-  resolve_duplicate_identity(turn, device);
-  forget_claim(turn, device.id, "the device has new keys since");
-  turn.emit(SetCredential{device.id, ""});
-  return CommandReply{.subject = device.id.str(), .changed = 1};
+  void_keys(turn, change_device(turn, found->first), DeviceState::kPending, kDeviceReenrolled);
+  return CommandReply{.subject = found->first.str(), .changed = 1};
+}
+
+Result<CommandReply> remove_device(Turn& turn, const RemoveDevice& command) {
+  if (!turn.state.fleet.devices.contains(command.device)) {
+    return not_found("no device " + command.device.str());
+  }
+  forget(turn, command.device);
+  return CommandReply{.subject = command.device.str(), .changed = 1};
+}
+
+void expire_strangers(Turn& turn) {
+  const FleetState& fleet = turn.state.fleet;
+  if (schedules_held(turn.state)) return;
+  for (size_t n = 0; n < kStrangersForgottenPerSweep && !fleet.strangers.empty(); ++n) {
+    const auto [heard, number] = *fleet.strangers.begin();
+    if (turn.now.wall - heard < turn.config.stranger_expiry) return;
+    const DeviceId id = fleet.by_number[number]->id;
+    turn.log(LogLine::Level::kInfo, "stranger_forgotten", id.str(),
+             "not heard for enroll.expire_after, and never accepted");
+    forget(turn, id);
+  }
 }
 
 }  // namespace covey::engine

@@ -16,6 +16,9 @@ void on_enroll(Turn& turn, const EnrollReceived& event);
 Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command);
 Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command);
 Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command);
+Result<CommandReply> remove_device(Turn& turn, const RemoveDevice& command);
+// Strangers that nobody has accepted for long. Every sweep, some.
+void expire_strangers(Turn& turn);
 
 // ---- devices.cpp: rows of devices, and who has been heard
 

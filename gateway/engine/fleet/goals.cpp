@@ -161,13 +161,16 @@ void publish_site(Turn& turn) {
 void renew_goals(Turn& turn) {
   const State& state = turn.state;
   for (const DeviceId& id : turn.fleet_rows.devices) {
-    const Device& device = state.fleet.devices.at(id);
+    const auto found = state.fleet.devices.find(id);
+    if (found == state.fleet.devices.end()) continue;  // removed in this turn
+    const Device& device = found->second;
     if (device.state == DeviceState::kAccepted && device.goal_counter > 0 &&
         goal_is_outdated(state, device)) {
       turn.fleet_rows.goals.insert(id);
     }
   }
   for (const DeviceId& id : turn.fleet_rows.goals) {
+    if (!state.fleet.devices.contains(id)) continue;
     Device& device = change_device(turn, id);
     renew_goal(turn, device);
     publish_goal(turn, device);

@@ -45,8 +45,10 @@ void take_reports(Turn& turn, Device& device, const std::vector<ModelReport>& re
 }
 
 void note_counter(Turn& turn, Device& device, uint64_t goal_counter) {
-  if (goal_counter == device.goal_counter_seen && !device.goal_dirty) return;
-  change_device(turn, device.id).goal_counter_seen = goal_counter;
+  // It can't have accepted more than there was.
+  const uint64_t seen = std::min(goal_counter, device.goal_counter);
+  if (seen == device.goal_counter_seen && !device.goal_dirty) return;
+  change_device(turn, device.id).goal_counter_seen = seen;
   if (goal_counter >= device.goal_counter) device.goal_dirty = false;
 }
 
@@ -129,8 +131,10 @@ void on_bye(Turn& turn, Device& device, const ByeMessage& bye) {
 void expire_sessions(Turn& turn) {
   FleetState& fleet = own_fleet(turn);
   fleet.expiries.run(turn.now.mono, kExpiriesPerTick,
-                     [&](DeviceNumber number, Millis) -> std::optional<Millis> {
+                     [&](DeviceNumber number, Millis at) -> std::optional<Millis> {
                        Session& session = fleet.sessions[number];
+                       // Of a device that had the number before.
+                       if (session.expiry_at != at) return std::nullopt;
                        const Millis end = session.last_heard + turn.config.offline_after;
                        session.expiry_at = Millis{0};
                        if (!session.online) return std::nullopt;

@@ -3,6 +3,7 @@
 // is adopted, what was going on waits for people (docs/design/trust.md, "Restored backups"). One
 // device's word is about that device only; it takes several to stop the site (docs/adr/0013).
 #include <algorithm>
+#include <limits>
 
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/fleet/own.hpp"
@@ -23,6 +24,13 @@ constexpr Millis kClaimLife = 1h;  // observed
 size_t witnesses_needed(size_t enrolled) {
   const size_t share = std::clamp(enrolled / kDevicesPerWitness, kWitnessesMin, kWitnessesMax);
   return std::max<size_t>(1, std::min(share, enrolled));
+}
+
+// A step of what never turns around.
+template <typename Number>
+Number add_bounded(Number value, Number step) {
+  constexpr Number kLast = std::numeric_limits<Number>::max() / 2;
+  return value >= kLast ? kLast : std::min<Number>(kLast, value + step);
 }
 
 // The highest epoch that enough devices have seen; a liar's own is above it.
@@ -66,6 +74,7 @@ void believe_if_enough(Turn& turn) {
   if (another_restore) {
     // Another epoch makes every device say hello: what they said before was compared with less.
     for (DeviceNumber number = 0; number < fleet.by_number.size(); ++number) {
+      if (fleet.by_number[number] == nullptr) continue;
       const Device& device = *fleet.by_number[number];
       const auto claim = fleet.ahead.find(device.id);
       fleet.count_out(device);
@@ -101,13 +110,14 @@ bool is_quarantined(const State& state, const DeviceId& device) {
 
 bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_counter) {
   const State& state = turn.state;
+  // No sound device has seen more than so much more; what is beyond counts up to there.
+  site_epoch = std::min(site_epoch, add_bounded(state.site.site_epoch, kEpochStepMax));
+  goal_counter = std::min(goal_counter, add_bounded(device.goal_counter, kGoalCounterStepMax));
   const bool higher_epoch = site_epoch > state.site.site_epoch;
   const bool higher_counter = goal_counter > device.goal_counter;
-  if (!higher_epoch) {
-    // Not above the site any more; that its counter was is remembered for a while.
-    if (is_quarantined(state, device.id)) forget_claim(turn, device.id, "it is not any more");
-    if (!higher_counter) return false;
-  }
+  // A claim stands until nobody has made it for a while: what takes it back and makes it again is
+  // not told each time.
+  if (!higher_epoch && !higher_counter) return false;
   change_device(turn, device.id).goal_counter = std::max(device.goal_counter, goal_counter);
   // A restore is known: one more that knows newer goals is what was expected.
   if (!higher_epoch && state.site.reconciling) return true;
@@ -115,13 +125,16 @@ bool adopt_newer(Turn& turn, Device& device, uint32_t site_epoch, uint64_t goal_
   const bool news = first || site_epoch > claim->second.site_epoch;
   claim->second.site_epoch = std::max(claim->second.site_epoch, site_epoch);
   claim->second.made = state.site.observed;
-  if (news) {
+  if (first) {
     const std::string seen =
         "has seen goal " + std::to_string(goal_counter) + " of epoch " + std::to_string(site_epoch);
     if (raise_ahead_of_site(turn, device, seen)) {
       turn.log(LogLine::Level::kWarning, "device_ahead", device.id.str(), seen);
     }
+  }
+  if (news) {
     believe_if_enough(turn);
+    if (is_quarantined(state, device.id)) leave_rollouts(turn, device, "QUARANTINED");
   }
   return higher_counter || (higher_epoch && !is_quarantined(state, device.id));
 }

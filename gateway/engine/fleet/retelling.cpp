@@ -13,6 +13,7 @@ void tell_credentials(Turn& turn, size_t& budget) {
   FleetState& fleet = own_fleet(turn);
   DeviceNumber& next = fleet.retelling.credentials;
   for (; budget > 0 && next < fleet.by_number.size(); ++next) {
+    if (fleet.by_number[next] == nullptr) continue;
     const Device& device = *fleet.by_number[next];
     if (device.state != DeviceState::kAccepted) continue;
     turn.emit(SetCredential{device.id, broker_password(turn.state, device)});
@@ -36,6 +37,7 @@ void tell_goals(Turn& turn, size_t& budget) {
   FleetState& fleet = own_fleet(turn);
   DeviceNumber& next = fleet.retelling.goals;
   for (; budget > 0 && next < fleet.by_number.size(); ++next) {
+    if (fleet.by_number[next] == nullptr) continue;
     const Device& device = *fleet.by_number[next];
     if (device.state != DeviceState::kAccepted || device.goal_counter == 0) continue;
     if (goal_is_outdated(turn.state, device)) {

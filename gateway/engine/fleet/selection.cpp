@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which devices an operator means, and the labels that are given to them.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "gateway/engine/fleet/device_fields.hpp"
@@ -19,6 +21,14 @@ bool valid_label(const std::string& text) {
          });
 }
 
+// Limits are of what results, not of what is asked for.
+std::map<std::string, std::string> labelled(const Device& device, const LabelDevices& command) {
+  std::map<std::string, std::string> labels = device.labels;
+  for (const auto& [key, value] : command.set) labels[key] = value;
+  for (const std::string& key : command.remove) labels.erase(key);
+  return labels;
+}
+
 }  // namespace
 
 Result<std::vector<DeviceId>> select(const State& state, const DeviceSelection& selection) {
@@ -31,7 +41,7 @@ Result<std::vector<DeviceId>> select(const State& state, const DeviceSelection& 
   }
   if (selection.all || !selection.filter.empty()) {
     const Result<Filter> filter = Filter::parse(selection.filter);
-    if (!filter) return filter.error();
+    if (!filter) return invalid(filter.error().reason, "filter: " + filter.error().message);
     for (const auto& [id, device] : state.fleet.devices) {
       if (filter->matches(DeviceFields(state, device))) chosen.insert(id);
     }
@@ -57,23 +67,25 @@ Result<CommandReply> label_devices(Turn& turn, const LabelDevices& command,
     }
   }
   for (const DeviceId& id : *ids) {
-    const Device& device = turn.state.fleet.devices.at(id);
-    if (device.labels.size() + command.set.size() > kLabelsPerDeviceMax) {
-      return precondition("TOO_MANY_LABELS", id.str() + " would have more than " +
-                                                 std::to_string(kLabelsPerDeviceMax) + " labels");
+    const size_t labels = labelled(turn.state.fleet.devices.at(id), command).size();
+    if (labels > kLabelsPerDeviceMax) {
+      return precondition(
+          "TOO_MANY_LABELS",
+          fmt::format("{} would have {} labels, at most {} are allowed: remove some "
+                      "in the same call",
+                      id.str(), labels, kLabelsPerDeviceMax));
     }
   }
   CommandReply reply;
   for (const DeviceId& id : *ids) {
     const Device& device = turn.state.fleet.devices.at(id);
-    std::map<std::string, std::string> labels = device.labels;
-    for (const auto& [key, value] : command.set) labels[key] = value;
-    for (const std::string& key : command.remove) labels.erase(key);
+    std::map<std::string, std::string> labels = labelled(device, command);
     if (labels == device.labels) continue;
     Device& changed = change_device(turn, id);
     changed.labels = std::move(labels);
     assign_device(turn, changed);
     ++reply.changed;
+    reply.devices.push_back(id);
   }
   return reply;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/engine/fleet/state.hpp"
 
+#include <algorithm>
+
 #include "core/assert.hpp"
 
 namespace covey::engine {
@@ -10,17 +12,58 @@ Device& FleetState::add(Device&& device) {
   const auto [found, added] = devices.try_emplace(id, std::move(device));
   COVEY_ASSERT(added);
   Device& stored = found->second;
-  numbers_.emplace(stored.id, static_cast<DeviceNumber>(by_number.size()));
-  by_number.push_back(&stored);
-  budgets.reset(static_cast<DeviceNumber>(sessions.size()));
-  sessions.emplace_back();
+  if (free_.empty()) {
+    free_.push_back(static_cast<DeviceNumber>(by_number.size()));
+    by_number.push_back(nullptr);
+    sessions.emplace_back();
+  }
+  const DeviceNumber number = free_.back();
+  free_.pop_back();
+  numbers_.emplace(stored.id, number);
+  by_number[number] = &stored;
+  budgets.reset(number);
   count_in(stored);
   return stored;
+}
+
+void FleetState::remove(const DeviceId& device) {
+  const auto found = numbers_.find(device);
+  COVEY_ASSERT(found != numbers_.end());
+  const DeviceNumber number = found->second;
+  count_out(*by_number[number]);
+  by_number[number] = nullptr;
+  sessions[number] = {};
+  budgets.reset(number);
+  free_.push_back(number);
+  numbers_.erase(found);
+  ahead.erase(device);
+  settings_due.erase(device);
+  devices.erase(device);
+}
+
+void FleetState::heard_stranger(const Device& device, Millis wall) {
+  const DeviceNumber number = numbers_.at(device.id);
+  if (sessions[number].waiting_at == Millis{0}) return;
+  forget_stranger(number);
+  sessions[number].waiting_at = std::max(wall, Millis{1});
+  strangers.emplace(sessions[number].waiting_at, number);
+}
+
+void FleetState::forget_stranger(DeviceNumber number) {
+  Millis& at = sessions[number].waiting_at;
+  if (at == Millis{0}) return;
+  strangers.erase({at, number});
+  at = Millis{0};
 }
 
 void FleetState::count_in(const Device& device) {
   if (device.state != DeviceState::kAccepted) {
     ++waiting;
+    if (device.enroll_generation == 1) {
+      const DeviceNumber number = numbers_.at(device.id);
+      sessions[number].waiting_at = std::max(device.last_seen_wall, Millis{1});
+      strangers.emplace(sessions[number].waiting_at, number);
+    }
   } else if (device.enrolled) {
     ++enrolled;
     if (sessions[numbers_.at(device.id)].said_hello) ++said_hello;
@@ -30,6 +73,7 @@ void FleetState::count_in(const Device& device) {
 void FleetState::count_out(const Device& device) {
   if (device.state != DeviceState::kAccepted) {
     --waiting;
+    forget_stranger(numbers_.at(device.id));
   } else if (device.enrolled) {
     --enrolled;
     if (sessions[numbers_.at(device.id)].said_hello) --said_hello;

@@ -41,6 +41,7 @@ struct Session {
   Millis goal_repeat = kGoalRepeatFirst;  // after this long it is said again
   Millis expiry_at{0};                    // mono: its entry in FleetState::expiries; 0: none
   Millis repeat_at{0};                    // mono: its entry in FleetState::repeats; 0: none
+  Millis waiting_at{0};                   // wall: its entry in FleetState::strangers; 0: none
   uint64_t boot_before = 0;
   uint32_t boot_flaps = 0;  // two boots alternating: somebody else uses the id
 };
@@ -77,8 +78,8 @@ class FleetState {
   std::map<DeviceId, Device> devices;
 
   // Soft.
-  std::vector<Device*> by_number;
-  std::vector<Session> sessions;  // by number
+  std::vector<Device*> by_number;  // nullptr: the number is free
+  std::vector<Session> sessions;   // by number
   BudgetState budgets;
   std::map<DeviceId, AheadClaim> ahead;
   std::set<DeviceId> settings_due;   // said hello while their goal says other settings
@@ -87,12 +88,19 @@ class FleetState {
   Retelling retelling;
   std::optional<DeviceId> floors_until;  // whose floors were looked at last
   Millis reconciling_since{0};           // observed time; the start where it was so already
+  // Waiting or rejected, and never accepted: when they were heard last (wall), the oldest first.
+  // There is no place for them but what nobody else needs.
+  std::set<std::pair<Millis, DeviceNumber>> strangers;
   // Recounted by tests/sim.
   size_t waiting = 0;     // devices that are not accepted
   size_t enrolled = 0;    // accepted, and said an authenticated hello once
   size_t said_hello = 0;  // of those, since coveyd started or a restore was noticed
 
   Device& add(Device&& device);
+  // It is gone, and its number is free: nobody may refer to it any more.
+  void remove(const DeviceId& device);
+  // A stranger was heard.
+  void heard_stranger(const Device& device, Millis wall);
   // Around each change of a device's state, `enrolled` or `said_hello`: what is counted above.
   void count_out(const Device& device);
   void count_in(const Device& device);
@@ -102,7 +110,10 @@ class FleetState {
   const Session* session_of(const DeviceId& device) const;
 
  private:
+  void forget_stranger(DeviceNumber number);
+
   std::unordered_map<DeviceId, DeviceNumber> numbers_;
+  std::vector<DeviceNumber> free_;
 };
 
 }  // namespace covey::engine

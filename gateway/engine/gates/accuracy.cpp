@@ -19,7 +19,7 @@ monitoring::StratumLabels& Tally<AccuracyGate>::stratum_of(const DeviceId& devic
 }
 
 void Tally<AccuracyGate>::take(const Deployment& d, const StageEvidence& evidence) {
-  if (!d.attempted) return;
+  if (!d.attempted || has_left(d)) return;
   stratum_of(d.device, evidence).canary.push_back(evidence.canary_labels(d));
 }
 

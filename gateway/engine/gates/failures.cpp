@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gateway/engine/gates/rules.hpp"
 
 namespace covey::engine {
@@ -32,6 +34,10 @@ bool ended_badly(const Deployment& deployment) {
 }  // namespace
 
 void Tally<FailuresGate>::take(const Deployment& d, const StageEvidence& evidence) {
+  if (has_left(d)) {
+    ++left;
+    return;
+  }
   ++attempts;
   const bool everybody = gate.of == Denominator::kTargeted;
   const bool open = !has_ended(d.state) || evidence.retry_follows(d);
@@ -51,9 +57,9 @@ void Tally<FailuresGate>::take(const Deployment& d, const StageEvidence& evidenc
 
 monitoring::GateResult Tally<FailuresGate>::judge(const StageEvidence& evidence) const {
   monitoring::FailureCounts all = counts;
-  all.targeted = evidence.targeted();
+  all.targeted = evidence.targeted() - std::min(evidence.targeted(), left);
   // Those that could not be queued: the stage has them, but they will never do anything.
-  const uint64_t absent = all.targeted - attempts;
+  const uint64_t absent = all.targeted - std::min(all.targeted, attempts);
   (gate.of == Denominator::kTargeted ? all.counted : all.excluded) += absent;
   return monitoring::judge_failures(all,
                                     {gate.max, gate.min_sample, std::string(to_string(gate.of))});

@@ -55,6 +55,12 @@ bool look_on(Judgement& judgement, const Rollout& rollout, const StageEvidence& 
   }
   for (; judgement.control < rollout.plan->order.size(); ++judgement.control) {
     if (!budget.take_look()) return false;
+    // Who has left the fleet says nothing about anybody.
+    const auto device = evidence.state().fleet.devices.find(rollout.plan->order[judgement.control]);
+    if (device == evidence.state().fleet.devices.end() ||
+        device->second.state != DeviceState::kAccepted) {
+      continue;
+    }
     take(judgement, evidence,
          Control{.device = rollout.plan->order[judgement.control],
                  .in_stage = judgement.control < evidence.rest_begin()});

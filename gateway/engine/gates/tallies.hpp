@@ -35,6 +35,7 @@ struct Tally<FailuresGate> {
   FailuresGate gate;
   monitoring::FailureCounts counts{};
   uint64_t attempts = 0;
+  uint64_t left = 0;  // their devices: they are not of the stage any more
 
   void take(const Deployment& attempt, const StageEvidence& evidence);
   void take(const Control&, const StageEvidence&) {}

@@ -57,7 +57,8 @@ Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan) {
   for (const Stage& stage : plan.stages) sizes.push_back(stage.size);
   preview.sets = assign_stages(devices, plan.seed, sizes, plan.holdback);
   for (const DeviceId& id : preview.sets.already_running) {
-    preview.excluded.push_back({id, "ALREADY_RUNNING", "runs " + to_string(plan.release)});
+    preview.excluded.push_back(
+        {id, std::string(kAlreadyRunning), "runs " + to_string(plan.release)});
   }
   std::sort(preview.excluded.begin(), preview.excluded.end(),
             [](const Exclusion& a, const Exclusion& b) { return a.device < b.device; });

@@ -43,6 +43,13 @@ void give_attempts_away(RolloutsState& rollouts) {
   }
 }
 
+// Whoever comes back late is counted as back, for as long as that is likely.
+bool brings_back(const Turn& turn, const Rollout& rollout) {
+  return rollout.progress.state == RolloutState::kRolledBack &&
+         !turn.state.rollouts.attempts.at(rollout.plan->name).rollback.unproven.empty() &&
+         turn.state.site.observed - rollout.progress.end_observed < turn.config.rollback_window;
+}
+
 }  // namespace
 
 void count(Turn& turn, const Deployment& newest, bool more) {
@@ -64,7 +71,8 @@ void settle_rollouts(Turn& turn) {
   for (auto next = rollouts.unsettled.begin(); next != rollouts.unsettled.end();) {
     const RolloutName name = *next;
     Rollout& rollout = rollouts.by_name.at(name);
-    if (may_roll_back(turn, rollout) || rollouts.ending.contains(name)) {
+    if (may_roll_back(turn, rollout) || rollouts.ending.contains(name) ||
+        brings_back(turn, rollout)) {
       ++next;
       continue;
     }

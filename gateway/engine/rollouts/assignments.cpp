@@ -36,8 +36,12 @@ bool put_right(Turn& turn, const DeviceId& id, const ModelName& name, const Devi
     own_rollouts(turn).reconcile_later.add(model.retry_not_before, id);
     return false;
   }
+  // It may have become another device since; what is desired of it changes with the next decision.
+  const Artifact& artifact = *known->second.artifact;
+  const Device& device = state.fleet.devices.at(id);
+  if (check_compatibility(artifact.manifest, artifact.algorithms(), device.facts, 0)) return false;
   // Work for another model fills the goal: when that has ended, the device is looked at again.
-  if (!goal_fits(state, state.fleet.devices.at(id), name, Beside::kWorkOfNow)) return false;
+  if (!goal_fits(state, device, name, Beside::kWorkOfNow)) return false;
   const uint64_t number = create_deployment(turn, {.device = id,
                                                    .release = known->second.release,
                                                    .manifest = *model.desired,
@@ -92,10 +96,6 @@ void assign_device(Turn& turn, const Device& device) {
       (void)desire(turn, device, record->release);
     }
   }
-}
-
-void device_has_changed(Turn& turn, const DeviceId& device) {
-  own_rollouts(turn).reconcile_due.insert(device);
 }
 
 void reconcile(Turn& turn) {

@@ -18,12 +18,19 @@ constexpr std::string_view kFetchTimeout = "FETCH_TIMEOUT";  // of the agent
 
 // When the next attempt may come.
 Millis retry_time(const State& state, const Deployment& deployment, const DeviceModel& model) {
-  const Millis asked = state.site.observed + std::chrono::seconds(model.reported.retry_after_s);
+  const Millis asked =
+      state.site.observed +
+      std::min<Millis>(std::chrono::seconds(model.reported.retry_after_s), kRetryAfterMax);
   Millis backoff{0};
   if (deployment.rollout) {
     backoff = state.rollouts.by_name.at(*deployment.rollout).plan->rules.attempt.backoff;
   }
   return std::max(state.site.observed + backoff, asked);
+}
+
+uint32_t attempt_bound(uint32_t attempt_last) {
+  constexpr uint32_t kLast = UINT32_MAX / 2;
+  return std::min(kLast, std::min(attempt_last, kLast) + kAttemptStepMax);
 }
 
 void note_failure(Turn& turn, const Deployment& deployment) {
@@ -33,7 +40,7 @@ void note_failure(Turn& turn, const Deployment& deployment) {
   }
   turn.event(*deployment.rollout, fmt::format("DEPLOYMENT_{}", to_string(deployment.state)),
              deployment.device.str(),
-             fmt::format("{} (attempt {})", deployment.reason, deployment.attempt));
+             fmt::format("{} (attempt {})", deployment.reason, deployment.attempt_in_rollout));
 }
 
 // Its goal has room again for the work of other models that waits.
@@ -50,6 +57,25 @@ void wake_others(RolloutsState& rollouts, const State& state, const Deployment& 
   }
 }
 
+// A rollback has stopped waiting for the device, which is back all the same.
+void prove_rollbacks(Turn& turn, const Deployment& proof) {
+  RolloutsState& rollouts = own_rollouts(turn);
+  for (const std::set<RolloutName>* names : {&rollouts.open, &rollouts.unsettled}) {
+    for (const RolloutName& name : *names) {
+      const Attempts& attempts = rollouts.attempts.at(name).rollback;
+      const auto newest = attempts.newest.find(proof.device);
+      if (newest == attempts.newest.end() || !attempts.unproven.contains(newest->second)) continue;
+      Deployment& stored = rollouts.deployments.at(newest->second);
+      if (stored.manifest != proof.manifest || !has_ended(stored.state)) continue;
+      stand_no_more(rollouts, stored);
+      stored.late_confirmed = true;
+      stand(rollouts, stored);
+      turn.rollout_rows.deployments.insert(stored.number);
+      turn.rollout_rows.rollouts.insert(name);
+    }
+  }
+}
+
 void ended(Turn& turn, const Deployment& deployment) {
   const State& state = turn.state;
   RolloutsState& rollouts = own_rollouts(turn);
@@ -62,6 +88,7 @@ void ended(Turn& turn, const Deployment& deployment) {
     model.retry_not_before = Millis{0};
     // The proof is a sign of life: reports are expected from now on.
     change_session(turn, deployment.device).last_report_observed = state.site.observed;
+    if (deployment.cause == Cause::kAssignment) prove_rollbacks(turn, deployment);
   } else if (deployment.cause != Cause::kRollout) {
     // What must be comes again, later and later; a rollback never gives up.
     model.assignment_failures = std::min(model.assignment_failures + 1, kAssignmentFailuresMax);
@@ -150,11 +177,13 @@ void advance(Turn& turn, uint64_t number, const deployment::Event& event) {
   if (step.state == stored) return;
   const Deployment was = std::exchange(stored, std::move(step.state));
   const bool moved = stored.state != was.state;
-  if (moved) {
-    limit_step(turn, stored);
-    // What changes its state has not ended, and is the newest of its device.
+  if (moved || stored.late_confirmed != was.late_confirmed) {
+    // What changes its state has not ended; this is the newest of its device.
     stand_no_more(rollouts, was);
     stand(rollouts, stored);
+  }
+  if (moved) {
+    limit_step(turn, stored);
     expire_in_time(rollouts, turn.state, stored);
     count(turn, was, false);
     count(turn, stored, true);
@@ -174,7 +203,7 @@ void advance(Turn& turn, uint64_t number, const deployment::Event& event) {
 void offer(Turn& turn, uint64_t number, Millis deadline_after) {
   const Deployment& deployment = turn.state.rollouts.deployments.at(number);
   DeviceModel& model = change_model(turn, deployment.device, deployment.release.model);
-  ++model.attempt_last;
+  model.attempt_last = std::max(model.attempt_last, model.attempt_last + 1);
   advance(turn, number,
           deployment::Offered{.deadline = turn.state.site.observed + deadline_after,
                               .attempt = model.attempt_last,
@@ -189,8 +218,9 @@ void on_model_report(Turn& turn, const Device& device, const ModelReport& report
                     known->second.attempt_last < report.attempt;
   if (news) {
     DeviceModel& model = change_model(turn, device.id, report.model);
-    // Numbers only rise, also where the store is older than the device.
-    model.attempt_last = std::max(model.attempt_last, report.attempt);
+    // Numbers only rise, also where the store is older than the device; by what is possible.
+    model.attempt_last =
+        std::max(model.attempt_last, std::min(report.attempt, attempt_bound(model.attempt_last)));
     if (model.reported != report) {
       model.reported = report;
       own_rollouts(turn).reconcile_due.insert(device.id);

@@ -28,6 +28,11 @@ Millis end_of(const State& state, const Deployment& deployment) {
   return step.count() != 0 ? std::min(step, deployment.deadline) : deployment.deadline;
 }
 
+std::string_view why_not_offered(const State& state, const Deployment& deployment) {
+  if (!is_online(state, deployment.device)) return "OFFLINE_SKIPPED";
+  return is_quarantined(state, deployment.device) ? "QUARANTINED" : "GOAL_FULL";
+}
+
 // Its time has come. When it is to be looked at again, if it is.
 std::optional<Millis> expire(Turn& turn, const Deployment& deployment) {
   const State& state = turn.state;
@@ -35,10 +40,11 @@ std::optional<Millis> expire(Turn& turn, const Deployment& deployment) {
   if (deployment.state == DeploymentState::kQueued) {
     const Rollout& rollout = state.rollouts.by_name.at(*deployment.rollout);
     const bool could_be_offered = offers(rollout.progress) && state.clocks.broker_connected();
-    if (!could_be_offered || is_reachable(state, deployment.device)) {
+    // Its turn comes, or somebody else's that it waits for ends.
+    if (!could_be_offered || can_be_offered(state, deployment)) {
       return state.site.observed + kLookAgain;
     }
-    advance(turn, number, deployment::Cancel{"OFFLINE_SKIPPED"});
+    advance(turn, number, deployment::Cancel{std::string(why_not_offered(state, deployment))});
   } else if (state.site.observed >= deployment.deadline) {
     advance(turn, number, deployment::ObservedTime{state.site.observed});
   } else {
@@ -64,7 +70,7 @@ std::optional<Millis> retry(Turn& turn, const Deployment& ended) {
   const Rollout& rollout = state.rollouts.by_name.at(*ended.rollout);
   if (has_ended(rollout.progress.state)) return std::nullopt;
   const bool back = ended.cause == Cause::kRollback;
-  if (!back && !retry_follows(rollout, ended)) return std::nullopt;
+  if (!retry_follows(rollout, ended)) return std::nullopt;
   const DeviceModel& model = model_of(state, ended);
   if (state.site.observed < model.retry_not_before) return model.retry_not_before;
   const bool wanted = back ? rollout.progress.state == RolloutState::kRollingBack &&

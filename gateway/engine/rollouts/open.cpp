@@ -8,6 +8,11 @@
 namespace covey::engine {
 
 const Rollout* open_rollout_of(const State& state, const DeviceId& device, const ModelName& model) {
+  // Who is not accepted any more has left: nobody has plans with it.
+  const auto known = state.fleet.devices.find(device);
+  if (known == state.fleet.devices.end() || known->second.state != DeviceState::kAccepted) {
+    return nullptr;
+  }
   const auto open = state.rollouts.open_rollouts.find(device);
   if (open == state.rollouts.open_rollouts.end()) return nullptr;
   const auto found = open->second.find(model);

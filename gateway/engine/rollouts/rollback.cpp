@@ -31,6 +31,8 @@ void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment)
   model.assignment_failures = 0;
   model.retry_not_before = Millis{0};
   if (deployment_in_progress(state, id, name) != nullptr) return;
+  // Who has left goes back when it is accepted again.
+  if (state.fleet.devices.at(id).state != DeviceState::kAccepted) return;
   const auto known = state.catalogue.artifacts.find(previous);
   create_deployment(
       turn, {.device = id,
@@ -45,21 +47,28 @@ void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment)
 // It had ended: newer decisions about a device stand (last in, first out).
 bool is_late(const Rollout& rollout) { return rollout.progress.end_observed.count() != 0; }
 
-bool bring_back(Turn& turn, const Rollout& rollout, const RolloutIndex& index,
-                const DeviceId& device, uint64_t number) {
+bool bring_back(Turn& turn, const Rollout& rollout, RolloutIndex& index, const DeviceId& device,
+                uint64_t number) {
   const State& state = turn.state;
   const Deployment& deployment = state.rollouts.deployments.at(number);
   // Only what was offered once has a previous release; a first model has none.
-  if (!deployment.previous || index.rollback.newest.contains(device)) return false;
+  if (index.rollback.newest.contains(device)) return false;
   const DeviceModel& model =
       state.fleet.devices.at(device).models.at(rollout.plan->rules.release.model);
-  if (is_late(rollout) && model.desired != deployment.manifest) return false;
+  if (!deployment.previous) {
+    if (model.reported.confirmed == deployment.manifest) ++index.kept;
+    return false;
+  }
+  if (is_late(rollout) && model.desired != deployment.manifest) {
+    ++index.newer;
+    return false;
+  }
   send_back(turn, rollout, deployment);
   return true;
 }
 
 // What the rollout offered is on its way back already; these had it from the assignment.
-bool unassign(Turn& turn, const Rollout& rollout, const Device& device) {
+bool unassign(Turn& turn, const Rollout& rollout, RolloutIndex& index, const Device& device) {
   const State& state = turn.state;
   const ReleaseId& release = rollout.plan->rules.release;
   const auto found = device.models.find(release.model);
@@ -79,7 +88,10 @@ bool unassign(Turn& turn, const Rollout& rollout, const Device& device) {
     send_back(turn, rollout, *given);
     return true;
   }
-  if (model.reported.confirmed == model.desired) return false;
+  if (model.reported.confirmed == model.desired) {
+    if (!index.rollout.newest.contains(device.id)) ++index.kept;
+    return false;
+  }
   DeviceModel& changed = change_model(turn, device.id, release.model);
   changed.desired = changed.reported.confirmed;
   return true;
@@ -110,15 +122,16 @@ void offer_back(Turn& turn, const Rollout& rollout, Attempts& attempts, TickBudg
   }
 }
 
-// Somebody who is not back yet could come: the one that was found last, or the next.
+// Somebody who is not back yet, and for whom another attempt is left, could come: the one that was
+// found last, or the next.
 bool somebody_is_here(const State& state, Attempts& attempts) {
   const auto is_here = [&](uint64_t number) {
     return is_reachable(state, state.rollouts.deployments.at(number).device);
   };
-  const auto start = attempts.unproven.lower_bound(attempts.witness);
-  auto found = std::find_if(start, attempts.unproven.end(), is_here);
-  if (found == attempts.unproven.end()) {
-    found = std::find_if(attempts.unproven.begin(), start, is_here);
+  const auto start = attempts.awaited.lower_bound(attempts.witness);
+  auto found = std::find_if(start, attempts.awaited.end(), is_here);
+  if (found == attempts.awaited.end()) {
+    found = std::find_if(attempts.awaited.begin(), start, is_here);
     if (found == start) return false;
   }
   attempts.witness = *found;
@@ -132,6 +145,8 @@ void begin_rollback(Turn& turn, const RolloutName& name) {
   const Rollout& rollout = rollouts.by_name.at(name);
   RolloutIndex& index = rollouts.attempts.at(name);
   index.back = {.going_on = true, .until = {}};
+  index.kept = 0;
+  index.newer = 0;
   if (is_late(rollout)) {
     std::erase_if(rollouts.assignments, [&](const AssignmentRecord& record) {
       if (record.rollout != name) return false;
@@ -155,7 +170,7 @@ bool bring_all_back(Turn& turn, const RolloutName& name, TickBudget& budget) {
       });
   return back && walk(index.fleet, turn.state.fleet.devices, budget,
                       [&](const DeviceId&, const Device& device) {
-                        return unassign(turn, rollout, device);
+                        return unassign(turn, rollout, index, device);
                       });
 }
 
@@ -164,10 +179,19 @@ rollout::RollbackFacts go_back(Turn& turn, const RolloutName& name, TickBudget& 
   RolloutIndex& index = rollouts.attempts.at(name);
   const bool all = bring_all_back(turn, name, budget);
   offer_back(turn, rollouts.by_name.at(name), index.rollback, budget);
-  rollout::RollbackFacts facts;
-  facts.outstanding = static_cast<uint32_t>(index.rollback.unproven.size());
-  facts.reachable = !all || somebody_is_here(turn.state, index.rollback) ? 1 : 0;
-  return facts;
+  return rollback_facts(turn, name, all);
+}
+
+rollout::RollbackFacts rollback_facts(Turn& turn, const RolloutName& name, bool told) {
+  RolloutIndex& index = own_rollouts(turn).attempts.at(name);
+  Attempts& back = index.rollback;
+  const size_t proven = back.newest.size() - back.unproven.size() - back.left;
+  return {.awaited = somebody_is_here(turn.state, back) ? 1U : 0U,
+          .outstanding = static_cast<uint32_t>(back.unproven.size()),
+          .back = static_cast<uint32_t>(proven),
+          .kept = index.kept,
+          .newer = index.newer,
+          .told = told};
 }
 
 }  // namespace covey::engine

@@ -87,6 +87,24 @@ std::shared_ptr<const RolloutPlan> plan_of(Plan rules, const PlanDocument& docum
   return std::make_shared<const RolloutPlan>(std::move(plan));
 }
 
+// Nobody runs it, and nobody can: to call that a success would be a lie.
+Status refuse_vacuous(const Plan& plan, const RolloutPreview& preview) {
+  constexpr size_t kNamedInRefusal = 10;
+  if (!preview.sets.order.empty() || !preview.sets.already_running.empty()) return {};
+  std::string names;
+  for (size_t i = 0; i < std::min(kNamedInRefusal, preview.excluded.size()); ++i) {
+    const Exclusion& exclusion = preview.excluded[i];
+    names += fmt::format("{}{}: {} ({})", i == 0 ? "" : "; ", exclusion.device.str(),
+                         exclusion.reason, exclusion.explanation);
+  }
+  if (preview.excluded.size() > kNamedInRefusal) {
+    names += fmt::format("; and {} more", preview.excluded.size() - kNamedInRefusal);
+  }
+  return precondition(
+      "NO_DEVICE_CAN_TAKE_IT",
+      fmt::format("no device of the target can take {}: {}", to_string(plan.release), names));
+}
+
 }  // namespace
 
 Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
@@ -115,6 +133,7 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   }
   Result<RolloutPreview> preview = preview_rollout(state, *plan);
   if (!preview) return preview.error();
+  if (Status possible = refuse_vacuous(*plan, *preview); !possible) return possible.error();
 
   const RolloutName name = plan->name;
   const Rollout rollout{
@@ -131,16 +150,21 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   return CommandReply{.subject = name.str(), .changed = 1};
 }
 
-Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
-                                     const rollout::Event& event, const std::string& etag) {
-  const auto found = turn.state.rollouts.by_name.find(name);
-  if (found == turn.state.rollouts.by_name.end()) {
+Status check_rollout(const State& state, const RolloutName& name, const std::string& etag) {
+  const auto found = state.rollouts.by_name.find(name);
+  if (found == state.rollouts.by_name.end()) {
     return not_found("no rollout " + name.str() + ": `covey rollout list` shows them");
   }
   if (!etag.empty() && etag != std::to_string(found->second.progress.revision)) {
     return Error{Code::kAborted, "ETAG_MISMATCH",
                  "rollout " + name.str() + " has changed since: look again"};
   }
+  return {};
+}
+
+Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
+                                     const rollout::Event& event, const std::string& etag) {
+  if (Status known = check_rollout(turn.state, name, etag); !known) return known.error();
   if (Status done = apply(turn, name, event); !done) return done.error();
   return CommandReply{.subject = name.str(), .changed = 1};
 }
@@ -153,9 +177,27 @@ Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command,
   if (late) {
     if (Status clear = refuse_overlap(turn.state, found->second); !clear) return clear.error();
   }
-  return command_rollout(
-      turn, command.rollout,
-      rollout::RollBack{command.explanation, late && may_roll_back(turn, found->second)}, etag);
+  rollout::RollBack event{command.explanation, late && may_roll_back(turn, found->second)};
+  const auto index = turn.state.rollouts.attempts.find(command.rollout);
+  if (index != turn.state.rollouts.attempts.end()) {
+    event.first_models = index->second.rollout.first_models;
+    event.can_roll_back = index->second.rollout.with_previous > 0;
+  }
+  return command_rollout(turn, command.rollout, event, etag);
+}
+
+Result<CommandReply> abort_rollout(Turn& turn, const AbortRollout& command,
+                                   const std::string& etag) {
+  const RolloutsState& rollouts = turn.state.rollouts;
+  rollout::Abort event{command.now, command.explanation};
+  if (rollouts.open.contains(command.rollout)) {
+    const Rollout& rollout = rollouts.by_name.at(command.rollout);
+    event.stage = stage_facts(turn.state, rollout);
+    const RolloutIndex& index = rollouts.attempts.at(command.rollout);
+    event.back =
+        rollback_facts(turn, command.rollout, !index.back.going_on && !index.fleet.going_on);
+  }
+  return command_rollout(turn, command.rollout, event, etag);
 }
 
 namespace {

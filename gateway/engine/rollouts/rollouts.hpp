@@ -14,8 +14,12 @@ namespace covey::engine {
 
 Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
                                     const std::string& actor);
+// It is there, and as the caller has seen it (etag "": whatever it is now).
+Status check_rollout(const State& state, const RolloutName& name, const std::string& etag);
 Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
                                      const rollout::Event& event, const std::string& etag);
+Result<CommandReply> abort_rollout(Turn& turn, const AbortRollout& command,
+                                   const std::string& etag);
 Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command, const std::string& etag);
 // Every tick: stages go on, releases are offered, gates are asked, some devices at a time.
 void advance_rollouts(Turn& turn);
@@ -65,6 +69,21 @@ void begin_rollback(Turn& turn, const RolloutName& name);
 // True: everybody was told.
 bool bring_all_back(Turn& turn, const RolloutName& name, TickBudget& budget);
 rollout::RollbackFacts go_back(Turn& turn, const RolloutName& name, TickBudget& budget);
+
+// How that stands; `told`: everybody knows.
+rollout::RollbackFacts rollback_facts(Turn& turn, const RolloutName& name, bool told);
+
+// ---- departure.cpp
+
+Result<CommandReply> skip_device(Turn& turn, const SkipDevice& command, const std::string& etag);
+// Open rollouts do not wait for the device any more; what is desired of it stands.
+void leave_rollouts(Turn& turn, const Device& device, std::string_view reason);
+// Nothing is under way to it any more.
+void leave_fleet(Turn& turn, const Device& device, std::string_view reason);
+// It is removed: its attempts are history.
+void forget_attempts(Turn& turn, const Device& device);
+// Its facts are others: what does not fit them ends, and is it put right?
+void device_has_changed(Turn& turn, const DeviceId& device);
 
 // ---- ending.cpp
 
@@ -121,8 +140,6 @@ void archive_deployments(Turn& turn);
 // The device is to have the release, as far as it can take it. True: something changed.
 bool desire(Turn& turn, const Device& device, const ReleaseId& release);
 void assign_device(Turn& turn, const Device& device);
-// Its facts are others, or what it should be: is it put right?
-void device_has_changed(Turn& turn, const DeviceId& device);
 void reconcile(Turn& turn);
 
 // ---- transfer.cpp

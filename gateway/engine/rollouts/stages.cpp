@@ -9,8 +9,8 @@
 namespace covey::engine {
 namespace {
 
-void queue(Turn& turn, const Rollout& rollout, size_t stage, const DeviceId& device,
-           const Digest& manifest, const Deployment* before) {
+const Deployment& queue(Turn& turn, const Rollout& rollout, size_t stage, const DeviceId& device,
+                        const Digest& manifest, const Deployment* before) {
   Deployment queued{.device = device,
                     .release = rollout.plan->rules.release,
                     .manifest = manifest,
@@ -24,22 +24,27 @@ void queue(Turn& turn, const Rollout& rollout, size_t stage, const DeviceId& dev
     queued.attempted = before->attempted;  // a device is attempted once
     queued.attempt_in_rollout = before->attempt_in_rollout + 1;
   }
-  create_deployment(turn, std::move(queued));
+  return create_deployment(turn, std::move(queued));
 }
 
 void queue_device(Turn& turn, const Rollout& rollout, size_t stage, const DeviceId& id) {
   const State& state = turn.state;
   const ReleaseId& release = rollout.plan->rules.release;
-  const Admission admission = admit(state, release, state.fleet.devices.at(id));
+  const auto device = state.fleet.devices.find(id);
+  if (device == state.fleet.devices.end() || device->second.state != DeviceState::kAccepted) {
+    turn.event(rollout.plan->name, "DEVICE_SKIPPED", id.str(), "it is not of the fleet any more");
+    return;
+  }
+  const Admission admission = admit(state, release, device->second);
   if (admission.artifact == nullptr) {
     turn.event(rollout.plan->name, "DEVICE_SKIPPED", id.str(), admission.explanation);
     return;
   }
   if (const Deployment* other = deployment_in_progress(state, id, release.model)) {
     // A standing assignment on its way gives way to the newer decision.
-    advance(turn, other->number, deployment::Cancel{"SUPERSEDED"});
+    advance(turn, other->number, deployment::Cancel{std::string(kSuperseded)});
   }
-  queue(turn, rollout, stage, id, admission.artifact->artifact->digest, nullptr);
+  (void)queue(turn, rollout, stage, id, admission.artifact->artifact->digest, nullptr);
 }
 
 }  // namespace
@@ -89,7 +94,13 @@ void offer_stage(Turn& turn, const Rollout& rollout, TickBudget& budget) {
 
 void attempt_again(Turn& turn, const Rollout& rollout, const Deployment& ended) {
   if (ended.cause == Cause::kRollout) {
-    queue(turn, rollout, ended.stage, ended.device, ended.manifest, &ended);
+    // Its device may be another one by now, for which another artifact is right.
+    const Admission admission =
+        admit(turn.state, ended.release, turn.state.fleet.devices.at(ended.device));
+    const bool fits = admission.artifact != nullptr;
+    const Digest manifest = fits ? admission.artifact->artifact->digest : ended.manifest;
+    const Deployment& queued = queue(turn, rollout, ended.stage, ended.device, manifest, &ended);
+    if (!fits) advance(turn, queued.number, deployment::Cancel{std::string(kDeviceChanged)});
     return;
   }
   create_deployment(turn, {.device = ended.device,
@@ -103,9 +114,14 @@ void attempt_again(Turn& turn, const Rollout& rollout, const Deployment& ended) 
 
 rollout::StageFacts stage_facts(const State& state, const Rollout& rollout) {
   const Attempts& attempts = state.rollouts.attempts.at(rollout.plan->name).rollout;
+  const std::optional<size_t> stage = current_stage(rollout.progress);
+  const uint32_t targeted = stage ? rollout.plan->ends[*stage] : 0;
   return {.waiting = attempts.waiting() + devices_to_queue(rollout),
           .in_flight = static_cast<uint32_t>(attempts.flying.size()),
           .can_roll_back = attempts.with_previous > 0,
+          .targeted = targeted - std::min(targeted, attempts.left),
+          .confirmed = static_cast<uint32_t>(attempts.newest.size() - attempts.unproven.size()) -
+                       attempts.left,
           .reason = {},
           .explanation = {}};
 }

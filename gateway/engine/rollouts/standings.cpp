@@ -12,15 +12,25 @@ Attempts* attempts_of(RolloutsState& rollouts, const Deployment& deployment) {
   return deployment.cause == Cause::kRollback ? &index->second.rollback : &index->second.rollout;
 }
 
-bool is_retried(const RolloutsState& rollouts, const Deployment& newest) {
-  return newest.cause == Cause::kRollout &&
-         retry_follows(rollouts.by_name.at(*newest.rollout), newest);
+bool is_proven(const Deployment& deployment) {
+  return deployment.state == DeploymentState::kConfirmed || deployment.late_confirmed;
+}
+
+bool is_first_model(const Deployment& deployment) {
+  return deployment.cause == Cause::kRollout && is_proven(deployment) && !deployment.previous;
 }
 
 }  // namespace
 
 bool retry_follows(const Rollout& rollout, const Deployment& deployment) {
-  return has_ended(deployment.state) && worth_retrying(deployment) &&
+  if (!has_ended(deployment.state)) return false;
+  if (deployment.cause == Cause::kRollback) {
+    // Whatever the reason: what a device had before must be possible again. The rollout does not
+    // wait for ever, though; what is desired of the device stands after it, too.
+    return deployment.state != DeploymentState::kCanceled && !is_proven(deployment) &&
+           deployment.attempt_in_rollout < kRollbackAttemptsMax;
+  }
+  return worth_retrying(deployment) &&
          deployment.attempt_in_rollout <= rollout.plan->rules.attempt.retries;
 }
 
@@ -32,9 +42,16 @@ void stand(RolloutsState& rollouts, const Deployment& newest) {
   // Whether its device is here is seen when its turn has come.
   if (newest.state == DeploymentState::kQueued) attempts->here.insert(newest.number);
   if (in_flight(newest.state)) attempts->flying.insert(newest.number);
-  if (newest.state != DeploymentState::kConfirmed) attempts->unproven.insert(newest.number);
-  if (is_retried(rollouts, newest)) ++attempts->retried;
+  const bool retried = retry_follows(rollouts.by_name.at(*newest.rollout), newest);
+  if (retried) attempts->retried.insert(newest.number);
+  if (open || retried) attempts->awaited.insert(newest.number);
+  if (has_left(newest)) {
+    ++attempts->left;
+  } else if (!is_proven(newest)) {
+    attempts->unproven.insert(newest.number);
+  }
   if (newest.previous) ++attempts->with_previous;
+  if (is_first_model(newest)) ++attempts->first_models;
 }
 
 void stand_no_more(RolloutsState& rollouts, const Deployment& newest) {
@@ -46,8 +63,11 @@ void stand_no_more(RolloutsState& rollouts, const Deployment& newest) {
   attempts->away.erase(newest.number);
   attempts->flying.erase(newest.number);
   attempts->unproven.erase(newest.number);
-  if (is_retried(rollouts, newest)) --attempts->retried;
+  attempts->retried.erase(newest.number);
+  attempts->awaited.erase(newest.number);
+  if (has_left(newest)) --attempts->left;
   if (newest.previous) --attempts->with_previous;
+  if (is_first_model(newest)) --attempts->first_models;
 }
 
 void recount(RolloutsState& rollouts) {

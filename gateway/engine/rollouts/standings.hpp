@@ -7,7 +7,8 @@
 
 namespace covey::engine {
 
-// A failed attempt after which its rollout makes another one.
+// A failed attempt after which its rollout makes another one. (After the last one of a rollback the
+// device is put right by what is desired of it: assignments.cpp.)
 bool retry_follows(const Rollout& rollout, const Deployment& deployment);
 
 // The newest attempt of its device begins to stand where it does now, or stops doing so.

@@ -29,12 +29,17 @@ struct Attempts {
   std::set<uint64_t> here;
   std::set<uint64_t> away;
   std::set<uint64_t> flying;    // offered and not ended
-  std::set<uint64_t> unproven;  // not CONFIRMED
-  uint32_t retried = 0;         // ended, and another attempt follows
+  std::set<uint64_t> unproven;  // not CONFIRMED, and its device has not left
+  std::set<uint64_t> retried;   // ended, and another attempt follows
+  std::set<uint64_t> awaited;   // all of the above that may still end well
   uint32_t with_previous = 0;
-  uint64_t witness = 0;  // of `unproven`: whose device was here when somebody looked last
+  uint32_t first_models = 0;  // proven, and their device had no release before
+  uint32_t left = 0;          // their devices have left (deployment.hpp)
+  uint64_t witness = 0;       // of `awaited`: whose device was here when somebody looked last
 
-  uint32_t waiting() const { return static_cast<uint32_t>(here.size() + away.size()) + retried; }
+  uint32_t waiting() const {
+    return static_cast<uint32_t>(here.size() + away.size() + retried.size());
+  }
 };
 // Of a rollout that is not settled.
 struct RolloutIndex {
@@ -45,6 +50,8 @@ struct RolloutIndex {
   // What goes on over many devices, some per tick.
   Walk back;           // ROLLING_BACK: who gets what it had before
   Walk fleet;          // whose assignment comes or goes
+  uint32_t kept = 0;   // by these walks: had no release before, and keeps this one
+  uint32_t newer = 0;  // the same: got something newer since
   uint32_t freed = 0;  // ended: devices of the order that others may have
 };
 

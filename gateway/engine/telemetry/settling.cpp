@@ -179,6 +179,32 @@ void write_telemetry(Turn& turn) {
   }
 }
 
+void forget_device(Turn& turn, DeviceNumber number, const DeviceId& id) {
+  TelemetryState& telemetry = own_telemetry(turn);
+  if (number < telemetry.devices.size()) {
+    write_device(turn, number);  // its windows stay, and say what they counted
+    std::erase(turn.telemetry_rows.devices, number);
+    telemetry.devices[number] = {};
+  }
+  const auto of_device = [&](auto& rows, auto first) {
+    while (first != rows.end() && std::get<0>(first->first) == id) first = rows.erase(first);
+  };
+  of_device(telemetry.streams, telemetry.streams.lower_bound({id, 0, Digest{}}));
+  of_device(telemetry.totals, telemetry.totals.lower_bound({id, Digest{}, Cohort()}));
+  of_device(telemetry.recent.samples, telemetry.recent.samples.lower_bound({id, 0, 0}));
+  of_device(telemetry.recent.labels, telemetry.recent.labels.lower_bound({id, 0, 0}));
+  auto& waiting = telemetry.waiting;
+  for (auto next = waiting.by_key.lower_bound({id, 0, 0});
+       next != waiting.by_key.end() && std::get<0>(next->first) == id;) {
+    waiting.by_order.erase(next->second.order);
+    next = waiting.by_key.erase(next);
+  }
+  if (turn.state.fleet.devices.at(id).boot_id == 0) return;  // it never said a word
+  std::erase_if(telemetry.tally, [&](const auto& entry) { return entry.first.second == id; });
+  std::erase_if(turn.telemetry_rows.tallies,
+                [&](const auto& key) { return std::get<DeviceId>(key) == id; });
+}
+
 void replay_report(State& state, const EngineConfig& config, Millis now, const ReportRecord& row,
                    const ReportMessage& report) {
   const std::optional<DeviceNumber> number = state.fleet.number_of(row.device);

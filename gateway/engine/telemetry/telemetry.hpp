@@ -27,6 +27,9 @@ uint64_t settled_reports(const State& state);
 void replay_report(State& state, const EngineConfig& config, Millis now, const ReportRecord& row,
                    const ReportMessage& report);
 
+// The device is removed: what it counted leaves the sums, but for windows, which age out.
+void forget_device(Turn& turn, DeviceNumber number, const DeviceId& id);
+
 // ---- totals.cpp
 
 void add(TotalRecord& to, const TotalRecord& from);

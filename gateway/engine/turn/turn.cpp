@@ -17,6 +17,13 @@ void Turn::event(const RolloutName& rollout, std::string kind, std::string subje
                      .text = std::move(text)}});
 }
 
+bool Turn::may_note_refusal() {
+  constexpr Millis kMinute = 1min;
+  RefusedCommands& refusals = all_.refused_commands;
+  if (now.mono - refusals.minute_began >= kMinute) refusals = {.minute_began = now.mono};
+  return ++refusals.noted <= kRefusalsNotedPerMinute;
+}
+
 void Turn::log(LogLine::Level level, std::string event_name, std::string subject,
                std::string text) {
   emit(LogLine{level, std::move(event_name), std::move(subject), std::move(text)});

@@ -46,6 +46,8 @@ class Turn {
   uint64_t next_deployment_number() { return ++all_.site.deployment_number; }
   // The sequence of the next entry of the audit log.
   uint64_t number_audit() { return ++all_.site.audit_sequence; }
+  // There is room in the audit log for one more command that was refused.
+  bool may_note_refusal();
   void event(const RolloutName& rollout, std::string kind, std::string subject, std::string text);
   void log(LogLine::Level level, std::string event, std::string subject, std::string text);
 

@@ -41,6 +41,7 @@ void fill_in(v1::LabelDevicesRequest& to) {
   (*to.mutable_set())["hall"] = "b";
 }
 void fill_in(v1::ReenrollDeviceRequest& to) { to.set_name("devices/d"); }
+void fill_in(v1::RemoveDeviceRequest& to) { to.set_name("devices/d"); }
 void fill_in(v1::CreateRolloutRequest& to) {
   to.set_rollout_id("first");
   to.mutable_spec()->set_release("model@1.0.0");
@@ -52,6 +53,10 @@ void fill_in(v1::PauseRolloutRequest& to) { to.set_name("rollouts/r"); }
 void fill_in(v1::ResumeRolloutRequest& to) { to.set_name("rollouts/r"); }
 void fill_in(v1::ApproveRolloutRequest& to) { to.set_name("rollouts/r"); }
 void fill_in(v1::AbortRolloutRequest& to) { to.set_name("rollouts/r"); }
+void fill_in(v1::SkipDeviceRequest& to) {
+  to.set_name("rollouts/r");
+  to.set_device("devices/d");
+}
 void fill_in(v1::RollbackRolloutRequest& to) { to.set_name("rollouts/r"); }
 void fill_in(v1::SubmitLabelsRequest& to) { to.set_model("models/model"); }
 void fill_in(v1::AcknowledgeAlertRequest& to) { to.set_name("alerts/a"); }

@@ -142,10 +142,11 @@ TEST(Stages, FailureRollsBackCancelsAndSaysWhy) {
   EXPECT_EQ(c.count<rollout::RollbackStarted>(), 1U);
   EXPECT_EQ(c.apply(rollout::Abort{}), "ROLLING_BACK");
   EXPECT_EQ(c.apply(rollout::Pause{"OPERATOR", ""}), "ROLLING_BACK");
-  c.apply(rollout::RollbackTick{{.reachable = 0, .outstanding = 2}});
+  c.apply(rollout::RollbackTick{{.awaited = 0, .outstanding = 2}});
   EXPECT_EQ(c.rollout().state, RolloutState::kRolledBack);
   EXPECT_EQ(c.rollout().reason, "TOO_MANY_FAILURES") << "the cause is what people ask for";
-  EXPECT_EQ(c.rollout().explanation, "1 of 1 failed");
+  EXPECT_EQ(c.rollout().explanation,
+            "1 of 1 failed; 0 of 2 devices are back, 2 outstanding: their goal stands");
 }
 
 TEST(Stages, OnFailPauseLeavesDevicesAsTheyAre) {

@@ -70,7 +70,14 @@ std::vector<RolloutRow> rollout_rows() {
        "!NOTHING_TO_APPROVE", "!ROLLOUT_ENDED"},
       {"abort", rollout::Abort{false, "stop"}, "ABORTED", "ABORTED", "ABORTED", "!ROLLING_BACK",
        "!ROLLOUT_ENDED"},
-      {"abort now", rollout::Abort{true, "stop"}, "ABORTED", "ABORTED", "ABORTED", "!ROLLING_BACK",
+      {"abort now", rollout::Abort{true, "stop"}, "ABORTED", "ABORTED", "ABORTED", "ROLLED_BACK",
+       "!ROLLOUT_ENDED"},
+      {"abort now, not everybody was told",
+       rollout::Abort{.now = true, .explanation = "stop", .back = {.told = false}}, "ABORTED",
+       "ABORTED", "ABORTED", "!ROLLBACK_BEGINS", "!ROLLOUT_ENDED"},
+      {"roll back, nothing to go back to",
+       rollout::RollBack{.explanation = "back", .first_models = 2, .can_roll_back = false},
+       "!NO_PREVIOUS_RELEASE", "!NO_PREVIOUS_RELEASE", "!NO_PREVIOUS_RELEASE", "",
        "!ROLLOUT_ENDED"},
       {"roll back", rollout::RollBack{"back"}, "ROLLING_BACK", "ROLLING_BACK", "ROLLING_BACK", "",
        "!ROLLOUT_ENDED"},
@@ -109,7 +116,9 @@ TEST(RolloutMatrix, EveryStateMeetsEveryEvent) {
     check(row, RolloutState::kRollingBack, StageState::kFailed, row.rolling_back);
     check(row, RolloutState::kSucceeded, StageState::kPassed, row.ended);
     check(row, RolloutState::kAborted, StageState::kDeploying, row.ended);
-    check(row, RolloutState::kRolledBack, StageState::kFailed, row.ended);
+    const bool again = std::holds_alternative<rollout::RollBack>(row.event);
+    check(row, RolloutState::kRolledBack, StageState::kFailed,
+          again ? "!ALREADY_ROLLED_BACK" : row.ended);
   }
 }
 

@@ -108,7 +108,7 @@ TEST_F(Commands, AKeyThatIsGoneSignsNothing) {
 }
 
 TEST_F(Commands, RefusedOnesChangeNothing) {
-  const uint64_t revision = site.engine().revision();
+  const Snapshot before = site.engine().snapshot();
   const size_t audit = site.audit().size();
   EXPECT_EQ(site.roll_out(simple_plan("r", "9.9.9")).error().reason, "RELEASE_NOT_FOUND");
   EXPECT_EQ(site.command(engine::PauseRollout{RolloutName("none"), ""}).error().code,
@@ -122,8 +122,10 @@ TEST_F(Commands, RefusedOnesChangeNothing) {
   EXPECT_FALSE(site.command(engine::LabelDevices{
                                 {.ids = {DeviceId("d0")}, .filter = ""}, {{"a b", "c"}}, {}})
                    .ok());
-  EXPECT_EQ(site.engine().revision(), revision);
-  EXPECT_EQ(site.audit().size(), audit);
+  EXPECT_EQ(site.audit().size(), audit + 7) << "that they were asked for is on record";
+  Snapshot after = site.engine().snapshot();
+  after.site = before.site;
+  EXPECT_EQ(after, before);
 }
 
 TEST_F(Commands, LabelsAreAllOrNothing) {
@@ -169,6 +171,48 @@ TEST_F(Commands, EveryMutationIsInTheAuditLogWithItsActor) {
   EXPECT_EQ(audit[1].action, "LABEL_DEVICES");
   EXPECT_EQ(audit[1].actor, "bob");
   EXPECT_EQ(audit[0].sequence, audit[1].sequence + 1) << "a repetition is no mutation";
+}
+
+// Who, what, on which, why: of what was refused, too.
+TEST(AuditLog, SaysWhatWasChanged) {
+  Site site;
+  site.join_many("d", 30);
+  const engine::DeviceSelection two{.ids = {DeviceId("d1"), DeviceId("d2")}};
+  ASSERT_TRUE(site.command(engine::LabelDevices{two, {{"hall", "3"}}, {"line"}}).ok());
+  EXPECT_EQ(site.audit().front().subject, "2 devices");
+  EXPECT_EQ(site.audit().front().detail, "set hall=3; remove line; d1, d2");
+  const engine::DeviceSelection one{.ids = {DeviceId("d1")}};
+  ASSERT_TRUE(site.command(engine::LabelDevices{one, {{"hall", "4"}}, {}}).ok());
+  EXPECT_EQ(site.audit().front().subject, "d1");
+  EXPECT_EQ(site.audit().front().detail, "set hall=4");
+  const engine::DeviceSelection all{.ids = {}, .filter = "", .all = true};
+  ASSERT_TRUE(site.command(engine::LabelDevices{all, {{"site", "a"}}, {}}).ok());
+  const std::string detail = site.audit().front().detail;
+  EXPECT_NE(detail.find("and 20 more, sha256 "), std::string::npos) << detail;
+
+  const engine::PauseRollout pause{RolloutName("none"), "noise in hall 2"};
+  EXPECT_FALSE(site.command(pause).ok());
+  EXPECT_EQ(site.audit().front().action, "PAUSE_ROLLOUT");
+  EXPECT_EQ(site.audit().front().subject, "none");
+  EXPECT_EQ(site.audit().front().detail.find("refused, NOT_FOUND: "), 0U);
+  const size_t before = site.audit().size();
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(site.command(pause).ok());
+  EXPECT_LE(site.audit().size(), before + kRefusalsNotedPerMinute);
+}
+
+// A limit is of what results.
+TEST(LabelLimit, IsOfWhatResults) {
+  Site site;
+  site.join("a");
+  engine::LabelDevices full{.devices = {.ids = {DeviceId("a")}}, .set = {}, .remove = {}};
+  for (size_t i = 0; i < kLabelsPerDeviceMax; ++i) full.set["k" + std::to_string(i)] = "v";
+  ASSERT_TRUE(site.command(full).ok());
+  const engine::DeviceSelection a{.ids = {DeviceId("a")}};
+  EXPECT_TRUE(site.command(engine::LabelDevices{a, {{"k1", "changed"}}, {}}).ok());
+  EXPECT_TRUE(site.command(engine::LabelDevices{a, {{"more", "x"}}, {"k2"}}).ok());
+  const auto refused = site.command(engine::LabelDevices{a, {{"k2", "x"}}, {}});
+  EXPECT_EQ(refused.error().reason, "TOO_MANY_LABELS");
+  EXPECT_NE(refused.error().message.find("33 labels, at most 32"), std::string::npos);
 }
 
 }  // namespace

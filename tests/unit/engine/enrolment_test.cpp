@@ -99,8 +99,11 @@ TEST(Enrolment, RejectedIsToldSoAndAcceptedByNameOnly) {
   EXPECT_EQ(site.state().fleet.devices.at(DeviceId("a")).state, DeviceState::kRejected);
   const auto named = site.command(engine::AcceptDevices{{.ids = {DeviceId("a")}, .filter = ""}});
   EXPECT_EQ(named->changed, 1U);
-  const auto late = site.command(engine::RejectDevice{DeviceId("a")});
-  EXPECT_EQ(late.error().reason, "DEVICE_ACCEPTED");
+  // An accepted one too: its keys are void at once.
+  const auto late =
+      site.handle(engine::CommandReceived{1, {engine::RejectDevice{DeviceId("a")}, "alice", ""}});
+  EXPECT_EQ(find<engine::SetCredential>(late)->password, "");
+  EXPECT_EQ(site.state().fleet.devices.at(DeviceId("a")).state, DeviceState::kRejected);
   EXPECT_EQ(site.command(engine::AcceptDevices{}).error().reason, "NO_DEVICES");
 }
 

@@ -66,9 +66,10 @@ TEST_F(Floor, RisesWhenTheWindowClosesAndNotBefore) {
   EXPECT_EQ(floor("d0"), 2U);
   // What is older is refused from now on, for these devices.
   PlanDocument older = simple_plan("older", "1.0.0");
-  ASSERT_TRUE(site.roll_out(older).ok());
-  EXPECT_EQ(site.rollout("older").plan->excluded.at(0).reason, "BELOW_SECURITY_FLOOR");
-  EXPECT_EQ(site.rollout_text("older"), "SUCCEEDED(NOTHING_TO_DO) all=PASSED");
+  const auto refused = site.roll_out(older);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().reason, "NO_DEVICE_CAN_TAKE_IT");
+  EXPECT_NE(refused.error().message.find("BELOW_SECURITY_FLOOR"), std::string::npos);
 }
 
 TEST_F(Floor, ObservedTimeCounts) {
@@ -123,7 +124,7 @@ TEST_F(Floor, AnEndedRolloutGoesBackWithinItsWindow) {
   site.pass(1s);
   for (const char* id : {"d0", "d1", "d2"}) EXPECT_EQ(desired(id), site.manifest({1, 0, 0})) << id;
   EXPECT_EQ(site.rollout_text("r").substr(0, 21), "ROLLED_BACK(OPERATOR)");
-  EXPECT_EQ(roll_back().error().reason, "ROLLOUT_ENDED") << "once";
+  EXPECT_EQ(roll_back().error().reason, "ALREADY_ROLLED_BACK") << "once";
   stay(15min);
   EXPECT_EQ(floor("d0"), 0U);
   site.check_reload();

@@ -222,7 +222,7 @@ TEST_F(Liar, AnEpochPutsItInQuarantineAndStopsNobodyElse) {
   }
   EXPECT_FALSE(site.state().site.reconciling);
   EXPECT_EQ(site.newest("d0").attempt, 0U) << "nothing was offered: it would refuse";
-  EXPECT_EQ(site.newest("d0").reason, "OFFLINE_SKIPPED");
+  EXPECT_EQ(site.newest("d0").reason, "QUARANTINED");
   EXPECT_EQ(site.rollout_text("r"), "SUCCEEDED all=PASSED");
   EXPECT_EQ(site.goal("d1")->site_epoch, 1U);
   ASSERT_NE(alert_about(site, "d0"), nullptr);

@@ -95,7 +95,8 @@ TEST_F(Rollback, EndsWithThoseOutstandingWhoseGoalStands) {
   EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kRolledBack);
   const auto events = site.events("r");
   EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const EventRecord& e) {
-    return e.kind == "ROLLBACK_ENDED" && e.text == "1 outstanding: their goal stands";
+    return e.kind == "ROLLBACK_ENDED" &&
+           e.text == "2 of 3 devices are back, 1 outstanding: their goal stands";
   }));
   // Days later it comes back, and is brought back.
   site.pass(100s, 1s);

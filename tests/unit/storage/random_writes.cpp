@@ -382,6 +382,8 @@ Write RandomWrites::make(size_t kind) {
       return RemoveLabel{any_device(), any_boot(), below(20)};
     case 28:
       return PutLabelTally{{any_digest(), any_device(), any_wall(), any64(), any64()}};
+    case 29:
+      return ForgetDevice{any_device()};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/engine/audit.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "deploy/signing/sha256.hpp"
+
+namespace covey::engine {
+namespace {
+
+constexpr size_t kNamedInFull = 20;
+constexpr size_t kNamedOfMany = 10;
+constexpr size_t kDetailBytesMax = 2048;
+
+struct NameOf {
+  std::string operator()(const AcceptDevices&) const { return "ACCEPT_DEVICES"; }
+  std::string operator()(const RejectDevice&) const { return "REJECT_DEVICE"; }
+  std::string operator()(const LabelDevices&) const { return "LABEL_DEVICES"; }
+  std::string operator()(const ReenrollDevice&) const { return "REENROLL_DEVICE"; }
+  std::string operator()(const RemoveDevice&) const { return "REMOVE_DEVICE"; }
+  std::string operator()(const CreateRelease&) const { return "CREATE_RELEASE"; }
+  std::string operator()(const CreateRollout&) const { return "CREATE_ROLLOUT"; }
+  std::string operator()(const PauseRollout&) const { return "PAUSE_ROLLOUT"; }
+  std::string operator()(const ResumeRollout&) const { return "RESUME_ROLLOUT"; }
+  std::string operator()(const ApproveRollout&) const { return "APPROVE_ROLLOUT"; }
+  std::string operator()(const AbortRollout&) const { return "ABORT_ROLLOUT"; }
+  std::string operator()(const RollBackRollout&) const { return "ROLL_BACK_ROLLOUT"; }
+  std::string operator()(const SkipDevice&) const { return "SKIP_DEVICE"; }
+  std::string operator()(const SubmitLabels&) const { return "SUBMIT_LABELS"; }
+  std::string operator()(const AcknowledgeAlert&) const { return "ACKNOWLEDGE_ALERT"; }
+  std::string operator()(const AddTrustedKey&) const { return "ADD_TRUSTED_KEY"; }
+  std::string operator()(const RemoveTrustedKeyCommand&) const { return "REMOVE_TRUSTED_KEY"; }
+};
+
+void add(std::string& list, std::string_view text, std::string_view between = ", ") {
+  if (text.empty()) return;
+  if (!list.empty()) list += between;
+  list += text;
+}
+
+// All of few. Of many some, and a digest by which a list that somebody kept can be checked: of the
+// ids in order, each with a line end.
+std::string names_of(std::vector<DeviceId> devices) {
+  std::sort(devices.begin(), devices.end());
+  const bool many = devices.size() > kNamedInFull;
+  std::string names;
+  std::string all;
+  for (size_t i = 0; i < devices.size(); ++i) {
+    if (!many || i < kNamedOfMany) add(names, devices[i].str());
+    if (many) all += devices[i].str() + '\n';
+  }
+  if (!many) return names;
+  return fmt::format("{} and {} more, sha256 {}", names, devices.size() - kNamedOfMany,
+                     to_hex(sha256(as_bytes(all))));
+}
+
+std::string selected(const DeviceSelection& selection) {
+  std::string text = names_of(selection.ids);
+  if (!selection.filter.empty()) add(text, "filter " + selection.filter, "; ");
+  if (selection.all) add(text, "all", "; ");
+  return text;
+}
+
+std::string labels_of(const LabelDevices& command) {
+  std::string set;
+  for (const auto& [key, value] : command.set) add(set, fmt::format("{}={}", key, value));
+  std::string removed;
+  for (const std::string& key : command.remove) add(removed, key);
+  std::string text = set.empty() ? "" : "set " + set;
+  if (!removed.empty()) add(text, "remove " + removed, "; ");
+  return text;
+}
+
+// What the command says beside its subject.
+struct SaidBy {
+  std::string operator()(const LabelDevices& c) const { return labels_of(c); }
+  std::string operator()(const CreateRelease& c) const {
+    std::string digests;
+    for (const auto& artifact : c.artifacts) add(digests, to_hex(artifact->digest));
+    return "manifest " + digests;
+  }
+  std::string operator()(const CreateRollout& c) const {
+    std::string text = c.document.release;
+    add(text, "target " + (c.document.target.empty() ? "all" : c.document.target), "; ");
+    if (!c.request_id.empty()) add(text, "request " + c.request_id, "; ");
+    return text;
+  }
+  std::string operator()(const PauseRollout& c) const { return c.explanation; }
+  std::string operator()(const AbortRollout& c) const {
+    std::string text = c.now ? "now" : "";
+    add(text, c.explanation, "; ");
+    return text;
+  }
+  std::string operator()(const RollBackRollout& c) const { return c.explanation; }
+  std::string operator()(const SkipDevice& c) const {
+    std::string text = c.device.str();
+    add(text, c.explanation, "; ");
+    return text;
+  }
+  std::string operator()(const AddTrustedKey& c) const { return c.comment; }
+  template <typename Other>
+  std::string operator()(const Other&) const {
+    return "";
+  }
+};
+
+struct NamedBy {
+  std::string operator()(const AcceptDevices& c) const { return selected(c.devices); }
+  std::string operator()(const LabelDevices& c) const { return selected(c.devices); }
+  std::string operator()(const RejectDevice& c) const { return c.device.str(); }
+  std::string operator()(const ReenrollDevice& c) const { return c.device.str(); }
+  std::string operator()(const RemoveDevice& c) const { return c.device.str(); }
+  std::string operator()(const CreateRelease& c) const { return to_string(c.release); }
+  std::string operator()(const CreateRollout& c) const { return c.document.name; }
+  std::string operator()(const SubmitLabels& c) const { return c.model.str(); }
+  std::string operator()(const AcknowledgeAlert& c) const { return c.alert; }
+  std::string operator()(const AddTrustedKey& c) const { return c.comment; }
+  std::string operator()(const RemoveTrustedKeyCommand& c) const { return c.key_id; }
+  template <typename OfRollout>
+  std::string operator()(const OfRollout& c) const {
+    return c.rollout.str();
+  }
+};
+
+std::string bounded(std::string text) {
+  if (text.size() <= kDetailBytesMax) return text;
+  return text.substr(0, kDetailBytesMax) + "...";
+}
+
+}  // namespace
+
+std::string action_of(const Command& command) { return std::visit(NameOf{}, command); }
+
+std::string subject_of(const Command& command, const CommandReply& reply) {
+  if (!reply.subject.empty()) return reply.subject;
+  if (const auto* labels = std::get_if<SubmitLabels>(&command)) return labels->model.str();
+  if (reply.devices.size() == 1) return reply.devices.front().str();
+  return fmt::format("{} devices", reply.changed);
+}
+
+std::string detail_of(const Command& command, const CommandReply& reply) {
+  std::string text = std::visit(SaidBy{}, command);
+  if (std::holds_alternative<SubmitLabels>(command)) {
+    text = fmt::format("{} matched, {} unmatched, {} unchanged", reply.labels_matched,
+                       reply.labels_unmatched, reply.labels_unchanged);
+  }
+  if (reply.devices.size() > 1) add(text, names_of(reply.devices), "; ");
+  return bounded(std::move(text));
+}
+
+std::string subject_of(const Command& command) { return bounded(std::visit(NamedBy{}, command)); }
+
+std::string detail_of(const Error& refusal) {
+  return bounded(fmt::format("refused, {}: {}", refusal.reason, refusal.message));
+}
+
+}  // namespace covey::engine

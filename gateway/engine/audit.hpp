@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the audit log says of a command: which devices, labels and values, the reason that was
+// given, why it was refused. Pure; engine thread.
+#pragma once
+
+#include <string>
+
+#include "gateway/engine/commands.hpp"
+
+namespace covey::engine {
+
+std::string action_of(const Command& command);  // "ACCEPT_DEVICES"
+// Of one that was done.
+std::string subject_of(const Command& command, const CommandReply& reply);
+std::string detail_of(const Command& command, const CommandReply& reply);
+// Of one that was refused.
+std::string subject_of(const Command& command);
+std::string detail_of(const Error& refusal);
+
+}  // namespace covey::engine
