@@ -231,9 +231,6 @@ int covey_tflite_node(const covey_tflite_t* model, uint32_t index, covey_node_t*
       (error = covey_fb_field_u32(fb, &code, kCodeBuiltin, 0, &builtin)) != 0) {
     return error;
   }
-  if (node->inputs.count > COVEY_NODE_TENSORS_MAX || node->outputs.count > COVEY_NODE_TENSORS_MAX) {
-    return COVEY_RUNTIME_OPERATOR_MALFORMED;
-  }
   /* Old files carry the code in a byte, new ones in an int, with the byte at most 127: the greater
    * one holds (schema.fbs, "OperatorCode"). */
   node->builtin = (int32_t)builtin > (int32_t)deprecated ? (int32_t)builtin : (int32_t)deprecated;

@@ -21,7 +21,7 @@ enum {
   COVEY_TENSOR_RANK_MAX = 6,
   /* 64 MB: far above any arena, low enough that no 32-bit sum of positions overflows. */
   COVEY_TENSOR_BYTES_MAX = 1 << 26,
-  COVEY_NODE_TENSORS_MAX = 16,    /* inputs, and outputs, of one operator */
+  COVEY_NODE_TENSORS_MAX = 16,    /* inputs, and outputs, of one operator (plan.c) */
   COVEY_TENSOR_SCALES_MAX = 65536 /* bounds the work of loading a model */
 };
 

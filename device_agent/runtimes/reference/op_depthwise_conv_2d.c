@@ -6,7 +6,6 @@
 #include "window.h"
 
 enum {
-  kOptionMultiplier = 3,
   kChannelDimension = 3,
   /* Channels that are summed side by side, on the stack. */
   kBlock = 32
@@ -25,11 +24,8 @@ static int prepare(covey_prepare_t* p) {
   covey_weighted_tensors_t tensors;
   covey_window_options_t options;
   depthwise_t conv;
-  uint32_t multiplier = 0;
   int error = covey_read_window(p, &kFields, &conv.window, &options);
   if (error != 0 ||
-      (error = covey_fb_field_u32(&p->model->fb, &p->node.options, kOptionMultiplier, 0,
-                                  &multiplier)) != 0 ||
       (error = covey_prepare_weighted(p, COVEY_IMAGE_RANK, kChannelDimension, options.activation,
                                       &conv.weighted, &tensors)) != 0) {
     return error;
@@ -42,10 +38,10 @@ static int prepare(covey_prepare_t* p) {
     return error;
   }
   conv.channels = weights[kChannelDimension];
-  /* TFLite takes the multiplier from the shapes where the option is absent or 0. */
+  /* As TFLite does, whatever the option depth_multiplier says. */
   conv.copies = conv.channels / conv.window.channels;
   if (weights[0] != 1 || conv.copies * conv.window.channels != conv.channels ||
-      (multiplier != 0 && multiplier != conv.copies) || tensors.output.dims[3] != conv.channels) {
+      tensors.output.dims[3] != conv.channels) {
     return COVEY_RUNTIME_TENSOR_SHAPE;
   }
   p->work = (uint64_t)tensors.output.elements * (tensors.weights.elements / conv.channels);

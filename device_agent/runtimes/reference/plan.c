@@ -35,9 +35,9 @@ static int add(covey_plan_t* plan, const covey_tensor_t* tensor, uint32_t operat
   entry->tensor = tensor->index;
   entry->size_bytes = tensor->size_bytes;
   entry->offset = 0;
-  entry->first = (uint8_t)operator_number;
-  entry->last = (uint8_t)operator_number;
-  entry->home = (uint8_t)plan->count;
+  entry->first = (covey_place_t)operator_number;
+  entry->last = (covey_place_t)operator_number;
+  entry->home = (covey_place_t)plan->count;
   entry->placed = 0;
   plan->count++;
   return 0;
@@ -53,7 +53,7 @@ static int note_inputs(const covey_tflite_t* model, covey_plan_t* plan, const co
     }
     covey_activation_t* entry = find(plan, *tensor_index);
     if (entry != NULL) {
-      entry->last = (uint8_t)operator_number;
+      entry->last = (covey_place_t)operator_number;
       continue;
     }
     const int error = covey_tflite_tensor(model, *tensor_index, &tensor);
@@ -67,6 +67,12 @@ static int note_inputs(const covey_tflite_t* model, covey_plan_t* plan, const co
     }
   }
   return 0;
+}
+
+static int check_tensors(const covey_node_t* node) {
+  return node->inputs.count > COVEY_NODE_TENSORS_MAX || node->outputs.count > COVEY_NODE_TENSORS_MAX
+             ? COVEY_RUNTIME_OPERATOR_MALFORMED
+             : 0;
 }
 
 static int note_outputs(const covey_tflite_t* model, covey_plan_t* plan, const covey_node_t* node,
@@ -162,11 +168,12 @@ int covey_plan_make(const covey_tflite_t* model, covey_plan_t* plan, int32_t* op
   plan->count = 0;
   plan->base = 0;
   *operator_index = -1;
-  *tensor = model->input;
-  /* Numbers of operators are kept in bytes. */
+  *tensor = -1;
+  /* Numbers of operators are kept as covey_place_t. */
   if (model->operators.count >= COVEY_REFERENCE_MAX_ACTIVATIONS) {
     return COVEY_RUNTIME_MODEL_TOO_COMPLEX;
   }
+  *tensor = model->input;
   int error = covey_tflite_tensor(model, model->input, &input);
   if (error != 0 || (error = add(plan, &input, 0)) != 0) {
     return error;
@@ -175,7 +182,8 @@ int covey_plan_make(const covey_tflite_t* model, covey_plan_t* plan, int32_t* op
     *operator_index = (int32_t)i;
     *tensor = -1;
     error = covey_tflite_node(model, i, &node);
-    if (error != 0 || (error = note_inputs(model, plan, &node, i + 1, tensor)) != 0 ||
+    if (error != 0 || (error = check_tensors(&node)) != 0 ||
+        (error = note_inputs(model, plan, &node, i + 1, tensor)) != 0 ||
         (error = note_outputs(model, plan, &node, i + 1, tensor)) != 0) {
       return error;
     }
@@ -186,7 +194,7 @@ int covey_plan_make(const covey_tflite_t* model, covey_plan_t* plan, int32_t* op
   if (output == NULL) {
     return COVEY_RUNTIME_MODEL_CORRUPT;
   }
-  output->last = (uint8_t)(model->operators.count + 1);
+  output->last = (covey_place_t)(model->operators.count + 1);
   for (uint32_t i = 0; i < model->operators.count; i++) {
     error = covey_tflite_node(model, i, &node);
     if (error != 0) {

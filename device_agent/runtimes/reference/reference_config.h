@@ -39,10 +39,13 @@
   X(strided_slice)
 #endif
 
-/* Activations (tensors that an operator writes, and the input) of one model, at most 255: 16 bytes
- * each of the stack of load and arena_required. */
+/* Activations (tensors that an operator writes, and the input) of one model, and one more than its
+ * operators: 16 bytes each of the stack of load and arena_required, above 255 of them 20. Models
+ * with more are refused: RUNTIME_MODEL_TOO_COMPLEX. `covey model inspect` says how many a model
+ * needs. Gateway and command line have 1,024. */
+#define COVEY_REFERENCE_DEFAULT_ACTIVATIONS 64
 #ifndef COVEY_REFERENCE_MAX_ACTIVATIONS
-#define COVEY_REFERENCE_MAX_ACTIVATIONS 64
+#define COVEY_REFERENCE_MAX_ACTIVATIONS COVEY_REFERENCE_DEFAULT_ACTIVATIONS
 #endif
 
 /* Models whose invoke is more work than this are refused: RUNTIME_MODEL_TOO_COMPLEX. Work is

@@ -27,16 +27,34 @@ static void clear_fault(covey_reference_fault_t* fault) {
   fault->tensor = -1;
 }
 
+/* Whether this build knows all operators: asked before any limit that they may exceed. */
+static int identify(const covey_tflite_t* model, covey_reference_fault_t* fault) {
+  if (model->operators.count > UINT16_MAX) {
+    return COVEY_RUNTIME_MODEL_TOO_COMPLEX;
+  }
+  for (uint32_t i = 0; i < model->operators.count; i++) {
+    covey_node_t node;
+    fault->operator_index = (int32_t)i;
+    const int error = covey_tflite_node(model, i, &node);
+    if (error != 0) {
+      return error;
+    }
+    fault->builtin = node.builtin;
+    const int32_t position = covey_operator_find(node.builtin);
+    if (position < 0 || node.version < 1 || node.version > covey_operators[position]->version_max) {
+      return COVEY_RUNTIME_OPERATOR_UNSUPPORTED;
+    }
+  }
+  clear_fault(fault);
+  return 0;
+}
+
 static int prepare_node(covey_prepare_t* p, uint32_t index, uint8_t* record, int32_t* position) {
-  int error = covey_tflite_node(p->model, index, &p->node);
+  const int error = covey_tflite_node(p->model, index, &p->node);
   if (error != 0) {
     return error;
   }
-  *position = covey_operator_find(p->node.builtin);
-  if (*position < 0 || p->node.version < 1 ||
-      p->node.version > covey_operators[*position]->version_max) {
-    return COVEY_RUNTIME_OPERATOR_UNSUPPORTED;
-  }
+  *position = covey_operator_find(p->node.builtin); /* identify() found it */
   p->record = record;
   p->record_bytes = 0;
   p->work = 0;
@@ -114,7 +132,11 @@ static int format_of(const covey_tflite_t* model, int32_t index, covey_tensor_fo
 /* Checks everything and lays out the arena: records, then activations. */
 static int measure(const covey_tflite_t* model, covey_plan_t* plan, built_t* built,
                    covey_reference_fault_t* fault) {
-  int error = covey_plan_make(model, plan, &fault->operator_index, &fault->tensor);
+  int error = identify(model, fault);
+  if (error != 0) {
+    return error;
+  }
+  error = covey_plan_make(model, plan, &fault->operator_index, &fault->tensor);
   if (error != 0) {
     covey_node_t node;
     if (fault->operator_index >= 0 &&
@@ -192,6 +214,8 @@ static int load_checked(covey_reference_t* reference, const uint8_t* bytes, size
   reference->input_offset = plan.base + covey_plan_find(&plan, model.input)->offset;
   reference->output_offset = plan.base + covey_plan_find(&plan, model.output)->offset;
   reference->operators = model.operators.count;
+  reference->activations =
+      plan.count > model.operators.count ? plan.count : model.operators.count + 1;
   reference->work = built.work;
   reference->format = built.format;
   reference->arena = arena;

@@ -6,6 +6,9 @@
  *   covey_reference_init(&reference);
  *   covey_runtime_t runtime = covey_reference_runtime(&reference);
  *
+ * Unknown operators are told first: whatever else is wrong with a model that uses one,
+ * RUNTIME_OPERATOR_UNSUPPORTED and its number is what there is to know.
+ *
  * Threads: one per covey_reference_t; never from an ISR. Stack of load and arena_required: about
  * 2 KB (plan.h). The arena's size depends on the model alone, not on the machine. */
 #ifndef COVEY_REFERENCE_RUNTIME_H
@@ -35,8 +38,9 @@ typedef struct covey_reference {
   covey_model_format_t format;
   uint32_t input_offset;
   uint32_t output_offset;
-  uint32_t operators; /* records at the start of the arena */
-  uint64_t work;      /* multiply-accumulates (and the like) of one invoke */
+  uint32_t operators;   /* records at the start of the arena */
+  uint32_t activations; /* what COVEY_REFERENCE_MAX_ACTIVATIONS must be at least for this model */
+  uint64_t work;        /* multiply-accumulates (and the like) of one invoke */
   covey_reference_fault_t fault;
 } covey_reference_t;
 

@@ -314,6 +314,61 @@ TEST(Refusals, TooManyActivations) {
   EXPECT_EQ(COVEY_RUNTIME_MODEL_TOO_COMPLEX, chain(COVEY_REFERENCE_MAX_ACTIVATIONS));
 }
 
+// A recurrent layer of a real model: 24 inputs, variable tensors, int16 cells. What there is to
+// know is that the runtime does not have it.
+TEST(Refusals, UnknownOperatorsComeFirst) {
+  constexpr int32_t kLstm = 44;
+  TfliteBuilder b;
+  const int32_t in = b.tensor(activation({1, 4}));
+  TensorSpec state = activation({1, 4});
+  state.type = 7;  // int16
+  state.is_variable = true;
+  const int32_t cell = b.tensor(state);
+  const int32_t mid = b.tensor(activation({1, 4}));
+  const int32_t out = b.tensor(activation({1, 4}));
+  b.op(kBuiltinRelu, {in}, {mid});
+  b.op(kLstm, std::vector<int32_t>(24, cell), {out});
+  LoadedModel model(b.finish({in}, {out}));
+  EXPECT_EQ(COVEY_RUNTIME_OPERATOR_UNSUPPORTED, model.error());
+  EXPECT_EQ(1, model.fault().operator_index);
+  EXPECT_EQ(kLstm, model.fault().builtin);
+
+  TfliteBuilder chain;  // behind more operators than the runtime takes
+  int32_t last = chain.tensor(activation({1, 4}));
+  for (int i = 0; i <= COVEY_REFERENCE_MAX_ACTIVATIONS; ++i) {
+    const int32_t next = chain.tensor(activation({1, 4}));
+    chain.op(i == COVEY_REFERENCE_MAX_ACTIVATIONS ? kLstm : kBuiltinRelu, {last}, {next});
+    last = next;
+  }
+  EXPECT_EQ(COVEY_RUNTIME_OPERATOR_UNSUPPORTED, load_error(chain, 0, last));
+
+  TfliteBuilder known;  // a known one with too many inputs is malformed
+  known.tensor(activation({1, 4}));
+  known.tensor(activation({1, 4}));
+  known.op(kBuiltinAdd, std::vector<int32_t>(COVEY_NODE_TENSORS_MAX + 1, 0), {1});
+  EXPECT_EQ(COVEY_RUNTIME_OPERATOR_MALFORMED, load_error(known, 0, 1));
+}
+
+// All tensors alive at once: the dearest file to plan.
+TEST(ReferenceRuntime, PlansManyTensorsThatLiveTogether) {
+  TfliteBuilder b;
+  b.tensor(activation({1, 4}));
+  constexpr int kReaders = COVEY_REFERENCE_MAX_ACTIVATIONS / COVEY_NODE_TENSORS_MAX + 1;
+  constexpr int kTensors = COVEY_REFERENCE_MAX_ACTIVATIONS - kReaders - 2;
+  for (int i = 0; i < kTensors; ++i) {
+    const int32_t next = b.tensor(activation({1, 4 + (i * 37) % 900}));
+    b.op(kBuiltinShape, {0}, {next});  // refused later: the plan comes first
+  }
+  for (int i = 0; i < kReaders; ++i) {
+    std::vector<int32_t> read;
+    for (int k = 0; k < COVEY_NODE_TENSORS_MAX; ++k) {
+      read.push_back(1 + (i * COVEY_NODE_TENSORS_MAX + k) % kTensors);
+    }
+    b.op(kBuiltinAdd, read, {b.tensor(activation({1, 4}))});
+  }
+  EXPECT_NE(COVEY_RUNTIME_MODEL_TOO_COMPLEX, load_error(b, 0, 1));
+}
+
 TEST(Refusals, NameTheOperatorAndTensor) {
   TfliteBuilder b;
   const int32_t in = b.tensor(activation({1, 4}));
