@@ -50,6 +50,13 @@ Result<ModelRun> run_model(const std::filesystem::path& path, ByteView input) {
   ModelRun run;
   run.arena_bytes = model->arena_bytes();
   run.work = model->work();
+  if (model->activations() > HostModel::activations_of_firmware()) {
+    run.note = fmt::format(
+        "too many tensors for a firmware that keeps the default of {}: it must define "
+        "COVEY_REFERENCE_MAX_ACTIVATIONS as {} or more, or it refuses this model "
+        "(RUNTIME_MODEL_TOO_COMPLEX)",
+        HostModel::activations_of_firmware(), model->activations());
+  }
   run.input_size_bytes = model->input_bytes();
   run.output_size_bytes = model->output_bytes();
   if (input.empty() || input.size() % run.input_size_bytes != 0) {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 #include "core/digest.hpp"
 #include "core/result.hpp"
@@ -24,6 +25,7 @@ struct ModelRun {
   size_t count = 0;              // inferences
   size_t arena_bytes = 0;
   uint64_t work = 0;  // multiply-accumulates of one inference
+  std::string note;   // of a firmware's limits that this model exceeds; or empty
   uint64_t invoke_ns_total = 0;
   uint64_t invoke_ns_min = 0;
   uint64_t invoke_ns_mean = 0;

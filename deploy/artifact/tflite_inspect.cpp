@@ -6,7 +6,10 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include <fmt/format.h>
 #include <tflite_schema_generated.h>
 
 #include "deploy/artifact/tflite_operator_names.hpp"
@@ -81,8 +84,10 @@ class Inspector {
   explicit Inspector(const tflite::Model& model) : model_(model) {}
 
   Result<TfliteSummary> run();
+  Result<TfliteTensor> run_tensor(int32_t index);
 
  private:
+  Status open();
   Status check_tensors();
   Result<TfliteTensor> tensor(int32_t index) const;
   Status read_operators();
@@ -111,6 +116,12 @@ Result<TfliteTensor> Inspector::tensor(int32_t index) const {
       return corrupt(label + " has " + std::to_string(from.shape()->size()) + " dimensions");
     }
     for (const int32_t dim : *from.shape()) {
+      if (dim == -1) {
+        return invalid("TFLITE_DYNAMIC_SHAPE",
+                       label +
+                           " has a size that is known at run time only (-1, often the batch): "
+                           "export with fixed sizes, e.g. from a function whose input is [1, ...]");
+      }
       if (dim < 0) {
         return corrupt(label + " has a negative dimension");
       }
@@ -230,7 +241,9 @@ Status Inspector::read_ends(const flatbuffers::Vector<int32_t>* indices, const c
                             std::vector<TfliteTensor>& out) const {
   constexpr size_t kEndsMax = 64;
   if (indices == nullptr || indices->size() == 0 || indices->size() > kEndsMax) {
-    return invalid("TFLITE_UNSUPPORTED", std::string("the model needs 1 to 64 ") + which + "s");
+    return invalid("TFLITE_UNSUPPORTED",
+                   fmt::format("the model has {} {}s, it needs 1 to {}",
+                               indices == nullptr ? 0 : indices->size(), which, kEndsMax));
   }
   if (Status status = check_indices(indices, std::string("the model's ") + which, false); !status) {
     return status;
@@ -245,18 +258,33 @@ Status Inspector::read_ends(const flatbuffers::Vector<int32_t>* indices, const c
   return {};
 }
 
-Result<TfliteSummary> Inspector::run() {
+Status Inspector::open() {
   if (model_.version() != 3) {
     return invalid("NOT_TFLITE", "schema version " + std::to_string(model_.version()) +
                                      "; only version 3 is known");
   }
   if (model_.subgraphs() == nullptr || model_.subgraphs()->size() != 1) {
     return invalid("TFLITE_UNSUPPORTED",
-                   "the model must have exactly one subgraph (no control flow)");
+                   fmt::format("the model has {} subgraphs, it must have one (no control flow)",
+                               model_.subgraphs() == nullptr ? 0 : model_.subgraphs()->size()));
   }
   graph_ = model_.subgraphs()->Get(0);
   tensors_ = graph_->tensors();
-  if (Status status = check_tensors(); !status) {
+  return check_tensors();
+}
+
+Result<TfliteTensor> Inspector::run_tensor(int32_t index) {
+  if (Status status = open(); !status) {
+    return status.error();
+  }
+  if (index < 0 || static_cast<size_t>(index) >= tensor_count()) {
+    return not_found(fmt::format("no tensor {} among {}", index, tensor_count()));
+  }
+  return tensor(index);
+}
+
+Result<TfliteSummary> Inspector::run() {
+  if (Status status = open(); !status) {
     return status.error();
   }
   if (Status status = read_operators(); !status) {
@@ -281,11 +309,14 @@ std::string to_string(const TfliteOperator& op) {
   return name.empty() ? "BUILTIN_" + std::to_string(op.builtin) : std::string(name);
 }
 
-Result<TfliteSummary> inspect_tflite(ByteView model) {
+namespace {
+
+// What `look` finds in a file that is well-formed.
+template <typename Look>
+auto look_into(ByteView model, const Look& look) -> decltype(look(std::declval<Inspector&>())) {
   if (model.size() > kTfliteBytesMax) {
-    return invalid("TFLITE_TOO_LARGE", "the model has " + std::to_string(model.size()) +
-                                           " bytes; " + std::to_string(kTfliteBytesMax) +
-                                           " is the limit");
+    return invalid("TFLITE_TOO_LARGE", fmt::format("the model has {} bytes; {} is the limit",
+                                                   model.size(), kTfliteBytesMax));
   }
   if (model.size() < 8 || !tflite::ModelBufferHasIdentifier(model.data())) {
     return invalid("NOT_TFLITE", "the file does not start like a .tflite (identifier TFL3)");
@@ -296,11 +327,23 @@ Result<TfliteSummary> inspect_tflite(ByteView model) {
   if (!tflite::VerifyModelBuffer(verifier)) {
     return corrupt("the file is truncated or something in it points outside");
   }
-  Result<TfliteSummary> summary = Inspector(*tflite::GetModel(copy.data())).run();
+  Inspector inspector(*tflite::GetModel(copy.data()));
+  return look(inspector);
+}
+
+}  // namespace
+
+Result<TfliteSummary> inspect_tflite(ByteView model) {
+  Result<TfliteSummary> summary =
+      look_into(model, [](Inspector& inspector) { return inspector.run(); });
   if (summary) {
     summary->size_bytes = model.size();
   }
   return summary;
+}
+
+Result<TfliteTensor> inspect_tensor(ByteView model, int32_t index) {
+  return look_into(model, [&](Inspector& inspector) { return inspector.run_tensor(index); });
 }
 
 Digest operator_set_hash(std::vector<TfliteOperator> operators) {
@@ -322,22 +365,23 @@ uint64_t operator_set_number(const Digest& hash) {
 }
 
 Status check_operators(const TfliteSummary& summary, std::span<const SupportedOperator> supported) {
+  std::vector<std::string> missing;
   for (const TfliteOperator& op : summary.operators) {
     const auto found = std::find_if(
         supported.begin(), supported.end(),
         [&](const SupportedOperator& candidate) { return candidate.builtin == op.builtin; });
     if (found == supported.end()) {
-      return invalid("UNSUPPORTED_OPERATOR",
-                     "the model uses " + to_string(op) + ", which the runtime does not have");
-    }
-    if (op.version < 1 || op.version > found->version_max) {
-      return invalid("UNSUPPORTED_OPERATOR",
-                     "the model uses version " + std::to_string(op.version) + " of " +
-                         to_string(op) + "; the runtime has versions 1 to " +
-                         std::to_string(found->version_max));
+      missing.push_back(to_string(op));
+    } else if (op.version < 1 || op.version > found->version_max) {
+      missing.push_back(fmt::format("version {} of {} (it has 1 to {})", op.version, to_string(op),
+                                    found->version_max));
     }
   }
-  return {};
+  if (missing.empty()) {
+    return {};
+  }
+  return invalid("UNSUPPORTED_OPERATOR",
+                 fmt::format("the runtime does not have: {}", fmt::join(missing, ", ")));
 }
 
 }  // namespace covey

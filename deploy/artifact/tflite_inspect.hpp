@@ -57,6 +57,8 @@ struct TfliteSummary {
 };
 
 Result<TfliteSummary> inspect_tflite(ByteView model);
+// One tensor of a model that is in order; the same errors, and NOT_FOUND.
+Result<TfliteTensor> inspect_tensor(ByteView model, int32_t index);
 
 // SHA-256 over one line per kind of operator, "builtin:version:custom\n", ordered, each once: for
 // the operators of a model as for those of a runtime.
@@ -69,7 +71,7 @@ struct SupportedOperator {
   int32_t builtin = 0;
   int32_t version_max = 1;
 };
-// Errors: UNSUPPORTED_OPERATOR, naming the first that is missing.
+// Errors: UNSUPPORTED_OPERATOR, naming all that are missing.
 Status check_operators(const TfliteSummary& summary, std::span<const SupportedOperator> supported);
 
 }  // namespace covey

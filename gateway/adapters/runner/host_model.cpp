@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/adapters/runner/host_model.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <new>
-#include <string_view>
 #include <utility>
 
-#include "deploy/artifact/tflite_operator_names.hpp"
+#include "device_agent/runtimes/reference/reference_config.h"
 #include "device_agent/runtimes/reference/reference_runtime.h"
+#include "gateway/adapters/runner/refusal.hpp"
 
 namespace covey {
 namespace {
@@ -26,19 +24,6 @@ AlignedBytes aligned_bytes(size_t size) {
       ::operator new[](std::max<size_t>(size, 1), std::align_val_t{COVEY_ARENA_ALIGN})));
 }
 
-Error runtime_error(int error, const covey_reference_fault_t& fault) {
-  const char* name = covey_runtime_error_name(error);
-  std::string message = "the reference runtime refuses the model";
-  if (fault.operator_index >= 0) message += fmt::format(" at operator {}", fault.operator_index);
-  if (fault.operator_index >= 0 && fault.builtin >= 0) {
-    const std::string_view known = tflite_operator_name(fault.builtin);
-    message +=
-        known.empty() ? fmt::format(" (builtin {})", fault.builtin) : fmt::format(" ({})", known);
-  }
-  if (fault.tensor >= 0) message += fmt::format(", tensor {}", fault.tensor);
-  return invalid(name != nullptr ? name : "RUNTIME_UNKNOWN", std::move(message));
-}
-
 }  // namespace
 
 struct HostModel::Loaded {
@@ -49,6 +34,10 @@ struct HostModel::Loaded {
   covey_reference_t reference{};
   covey_runtime_t runtime{};  // its context is `reference`
   covey_model_format_t format{};
+
+  Error refusal(int error, const covey_reference_fault_t& fault) const {
+    return refusal_of({model.get(), model_bytes}, error, fault);
+  }
 };
 
 HostModel::HostModel(std::unique_ptr<Loaded> loaded) : loaded_(std::move(loaded)) {}
@@ -66,7 +55,7 @@ Result<HostModel> HostModel::open(ByteView model) {
   const covey_runtime_t& runtime = loaded->runtime;
   const int error = runtime.arena_required(runtime.ctx, loaded->model.get(), loaded->model_bytes,
                                            &loaded->arena_bytes);
-  if (error != 0) return runtime_error(error, loaded->reference.fault);
+  if (error != 0) return loaded->refusal(error, loaded->reference.fault);
   return HostModel(std::move(loaded));
 }
 
@@ -78,10 +67,12 @@ Status HostModel::load() {
   int error =
       l.runtime.load(l.runtime.ctx, l.model.get(), l.model_bytes, l.arena.get(), l.arena_bytes);
   if (error == 0) error = l.runtime.describe(l.runtime.ctx, &l.format);
-  if (error != 0) return runtime_error(error, l.reference.fault);
+  if (error != 0) return l.refusal(error, l.reference.fault);
   return {};
 }
 
+size_t HostModel::activations() const { return loaded_->reference.activations; }
+size_t HostModel::activations_of_firmware() { return COVEY_REFERENCE_DEFAULT_ACTIVATIONS; }
 uint64_t HostModel::work() const { return loaded_->reference.work; }
 size_t HostModel::input_bytes() const { return loaded_->format.input.size_bytes; }
 size_t HostModel::output_bytes() const { return loaded_->format.output.size_bytes; }
@@ -91,7 +82,7 @@ Status HostModel::invoke(ByteView input, std::span<uint8_t> output) {
   const int error =
       runtime.invoke(runtime.ctx, reinterpret_cast<const int8_t*>(input.data()), input.size(),
                      reinterpret_cast<int8_t*>(output.data()), output.size());
-  if (error != 0) return runtime_error(error, {error, -1, -1, -1});
+  if (error != 0) return loaded_->refusal(error, {error, -1, -1, -1});
   return {};
 }
 

@@ -27,6 +27,9 @@ class HostModel {
 
   // After load().
   uint64_t work() const;  // multiply-accumulates of one inference
+  // What COVEY_REFERENCE_MAX_ACTIVATIONS of a firmware must be at least, and is unless it says so.
+  size_t activations() const;
+  static size_t activations_of_firmware();
   size_t input_bytes() const;
   size_t output_bytes() const;
   // Of tensors of other sizes: the runtime's error.

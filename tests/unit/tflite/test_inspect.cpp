@@ -61,7 +61,10 @@ TEST(InspectTflite, CheckOperators) {
   EXPECT_EQ("UNSUPPORTED_OPERATOR", missing.error().reason);
   EXPECT_NE(std::string::npos, missing.error().message.find("SOFTMAX"));
   const SupportedOperator old[] = {{9, 0}, {25, 2}};
-  EXPECT_EQ("UNSUPPORTED_OPERATOR", check_operators(*summary, old).error().reason);
+  EXPECT_EQ("the runtime does not have: version 1 of FULLY_CONNECTED (it has 1 to 0)",
+            check_operators(*summary, old).error().message);
+  const Status none = check_operators(*summary, {});
+  EXPECT_EQ("the runtime does not have: FULLY_CONNECTED, SOFTMAX", none.error().message);
 }
 
 TEST(InspectTflite, UnknownAndCustomOperatorsAreShown) {
@@ -100,6 +103,11 @@ TEST(InspectTflite, Refusals) {
   EXPECT_EQ("TFLITE_UNSUPPORTED", reason(b.finish({}, {1})));
   EXPECT_EQ("TFLITE_CORRUPT", reason(b.finish({0}, {2})));
   EXPECT_EQ("TFLITE_CORRUPT", reason(b.finish({-1}, {1})));
+  TfliteBuilder open;
+  open.tensor(activation({-1, 4}));
+  open.tensor(activation({1, 4}));
+  open.op(kBuiltinRelu, {0}, {1});
+  EXPECT_EQ("TFLITE_DYNAMIC_SHAPE", reason(open.finish({0}, {1})));
   b.op(kBuiltinRelu, {9}, {1});
   EXPECT_EQ("TFLITE_CORRUPT", reason(b.finish({0}, {1})));
 }
