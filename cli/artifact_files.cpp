@@ -51,7 +51,8 @@ Result<ModelRun> check_selftest(const std::filesystem::path& model, const Selfte
 }
 
 Result<BuiltArtifact> build_one(const BuildOptions& options, const ArtifactSource& source,
-                                const TrainingStatistics& statistics, const Bytes& preprocessing) {
+                                const TrainingStatistics& statistics, const Bytes& preprocessing,
+                                std::vector<std::string>& notes) {
   Result<Bytes> model = read_file(source.model, kTfliteBytesMax);
   if (!model) return model.error();
   Result<TfliteSummary> summary = inspect_tflite(*model);
@@ -60,6 +61,7 @@ Result<BuiltArtifact> build_one(const BuildOptions& options, const ArtifactSourc
   }
   Result<ModelRun> run = check_selftest(source.model, statistics.selftest);
   if (!run) return run.error();
+  if (!run->note.empty()) notes.push_back(source.model.string() + ": " + run->note);
   ArtifactInput input;
   input.device_classes = source.device_classes;
   input.operator_set = operator_set_number(summary->operator_set_hash);
@@ -107,6 +109,18 @@ Status add_signature(BuiltArtifact& artifact, const Signature& signature) {
 Error unwritable(const std::filesystem::path& path, const std::error_code& error) {
   return Error{Code::kUnknown, "FILE_UNWRITABLE",
                fmt::format("cannot write {}: {}", path.string(), error.message())};
+}
+
+std::vector<std::string> notes_on(const GatewayPart& part) {
+  std::vector<std::string> notes;
+  for (const FeatureBaseline& feature : part.features) {
+    if (!feature.edges.empty()) continue;
+    notes.push_back(
+        fmt::format("feature '{}' has no edges: all of its values are in one bin, and drift of it "
+                    "can never be judged; give it edges, or leave it out",
+                    feature.name));
+  }
+  return notes;
 }
 
 ByteView view_of(const std::string& text) {
@@ -157,9 +171,10 @@ Result<BuiltRelease> build_release(const BuildOptions& options) {
     if (!read) return read.error();
     preprocessing = *std::move(read);
   }
-  BuiltRelease release{options.release, {}};
+  BuiltRelease release{options.release, {}, notes_on(statistics->part)};
   for (const ArtifactSource& source : options.artifacts) {
-    Result<BuiltArtifact> built = build_one(options, source, *statistics, preprocessing);
+    Result<BuiltArtifact> built =
+        build_one(options, source, *statistics, preprocessing, release.notes);
     if (!built) return built.error();
     release.artifacts.push_back(*std::move(built));
   }
@@ -259,7 +274,7 @@ Result<BuiltRelease> load_release(const std::filesystem::path& folder) {
   if (count == 0 || count > kArtifactsMax) {
     return bad(fmt::format("artifacts: {} is not 1 to {}", count, kArtifactsMax));
   }
-  BuiltRelease release{*std::move(id), {}};
+  BuiltRelease release{*std::move(id), {}, {}};
   for (uint64_t i = 0; i < count; ++i) {
     const std::filesystem::path own = folder / fmt::format("{}", i);
     BuiltArtifact artifact;

@@ -50,6 +50,7 @@ struct BuiltArtifact {
 struct BuiltRelease {
   ReleaseId release;
   std::vector<BuiltArtifact> artifacts;
+  std::vector<std::string> notes;  // what its author should know; of build_release() only
 };
 
 Result<BuiltRelease> build_release(const BuildOptions& options);

@@ -44,7 +44,11 @@ Result<BuiltRelease> build(ModelOptions& options) {
     if (!source) return source.error();
     options.build.artifacts.push_back(*std::move(source));
   }
-  return build_release(options.build);
+  Result<BuiltRelease> built = build_release(options.build);
+  if (built) {
+    for (const std::string& note : built->notes) fmt::print(stderr, "note: {}\n", escaped(note));
+  }
+  return built;
 }
 
 std::string release_page(const v1::Release& release) {

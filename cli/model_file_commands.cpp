@@ -71,17 +71,19 @@ int inspect(const Invocation& invocation, const FileOptions& options) {
   std::string page = summary_page(options.file, *summary);
   // A model that the reference runtime cannot run is shown all the same; the exit code tells.
   std::optional<Error> refused;
-  if (summary->inputs.size() == 1) {
-    const Bytes zeros(summary->inputs.front().size_bytes);
-    Result<ModelRun> run = run_model(options.file, zeros);
-    if (run) {
-      json["arena_bytes"] = run->arena_bytes;
-      json["multiply_accumulates"] = run->work;
-      page += fmt::format("reference runtime: arena {} bytes, {} multiply-accumulates\n",
-                          grouped(run->arena_bytes), grouped(run->work));
-    } else {
-      refused = run.error();
+  const Bytes zeros(summary->inputs.front().size_bytes);
+  Result<ModelRun> run = run_model(options.file, zeros);
+  if (run) {
+    json["arena_bytes"] = run->arena_bytes;
+    json["multiply_accumulates"] = run->work;
+    page += fmt::format("reference runtime: arena {} bytes, {} multiply-accumulates\n",
+                        grouped(run->arena_bytes), grouped(run->work));
+    if (!run->note.empty()) {
+      json["note"] = run->note;
+      page += fmt::format("note: {}\n", run->note);
     }
+  } else {
+    refused = run.error();
   }
   const int printed = invocation.print_json(json, [&] { return page; });
   return refused ? invocation.fail(*refused) : printed;

@@ -118,6 +118,24 @@ TEST_F(ArtifactFiles, a_model_with_another_ones_vectors_is_refused_at_home) {
   EXPECT_EQ(release.error().reason, "SELFTEST_MISMATCH");
 }
 
+TEST_F(ArtifactFiles, a_feature_that_can_never_be_judged_is_named) {
+  EXPECT_TRUE(build_release(options())->notes.empty());
+  const Bytes json = *read_file(options().statistics, 1U << 20U);
+  std::string text(json.begin(), json.end());
+  const std::string features = "\"features\": [";
+  const size_t at = text.find(features);
+  ASSERT_NE(at, std::string::npos);
+  text.insert(at + features.size(),
+              R"({"name": "flat", "edges": [], "counts": [9], "min": 0, "max": 0},)");
+  BuildOptions flat = options();
+  flat.statistics = folder_ / "stats.json";
+  ASSERT_TRUE(write_file(flat.statistics, as_bytes(text)));
+  const Result<BuiltRelease> release = build_release(flat);
+  ASSERT_TRUE(release.ok()) << release.error().message;
+  ASSERT_EQ(release->notes.size(), 1U);
+  EXPECT_NE(release->notes[0].find("'flat' has no edges"), std::string::npos);
+}
+
 TEST_F(ArtifactFiles, statistics_of_another_release_are_refused) {
   BuildOptions wrong = options();
   wrong.release = *ReleaseId::parse("bearing-vibration@9.0.0");
