@@ -1,42 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <mbedtls/sha256.h>
-#include <mbedtls/version.h>
 #include <psa/crypto.h>
 #include <string.h>
 
 #include "covey/error.h"
 #include "covey/port_psa.h"
 
-COVEY_STATIC_ASSERT(sizeof(mbedtls_sha256_context) <= sizeof(covey_hash_t));
+/* Operations are as large as an implementation likes, may hold a resource elsewhere, and the agent
+ * may abandon a hash: so they are here. It has two at a time at most: of an image, from poll to
+ * poll, and one that ends in the call in which it began. A third can only mean that one was
+ * abandoned: that which was used longest ago is. */
+#define HASHES 2
 
-/* Mbed TLS 3 dropped the suffix of the functions that return an error. */
-#if MBEDTLS_VERSION_MAJOR < 3
-#define SHA256_STARTS mbedtls_sha256_starts_ret
-#define SHA256_UPDATE mbedtls_sha256_update_ret
-#define SHA256_FINISH mbedtls_sha256_finish_ret
-#else
-#define SHA256_STARTS mbedtls_sha256_starts
-#define SHA256_UPDATE mbedtls_sha256_update
-#define SHA256_FINISH mbedtls_sha256_finish
-#endif
+static struct {
+  const covey_hash_t* owner; /* NULL: free */
+  uint32_t used;
+  psa_hash_operation_t operation;
+} hashes[HASHES];
+static uint32_t uses;
 
-/* An accelerator that fails leaves no digest: zeros match nothing, so the caller refuses. */
+/* The place of this hash, or of none. */
+static int place_of(const covey_hash_t* owner) {
+  int i;
+  for (i = 0; i < HASHES; ++i) {
+    if (hashes[i].owner == owner) return i;
+  }
+  return -1;
+}
+
+static int place_for(const covey_hash_t* owner) {
+  int place = place_of(owner);
+  if (place < 0) place = place_of(NULL);
+  /* The difference stays right when the counter wraps. */
+  if (place < 0) place = hashes[0].used - hashes[1].used <= UINT32_MAX / 2 ? 1 : 0;
+  return place;
+}
+
 static void hash_begin(void* ctx, covey_hash_t* hash) {
+  const int place = place_for(hash);
+  const psa_hash_operation_t fresh = PSA_HASH_OPERATION_INIT;
   (void)ctx;
-  mbedtls_sha256_init((mbedtls_sha256_context*)hash);
-  (void)SHA256_STARTS((mbedtls_sha256_context*)hash, 0);
+  if (hashes[place].owner != NULL) (void)psa_hash_abort(&hashes[place].operation);
+  hashes[place].owner = hash;
+  hashes[place].used = ++uses;
+  hashes[place].operation = fresh;
+  /* One that could not begin says so at its end. */
+  (void)psa_hash_setup(&hashes[place].operation, PSA_ALG_SHA_256);
 }
 
 static void hash_update(void* ctx, covey_hash_t* hash, const void* bytes, size_t size) {
+  const int place = place_of(hash);
   (void)ctx;
-  (void)SHA256_UPDATE((mbedtls_sha256_context*)hash, (const unsigned char*)bytes, size);
+  if (place < 0 || size == 0) return;
+  hashes[place].used = ++uses;
+  if (psa_hash_update(&hashes[place].operation, (const uint8_t*)bytes, size) != PSA_SUCCESS) {
+    (void)psa_hash_abort(&hashes[place].operation);
+  }
 }
 
+/* An accelerator that fails leaves no digest: zeros match nothing, so the caller refuses. */
 static void hash_finish(void* ctx, covey_hash_t* hash, uint8_t digest[COVEY_DIGEST_BYTES]) {
+  const int place = place_of(hash);
+  psa_status_t status = PSA_ERROR_BAD_STATE;
+  size_t size = 0;
   (void)ctx;
-  if (SHA256_FINISH((mbedtls_sha256_context*)hash, digest) != 0) {
-    memset(digest, 0, COVEY_DIGEST_BYTES);
+  if (place >= 0) {
+    status = psa_hash_finish(&hashes[place].operation, digest, COVEY_DIGEST_BYTES, &size);
+    if (status != PSA_SUCCESS) (void)psa_hash_abort(&hashes[place].operation);
+    hashes[place].owner = NULL;
   }
+  if (status != PSA_SUCCESS || size != COVEY_DIGEST_BYTES) memset(digest, 0, COVEY_DIGEST_BYTES);
 }
 
 static int verify(void* ctx, const covey_public_key_t* key,
@@ -85,7 +117,7 @@ static int mac(void* ctx, const uint8_t key[COVEY_ORDER_KEY_BYTES], const covey_
   psa_status_t status;
   (void)ctx;
   psa_set_key_type(&attributes, PSA_KEY_TYPE_HMAC);
-  psa_set_key_usage_flags(&attributes, PSA_KEY_USAGE_SIGN_HASH);
+  psa_set_key_usage_flags(&attributes, PSA_KEY_USAGE_SIGN_MESSAGE);
   psa_set_key_algorithm(&attributes, PSA_ALG_HMAC(PSA_ALG_SHA_256));
   status = psa_import_key(&attributes, key, COVEY_ORDER_KEY_BYTES, &id);
   if (status != PSA_SUCCESS) return COVEY_ERROR_CRYPTO;
@@ -112,11 +144,13 @@ int covey_psa_crypto(covey_crypto_t* crypto) {
 }
 
 void covey_psa_public_key(const uint8_t* key, size_t size, covey_public_key_t* public_key) {
-  covey_hash_t hash;
   uint8_t digest[COVEY_DIGEST_BYTES];
-  hash_begin(NULL, &hash);
-  hash_update(NULL, &hash, key, size);
-  hash_finish(NULL, &hash, digest);
+  size_t digest_size = 0;
+  if (psa_crypto_init() != PSA_SUCCESS ||
+      psa_hash_compute(PSA_ALG_SHA_256, key, size, digest, sizeof digest, &digest_size) !=
+          PSA_SUCCESS) {
+    memset(digest, 0, sizeof digest); /* no manifest is signed by this key id */
+  }
   public_key->algorithm = COVEY_ALGORITHM_ES256;
   memcpy(public_key->key_id, digest, sizeof public_key->key_id);
   public_key->key = key;

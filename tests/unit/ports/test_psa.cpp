@@ -44,13 +44,46 @@ TEST_F(PsaPort, HashInPieces) {
   }
 }
 
-TEST_F(PsaPort, AHashMayBeAbandonedOrCopied) {
+TEST_F(PsaPort, AHashMayBeAbandoned) {
   for (int i = 0; i < 10'000; i++) {
     covey_hash_t hash;
     crypto.hash_begin(crypto.ctx, &hash);
     crypto.hash_update(crypto.ctx, &hash, "abandoned", 9);
   }
   EXPECT_EQ(hash("text", 4), agent_test::sha256("text"));
+}
+
+// One over an image, from poll to poll; others begin and end in between.
+TEST_F(PsaPort, TwoHashesGoOnAtATime) {
+  covey_hash_t image;
+  uint8_t digest[32];
+  for (int round = 0; round < 3; ++round) {  // the second one begins where the first was abandoned
+    crypto.hash_begin(crypto.ctx, &image);
+    for (int i = 0; i < 100; ++i) {
+      crypto.hash_update(crypto.ctx, &image, "image", 5);
+      EXPECT_EQ(hash("row", 2), agent_test::sha256("row"));
+    }
+  }
+  Bytes all;
+  for (int i = 0; i < 100; ++i) all += "image";
+  crypto.hash_finish(crypto.ctx, &image, digest);
+  EXPECT_EQ(Bytes(reinterpret_cast<char*>(digest), 32), agent_test::sha256(all));
+}
+
+// A third one takes the place of that which was used longest ago: its digest matches nothing.
+TEST_F(PsaPort, AHashThatLostItsPlaceHasNoDigest) {
+  covey_hash_t hashes[3];
+  uint8_t digest[32];
+  for (covey_hash_t& hash : hashes) {
+    crypto.hash_begin(crypto.ctx, &hash);
+    crypto.hash_update(crypto.ctx, &hash, "x", 1);
+  }
+  crypto.hash_finish(crypto.ctx, &hashes[0], digest);
+  EXPECT_EQ(Bytes(reinterpret_cast<char*>(digest), 32), Bytes(32, '\0'));
+  for (int i = 1; i < 3; ++i) {
+    crypto.hash_finish(crypto.ctx, &hashes[i], digest);
+    EXPECT_EQ(Bytes(reinterpret_cast<char*>(digest), 32), agent_test::sha256("x"));
+  }
 }
 
 TEST_F(PsaPort, Mac) {

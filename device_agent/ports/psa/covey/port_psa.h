@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Crypto of the agent's port by PSA Crypto, as Mbed TLS 2.28 and later, Zephyr, ESP-IDF and TF-M
- * bring it: ES256 verification, HMAC-SHA-256 and random bytes by PSA calls, which a secure element
- * or a crypto accelerator may serve. SHA-256 is Mbed TLS's own: the agent may abandon a hash, and a
- * psa_hash_operation_t can hold a resource elsewhere.
+/* Crypto of the agent's port by PSA Crypto, as Mbed TLS, TF-PSA-Crypto, Zephyr, ESP-IDF and TF-M
+ * bring it: SHA-256, ES256 verification, HMAC-SHA-256 and random bytes by PSA calls alone, which a
+ * secure element or a crypto accelerator may serve. No header but psa/crypto.h.
  *
- * Needs in the Mbed TLS configuration: MBEDTLS_PSA_CRYPTO_C, SHA256, MD, ECDSA and SECP256R1, a
- * random source (entropy and DRBG, or MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG) and one free key slot.
- * Thread: the agent's; no state of its own.
+ * Needs: PSA_WANT_ALG_SHA_256, PSA_WANT_ALG_HMAC, PSA_WANT_KEY_TYPE_HMAC, PSA_WANT_ALG_ECDSA,
+ * PSA_WANT_ECC_SECP_R1_256, PSA_WANT_KEY_TYPE_ECC_PUBLIC_KEY and PSA_WANT_GENERATE_RANDOM where the
+ * implementation is configured by these; in Mbed TLS 2.28 and 3 by MBEDTLS_PSA_CRYPTO_C, SHA256,
+ * MD, ECDSA and SECP256R1; a random source and one free key slot. PORTING.md says with which
+ * versions it was tried.
+ *
+ * Thread: the agent's. Two hash operations are static here (112 bytes each in a small Mbed TLS), so
+ * there is one agent per program.
  * Errors: verify answers COVEY_ERROR_SIGNATURE_INVALID, COVEY_ERROR_ALGORITHM_UNSUPPORTED or
  * COVEY_ERROR_KEY_UNKNOWN (the key itself is no key); others COVEY_ERROR_CRYPTO. */
 #ifndef COVEY_PORT_PSA_H
