@@ -5,14 +5,15 @@
 #include <string.h>
 
 #include "covey/port_psa.h"
-#include "device_agent/ports/template/port_template.h"
-#include "device_agent/runtimes/reference/reference_runtime.h"
+#include "port_template.h"
+#include "reference_runtime.h"
 
 #define UNIT 4096U /* the part's erase unit */
 #define SLOT_BYTES (24U * UNIT)
 #define READING_INTERVAL_MS 1000U
 #define INPUT_BYTES_MAX 512U
 #define OUTPUT_BYTES_MAX 16U
+#define FEATURES (sizeof(app_features_t) / sizeof(int16_t))
 
 /* The public half of the key that signs models: `covey key generate`, then the last 65 bytes of the
  * DER form of author.pub.pem. */
@@ -79,21 +80,29 @@ int app_start(covey_start_cause_t cause) {
   return covey_agent_start(&agent, cause, board_now_ms());
 }
 
-/* One reading through the model that is active, if there is one. */
+/* One reading through the model that is active, if there is one, and all that the gateway can use
+ * of it (README.md, "What is recorded"). */
 static void read_and_infer(void) {
   static int8_t input[INPUT_BYTES_MAX];
   static int8_t output[OUTPUT_BYTES_MAX];
+  app_features_t features;
   covey_model_view_t view;
   covey_inference_t inference;
+  uint32_t start_us;
   if (covey_agent_model(&agent, 0, &view) != COVEY_OK ||
       view.format.input.size_bytes > sizeof input ||
       view.format.output.size_bytes > sizeof output ||
-      !app_read_sensor(input, view.format.input.size_bytes)) {
+      !app_read_sensor(input, view.format.input.size_bytes, features)) {
     return;
   }
   memset(&inference, 0, sizeof inference);
+  start_us = app_now_us();
   inference.failed = covey_agent_invoke(&agent, 0, input, view.format.input.size_bytes, output,
                                         view.format.output.size_bytes) != COVEY_OK;
+  inference.latency_us = app_now_us() - start_us;
+  inference.uptime_ms = board_now_ms();
+  inference.features = features;
+  inference.feature_count = FEATURES;
   if (!inference.failed) covey_classify(output, view.format.output.size_bytes, &inference);
   (void)covey_agent_record_inference(&agent, 0, &inference);
   /* inference.class_index is the answer: act on it here. */

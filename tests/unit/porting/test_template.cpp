@@ -55,7 +55,8 @@ int board_mqtt_subscribe(const char* topic, uint8_t /*qos*/) {
   return mqtt_answer;
 }
 int board_mqtt_unsubscribe(const char* /*topic*/) { return mqtt_answer; }
-bool app_read_sensor(int8_t* /*input*/, size_t /*size*/) { return false; }
+bool app_read_sensor(int8_t* /*input*/, size_t /*size*/, int16_t* /*features*/) { return false; }
+uint32_t app_now_us() { return 0; }
 }
 
 namespace covey::porting_test {
