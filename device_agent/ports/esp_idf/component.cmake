@@ -7,6 +7,5 @@ idf_component_register(
   SRCS ${covey_sources} ports/flash_store/flash_store.c ports/psa/psa.c
     ports/esp_idf/port_esp_idf.c
   INCLUDE_DIRS include ports/flash_store ports/psa ports/esp_idf runtimes/reference
-  PRIV_INCLUDE_DIRS ..
   REQUIRES mqtt esp_partition mbedtls
   PRIV_REQUIRES esp_timer)
