@@ -113,7 +113,8 @@ Result<TfliteTensor> Inspector::tensor(int32_t index) const {
   uint64_t elements = 1;
   if (from.shape() != nullptr) {
     if (from.shape()->size() > kRankMax) {
-      return corrupt(label + " has " + std::to_string(from.shape()->size()) + " dimensions");
+      return invalid("TFLITE_TOO_LARGE", fmt::format("{} has {} dimensions; {} is the limit", label,
+                                                     from.shape()->size(), kRankMax));
     }
     for (const int32_t dim : *from.shape()) {
       if (dim == -1) {
@@ -127,7 +128,8 @@ Result<TfliteTensor> Inspector::tensor(int32_t index) const {
       }
       elements *= static_cast<uint64_t>(dim);
       if (elements > kTensorBytesMax) {
-        return corrupt(label + " has an absurd shape");
+        return invalid("TFLITE_TOO_LARGE",
+                       fmt::format("{} has more elements than {}", label, kTensorBytesMax));
       }
       out.shape.push_back(dim);
     }

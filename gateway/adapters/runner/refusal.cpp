@@ -29,13 +29,24 @@ std::vector<SupportedOperator> operators_of_the_runtime() {
   return operators;
 }
 
+// Where a tensor is larger than the runtime takes, rather than of a wrong shape.
+std::string size_limit(const TfliteTensor& tensor) {
+  if (tensor.shape.size() <= COVEY_TENSOR_RANK_MAX && tensor.size_bytes <= COVEY_TENSOR_BYTES_MAX) {
+    return "";
+  }
+  return fmt::format(" of {} bytes: at most {} dimensions and {} bytes are possible",
+                     tensor.size_bytes, static_cast<int>(COVEY_TENSOR_RANK_MAX),
+                     static_cast<int>(COVEY_TENSOR_BYTES_MAX));
+}
+
 std::string tensor_text(ByteView model, int32_t index) {
   const Result<TfliteTensor> tensor = inspect_tensor(model, index);
   if (!tensor) return fmt::format("tensor {}", index);
   std::string shape;
   for (const int32_t size : tensor->shape)
     shape += (shape.empty() ? "" : "x") + fmt::to_string(size);
-  return fmt::format("tensor {} ({}, {} [{}])", index, tensor->name, tensor->type, shape);
+  return fmt::format("tensor {} ({}, {} [{}]){}", index, tensor->name, tensor->type, shape,
+                     size_limit(*tensor));
 }
 
 std::string place_of(ByteView model, const covey_reference_fault_t& fault) {

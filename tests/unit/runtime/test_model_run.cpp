@@ -116,6 +116,12 @@ TEST_F(ModelRunTest, RefusalsSayWhatThereIsToKnow) {
   two.op(kBuiltinAdd, {0, 1}, {2}, Binary{});
   expect(two.finish({0, 1}, {2}), "RUNTIME_MODEL_UNSUPPORTED", "it has 2 inputs and 1 outputs");
 
+  TfliteBuilder deep;
+  deep.tensor(activation({1, 1, 1, 1, 1, 1, 4}));
+  deep.tensor(activation({1, 1, 1, 1, 1, 1, 4}));
+  deep.op(kBuiltinRelu, {0}, {1});
+  expect(deep.finish({0}, {1}), "RUNTIME_TENSOR_SHAPE", "at most 6 dimensions and 67108864 bytes");
+
   TfliteBuilder open;
   open.tensor(activation({-1, 4}));
   open.tensor(activation({-1, 4}));
