@@ -71,6 +71,9 @@ std::optional<uint64_t> labels_needed(const Comparison& c, double margin, const 
   return static_cast<uint64_t>(std::min(labels, 1e15));
 }
 
+// "press: ", or nothing where there is one stratum without a name.
+std::string name_of(const StratumVerdict& s) { return s.stratum.empty() ? "" : s.stratum + ": "; }
+
 std::string compared(const StratumVerdict& s) {
   const std::string alone =
       s.labels_alone == 0
@@ -78,9 +81,9 @@ std::string compared(const StratumVerdict& s) {
           : fmt::format(" ({} labels are of windows in which the other side has none)",
                         s.labels_alone);
   return fmt::format(
-      "{}: canary {:.1f} % ({} labels, {} devices), control {:.1f} % ({} labels, {} devices): "
+      "{}canary {:.1f} % ({} labels, {} devices), control {:.1f} % ({} labels, {} devices): "
       "{:+.1f} pp, bounds {:+.1f} to {:+.1f}{}",
-      s.stratum, 100 * s.canary_accuracy, s.canary_labels, s.canary_devices,
+      name_of(s), 100 * s.canary_accuracy, s.canary_labels, s.canary_devices,
       100 * s.control_accuracy, s.control_labels, s.control_devices, 100 * s.difference,
       100 * s.bounds.low, 100 * s.bounds.high, alone);
 }
@@ -107,7 +110,7 @@ void describe(StratumVerdict& s, const Comparison& c) {
 // What is missing before anything may be compared; true when something is.
 bool lacks_evidence(StratumVerdict& s, const Comparison& c, const AccuracyOptions& options) {
   const auto inconclusive = [&](const char* reason, const std::string& text) {
-    conclude(s, Verdict::kInconclusive, reason, s.stratum + ": " + text);
+    conclude(s, Verdict::kInconclusive, reason, name_of(s) + text);
     return true;
   };
   if (c.control.assigned == 0) {
@@ -176,14 +179,14 @@ StratumVerdict judge_stratum(const StratumLabels& labels, double alpha,
   describe(s, c);
   if (!c.valid) {
     conclude(s, Verdict::kError, "BAD_COUNTS",
-             s.stratum + ": a device has more correct labels than labels");
+             name_of(s) + "a device has more correct labels than labels");
     return s;
   }
   if (lacks_evidence(s, c, options)) return s;
   const double by_labels = c.variance_by_labels(-options.non_inferior_by.as_double());
   if (by_labels * c.weight < kEffectiveLabelsMin * (by_labels + c.variance_by_devices())) {
     conclude(s, Verdict::kInconclusive, "TOO_FEW_DEVICES",
-             s.stratum + ": devices differ so much that the labels count as fewer than ten");
+             name_of(s) + "devices differ so much that the labels count as fewer than ten");
     return s;
   }
   decide(s, c, level_of(c, alpha, options), options.non_inferior_by);

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <algorithm>
 #include <utility>
 
 #include "gateway/engine/gates/rules.hpp"
@@ -12,10 +12,14 @@ namespace covey::engine {
 
 monitoring::StratumLabels& Tally<AccuracyGate>::stratum_of(const DeviceId& device,
                                                            const StageEvidence& evidence) {
-  const std::string name = gate.per.empty() ? "" : evidence.label_of(device, gate.per);
-  monitoring::StratumLabels& stratum = strata[name];
-  stratum.stratum = name;
-  return stratum;
+  std::string name = gate.per.empty() ? "" : evidence.label_of(device, gate.per);
+  auto found = std::lower_bound(strata.begin(), strata.end(), name,
+                                [](const monitoring::StratumLabels& stratum,
+                                   const std::string& wanted) { return stratum.stratum < wanted; });
+  if (found == strata.end() || found->stratum != name) {
+    found = strata.insert(found, {std::move(name), {}, {}});
+  }
+  return *found;
 }
 
 void Tally<AccuracyGate>::take(const Deployment& d, const StageEvidence& evidence) {
@@ -30,20 +34,16 @@ void Tally<AccuracyGate>::take(const Control& control, const StageEvidence& evid
 }
 
 monitoring::GateResult Tally<AccuracyGate>::judge(const StageEvidence&) const {
-  std::vector<monitoring::StratumLabels> list;
-  list.reserve(strata.size());
-  for (const auto& [name, stratum] : strata) list.push_back(stratum);
   monitoring::AccuracyOptions options{.non_inferior_by = gate.non_inferior_by, .alpha = gate.alpha};
   if (gate.min_sample != 0) options.labels_min = gate.min_sample;
-  return monitoring::to_gate_result(monitoring::judge_accuracy(list, options));
+  return monitoring::to_gate_result(monitoring::judge_accuracy(strata, options));
 }
 
 GateForecast foresee(const AccuracyGate& gate, const StageOutlook& outlook) {
   GateForecast forecast;
   forecast.words = fmt::format(
       "accuracy: concurrent control of {} device(s), not worse by more than {} at alpha {}{}; "
-      "needs "
-      "labels from both sides",
+      "needs labels of both sides, of the same hours",
       outlook.control, to_string(gate.non_inferior_by), to_string(gate.alpha),
       gate.per.empty() ? "" : " for each labels." + gate.per);
   if (outlook.control == 0) {

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "core/id.hpp"
 #include "deploy/deployment/deployment.hpp"
@@ -55,7 +55,7 @@ struct Tally<SilenceGate> {
 template <>
 struct Tally<AccuracyGate> {
   AccuracyGate gate;
-  std::map<std::string, monitoring::StratumLabels> strata{};
+  std::vector<monitoring::StratumLabels> strata{};  // by name
 
   void take(const Deployment& attempt, const StageEvidence& evidence);
   void take(const Control& control, const StageEvidence& evidence);
