@@ -95,8 +95,10 @@ Status check_latency_buckets(const WindowCounts& window) {
   for (size_t bucket = 0; bucket < buckets; ++bucket) {
     if (window.latency[bucket] == 0) continue;
     highest = latency_bounds(static_cast<uint32_t>(bucket));
-    // The last one holds all that is beyond.
-    if (bucket + 1 == buckets) highest.upper_us = uint64_t{window.latency_max_us} + 1;
+    // A device's last one holds all that is beyond; zeros at the end are not reported.
+    if (bucket + 1 == buckets && buckets >= kLatencyBucketsMin) {
+      highest.upper_us = uint64_t{window.latency_max_us} + 1;
+    }
     least += static_cast<Wide>(window.latency[bucket]) * highest.lower_us;
     most += static_cast<Wide>(window.latency[bucket]) *
             std::min<uint64_t>(highest.upper_us - 1, window.latency_max_us);

@@ -23,6 +23,7 @@ constexpr size_t kBinsMax = 64;
 constexpr size_t kClassesMax = 64;
 constexpr size_t kConfidenceBins = 16;
 constexpr size_t kLatencyBucketsMax = 64;
+constexpr size_t kLatencyBucketsMin = 8;  // of a device (covey/config.h)
 constexpr size_t kJointLeavesMax = 16;
 constexpr size_t kEnergyBucketsMax = 16;
 constexpr int32_t kFeatureValueMin = std::numeric_limits<int16_t>::min();

@@ -272,6 +272,30 @@ TEST(Window, check_quarantines_each_contradiction) {
   }
 }
 
+TEST(Window, latencies_that_contradict_each_other_are_quarantined) {
+  const auto judge = [](uint32_t bucket, uint32_t max_us, uint64_t sum_us) {
+    WindowCounts w;
+    w.inferences = 10;
+    w.classes = {10};
+    w.confidence.assign(kConfidenceBins, 0);
+    w.confidence[0] = 10;
+    w.latency.assign(bucket + 1, 0);
+    w.latency[bucket] = 10;
+    w.latency_max_us = max_us;
+    w.latency_sum_us = sum_us;
+    return check(w, Shape{{}, 1, 0}).ok();
+  };
+  EXPECT_FALSE(judge(39, 100, 1'000));     // all above 28.7 ms, none above 100 us
+  EXPECT_FALSE(judge(0, 30'000, 30'000));  // all below 16 us, one of 30 ms
+  EXPECT_FALSE(judge(4, 79, 639));         // sum below what the bucket says
+  EXPECT_FALSE(judge(4, 70, 701));
+  EXPECT_FALSE(judge(4, 80, 700));
+  EXPECT_TRUE(judge(4, 79, 700));
+  EXPECT_TRUE(judge(0, 0, 0));
+  EXPECT_TRUE(judge(0, 15, 150));
+  EXPECT_TRUE(judge(39, 5'000'000, 50'000'000));  // the last bucket of a device with 40
+}
+
 TEST(Latency, buckets_are_contiguous_and_at_most_a_quarter_wide) {
   uint64_t next = 0;
   for (uint32_t bucket = 0; bucket < kLatencyBucketsMax; ++bucket) {
