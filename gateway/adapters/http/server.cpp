@@ -9,7 +9,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <chrono>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "gateway/adapters/http/replies.hpp"
@@ -24,20 +26,27 @@ namespace bhttp = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+using SteadyTime = std::chrono::steady_clock::time_point;
+constexpr Millis kReadsWithin{1'000};
+
 struct AtomicCounters {
   std::atomic<uint64_t> accepted{0};
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> refused_full{0};
+  std::atomic<uint64_t> evicted{0};
   std::atomic<uint64_t> bad_requests{0};
   std::atomic<uint64_t> timeouts{0};
   std::atomic<uint64_t> open{0};
 };
+
+class Connection;
 
 struct Shared {
   HttpOptions options;
   const Metrics& metrics;
   std::function<std::vector<ReadyCheck>()> ready;
   AtomicCounters counters;
+  std::set<Connection*> open;  // all that live; HTTP thread
 };
 
 // One connection. Owned by its pending operation; the deadline of each step is the stream's own.
@@ -45,17 +54,34 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) {
     shared_.counters.open.fetch_add(1);
+    shared_.open.insert(this);
   }
-  ~Connection() { shared_.counters.open.fetch_sub(1); }
+  ~Connection() {
+    shared_.open.erase(this);
+    shared_.counters.open.fetch_sub(1);
+  }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   void start() { wait_for_request(shared_.options.header_timeout); }
 
+  // Who waits for a request, or for the rest of one, gives way to somebody new, and so does who
+  // does not read its answer.
+  bool yields(SteadyTime now) const {
+    return !closed_ && (waits_ || now - step_since_ > kReadsWithin);
+  }
+  SteadyTime step_since() const { return step_since_; }
+  bool closed() const { return closed_; }
+  void evict() {
+    shared_.counters.evicted.fetch_add(1);
+    close();
+  }
+
  private:
   // First some bytes within `patience`, then the whole header within its own time: a client may be
   // idle for long between requests, but not within one.
   void wait_for_request(Millis patience) {
+    step(true);
     parser_.emplace();
     parser_->header_limit(static_cast<uint32_t>(shared_.options.header_bytes_max));
     parser_->body_limit(uint64_t{0});
@@ -120,6 +146,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_->keep_alive(!last);
     response_->content_length(reply.body.size());
     if (!head) response_->body() = std::move(reply.body);
+    step(false);
     stream_.expires_after(shared_.options.reply_timeout);
     bhttp::async_write(stream_, *response_,
                        [self = shared_from_this(), last](error_code failure, size_t) {
@@ -133,7 +160,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     wait_for_request(shared_.options.idle_timeout);
   }
 
+  void step(bool waits) {
+    waits_ = waits;
+    step_since_ = std::chrono::steady_clock::now();
+  }
+
   void close() {
+    closed_ = true;
     error_code ignored;
     stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
     stream_.close();
@@ -145,6 +178,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<bhttp::request_parser<bhttp::empty_body>> parser_;
   std::optional<bhttp::response<bhttp::string_body>> response_;
   uint32_t served_ = 0;
+  bool waits_ = true;  // for a request
+  bool closed_ = false;
+  SteadyTime step_since_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace
@@ -153,7 +189,9 @@ class HttpServer::Acceptor {
  public:
   Acceptor(HttpOptions options, const Metrics& metrics,
            std::function<std::vector<ReadyCheck>()> ready)
-      : shared_{std::move(options), metrics, std::move(ready), {}}, acceptor_(io_), retry_(io_) {}
+      : shared_{std::move(options), metrics, std::move(ready), {}, {}},
+        acceptor_(io_),
+        retry_(io_) {}
 
   Result<uint16_t> start() {
     const HttpOptions& options = shared_.options;
@@ -189,8 +227,13 @@ class HttpServer::Acceptor {
 
   HttpCounters counters() const {
     const AtomicCounters& now = shared_.counters;
-    return {now.accepted.load(),     now.requests.load(), now.refused_full.load(),
-            now.bad_requests.load(), now.timeouts.load(), now.open.load()};
+    return {.accepted = now.accepted,
+            .requests = now.requests,
+            .refused_full = now.refused_full,
+            .evicted = now.evicted,
+            .bad_requests = now.bad_requests,
+            .timeouts = now.timeouts,
+            .open = now.open};
   }
 
  private:
@@ -205,7 +248,7 @@ class HttpServer::Acceptor {
         });
         return;
       }
-      if (shared_.counters.open.load() >= shared_.options.connections_max) {
+      if (!has_place()) {
         shared_.counters.refused_full.fetch_add(1);
       } else {
         shared_.counters.accepted.fetch_add(1);
@@ -213,6 +256,26 @@ class HttpServer::Acceptor {
       }
       accept();
     });
+  }
+
+  // A silent or dripping client takes a place for some seconds: whoever has waited longest goes, so
+  // that a probe is always answered.
+  bool has_place() {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    size_t open = 0;
+    Connection* oldest = nullptr;
+    for (Connection* connection : shared_.open) {
+      if (connection->closed()) continue;
+      ++open;
+      if (connection->yields(now) &&
+          (oldest == nullptr || connection->step_since() < oldest->step_since())) {
+        oldest = connection;
+      }
+    }
+    if (open < shared_.options.connections_max) return true;
+    if (oldest == nullptr) return false;
+    oldest->evict();
+    return true;
   }
 
   Shared shared_;  // before io_: connections that io_ still holds use it when they go

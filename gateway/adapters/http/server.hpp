@@ -3,7 +3,8 @@
 // its own; loopback only until TLS comes.
 //
 // Limits: connections, header size, no bodies, deadlines for a request's header, for the reply and
-// for idling; a client that is slow, silent or too chatty is closed and counted.
+// for idling; a client that is slow, silent or too chatty is closed and counted. When all places
+// are taken, the client that has let us wait longest gives its place to the one that comes.
 //
 // Thread safety: start and stop from one thread; counters from any. Callbacks run on the HTTP
 // thread and must be quick.
@@ -41,7 +42,8 @@ struct HttpOptions {
 struct HttpCounters {
   uint64_t accepted = 0;
   uint64_t requests = 0;
-  uint64_t refused_full = 0;  // connections above the limit
+  uint64_t refused_full = 0;  // connections above the limit, when none gave way
+  uint64_t evicted = 0;       // connections that waited longest when somebody came
   uint64_t bad_requests = 0;
   uint64_t timeouts = 0;
   uint64_t open = 0;

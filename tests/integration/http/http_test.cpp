@@ -10,6 +10,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -184,23 +185,44 @@ TEST_F(Http, AClientThatDoesNotReadIsClosed) {
   EXPECT_TRUE(eventually([&] { return server_->counters().timeouts == 1; }));
 }
 
-TEST_F(Http, ConnectionsAreLimitedAndGivenBack) {
+TEST_F(Http, WhoLetsUsWaitLongestGivesWay) {
   HttpOptions options;
   options.connections_max = 2;
   run(options);
   {
     Peer first(port_);
-    Peer second(port_);
     ASSERT_EQ(first.ask(bhttp::verb::get, "/healthz").result_int(), 200u);
-    ASSERT_EQ(second.ask(bhttp::verb::get, "/healthz").result_int(), 200u);
+    Peer second(port_);
+    ASSERT_TRUE(second.send("GET /healthz HTTP/1.1\r\nX: "));
+    ASSERT_TRUE(eventually([&] { return server_->counters().accepted == 2; }));
     Peer third(port_);
-    EXPECT_EQ(third.rest(), "");
-    EXPECT_TRUE(third.closed());
-    EXPECT_EQ(server_->counters().refused_full, 1u);
+    EXPECT_EQ(third.ask(bhttp::verb::get, "/healthz").result_int(), 200u);
+    first.rest();
+    EXPECT_TRUE(first.closed());
+    EXPECT_EQ(server_->counters().evicted, 1u);
+    Peer fourth(port_);
+    EXPECT_EQ(fourth.ask(bhttp::verb::get, "/healthz").result_int(), 200u);
+    second.rest();
+    EXPECT_TRUE(second.closed());
+    EXPECT_EQ(server_->counters().refused_full, 0u);
   }
   ASSERT_TRUE(eventually([&] { return server_->counters().open == 0; }));
-  Peer again(port_);
-  EXPECT_EQ(again.ask(bhttp::verb::get, "/healthz").result_int(), 200u);
+}
+
+TEST_F(Http, ProbesAreAnsweredBehindManyWhoDripTheirHeader) {
+  HttpOptions options;
+  options.connections_max = 8;
+  run(options);
+  std::vector<std::unique_ptr<Peer>> dripping;
+  for (int i = 0; i < 64; ++i) {
+    dripping.push_back(std::make_unique<Peer>(port_));
+    (void)dripping.back()->send("GET /healthz HTTP/1.1\r\nX: ");
+    if (i % 8 != 0) continue;
+    Peer probe(port_);
+    EXPECT_EQ(probe.ask(bhttp::verb::get, "/healthz").result_int(), 200u);
+  }
+  EXPECT_LE(server_->counters().open, 9u);
+  EXPECT_GT(server_->counters().evicted, 0u);
 }
 
 TEST_F(Http, PipelinedRequestsAndTheLimitPerConnection) {
