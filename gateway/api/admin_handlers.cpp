@@ -109,8 +109,10 @@ void list_audit_entries(
         return reader.audit({.limit = size + 1, .before = before});
       },
       [size = *size](const std::vector<AuditRecord>& rows, auto& c) {
-        for (size_t i = 0; i < std::min(size, rows.size()); ++i) {
-          const AuditRecord& row = rows[i];
+        PageRoom room(size);
+        size_t shown = 0;
+        for (; shown < rows.size() && room.has_room(); ++shown) {
+          const AuditRecord& row = rows[shown];
           v1::AuditEntry& entry = *c.response.add_entries();
           entry.set_sequence(row.sequence);
           entry.set_time_ms(row.wall.count());
@@ -118,10 +120,11 @@ void list_audit_entries(
           entry.set_action(row.action);
           entry.set_subject(row.subject);
           entry.set_detail(row.detail);
+          room.take(entry);
         }
-        if (rows.size() > size) {
+        if (rows.size() > shown) {
           c.response.set_next_page_token(
-              page_token("audit", std::to_string(rows[size - 1].sequence)));
+              page_token("audit", std::to_string(rows[shown - 1].sequence)));
         }
       });
 }

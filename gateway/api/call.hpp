@@ -4,6 +4,7 @@
 // Threading: a Call is used by one thread at a time (gRPC's, then the runtime's); finish() once.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -27,6 +28,26 @@ struct Context {
 };
 using ContextPtr = std::shared_ptr<const Context>;
 
+// Whether somebody still waits for an answer: what nobody waits for is not computed. Any thread.
+class Interest {
+ public:
+  using Deadline = std::chrono::steady_clock::time_point;
+
+  explicit Interest(Deadline deadline = Deadline::max()) : deadline_(deadline) {}
+  void lose() { lost_ = true; }
+  bool over() const { return lost_ || std::chrono::steady_clock::now() >= deadline_; }
+
+ private:
+  const Deadline deadline_;
+  std::atomic<bool> lost_{false};
+};
+using InterestPtr = std::shared_ptr<Interest>;
+// Null: somebody always waits.
+inline runtime::EnginePort::Wanted wanted_by(InterestPtr interest) {
+  if (!interest) return nullptr;
+  return [interest = std::move(interest)] { return !interest->over(); };
+}
+
 template <typename Req, typename Resp>
 struct Call {
   using Request = Req;
@@ -36,7 +57,10 @@ struct Call {
   Req request;
   Resp response;
   Caller caller;
+  InterestPtr interest;  // null: somebody always waits
   std::function<void(Status)> finish;
+
+  runtime::EnginePort::Wanted wanted() const { return wanted_by(interest); }
 };
 template <typename Req, typename Resp>
 using CallPtr = std::shared_ptr<Call<Req, Resp>>;
@@ -51,7 +75,19 @@ void answer(std::shared_ptr<C> call, Look look) {
       [call, status, look = std::move(look)](const engine::Engine& engine) {
         *status = look(engine, *call);
       },
-      [call, status](const Status& looked) { call->finish(looked ? *status : looked); });
+      [call, status](const Status& looked) { call->finish(looked ? *status : looked); },
+      call->wanted());
+}
+
+// The same for what takes long: `some(engine, call)` fills a part on the engine thread, some
+// milliseconds at most, and says whether it was the last one. The state may change between two.
+template <typename C, typename Some>
+void answer_by_parts(std::shared_ptr<C> call, Some some) {
+  call->context->engine.walk(
+      [call, some = std::move(some)](const engine::Engine& engine) mutable {
+        return some(engine, *call);
+      },
+      [call](const Status& looked) { call->finish(looked); }, call->wanted());
 }
 
 // Answers from the store: `query(reader)` gives a Result<Rows> on the history's thread, then
@@ -75,7 +111,7 @@ void answer_from_history(std::shared_ptr<C> call, Query query, Show show) {
           call->finish({});
         }
       },
-      nullptr);
+      call->wanted());
 }
 
 // What the engine is asked on behalf of `caller`: the only way from the API to a command.

@@ -2,9 +2,10 @@
 #include "gateway/api/caller.hpp"
 
 #include <pwd.h>
-#include <unistd.h>
 
 #include <array>
+#include <cstdio>
+#include <memory>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,11 +14,12 @@ namespace covey::api {
 namespace {
 
 std::string user_name(uid_t user) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/etc/passwd", "re"), &std::fclose);
   std::array<char, 4096> buffer{};
   passwd entry{};
   passwd* found = nullptr;
-  if (getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    return found->pw_name;
+  while (file && fgetpwent_r(file.get(), &entry, buffer.data(), buffer.size(), &found) == 0) {
+    if (found->pw_uid == user) return found->pw_name;
   }
   return fmt::format("{}", user);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who calls. An adapter makes one Caller for each call, here, from what its transport vouches for;
-// handlers pass it on, and the audit log names it. Pure but for local_user(), which asks the
-// system for a user's name. Any thread.
+// handlers pass it on, and the audit log names it. Pure but for local_user(). Any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -25,8 +24,9 @@ struct Caller {
   bool operator==(const Caller&) const = default;
 };
 
-// Over the Unix socket, which admits its owner and root only: both are admin here. A user without a
-// name is called by the number.
+// Over the Unix socket, which admits its owner and root only: both are admin here. The name is that
+// of /etc/passwd alone, since a directory server (LDAP, sssd) may take its time; a user who is not
+// there is called by the number. Reads a file: once, not per call.
 Caller local_user(uid_t user);
 // From `address` of this host, over TCP. Nobody says who it is; whoever can come from there may do
 // all, so that a container's neighbour works without a socket.

@@ -141,7 +141,8 @@ void list_windows(const CallPtr<v1::ListWindowsRequest, v1::ListWindowsResponse>
               fill_windows(rows, size, engine.state(), c.response);
               return {};
             });
-      });
+      },
+      call->wanted());
 }
 
 void get_drift(const CallPtr<v1::GetDriftRequest, v1::GetDriftResponse>& call) {

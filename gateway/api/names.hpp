@@ -3,13 +3,15 @@
 // Pure; any thread. Errors: BAD_NAME, BAD_PAGE_SIZE, BAD_PAGE_TOKEN, BAD_FIELD and the ids' own.
 #pragma once
 
+#include <google/protobuf/message_lite.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "core/id.hpp"
-#include "core/limits.hpp"
 #include "core/result.hpp"
+#include "gateway/api/limits.hpp"
 
 namespace covey::api {
 
@@ -27,6 +29,20 @@ Status check_text(std::string_view text, std::string_view field, size_t bytes_ma
 
 // 0: the default; above the most: the most, as AIP-158 says. Negative is refused.
 Result<size_t> page_size(int32_t asked);
+// What one page takes: so many rows, and no more once they have kPageBytesMax. One row at least.
+class PageRoom {
+ public:
+  explicit PageRoom(size_t rows) : rows_(rows) {}
+  bool has_room() const { return rows_ > 0 && bytes_ < kPageBytesMax; }
+  void take(const google::protobuf::MessageLite& row) {
+    --rows_;
+    bytes_ += row.ByteSizeLong();
+  }
+
+ private:
+  size_t rows_;
+  size_t bytes_ = 0;
+};
 // Opaque to clients. `kind` keeps a token of one method from being used with another.
 std::string page_token(std::string_view kind, std::string_view after);
 // "" for an empty token: from the beginning.

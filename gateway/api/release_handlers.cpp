@@ -47,16 +47,18 @@ void list_releases(const CallPtr<v1::ListReleasesRequest, v1::ListReleasesRespon
       return a->id.version > b->id.version;
     });
     const ReleaseRecord* last = nullptr;
+    PageRoom room(size);
     for (const ReleaseRecord* release : releases) {
       const bool seen =
           before && (release->id.model < before->model || (release->id.model == before->model &&
                                                            release->id.version >= before->version));
       if (seen) continue;
-      if (static_cast<size_t>(c.response.releases_size()) == size) {
+      if (!room.has_room()) {
         c.response.set_next_page_token(page_token("releases", to_string(last->id)));
         break;
       }
       fill(*c.response.add_releases(), engine.state(), *release);
+      room.take(*c.response.releases().rbegin());
       last = release;
     }
     return {};

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -36,7 +38,7 @@ void add_exclusions(const CallPtr<v1::GetRolloutRequest, v1::GetRolloutResponse>
                                   }
                                   call->finish({});
                                 },
-                                nullptr);
+                                call->wanted());
 }
 
 // `make` gives the engine's command for the rollout's name.
@@ -117,7 +119,8 @@ void get_rollout(const CallPtr<v1::GetRolloutRequest, v1::GetRolloutResponse>& c
       [call, status, settled, name = *name](const Status& looked) {
         if (!looked || !*settled) return call->finish(looked ? *status : looked);
         add_exclusions(call, name);
-      });
+      },
+      call->wanted());
 }
 
 void list_rollouts(const CallPtr<v1::ListRolloutsRequest, v1::ListRolloutsResponse>& call) {
@@ -129,12 +132,14 @@ void list_rollouts(const CallPtr<v1::ListRolloutsRequest, v1::ListRolloutsRespon
     const auto& rollouts = engine.state().rollouts.by_name;
     auto next = after.empty() ? rollouts.begin() : rollouts.upper_bound(RolloutName(after));
     std::string last;
+    PageRoom room(size);
     for (; next != rollouts.end(); ++next) {
-      if (static_cast<size_t>(c.response.rollouts_size()) == size) {
+      if (!room.has_room()) {
         c.response.set_next_page_token(page_token("rollouts", last));
         break;
       }
       fill_summary(*c.response.add_rollouts(), engine.state(), next->second);
+      room.take(*c.response.rollouts().rbegin());
       last = next->first.str();
     }
     return {};
@@ -194,12 +199,15 @@ void list_deployments(
         if (!engine.state().rollouts.by_name.contains(parent)) {
           return not_found("no rollout " + parent.str() + ": `covey rollout list` shows them");
         }
-        for (size_t i = 0; i < std::min(size, rows.size()); ++i) {
-          fill(*c.response.add_deployments(), engine.state(), rows[i]);
+        PageRoom room(size);
+        size_t shown = 0;
+        for (; shown < rows.size() && room.has_room(); ++shown) {
+          fill(*c.response.add_deployments(), engine.state(), rows[shown]);
+          room.take(*c.response.deployments().rbegin());
         }
-        if (rows.size() > size) {
+        if (rows.size() > shown) {
           c.response.set_next_page_token(
-              page_token("deployments", std::to_string(rows[size - 1].number)));
+              page_token("deployments", fmt::to_string(rows[shown - 1].number)));
         }
         return {};
       });
@@ -220,17 +228,20 @@ void list_rollout_events(
                              {.limit = size + 1, .after = after, .order = PageOrder::kOldestFirst});
       },
       [size = *size](const std::vector<EventRecord>& events, auto& c) {
-        for (size_t i = 0; i < std::min(size, events.size()); ++i) {
+        PageRoom room(size);
+        size_t shown = 0;
+        for (; shown < events.size() && room.has_room(); ++shown) {
           v1::RolloutEvent& event = *c.response.add_events();
-          event.set_sequence(events[i].sequence);
-          event.set_time_ms(events[i].wall.count());
-          event.set_kind(events[i].kind);
-          event.set_subject(events[i].subject);
-          event.set_text(events[i].text);
+          event.set_sequence(events[shown].sequence);
+          event.set_time_ms(events[shown].wall.count());
+          event.set_kind(events[shown].kind);
+          event.set_subject(events[shown].subject);
+          event.set_text(events[shown].text);
+          room.take(event);
         }
-        if (events.size() > size) {
+        if (events.size() > shown) {
           c.response.set_next_page_token(
-              page_token("events", std::to_string(events[size - 1].sequence)));
+              page_token("events", fmt::to_string(events[shown - 1].sequence)));
         }
       });
 }

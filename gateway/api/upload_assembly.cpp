@@ -108,6 +108,22 @@ Status UploadAssembly::take_piece(const v1::ImagePiece& piece) {
   return {};
 }
 
+uint64_t UploadAssembly::bytes() const {
+  uint64_t total = 0;
+  for (const Part& part : parts_) total += part.image_size_bytes;
+  return total;
+}
+
+Status UploadAssembly::check_signatures(const TrustStore& trusted) const {
+  for (const Part& part : parts_) {
+    const Result<SignedManifest> envelope = decode_signed_manifest(part.upload.signed_manifest);
+    if (!envelope) return envelope.error();
+    const Result<KeyId> key = trusted.verify(sha256(envelope->manifest), envelope->signatures);
+    if (!key) return key.error();
+  }
+  return {};
+}
+
 Status UploadAssembly::complete() const {
   if (!has_header_) return invalid("UPLOAD_ORDER", "header: missing");
   for (size_t i = 0; i < parts_.size(); ++i) {

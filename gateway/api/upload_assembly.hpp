@@ -21,6 +21,12 @@ using Artifacts = std::vector<std::shared_ptr<const Artifact>>;
 class UploadAssembly {
  public:
   Status take(const v1::CreateReleaseRequest& part);
+  bool has_header() const { return has_header_; }
+  // Of all images, as the header's manifests say.
+  uint64_t bytes() const;
+  // Once the header has come: whether somebody trusted signed every manifest of it. Before an image
+  // is waited for; about a millisecond, not on gRPC's threads.
+  Status check_signatures(const TrustStore& trusted) const;
   // After the last part.
   Status complete() const;
   const ReleaseId& release() const { return release_; }

@@ -35,9 +35,13 @@ class LocalEngine final : public runtime::EnginePort {
     });
   }
   void walk(Some some, Done done, Wanted wanted) override {
+    ++walks;
     const bool posted =
         post([this, some = std::move(some), done, wanted = std::move(wanted)]() mutable {
-          if (wanted && !wanted()) return done(runtime::nobody_waits());
+          if (wanted && !wanted()) {
+            ++abandoned;
+            return done(runtime::nobody_waits());
+          }
           if (some(engine_)) return done({});
           walk(std::move(some), std::move(done), std::move(wanted));
         });
@@ -79,6 +83,8 @@ class LocalEngine final : public runtime::EnginePort {
     return log_.rows_read;
   }
   std::atomic<bool> ready{true};
+  std::atomic<uint64_t> walks{0};
+  std::atomic<uint64_t> abandoned{0};     // walks whose caller had gone
   std::atomic<bool> history_busy{false};  // as if too many pages were waiting
 
   // Holds the engine thread until the returned object is gone.

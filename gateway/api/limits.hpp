@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What callers of the API and their connections may take, beside core/limits.hpp, in which are the
+// limits of one message. Sizes in bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/limits.hpp"
+#include "core/time.hpp"
+
+namespace covey {
+
+// ---- Answers.
+inline constexpr size_t kPageBytesMax = 512U << 10U;   // a page of a list ends here, however few
+inline constexpr size_t kAnswerBytesMax = 16U << 20U;  // one that is larger is an error
+inline constexpr size_t kUnreadPerCallerMax = kAnswerBytesMax;  // not taken yet, of a connection
+inline constexpr size_t kUnreadBytesMax = 32U << 20U;  // of all over TCP; as much over the socket
+inline constexpr Millis kAnswerTakenWithin{60'000};    // or the connection is closed
+
+// ---- Uploads: of kUploadsMax.
+inline constexpr int kUploadsOverTcpMax = 3;                   // one is kept for the Unix socket
+inline constexpr uint64_t kUploadBytesPerSecond = 64U << 10U;  // slower ones end
+inline constexpr Millis kUploadFirst{60'000};                  // and this beside
+
+inline constexpr size_t kWatchesMax = 4'096;  // over TCP; as many over the Unix socket
+
+// ---- Connections.
+inline constexpr int kStreamsPerConnection = 64;     // calls at a time, as clients are told
+inline constexpr size_t kStreamsOpenMax = 128;       // what is borne of clients that don't listen
+inline constexpr Millis kRequestSilenceMax{60'000};  // of a request that has begun
+inline constexpr Millis kReaderSilenceMax{30'000};   // of a client that has 16 KiB to read
+
+static_assert(kPageBytesMax < kAnswerBytesMax && kAnswerBytesMax <= kUnreadBytesMax);
+static_assert(kUploadsOverTcpMax < kUploadsMax);
+static_assert(kStreamsPerConnection < static_cast<int>(kStreamsOpenMax));
+
+}  // namespace covey
