@@ -54,6 +54,7 @@ struct Config {
     ListenAddress listen{"127.0.0.1", 7070};
     std::string unix_socket;  // absolute after loading; empty: none ("off")
     uint32_t max_connections = 1000;
+    uint32_t max_connections_per_address = 500;
   } grpc;
 
   struct {

@@ -72,7 +72,13 @@ std::vector<Key> build_schema() {
   keys.push_back(number_key(
       "grpc.max_connections", "number", 1, 20'000,
       [](Config & c) -> auto& { return c.grpc.max_connections; },
-      "API connections; more are closed at accept."));
+      "API connections over TCP, and as many over the Unix socket; when all are taken, the one "
+      "that was "
+      "idle longest is closed for a new one."));
+  keys.push_back(number_key(
+      "grpc.max_connections_per_address", "number", 1, 20'000,
+      [](Config & c) -> auto& { return c.grpc.max_connections_per_address; },
+      "API connections from one address over TCP, of `grpc.max_connections`."));
 
   keys.push_back(listen_key(
       "http.listen", [](Config & c) -> auto& { return c.http.listen; },
@@ -80,7 +86,8 @@ std::vector<Key> build_schema() {
   keys.push_back(number_key(
       "http.max_connections", "number", 1, 1000,
       [](Config & c) -> auto& { return c.http.max_connections; },
-      "HTTP connections; more are closed at accept."));
+      "HTTP connections; when all are taken, the one that let us wait longest is closed for a new "
+      "one."));
 
   keys.push_back(choice_key(
       "mqtt.mode", kMqttModes, [](Config & c) -> auto& { return c.mqtt.mode; },

@@ -2,6 +2,7 @@
 // coveyd: the gateway daemon of one site.
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,6 +55,14 @@ int block_signals() {
   return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+// As many files as the system lets us have: a connection takes up to three.
+void raise_open_files() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
+  files.rlim_cur = files.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 // What an earlier image of this process (see start_again) left: its broker, which died with it.
 void reap_children() {
   while (waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -83,6 +92,7 @@ uint32_t wait_for_the_end(int signals, const Site& site) {
 
 int serve(const config::Config& configuration, const SiteFaults& faults, char** argv) {
   const int signals = block_signals();
+  raise_open_files();
   reap_children();
   Result<std::unique_ptr<Site>> site = Site::start(configuration, faults, [argv] {
     log::log_event(log::Level::kError, "restarting", {{"text", "to serve reads only"}});

@@ -301,7 +301,38 @@ void Site::add_metrics() {
                   static_cast<double>(*free));
     }
     if (link_) add_link_metrics(sheet);
+    add_caller_metrics(sheet);
   });
+}
+
+void Site::add_caller_metrics(http::MetricSheet& sheet) const {
+  const GrpcCounters grpc = grpc_->counters();
+  const std::string_view open = "covey_api_connections";
+  const std::string_view open_help = "Connections to the API.";
+  sheet.gauge(open, open_help, static_cast<double>(grpc.open_tcp), {{"via", "tcp"}});
+  sheet.gauge(open, open_help, static_cast<double>(grpc.open_unix), {{"via", "unix"}});
+  for (const auto& [reason, count] : grpc.refused) {
+    sheet.counter("covey_api_refused_total", "Connections to the API that got no place, by reason.",
+                  static_cast<double>(count), {{"reason", reason}});
+  }
+  for (const auto& [reason, count] : grpc.closed) {
+    sheet.counter("covey_api_closed_total", "Connections to the API that coveyd closed, by reason.",
+                  static_cast<double>(count), {{"reason", reason}});
+  }
+  const http::HttpCounters http = http_->counters();
+  sheet.gauge("covey_http_connections", "Connections to this port.",
+              static_cast<double>(http.open));
+  sheet.counter("covey_http_requests_total", "Requests on this port.",
+                static_cast<double>(http.requests));
+  for (const auto& [reason, count] : {std::pair<const char*, uint64_t>{"full", http.refused_full},
+                                      {"evicted", http.evicted},
+                                      {"timeout", http.timeouts},
+                                      {"bad_request", http.bad_requests}}) {
+    sheet.counter("covey_http_closed_total",
+                  "Connections to this port that were not served to their "
+                  "end, by reason.",
+                  static_cast<double>(count), {{"reason", reason}});
+  }
 }
 
 void Site::add_link_metrics(http::MetricSheet& sheet) const {

@@ -60,6 +60,7 @@ class Site {
   Status publish_endpoints();
   void add_metrics();
   void add_link_metrics(http::MetricSheet& sheet) const;
+  void add_caller_metrics(http::MetricSheet& sheet) const;
   std::vector<runtime::HealthCheck> health() const;
 
   const config::Config config_;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/adapters/grpc/acceptor.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -10,7 +13,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -83,24 +86,29 @@ Result<Descriptor> listen_unix(const std::string& path) {
   return fd;
 }
 
-// None: a stranger.
-std::optional<Peer> peer_of(int fd) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
-  if (peer.uid == geteuid()) return Peer::kOwner;
-  if (peer.uid == 0) return Peer::kRoot;
-  return std::nullopt;
+std::string text_of(const sockaddr_storage& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const void* bytes = nullptr;
+  if (address.ss_family == AF_INET) {
+    bytes = &reinterpret_cast<const sockaddr_in&>(address).sin_addr;
+  } else if (address.ss_family == AF_INET6) {
+    bytes = &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+  }
+  if (bytes == nullptr ||
+      inet_ntop(address.ss_family, bytes, text.data(), text.size()) == nullptr) {
+    return "unknown";
+  }
+  return text.data();
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Acceptor>> Acceptor::listen(const std::string& host, uint16_t port,
-                                                   const std::string& unix_path,
-                                                   uint32_t max_connections) {
+                                                   const std::string& unix_path) {
   struct Access : Acceptor {};
   auto acceptor = std::make_unique<Access>();
-  acceptor->connections_max_ = max_connections;
+  acceptor->owner_ = local_user(geteuid());
+  acceptor->root_ = local_user(0);
   Result<Descriptor> tcp = listen_tcp(host, port, acceptor->port_);
   if (!tcp) return tcp.error();
   acceptor->tcp_ = *std::move(tcp);
@@ -117,8 +125,8 @@ Result<std::unique_ptr<Acceptor>> Acceptor::listen(const std::string& host, uint
 
 Acceptor::~Acceptor() { stop(); }
 
-void Acceptor::start(HandOver hand_over) {
-  hand_over_ = std::move(hand_over);
+void Acceptor::start(Relay& relay) {
+  relay_ = &relay;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -134,44 +142,53 @@ void Acceptor::stop() {
 
 void Acceptor::run() {
   while (!stopping_) {
-    pollfd watched[3] = {
-        {wake_.get(), POLLIN, 0}, {tcp_.get(), POLLIN, 0}, {unix_.get(), POLLIN, 0}};
-    if (poll(watched, 3, -1) < 0 && errno != EINTR) return;
+    // Whom TCP has to wait for stays in its backlog; the Unix socket has its own.
+    tcp_rate_.take(0, std::chrono::steady_clock::now());
+    const Millis wait = tcp_rate_.wait();
+    pollfd watched[3] = {{wake_.get(), POLLIN, 0},
+                         {wait.count() > 0 ? -1 : tcp_.get(), POLLIN, 0},
+                         {unix_.get(), POLLIN, 0}};
+    const int timeout = wait.count() > 0 ? static_cast<int>(wait.count()) : -1;
+    if (poll(watched, 3, timeout) < 0 && errno != EINTR) return;
     if (stopping_) return;
-    if ((watched[1].revents & POLLIN) != 0) accept_one(tcp_.get(), false);
     if ((watched[2].revents & POLLIN) != 0) accept_one(unix_.get(), true);
+    if ((watched[1].revents & POLLIN) != 0) accept_one(tcp_.get(), false);
   }
 }
 
 void Acceptor::accept_one(int listener, bool unix_socket) {
-  Descriptor fd(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  Descriptor fd(accept4(listener, reinterpret_cast<sockaddr*>(&address), &size,
+                        SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (fd.get() < 0) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      relay_->count(Refusal::kNoDescriptors);
       // The connection stays in the backlog: look again when something may have been closed.
       pollfd wake{wake_.get(), POLLIN, 0};
       (void)poll(&wake, 1, 100);
     }
     return;
   }
-  const std::optional<Peer> peer = unix_socket ? peer_of(fd.get()) : Peer::kLoopback;
-  if (full() || !peer) {
-    ++refused_;
-    return;
+  if (!unix_socket) {
+    tcp_rate_.take(1, std::chrono::steady_clock::now());
+    const int on = 1;
+    (void)setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return relay_->take(std::move(fd), from_loopback(text_of(address)));
   }
-  struct stat entry {};
-  if (fstat(fd.get(), &entry) != 0) return;
-  handed_.push_back({fd.get(), entry.st_ino});
-  hand_over_(*peer, listener, fd.release());
+  std::optional<Caller> caller = caller_over_unix(fd.get());
+  if (!caller) return relay_->count(Refusal::kStranger);
+  relay_->take(std::move(fd), *std::move(caller));
 }
 
-bool Acceptor::full() {
-  if (handed_.size() < connections_max_) return false;
-  std::erase_if(handed_, [](const Handed& handed) {
-    struct stat entry {};
-    return fstat(handed.fd, &entry) != 0 || !S_ISSOCK(entry.st_mode) ||
-           entry.st_ino != handed.inode;
-  });
-  return handed_.size() >= connections_max_;
+// None: a stranger.
+std::optional<Caller> Acceptor::caller_over_unix(int fd) const {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+  if (peer.uid == geteuid()) return owner_;
+  if (peer.uid == 0) return root_;
+  return std::nullopt;
 }
 
 }  // namespace covey::api

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/adapters/grpc/probe.hpp"
 
+#include <fmt/format.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -8,20 +9,17 @@
 
 #include <chrono>
 #include <future>
+#include <utility>
 
 namespace covey::api {
-namespace {
 
-std::string target_of(const std::string& host, int port) {
-  const std::string number = std::to_string(port);
-  if (host.find(':') != std::string::npos) return "ipv6:[" + host + "]:" + number;
-  return "ipv4:" + host + ":" + number;
+std::string tcp_target(const std::string& host, int port) {
+  if (host.find(':') != std::string::npos) return fmt::format("ipv6:[{}]:{}", host, port);
+  return fmt::format("ipv4:{}:{}", host, port);
 }
 
-}  // namespace
-
-Probe::Probe(const std::string& host, int port, Millis interval, Millis timeout)
-    : target_(target_of(host, port)),
+Probe::Probe(std::string target, Millis interval, Millis timeout)
+    : target_(std::move(target)),
       interval_(interval),
       timeout_(timeout),
       thread_([this] { run(); }) {}

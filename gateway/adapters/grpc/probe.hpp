@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asks our own server over loopback whether it still takes connections: gRPC does not recover from
-// running out of descriptors, and a full connection limit shuts new callers out. Own thread; the
-// functions from any.
+// Asks our own server whether it still takes connections: gRPC does not recover from running out of
+// descriptors. Over the Unix socket where there is one: strangers on TCP do not make a site
+// unready. Own thread; the functions from any.
 #pragma once
 
 #include <grpcpp/client_context.h>
@@ -15,10 +15,13 @@
 
 namespace covey::api {
 
+// "ipv4:127.0.0.1:7070", as gRPC has it.
+std::string tcp_target(const std::string& host, int port);
+
 class Probe {
  public:
   // Asks at once, then every `interval`; an answer may take `timeout`.
-  Probe(const std::string& host, int port, Millis interval, Millis timeout);
+  Probe(std::string target, Millis interval, Millis timeout);
   ~Probe() { stop(); }
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;

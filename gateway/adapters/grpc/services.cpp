@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/adapters/grpc/services.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <mutex>
 
 #include "covey/v1/admin.grpc.pb.h"
@@ -8,18 +10,31 @@
 #include "covey/v1/models.grpc.pb.h"
 #include "covey/v1/monitoring.grpc.pb.h"
 #include "covey/v1/rollouts.grpc.pb.h"
-#include "gateway/adapters/grpc/peer.hpp"
 #include "gateway/api/handlers.hpp"
 
 namespace covey::api {
 namespace {
+
+Interest::Deadline deadline_of(const grpc::CallbackServerContext& context) {
+  const auto deadline = context.deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) {
+    return Interest::Deadline::max();
+  }
+  const auto left = std::min<std::chrono::system_clock::duration>(
+      deadline - std::chrono::system_clock::now(), std::chrono::hours(24));
+  return std::chrono::steady_clock::now() + left;
+}
 
 // Keeps itself alive until gRPC is done with it; finishes once, by the handler or by a cancel.
 template <typename Req, typename Resp>
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
   UnaryReactor(SessionPtr session, grpc::CallbackServerContext& context, Resp& response)
-      : context_(context), response_(response), in_flight_(std::move(session)) {}
+      : context_(context),
+        response_(response),
+        interest_(std::make_shared<Interest>(deadline_of(context))),
+        peer_(session->peer_of(context)),
+        in_flight_(std::move(session), peer_) {}
 
   static grpc::ServerUnaryReactor* start(const SessionPtr& session,
                                          grpc::CallbackServerContext* context, const Req* request,
@@ -27,10 +42,21 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
                                          void (*handler)(const CallPtr<Req, Resp>&)) {
     const auto reactor = std::make_shared<UnaryReactor>(session, *context, *response);
     reactor->self_ = reactor;
+    if (!reactor->peer_) {
+      reactor->end(connection_gone(), nullptr);
+      return reactor.get();
+    }
+    // Nothing is computed for who does not read what there is.
+    if (const Status room = reactor->in_flight_.hold(1); !room) {
+      reactor->end(room, nullptr);
+      return reactor.get();
+    }
+    reactor->in_flight_.taken();
     const auto call = std::make_shared<Call<Req, Resp>>();
     call->context = session->context;
     call->request = *request;
-    call->caller = caller_of(*context);
+    call->caller = reactor->peer_->caller;
+    call->interest = reactor->interest_;
     call->finish = [reactor, raw = call.get()](const Status& status) {
       reactor->end(status, &raw->response);
     };
@@ -39,6 +65,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   }
 
   void OnCancel() override {
+    interest_->lose();
     end(Error{static_cast<Code>(1), "CANCELLED", "the client has gone"}, nullptr);
   }
   void OnDone() override {
@@ -47,18 +74,24 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   }
 
  private:
-  void end(const Status& status, Resp* response) {
+  void end(Status status, Resp* response) {
     {
       const std::lock_guard lock(mutex_);
       if (ended_) return;
       ended_ = true;
     }
-    if (status && response != nullptr) response_.Swap(response);
+    in_flight_.taken();
+    if (status && response != nullptr) {
+      status = in_flight_.hold(response->ByteSizeLong());
+      if (status) response_.Swap(response);
+    }
     Finish(to_grpc(status, context_));
   }
 
   grpc::CallbackServerContext& context_;
   Resp& response_;
+  const InterestPtr interest_;
+  const PeerPtr peer_;
   std::shared_ptr<UnaryReactor> self_;
   std::mutex mutex_;
   bool ended_ = false;  // guarded by mutex_
@@ -142,63 +175,6 @@ std::vector<std::unique_ptr<grpc::Service>> make_services(const SessionPtr& sess
   services.push_back(std::make_unique<Monitoring>(session));
   services.push_back(std::make_unique<Admin>(session));
   return services;
-}
-
-uint64_t Session::on_shutdown(std::function<void()> end) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!down_) {
-      ends_.emplace(next_, std::move(end));
-      return next_++;
-    }
-  }
-  end();
-  return 0;
-}
-
-void Session::forget(uint64_t id) {
-  const std::lock_guard lock(mutex_);
-  ends_.erase(id);
-}
-
-void Session::shut_down() {
-  std::map<uint64_t, std::function<void()>> ends;
-  {
-    const std::lock_guard lock(mutex_);
-    down_ = true;
-    ends.swap(ends_);
-  }
-  for (const auto& [id, end] : ends) end();
-}
-
-void Session::wait_for_calls(Millis longest) {
-  std::unique_lock lock(mutex_);
-  ended_.wait_for(lock, longest, [this] { return calls_ == 0; });
-}
-
-InFlight::InFlight(std::shared_ptr<Session> session) : session_(std::move(session)) {
-  const std::lock_guard lock(session_->mutex_);
-  ++session_->calls_;
-}
-
-void InFlight::end() {
-  const std::shared_ptr<Session> session = std::exchange(session_, nullptr);
-  if (!session) return;
-  const std::lock_guard lock(session->mutex_);
-  if (--session->calls_ == 0) session->ended_.notify_all();
-}
-
-grpc::Status to_grpc(const Status& status, grpc::CallbackServerContext& context) {
-  if (status) return grpc::Status::OK;
-  const Error& error = status.error();
-  context.AddTrailingMetadata("covey-reason", error.reason);
-  // Messages may quote what was sent, and gRPC's status text must be valid UTF-8.
-  std::string message;
-  for (const char c : error.message) {
-    const bool plain = c == '\n' || c == '\t' || (c >= ' ' && c <= '~');
-    message += plain ? c : '?';
-  }
-  return {static_cast<grpc::StatusCode>(error.code), message};
 }
 
 }  // namespace covey::api

@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// CreateRelease: pieces in, then verified on a lane, then one command to the engine.
-#include <mutex>
+// CreateRelease: the header first, whose signatures are looked at before an image is waited for and
+// which earns one of the few places; pieces in, each within its time; then verified on a lane, then
+// one command to the engine.
+#include <fmt/format.h>
+#include <grpcpp/alarm.h>
 
-#include "gateway/adapters/grpc/peer.hpp"
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
 #include "gateway/adapters/grpc/services.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/upload_assembly.hpp"
 
 namespace covey::api {
 namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr int kLooks = 4;  // at an upload that may stand still, in the time of one piece
 
 class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
                      public std::enable_shared_from_this<Upload> {
@@ -18,58 +30,79 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
       : session_(std::move(session)),
         context_(context),
         response_(response),
-        caller_(caller_of(context)),
-        in_flight_(session_) {}
-  ~Upload() override {
-    if (counted_) session_->uploads.fetch_sub(1);
-  }
+        peer_(session_->peer_of(context)),
+        in_flight_(session_, peer_) {}
+  ~Upload() override { give_place_back(); }
 
   void start() {
     self_ = shared_from_this();
-    counted_ = true;
-    if (session_->uploads.fetch_add(1) >= kUploadsMax) {
-      return end(Error{Code::kResourceExhausted, "TOO_MANY_UPLOADS",
-                       "other releases are being uploaded: try again in a minute"});
+    if (!peer_) return end(connection_gone());
+    {
+      const std::lock_guard lock(mutex_);
+      look_later();
     }
     StartRead(&part_);
   }
 
   void OnReadDone(bool ok) override {
-    if (ok) {
-      if (Status taken = assembly_.take(part_); !taken) return end(taken);
-      // Under the lock: nothing may be started after Finish.
-      const std::lock_guard lock(mutex_);
-      if (!ended_) StartRead(&part_);
-      return;
+    if (!ok) {
+      if (Status complete = assembly_.complete(); !complete) return end(complete);
+      note_progress(true);
+      return with_trust([this](const TrustStore& trusted) { verify(trusted); });
     }
-    if (Status complete = assembly_.complete(); !complete) return end(complete);
-    read_trust();
+    const bool first = !assembly_.has_header();
+    if (Status taken = assembly_.take(part_); !taken) return end(taken);
+    note_progress(false);
+    if (!first) return read_on();
+    if (!take_place()) {
+      return end(Error{Code::kResourceExhausted, "TOO_MANY_UPLOADS",
+                       fmt::format("{} releases are being uploaded ({} of them over TCP at most): "
+                                   "try again in a minute",
+                                   kUploadsMax, kUploadsOverTcpMax)});
+    }
+    with_trust([this](const TrustStore& trusted) {
+      if (Status signed_by = assembly_.check_signatures(trusted); !signed_by) return end(signed_by);
+      read_on();
+    });
   }
-  void OnCancel() override { end(Error{static_cast<Code>(1), "CANCELLED", "the client has gone"}); }
+  void OnCancel() override {
+    interest_->lose();
+    end(Error{static_cast<Code>(1), "CANCELLED", "the client has gone"});
+  }
   void OnDone() override {
     in_flight_.end();
     self_.reset();
   }
 
  private:
-  void read_trust() {
+  void read_on() {
+    // Under the lock: nothing may be started after Finish.
+    const std::lock_guard lock(mutex_);
+    if (!ended_) StartRead(&part_);
+  }
+
+  // On the lane.
+  template <typename Then>
+  void with_trust(const Then& then) {
     const auto self = shared_from_this();
     const auto trusted = std::make_shared<TrustStore>();
     session_->context->engine.read(
         [trusted](const engine::Engine& engine) { *trusted = engine.state().catalogue.trust; },
-        [self, trusted](const Status& looked) {
+        [self, trusted, then](const Status& looked) {
           if (!looked) return self->end(looked);
           const bool posted =
-              self->session_->verifier.post([self, trusted] { self->verify(*trusted); });
+              self->session_->verifier.post([self, trusted, then] { then(*trusted); });
           if (!posted) self->end(engine_busy());
-        });
+        },
+        wanted_by(interest_));
   }
 
   void verify(const TrustStore& trusted) {
     Result<Artifacts> artifacts = assembly_.verify(trusted);
     if (!artifacts) return end(artifacts.error());
     session_->context->engine.submit(
-        request_of(caller_, engine::CreateRelease{assembly_.release(), *std::move(artifacts)}),
+        request_of(peer_->caller,
+                   engine::CreateRelease{assembly_.release(), *std::move(artifacts)}),
         [self = shared_from_this()](const Result<engine::CommandReply>& reply) {
           if (!reply) return self->end(reply.error());
           self->show(reply->already_existed);
@@ -85,7 +118,62 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
           if (found == engine.state().catalogue.releases.end()) return;
           fill(*self->answer_.mutable_release(), engine.state(), found->second);
         },
-        [self](const Status& looked) { self->end(looked); });
+        [self](const Status& looked) { self->end(looked); }, wanted_by(interest_));
+  }
+
+  // ---- Its time: the header and each piece have theirs, and all together, so that one who sends a
+  // byte now and then does not hold a place.
+
+  void note_progress(bool complete) {
+    const std::lock_guard lock(mutex_);
+    heard_ = SteadyClock::now();
+    complete_ = complete;
+    const Millis rest{1000 * assembly_.bytes() / kUploadBytesPerSecond};
+    whole_ = kUploadFirst + rest;
+  }
+
+  // Under the lock.
+  void look_later() {
+    const auto next =
+        std::chrono::system_clock::now() + session_->options.upload_piece_timeout / kLooks;
+    alarm_ = std::make_unique<grpc::Alarm>();
+    alarm_->Set(next, [weak = weak_from_this()](bool ok) {
+      const auto upload = weak.lock();
+      if (ok && upload) upload->look();
+    });
+  }
+
+  void look() {
+    const Millis piece = session_->options.upload_piece_timeout;
+    std::string silence;
+    {
+      const std::lock_guard lock(mutex_);
+      if (ended_ || complete_) return;
+      const auto now = SteadyClock::now();
+      if (now - heard_ > piece) {
+        silence = fmt::format("nothing came for {} ms", piece.count());
+      } else if (now - since_ > whole_) {
+        silence = fmt::format("it was not complete after {} ms", whole_.count());
+      }
+      if (silence.empty()) return look_later();
+    }
+    end(Error{
+        Code::kDeadlineExceeded, "UPLOAD_STALLED",
+        fmt::format("the upload stands still: {}; push again over a better connection", silence)});
+  }
+
+  bool take_place() {
+    const std::lock_guard lock(mutex_);
+    has_place_ = !ended_ && session_->begin_upload(peer_->caller.via);
+    return has_place_;
+  }
+  void give_place_back() {
+    bool had = false;
+    {
+      const std::lock_guard lock(mutex_);
+      had = std::exchange(has_place_, false);
+    }
+    if (had) session_->end_upload(peer_->caller.via);
   }
 
   void end(const Status& status) {
@@ -94,6 +182,7 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
       if (ended_) return;
       ended_ = true;
     }
+    give_place_back();
     if (status) response_.Swap(&answer_);
     Finish(to_grpc(status, context_));
   }
@@ -101,16 +190,23 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
   const SessionPtr session_;
   grpc::CallbackServerContext& context_;
   v1::CreateReleaseResponse& response_;  // gRPC's; ours until Finish
-  const Caller caller_;
+  const PeerPtr peer_;
   InFlight in_flight_;
+  const InterestPtr interest_ = std::make_shared<Interest>();
   std::shared_ptr<Upload> self_;
-  bool counted_ = false;
   v1::CreateReleaseRequest part_;
   UploadAssembly assembly_;
   v1::CreateReleaseResponse answer_;
+  const SteadyClock::time_point since_ = SteadyClock::now();
 
-  std::mutex mutex_;
-  bool ended_ = false;  // guarded by mutex_
+  std::mutex mutex_;  // guards what follows
+  SteadyClock::time_point heard_ = since_;
+  Millis whole_ = kUploadFirst;
+  bool complete_ = false;  // nothing more is waited for
+  bool has_place_ = false;
+  bool ended_ = false;
+
+  std::unique_ptr<grpc::Alarm> alarm_;  // last: it looks at the others
 };
 
 }  // namespace

@@ -1,115 +1,111 @@
 // SPDX-License-Identifier: Apache-2.0
 // WatchRollout: the newest state, then each change, coalesced: a slow client misses steps, never
-// the end. Nothing is buffered but the one message being written.
+// the end. What is written is the feed's message, shared by all who watch the rollout.
 #include <mutex>
+#include <optional>
+
+#include <fmt/format.h>
 
 #include "gateway/adapters/grpc/services.hpp"
-#include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
 
 namespace covey::api {
 namespace {
 
 class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
+                    public Feed::Watcher,
                     public std::enable_shared_from_this<Watch> {
  public:
   Watch(SessionPtr session, grpc::CallbackServerContext& context)
-      : session_(std::move(session)), context_(context), in_flight_(session_) {}
+      : session_(std::move(session)),
+        context_(context),
+        peer_(session_->peer_of(context)),
+        in_flight_(session_, peer_) {}
 
   void start(const v1::WatchRolloutRequest& request) {
     self_ = shared_from_this();
+    if (!peer_) return end(connection_gone());
     Result<RolloutName> name = rollout_name(request.name(), "name");
     if (!name) return end(name.error());
     name_ = *std::move(name);
     seen_ = request.after_revision();
-    // Registered under a weak pointer: neither the engine nor the session keeps a dead watch.
+    // Registered under a weak pointer: neither the feed nor the session keeps a dead watch.
     const std::weak_ptr<Watch> weak = self_;
-    const uint64_t changes = session_->context->engine.watch([weak](uint64_t) {
-      if (const auto watch = weak.lock()) watch->look();
-    });
     const uint64_t shutdown = session_->on_shutdown([weak] {
       if (const auto watch = weak.lock()) {
         watch->end(Error{Code::kUnavailable, "SHUTTING_DOWN",
                          "the gateway stops: watch again after the last revision"});
       }
     });
-    bool ended = false;
+    const uint64_t feed = session_->feed.add(name_, peer_->caller.via, weak);
+    bool done = false;
     {
       const std::lock_guard lock(mutex_);
-      changes_ = changes;
       shutdown_ = shutdown;
-      registered_ = true;
-      ended = done_;
+      feed_ = feed;
+      done = done_;
     }
-    if (ended) unregister();
-    look();
+    if (done) unregister();
+    if (feed == 0) {
+      end(Error{Code::kResourceExhausted, "TOO_MANY_WATCHES",
+                fmt::format("{} calls watch rollouts already: end some, or ask GetRollout now and "
+                            "then",
+                            kWatchesMax)});
+    }
+  }
+
+  void tell(const Feed::News& news) override {
+    std::optional<Status> over;
+    {
+      const std::lock_guard lock(mutex_);
+      if (ended_) return;
+      newest_ = news;
+      if (!writing_) over = write();
+    }
+    if (over) end(*over);
   }
 
   void OnWriteDone(bool ok) override {
-    if (!ok) return end(Error{Code::kUnavailable, "CLIENT_GONE", "the client has gone"});
-    if (last_) return end({});
-    finish_look();
+    in_flight_.taken();
+    std::optional<Status> over;
+    {
+      const std::lock_guard lock(mutex_);
+      writing_ = false;
+      if (!ok) {
+        over = Error{Code::kUnavailable, "CLIENT_GONE", "the client has gone"};
+      } else if (!ended_) {
+        over = last_ ? Status() : write();
+      }
+    }
+    if (over) end(*over);
   }
   void OnCancel() override { end(Error{static_cast<Code>(1), "CANCELLED", "the client has gone"}); }
   void OnDone() override {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
     unregister();
     in_flight_.end();
     self_.reset();
   }
 
  private:
-  // Reads the rollout, unless a read or a write is on its way: then once more after it.
-  void look() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (ended_) return;
-      if (busy_) {
-        again_ = true;
-        return;
-      }
-      busy_ = true;
-    }
-    const auto self = shared_from_this();
-    const auto status = std::make_shared<Status>();
-    session_->context->engine.read(
-        [self, status](const engine::Engine& engine) { *status = self->read(engine); },
-        [self, status](const Status& looked) { self->write(looked ? *status : looked); });
-  }
-
-  Status read(const engine::Engine& engine) {
-    const auto found = engine.state().rollouts.by_name.find(name_);
-    if (found == engine.state().rollouts.by_name.end()) {
+  // Under the lock, so that nothing is started after Finish. How the call ends, if it does.
+  std::optional<Status> write() {
+    if (!newest_) return std::nullopt;
+    const Feed::News news = *std::exchange(newest_, std::nullopt);
+    if (!news.message) {
       return not_found("no rollout " + name_.str() + ": `covey rollout list` shows them");
     }
-    next_.Clear();
-    changed_ = found->second.progress.revision != seen_;
-    last_ = has_ended(found->second.progress.state);
-    if (changed_) {
-      fill(*next_.mutable_rollout(), engine.state(), found->second);
-      seen_ = found->second.progress.revision;
-    }
-    return {};
-  }
-
-  void write(const Status& status) {
-    if (!status) return end(status);
-    if (!changed_) return last_ ? end({}) : finish_look();
-    {
-      // Under the lock: end() must not finish between the check and the write.
-      const std::lock_guard lock(mutex_);
-      if (ended_) return;
-      StartWrite(&next_);
-    }
-  }
-
-  void finish_look() {
-    bool again = false;
-    {
-      const std::lock_guard lock(mutex_);
-      busy_ = false;
-      std::swap(again, again_);
-    }
-    if (again) look();
+    if (news.revision == seen_) return news.ended ? std::optional(Status()) : std::nullopt;
+    if (Status held = in_flight_.hold(news.message->ByteSizeLong()); !held) return held;
+    seen_ = news.revision;
+    last_ = news.ended;
+    message_ = news.message;
+    writing_ = true;
+    StartWrite(message_.get());
+    return std::nullopt;
   }
 
   void end(const Status& status) {
@@ -122,36 +118,34 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
   }
 
   void unregister() {
+    uint64_t feed = 0;
+    uint64_t shutdown = 0;
     {
       const std::lock_guard lock(mutex_);
-      done_ = true;
-      if (!registered_) return;
-      registered_ = false;
+      feed = std::exchange(feed_, 0);
+      shutdown = std::exchange(shutdown_, 0);
     }
-    session_->context->engine.unwatch(changes_);
-    session_->forget(shutdown_);
+    session_->feed.remove(feed);
+    session_->forget(shutdown);
   }
 
   const SessionPtr session_;
   grpc::CallbackServerContext& context_;
+  const PeerPtr peer_;
   InFlight in_flight_;
   std::shared_ptr<Watch> self_;
   RolloutName name_;
-  uint64_t changes_ = 0;
-  uint64_t shutdown_ = 0;
-
-  // Owned by the look on its way (busy_ orders them).
-  uint64_t seen_ = 0;
-  bool changed_ = false;
-  bool last_ = false;
-  v1::WatchRolloutResponse next_;
 
   std::mutex mutex_;  // guards what follows
-  bool busy_ = false;
-  bool again_ = false;
+  uint64_t feed_ = 0;
+  uint64_t shutdown_ = 0;
+  uint64_t seen_ = 0;
+  std::optional<Feed::News> newest_;                         // not written yet
+  std::shared_ptr<const v1::WatchRolloutResponse> message_;  // being written
+  bool last_ = false;
+  bool writing_ = false;
   bool ended_ = false;
   bool done_ = false;
-  bool registered_ = false;
 };
 
 }  // namespace

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The API as the CLI uses it: what each call answers and refuses.
+#include <grpcpp/create_channel.h>
 #include <unistd.h>
 
+#include <future>
+
+#include "covey/v1/models.grpc.pb.h"
 #include "covey/v1/monitoring.pb.h"
 #include "gateway/api/caller.hpp"
 #include "gateway/api/messages.hpp"
@@ -120,6 +124,61 @@ TEST_F(Api, takes_a_signed_release_once_and_for_all) {
   v1::ListReleasesRequest list;
   list.set_parent("models/-");
   EXPECT_EQ(client_->call<v1::ListReleasesResponse>(list)->releases_size(), 1);
+}
+
+// An upload by hand: `parts` of it, then nothing until the server ends it.
+grpc::Status send_parts(const std::string& target, const v1::ReleaseHeader* header, int pieces,
+                        const Bytes& image) {
+  const auto stub =
+      v1::ModelService::NewStub(grpc::CreateChannel(target, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  v1::CreateReleaseResponse response;
+  const auto writer = stub->CreateRelease(&context, &response);
+  v1::CreateReleaseRequest part;
+  if (header != nullptr) {
+    *part.mutable_header() = *header;
+    (void)writer->Write(part);
+  }
+  for (int i = 0; i < pieces; ++i) {
+    part.mutable_piece()->set_data(image.data(), 1);
+    (void)writer->Write(part);
+  }
+  return writer->Finish();
+}
+
+TEST_F(Api, an_upload_that_stands_still_ends_and_gives_its_place_back) {
+  server_->stop(Millis{1000});
+  server_.reset();
+  GrpcOptions options;
+  options.unix_path = folder_ / "covey.sock";
+  options.upload_piece_timeout = 400ms;
+  Result<std::unique_ptr<GrpcServer>> server = GrpcServer::start(*engine_, options);
+  ASSERT_TRUE(server.ok()) << server.error().message;
+  server_ = *std::move(server);
+  const Result<PrivateKey> key = PrivateKey::generate(SignatureAlgorithm::kEs256);
+  const Upload upload = upload_of(*key);
+  // Nobody trusted has signed it: refused before an image, and at once.
+  EXPECT_EQ(send_parts(local(), &upload.header, 0, upload.images[0]).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  trust(key->public_key());
+  std::vector<std::future<grpc::Status>> still;
+  for (int i = 0; i < 6; ++i) {
+    still.push_back(std::async(std::launch::async, [&, i] {
+      return send_parts(tcp(), i == 5 ? nullptr : &upload.header, i % 2, upload.images[0]);
+    }));
+  }
+  int stalled = 0;
+  int refused = 0;
+  for (auto& each : still) {
+    const grpc::Status status = each.get();
+    stalled += status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ? 1 : 0;
+    refused += status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED ? 1 : 0;
+  }
+  EXPECT_EQ(stalled + refused, 6);
+  EXPECT_GE(stalled, 1);
+  const auto pushed = push(upload);
+  EXPECT_TRUE(pushed.ok()) << pushed.error().message;
 }
 
 TEST_F(Api, refuses_uploads_that_are_not_what_their_manifest_says) {

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <deque>
 #include <fstream>
 #include <future>
 #include <thread>
@@ -142,6 +141,18 @@ TEST_F(Api, stops_in_time_with_a_watch_open_and_an_engine_that_does_not_answer) 
   EXPECT_FALSE(watch.get().ok());
 }
 
+TEST_F(Api, a_call_whose_time_is_over_is_not_computed) {
+  cli::Client hasty(local(), Millis{200});
+  {
+    const auto held = engine_->hold();
+    const auto late = hasty.call<v1::ListDevicesResponse>(v1::ListDevicesRequest());
+    ASSERT_FALSE(late.ok());
+    EXPECT_EQ(late.error().code, Code::kDeadlineExceeded);
+  }
+  ASSERT_TRUE(client_->call<v1::GetSiteResponse>(v1::GetSiteRequest()).ok());
+  EXPECT_EQ(engine_->abandoned, 1U);
+}
+
 TEST_F(Api, connections_that_say_nothing_do_not_delay_the_stop) {
   const sockaddr_in address = loopback(server_->port());
   const Descriptor silent(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -207,57 +218,116 @@ TEST_F(Api, a_watch_waits_for_a_server_no_longer_than_asked) {
   EXPECT_EQ(watched.error().code, Code::kDeadlineExceeded);
 }
 
-TEST_F(Api, idle_connections_beyond_the_limit_fail_the_probe_and_then_go) {
+// A call that waits for the rest of its request: its connection is not idle.
+Descriptor connect_busily(int port) {
+  const sockaddr_in address = loopback(port);
+  Descriptor fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  // The preface, SETTINGS, and HEADERS of stream 1 without END_STREAM.
+  std::string hello("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
+  std::string block("\x83\x86", 2);  // POST, http
+  for (const auto& [name, value] :
+       {std::pair<std::string, std::string>{":path", "/covey.v1.AdminService/GetSite"},
+        {":authority", "localhost"},
+        {"content-type", "application/grpc"},
+        {"te", "trailers"}}) {
+    block += '\0';
+    block += static_cast<char>(name.size());
+    block += name;
+    block += static_cast<char>(value.size());
+    block += value;
+  }
+  hello += std::string({0, 0, static_cast<char>(block.size()), 1, 4, 0, 0, 0, 1}) + block;
+  EXPECT_EQ(send(fd.get(), hello.data(), hello.size(), 0), static_cast<ssize_t>(hello.size()));
+  return fd;
+}
+
+uint64_t count_of(const GrpcCounters::Reasons& reasons, std::string_view wanted) {
+  for (const auto& [reason, count] : reasons) {
+    if (reason == wanted) return count;
+  }
+  ADD_FAILURE() << "no reason " << wanted;
+  return 0;
+}
+
+TEST_F(Api, idle_connections_beyond_the_limit_give_way) {
   GrpcOptions options;
   options.max_connections = 4;
-  options.handshake_timeout = 3s;
   options.probe_interval = 20ms;
-  options.probe_timeout = 500ms;
+  options.probe_timeout = 5'000ms;
   Result<std::unique_ptr<GrpcServer>> started = GrpcServer::start(*engine_, options);
   ASSERT_TRUE(started.ok()) << started.error().message;
   const std::unique_ptr<GrpcServer> server = *std::move(started);
   const sockaddr_in address = loopback(server->port());
-  std::deque<Descriptor> silent;  // the newest 200: those that the server closed are replaced
-  const auto connect_silently = [&] {
-    silent.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    (void)connect(silent.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    if (silent.size() > 200) silent.pop_front();
-  };
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  const auto until = [&](const auto& done) {
-    while (!done() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
-    return done();
-  };
-  EXPECT_TRUE(until([&] {
-    connect_silently();
-    return !server->unreachable().empty();
-  }));
-  // Nobody closes them but the server.
-  EXPECT_TRUE(until([&] { return server->unreachable().empty(); })) << server->unreachable();
-  cli::Client client("127.0.0.1:" + std::to_string(server->port()), Millis{10'000});
-  const auto site = client.call<v1::GetSiteResponse>(v1::GetSiteRequest());
-  EXPECT_TRUE(site.ok()) << site.error().message;
-}
-
-TEST_F(Api, has_a_limit_of_connections_and_recovers) {
   std::vector<Descriptor> silent;
-  const sockaddr_in address = loopback(server_->port());
-  for (uint32_t i = 0; i < kConnectionsMax; ++i) {
+  cli::Client client("127.0.0.1:" + std::to_string(server->port()), Millis{10'000});
+  for (int i = 0; i < 100; ++i) {
     silent.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     ASSERT_EQ(
         connect(silent.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
         0);
+    if (i % 10 != 0) continue;
+    const auto site = client.call<v1::GetSiteResponse>(v1::GetSiteRequest());
+    EXPECT_TRUE(site.ok()) << site.error().message;
   }
+  EXPECT_EQ(server->unreachable(), "");
+  EXPECT_GT(count_of(server->counters().closed, "evicted"), 50U);
+  EXPECT_EQ(count_of(server->counters().refused, "full"), 0U);
+}
+
+TEST_F(Api, connections_that_say_nothing_are_closed_in_time) {
+  GrpcOptions options;
+  options.handshake_timeout = 500ms;
+  Result<std::unique_ptr<GrpcServer>> server = GrpcServer::start(*engine_, options);
+  ASSERT_TRUE(server.ok()) << server.error().message;
+  const sockaddr_in address = loopback((*server)->port());
+  const Descriptor silent(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect(silent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  char byte = 0;
+  EXPECT_EQ(recv(silent.get(), &byte, 1, 0), 0);
+  EXPECT_EQ(count_of((*server)->counters().closed, "silent"), 1U);
+}
+
+TEST_F(Api, strangers_on_tcp_take_no_place_of_the_sockets_owner) {
+  std::vector<Descriptor> busy;
+  for (uint32_t i = 0; i < kConnectionsMax; ++i) busy.push_back(connect_busily(server_->port()));
   cli::Client client(tcp(), Millis{2'000});
   const auto ask = [&] { return client.call<v1::GetSiteResponse>(v1::GetSiteRequest()); };
-  const auto refused = ask();
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code, Code::kUnavailable);
-  silent.clear();
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  bool refused = false;
+  while (!refused && std::chrono::steady_clock::now() < deadline) {
+    cli::Client next(tcp(), Millis{2'000});
+    const auto answer = next.call<v1::GetSiteResponse>(v1::GetSiteRequest());
+    refused = !answer.ok() && answer.error().code == Code::kUnavailable;
+  }
+  EXPECT_TRUE(refused);
+  EXPECT_GT(count_of(server_->counters().refused, "full"), 0U);
+  for (int i = 0; i < 4; ++i) {
+    cli::Client owner(local(), Millis{10'000});
+    EXPECT_TRUE(owner.call<v1::GetSiteResponse>(v1::GetSiteRequest()).ok());
+  }
+  EXPECT_EQ(server_->unreachable(), "");
+  busy.clear();
   bool served = false;
   while (!served && std::chrono::steady_clock::now() < deadline) served = ask().ok();
   EXPECT_TRUE(served);
+}
+
+TEST_F(Api, one_address_does_not_take_all_places) {
+  GrpcOptions options;
+  options.max_connections = 8;
+  options.max_connections_per_address = 2;
+  Result<std::unique_ptr<GrpcServer>> server = GrpcServer::start(*engine_, options);
+  ASSERT_TRUE(server.ok()) << server.error().message;
+  std::vector<Descriptor> busy;
+  for (int i = 0; i < 2; ++i) busy.push_back(connect_busily((*server)->port()));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (count_of((*server)->counters().refused, "full_of_address") == 0 &&
+         std::chrono::steady_clock::now() < deadline) {
+    cli::Client next("127.0.0.1:" + std::to_string((*server)->port()), Millis{500});
+    (void)next.call<v1::GetSiteResponse>(v1::GetSiteRequest());
+  }
+  EXPECT_GT(count_of((*server)->counters().refused, "full_of_address"), 0U);
 }
 
 }  // namespace

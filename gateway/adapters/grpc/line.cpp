@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/adapters/grpc/line.hpp"
+
+#include <openssl/rand.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+
+#include "core/digest.hpp"
+#include "gateway/api/limits.hpp"
+
+namespace covey::api {
+namespace {
+
+using boost::system::error_code;
+
+constexpr Millis kLinger{1'000};  // for the client to read the last words
+constexpr uint32_t kNoError = 0;
+constexpr uint32_t kEnhanceYourCalm = 11;
+
+// A name in the abstract namespace that nobody can guess or take before us; empty: failed.
+std::string bind_name(int fd) {
+  Bytes random(16);
+  if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) return "";
+  const std::string name = "covey-" + to_hex(random);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path + 1, name.data(), name.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  return bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0 ? name : "";
+}
+
+void append(std::string& to, uint32_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 0xFFU);
+}
+
+// RFC 9113, section 6.8.
+std::string go_away(uint32_t last_stream, uint32_t error, std::string_view why) {
+  std::string frame;
+  append(frame,
+         static_cast<uint32_t>(8 + why.size()) << 8U | static_cast<uint8_t>(FrameType::kGoAway));
+  frame += '\0';  // no flags
+  append(frame, 0);
+  append(frame, last_stream);
+  append(frame, error);
+  frame += why;
+  return frame;
+}
+
+}  // namespace
+
+Line::Line(boost::asio::io_context& io, Descriptor connection, Caller caller, uint64_t number,
+           Millis handshake_timeout, LineOwner& owner)
+    : io_(io),
+      owner_(owner),
+      peer_(std::make_shared<Peer>(std::move(caller))),
+      number_(number),
+      since_(std::chrono::steady_clock::now()),
+      handshake_timeout_(handshake_timeout),
+      idle_since_(since_),
+      client_(io),
+      server_(io),
+      timer_(io),
+      guard_(since_),
+      minute_since_(since_) {
+  const bool local = peer_->caller.via == Via::kUnixSocket;
+  error_code failed;
+  client_.assign(boost::asio::generic::stream_protocol(local ? AF_UNIX : AF_INET, 0),
+                 connection.release(), failed);
+}
+
+void Line::start() {
+  boost::asio::post(io_, [self = shared_from_this()] { self->read_client(); });
+}
+
+void Line::end_soon(Offence offence) {
+  boost::asio::post(io_, [self = shared_from_this(), offence] { self->end(offence); });
+}
+
+void Line::close_soon() {
+  boost::asio::post(io_, [self = shared_from_this()] { self->close(); });
+}
+
+void Line::look() {
+  const Time now = std::chrono::steady_clock::now();
+  if (name_.empty() && now - since_ > handshake_timeout_) return end(Offence::kSilent);
+  if (writing_ && now - writing_since_ > kReaderSilenceMax) return end(Offence::kStalledReader);
+  if (!takes_answers(now)) return end(Offence::kStalledReader);
+  if (const Offence offence = guard_.look(now); offence != Offence::kNone) end(offence);
+}
+
+// Within a minute at least what was there at its beginning.
+bool Line::takes_answers(Time now) {
+  if (now - minute_since_ < kAnswerTakenWithin) return true;
+  const uint64_t taken = peer_->taken_bytes - minute_taken_;
+  const bool enough = taken >= minute_unread_;
+  minute_since_ = now;
+  minute_unread_ = peer_->unread_bytes;
+  minute_taken_ = peer_->taken_bytes;
+  return enough;
+}
+
+void Line::read_client() {
+  if (ending_) return;
+  client_.async_read_some(boost::asio::buffer(up_.data() + gathered_, up_.size() - gathered_),
+                          [self = shared_from_this()](const error_code& failed, size_t count) {
+                            if (self->ending_) return;
+                            if (failed) return self->close();
+                            self->on_client(count);
+                          });
+}
+
+void Line::on_client(size_t count) {
+  const Guard::Verdict verdict =
+      guard_.from_client({up_.data() + gathered_, count}, std::chrono::steady_clock::now());
+  gathered_ += count;
+  if (verdict.offence != Offence::kNone) return end(verdict.offence);
+  note_streams();
+  if (!guard_.greeted()) return read_client();
+  if (name_.empty() && !connect_to_grpc()) return close();
+  pass_on(verdict.wait);
+}
+
+void Line::pass_on(Millis wait) {
+  boost::asio::async_write(server_, boost::asio::buffer(up_.data(), std::exchange(gathered_, 0)),
+                           [self = shared_from_this(), wait](const error_code& failed, size_t) {
+                             if (failed || self->ending_)
+                               return;  // gRPC has closed: its last words are on their way
+                             if (wait.count() == 0) return self->read_client();
+                             self->timer_.expires_after(wait);
+                             self->timer_.async_wait([self](const error_code& aborted) {
+                               if (!aborted) self->read_client();
+                             });
+                           });
+}
+
+bool Line::connect_to_grpc() {
+  int ends[2] = {-1, -1};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    owner_.no_descriptors();
+    return false;
+  }
+  Descriptor ours(ends[0]);
+  Descriptor theirs(ends[1]);
+  name_ = bind_name(ours.get());
+  if (name_.empty()) return false;
+  error_code failed;
+  server_.assign(boost::asio::local::stream_protocol(), ours.release(), failed);
+  if (failed) return false;
+  owner_.peers()->add(name_, peer_);
+  owner_.hand_over(theirs.release());
+  read_server();
+  return true;
+}
+
+void Line::read_server() {
+  if (ending_) return;
+  server_.async_read_some(boost::asio::buffer(down_),
+                          [self = shared_from_this()](const error_code& failed, size_t count) {
+                            if (self->ending_) return;
+                            if (failed) return self->linger();
+                            self->on_server(count);
+                          });
+}
+
+void Line::on_server(size_t count) {
+  const Time now = std::chrono::steady_clock::now();
+  const Guard::Verdict verdict = guard_.from_server({down_.data(), count}, now);
+  note_streams();
+  writing_ = true;
+  writing_since_ = now;
+  boost::asio::async_write(
+      client_, boost::asio::buffer(down_.data(), count),
+      [self = shared_from_this(), offence = verdict.offence](const error_code& failed, size_t) {
+        self->writing_ = false;
+        self->said_anything_ = true;
+        if (failed) return self->close();
+        if (offence != Offence::kNone) return self->end(offence);
+        self->read_server();
+      });
+}
+
+void Line::note_streams() {
+  const bool idle = guard_.open_streams() == 0;
+  if (idle != idle_ || !idle) idle_since_ = std::chrono::steady_clock::now();
+  idle_ = idle;
+}
+
+void Line::end(Offence offence) {
+  if (ending_) return;
+  owner_.ended(offence, peer_->caller);
+  // Where gRPC's words end with a whole frame; else there is no way to say it.
+  if (said_anything_ && !writing_ && guard_.between_server_frames()) return say_goodbye(offence);
+  close();
+}
+
+void Line::say_goodbye(Offence offence) {
+  const bool evicted = offence == Offence::kEvicted;
+  goodbye_ =
+      go_away(guard_.last_stream(), evicted ? kNoError : kEnhanceYourCalm, to_string(offence));
+  error_code ignored;
+  server_.close(ignored);
+  ending_ = true;
+  client_.cancel(ignored);
+  // As much as the socket takes at once: who does not read gets no more.
+  client_.non_blocking(true, ignored);
+  client_.write_some(boost::asio::buffer(goodbye_), ignored);
+  linger();
+}
+
+void Line::linger() {
+  ending_ = true;
+  error_code ignored;
+  server_.close(ignored);
+  client_.shutdown(Client::shutdown_send, ignored);
+  said_all_ = true;
+  owner_.said_all();
+  timer_.expires_after(kLinger);
+  timer_.async_wait([self = shared_from_this()](const error_code&) { self->close(); });
+}
+
+void Line::close() {
+  ending_ = true;
+  error_code ignored;
+  client_.close(ignored);
+  server_.close(ignored);
+  timer_.cancel();
+  said_all_ = true;
+  if (!name_.empty()) owner_.peers()->remove(name_);
+  owner_.gone(number_);
+}
+
+}  // namespace covey::api

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carries the bytes between clients and gRPC, on threads of its own, and asks a Guard about them:
+// gRPC sees only connections that behave. A connection has a place as long as it lives; places of
+// TCP and of the Unix socket are apart, and whoever was idle longest gives way when they are taken.
+// This is where TLS will end (docs/adr/0030).
+//
+// Threading: start() and stop() on one thread, take() on the acceptor's, counters() on any.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/time.hpp"
+#include "gateway/adapters/grpc/guard.hpp"
+#include "gateway/adapters/grpc/peers.hpp"
+#include "gateway/adapters/posix/descriptor.hpp"
+
+namespace covey::api {
+
+struct RelayOptions {
+  uint32_t tcp_max = 1000;
+  uint32_t per_address_max = 500;  // of tcp_max
+  uint32_t unix_max = 1000;
+  Millis handshake_timeout{10'000};
+};
+
+// Why a connection got no place.
+enum class Refusal : uint8_t { kFull, kFullOfAddress, kStranger, kNoDescriptors };
+inline constexpr size_t kRefusals = 4;
+std::string_view to_string(Refusal refusal);
+
+struct RelayCounters {
+  std::array<uint64_t, kRefusals> refused{};  // by Refusal
+  std::array<uint64_t, kOffences> closed{};   // by Offence
+  uint64_t open_tcp = 0;
+  uint64_t open_unix = 0;
+};
+
+class Relay {
+ public:
+  // `hand_over(fd)`: gRPC's end of a connection, which it owns. Any of the relay's threads.
+  using HandOver = std::function<void(int)>;
+  Relay(const RelayOptions& options, std::shared_ptr<Peers> peers, HandOver hand_over);
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  void start();
+  // Gives what gRPC has said `flush` to leave, then closes everything.
+  void stop(Millis flush);
+
+  // The connection of `caller`, for better or worse.
+  void take(Descriptor connection, Caller caller);
+  void count(Refusal refusal);
+  RelayCounters counters() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace covey::api
