@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three thousand who watch one rollout hear of each change, and nobody else notices."""
+
+import sys
+
+import hostile
+from http2 import ACK, DATA, END_STREAM, HEADERS, RST_STREAM, SETTINGS, Connection, frame
+
+MODELS = hostile.pathlib.Path(__file__).resolve().parents[2] / "examples/bearing_vibration/models"
+CONNECTIONS, STREAMS = 50, 60
+PLAN = """\
+apiVersion: covey/v1
+kind: Rollout
+metadata: {name: one}
+spec:
+  release: bearing-vibration@1.0.0
+  stages: [{name: fleet, size: 100%}]
+"""
+
+
+class Watchers:
+    """One connection of many watches, and how many messages each has got."""
+
+    def __init__(self, endpoint):
+        self.peer = Connection(endpoint)
+        self.peer.send(frame(SETTINGS, ACK, 0))
+        self.heard = {}
+        for _ in range(STREAMS):
+            request, number = self.peer.call("/covey.v1.RolloutService/WatchRollout", b"\x0a\x0crollouts/one")
+            self.peer.send(request)
+            self.heard[number] = 0
+
+    def hear(self, messages):
+        """Until each has at least so many."""
+        while min(self.heard.values()) < messages:
+            kind, flags, stream, payload = self.peer.read_frame()
+            if kind == RST_STREAM or kind == HEADERS and flags & END_STREAM:
+                raise AssertionError(f"watch {stream} ended: {payload!r}")
+            if kind == DATA:
+                self.heard[stream] += 1
+
+
+class Watches(hostile.Case):
+    def test_each_of_3000_hears_of_one_change(self):
+        site = self.start()
+        device = self.device(site, "press-1", device_class="m4f-256k")
+        device.hello().await_hello_answered()
+        key = self.folder / "author.pem"
+        site.call("key", "generate", key)
+        site.call("key", "trust", key.with_suffix(".pub.pem"))
+        site.call("model", "push", "bearing-vibration@1.0.0",
+                  "--artifact", f"m4f-256k={MODELS / 'bearing-1.0.0.tflite'}",
+                  "--stats", MODELS / "bearing-1.0.0.stats.json",
+                  "--preprocessing", MODELS / "preprocessing.bin", "--key", key)
+        plan = self.folder / "plan.yaml"
+        plan.write_text(PLAN)
+        site.call("rollout", "create", "-f", plan)
+        watchers = [Watchers(site.endpoints()["grpc"]) for _ in range(CONNECTIONS)]
+        for each in watchers:
+            self.addCleanup(each.peer.socket.close)
+            each.hear(1)
+        before = [dict(each.heard) for each in watchers]
+        full = site.metric('covey_queue_full_total{class="control"}')
+        site.call("rollout", "pause", "one")
+        for each, heard in zip(watchers, before):
+            each.hear(max(heard.values()) + 1)
+        self.assertEqual(site.metric('covey_queue_full_total{class="control"}'), full)
+        self.assertEqual(site.covey("status").returncode, 0)
+        self.assertEqual(site.stop(), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(hostile.main())
