@@ -48,7 +48,8 @@ std::string alert_sentence(const v1::Alert& alert) {
     return candidate.kind == alert.kind();
   });
   if (saying == kSayings.end()) return "";
-  std::string what = fmt::format(fmt::runtime(saying->what), alert.feature(), alert.release());
+  std::string what = alert.state() == v1::ALERT_STATE_PENDING ? "not sure yet: " : "";
+  what += fmt::format(fmt::runtime(saying->what), alert.feature(), alert.release());
   what += where(alert);
   what += fmt::format(", since {} UTC", utc(alert.start_time_ms()));
   if (alert.resolve_time_ms() > 0) what += fmt::format(" to {} UTC", utc(alert.resolve_time_ms()));

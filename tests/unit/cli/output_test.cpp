@@ -193,9 +193,8 @@ std::string chosen(const std::string& state, const std::string& filter) {
   const Result<RolloutSelection> selection = RolloutSelection::parse(state, filter);
   if (!selection) return selection.error().message;
   std::string names;
-  for (const v1::Rollout& rollout : selection->of(three_rollouts()).rollouts()) {
-    names += id_of(rollout.name());
-  }
+  const v1::ListRolloutsResponse found = selection->of(three_rollouts());
+  for (const v1::Rollout& rollout : found.rollouts()) names += id_of(rollout.name());
   return names;
 }
 
@@ -222,6 +221,9 @@ TEST(AlertView, begins_with_a_plain_sentence) {
       << alert_sentence(alert);
   alert.add_devices("press-07");
   EXPECT_NE(alert_sentence(alert).find(", on 1 device: press-07"), std::string::npos);
+  alert.set_state(v1::ALERT_STATE_PENDING);
+  EXPECT_EQ(alert_sentence(alert).find("not sure yet: "), 0U);
+  alert.set_state(v1::ALERT_STATE_FIRING);
   alert.set_kind("SOMETHING_NEW");
   EXPECT_EQ(alert_sentence(alert), "");
   alert.set_kind("DUPLICATE_IDENTITY");
