@@ -200,15 +200,15 @@ void add_device_reject_and_reenroll(CLI::App& device, Invocation& invocation,
   };
   CLI::App* remove = device.add_subcommand(
       "remove", "Take a device out of lists, counts and rollouts; its keys are void");
-  remove->add_option("device", options->words, "Device id")->required()->expected(1);
+  remove->add_option("device", options->device, "Device id")->required();
   remove->footer(
       "What comes back under its id is a new device that waits to be accepted.\n"
       "Example:\n  covey device remove press-07");
   on(remove, invocation, [&invocation, options] {
     v1::RemoveDeviceRequest request;
-    request.set_name("devices/" + options->words.front());
+    request.set_name(resource("devices", options->device));
     return call_and_print<v1::RemoveDeviceResponse>(invocation, request, [&](const auto&) {
-      return "Removed " + options->words.front() + ".\n";
+      return fmt::format("Removed {}.\n", escaped(id_of(options->device)));
     });
   });
   add_one("reject", "Refuse a device", v1::RejectDeviceRequest(), v1::RejectDeviceResponse());

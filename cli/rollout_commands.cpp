@@ -23,6 +23,7 @@ struct RolloutOptions {
   std::string release;
   std::string reason;
   std::string request_id;
+  std::string device;
   std::string state;
   std::string filter;
   WatchOptions watching;
@@ -340,7 +341,7 @@ void add_rollout_history(CLI::App& rollout, Invocation& invocation,
       "Example:\n  covey rollout skip bearing-vibration-1.4.0 press-07");
   on(skip, invocation, [&invocation, options] {
     auto request = named<v1::SkipDeviceRequest>(options->name);
-    request.set_device(options->device);
+    request.set_device(id_of(options->device));
     request.set_reason(options->reason);
     return call_and_show<v1::SkipDeviceResponse>(invocation, request);
   });
