@@ -14,7 +14,7 @@ namespace covey::codec {
 // Sent by devices.
 static_assert(kModelsPerDeviceMax >= COVEY_DEVICE_MODELS_MAX);
 static_assert(kStreamsPerBootMax >= COVEY_BOOT_STREAMS_MAX);
-static_assert(kSamplesPerDeviceMax >= COVEY_REPORT_SAMPLES_MAX);
+static_assert(kInferencesRememberedMax >= COVEY_REPORT_SAMPLES_MAX);
 static_assert(monitoring::kClassesMax >= COVEY_REPORT_CLASSES_MAX);
 static_assert(monitoring::kFeaturesMax >= COVEY_REPORT_FEATURES_MAX);
 static_assert(monitoring::kBinsMax >= COVEY_REPORT_BINS_MAX);
