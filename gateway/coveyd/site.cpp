@@ -31,7 +31,7 @@ LoadLimits load_limits(const config::Config& config, Millis wall) {
   const Millis since = wall - std::min<Millis>(config.telemetry.retention, 48h);
   return {.windows_since = since,
           .window = config.telemetry.window,
-          .windows_until = wall + engine::kClockSlack};
+          .windows_until = wall + kClockSlack};
 }
 
 // What a store that can't write means for a site.
