@@ -138,6 +138,9 @@ class LocalEngine final : public runtime::EnginePort {
                                               Page) override {
       return std::vector<WindowRecord>{};
     }
+    Result<StoredInference> inference(const DeviceId&, uint64_t, uint64_t) override {
+      return StoredInference{};
+    }
     Result<std::optional<RolloutPlan>> rollout_plan(const RolloutName& rollout) override {
       const auto found = plan_rows.find(rollout);
       if (found == plan_rows.end()) return std::optional<RolloutPlan>{};
