@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <fstream>
 #include <future>
 #include <thread>
@@ -238,7 +239,19 @@ Descriptor connect_busily(int port) {
     block += value;
   }
   hello += std::string({0, 0, static_cast<char>(block.size()), 1, 4, 0, 0, 0, 1}) + block;
+  hello += std::string("\0\0\10\6\0\0\0\0\0", 9) + std::string(8, 'p');  // PING
   EXPECT_EQ(send(fd.get(), hello.data(), hello.size(), 0), static_cast<ssize_t>(hello.size()));
+  // Answered: the call has begun.
+  std::string said;
+  std::array<char, 512> bytes{};
+  while (said.find("pppppppp") == std::string::npos) {
+    const ssize_t count = recv(fd.get(), bytes.data(), bytes.size(), 0);
+    if (count <= 0) {
+      ADD_FAILURE() << "closed";
+      break;
+    }
+    said.append(bytes.data(), static_cast<size_t>(count));
+  }
   return fd;
 }
 
