@@ -59,6 +59,13 @@ inline constexpr size_t kPieceBytesMax = 64U << 10U;     // of an image, in one 
 inline constexpr uint32_t kRefusalsNotedPerMinute = 20;  // in the audit log
 inline constexpr int kUploadsMax = 4;                    // at a time, each an image in memory
 
+// ---- The log: what waits for who reads it, and how often a kind of line comes.
+inline constexpr size_t kLogQueueBytesMax = 1U << 20U;
+inline constexpr size_t kLogKindsMax = 256;
+inline constexpr double kLogLinesAtOnce = 200;  // of a kind, then per second:
+inline constexpr double kLogLinesPerSecond = 5;
+inline constexpr Millis kLogRepeatsSaidEvery{10'000};
+
 // ---- A turn of the engine: what it does at most, so that it stays under 5 ms whatever the size of
 // the fleet; the rest follows in the next ones.
 inline constexpr size_t kGoalRepeatsPerTick = 100;

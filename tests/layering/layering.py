@@ -119,8 +119,6 @@ LIBRARIES = {
     "mbedtls/": ["device_agent/ports", "device_agent/firmware"],
     "openssl/": ["core", "deploy/signing", "gateway", "cli", "storage", "device_agent/ports",
                  "device_agent/simulator"],
-    "spdlog/": ["gateway/adapters", "gateway/runtime", "gateway/coveyd", "gateway/log",
-                "device_agent/simulator", "cli"],
 }
 
 # The sizes of the wire belong to both of its sides; the header stands alone.

@@ -6,8 +6,13 @@
 // Values are escaped (no line can be forged) and cut at 512 bytes; a field whose name contains
 // password, secret, token or order_key is written as <redacted>.
 //
-// Thread safety: log_event from any thread after setup_log(). Synchronous: what was logged before a
-// crash is out. Never on the engine's path for each message: count there, log changes.
+// Asynchronous and bounded: log_event() copies a line into a queue (line_writer.hpp), so that a log
+// that nobody reads holds up nobody. What does not fit is dropped, counted and said
+// (log_lines_dropped); of one kind of line some come at once and then some per second, the rest is
+// counted and said (log_lines_left_out). A process that ends calls flush_log() or last_words().
+//
+// Thread safety: log_event from any thread after setup_log(). Never on the engine's path for each
+// message: count there, log changes.
 #pragma once
 
 #include <concepts>
@@ -17,6 +22,7 @@
 #include <string_view>
 #include <variant>
 
+#include "core/time.hpp"
 #include "gateway/config/config.hpp"
 
 namespace covey::log {
@@ -45,6 +51,29 @@ using Fields = std::initializer_list<Field>;
 void setup_log(config::LogLevel level, config::LogFormat format);
 bool log_enabled(Level level);
 void log_event(Level level, std::string_view event, Fields fields = {});
+
+// What a library has to say, as a line `library` with its name and text. Any thread.
+void log_library(Level level, std::string_view library, std::string_view text);
+
+// Until what was logged is written, at most `deadline`.
+void flush_log(Millis deadline);
+// From now on whatever anybody writes to stderr becomes lines of the log; release_log_stderr()
+// gives it back, for an exec.
+void capture_log_stderr();
+void release_log_stderr();
+
+// For a process that is about to end because of a bug or of the system: says why, at once and
+// without memory, then waits a moment for what was logged before. Any thread, signal handlers too.
+void last_words(const char* event, const char* text);
+// The same without a word.
+void last_moment();
+
+struct LogCounters {
+  uint64_t written = 0;
+  uint64_t dropped = 0;   // the log is read too slowly
+  uint64_t left_out = 0;  // too many of their kind
+};
+LogCounters log_counters();
 
 // The line without its line end; pure, for tests. `wall_ms` is UTC since 1970.
 std::string format_event(config::LogFormat format, int64_t wall_ms, Level level,
