@@ -3,24 +3,28 @@
 // it, proves readiness by a real MQTT connect, restarts it with back-off, ends it in bounded time.
 //
 // Three listeners on loopback, each with its own users and access list (per_listener_settings):
-// * device: user = device id = client id; writes covey/v1/+/{id}/up/+ and reads
-//   covey/v1/+/{id}/down/+, covey/v1/site and covey/v1/m/+.
+// * device: user = device id = client id; writes covey/v1/{00 to 3f}/{id}/up/{hello, status,
+//   report, fetch, bye} and reads covey/v1/+/{id}/down/+, covey/v1/site and covey/v1/m/+.
 // * enrolment: user `enroll`, password DATA/enroll.token, client id = device id; writes
 //   covey/v1/enroll/{id}/up and reads covey/v1/enroll/{id}/down.
 // * service: the gateway alone, with a password of this start; covey/#. A port of its own, so that
 // devices can neither use up its connections nor take over its session.
+//
+// What devices have it keep (mosquitto has no right for the retain flag) is deleted at each probe.
 //
 // The broker dies with coveyd: PR_SET_PDEATHSIG, which follows the *thread* that forked, so one
 // thread of this class forks and lives until stop(). What survives even so (a coveyd killed between
 // fork and prctl) is found at the next start by its command line in /proc, and ended: the data
 // directory is locked by coveyd, so a mosquitto with our configuration path can only be an orphan.
 //
-// Thread safety: every method from any thread. Callbacks: none; poll state().
+// Thread safety: every method from any thread. `happened` is called on the supervisor's thread; it
+// must not block.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,6 +35,13 @@
 #include "core/time.hpp"
 
 namespace covey::broker {
+
+// Something that an operator wants to find in the log. `said` is what the broker printed last.
+struct BrokerNews {
+  enum class Kind : uint8_t { kEnded, kBack, kNote } kind = Kind::kNote;
+  std::string text;
+  std::string said;
+};
 
 struct BrokerOptions {
   std::string data_dir;
@@ -49,6 +60,7 @@ struct BrokerOptions {
   Millis probe_interval{5s};  // of a ready broker; five failures in a row: killed, restarted
   Millis probe_timeout{2s};
   Millis credentials_delay{20};  // changes within this span are one write and one SIGHUP
+  std::function<void(const BrokerNews&)> happened;  // empty: nobody wants to know
 };
 
 struct BrokerEndpoints {
@@ -72,6 +84,10 @@ struct BrokerState {
   std::string reason;              // why it is not ready, for /readyz
   std::vector<std::string> notes;  // e.g. too few file descriptors for max_connections
   std::string log_tail;            // last lines of the broker's own log
+
+  uint64_t retained_deleted = 0;  // messages that devices had it keep
+  uint64_t resident_bytes = 0;    // of its memory, now; 0: it does not run
+  uint64_t credentials = 0;       // passwords that it was given
 
   bool ready() const { return phase == BrokerPhase::kReady; }
 };
@@ -102,6 +118,9 @@ class EmbeddedBroker {
   class Supervisor;
   std::unique_ptr<Supervisor> supervisor_;
 };
+
+// Errors: BROKER_BINARY, saying how to install it.
+Status check_binary(const std::string& name);
 
 // mosquitto's "$7$iterations$salt$hash" (PBKDF2-HMAC-SHA-512). One iteration: our passwords have
 // 128 random bits, which stretching cannot improve, and the broker's only thread hashes again at

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -32,7 +33,12 @@ bool BrokerLog::drain(int fd) {
 }
 
 // A log that cannot be written (disk full) stops nothing: the tail is still there.
-void BrokerLog::append(std::string_view text) {
+void BrokerLog::append(std::string_view said) {
+  // It names clients, which chose their names.
+  std::string text(said);
+  std::replace_if(
+      text.begin(), text.end(),
+      [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\n') || c == 0x7f; }, '?');
   tail_ += text;
   if (tail_.size() > kTailBytesMax) {
     const size_t line = tail_.find('\n', tail_.size() - kTailBytesMax);

@@ -19,7 +19,7 @@ class BrokerLog {
   const std::string& tail() const { return tail_; }
 
  private:
-  void append(std::string_view text);
+  void append(std::string_view said);
 
   std::string path_;
   std::string tail_;

@@ -7,19 +7,41 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "gateway/adapters/broker/pidfd.hpp"
 
 namespace covey::broker {
 namespace {
 
+// What a program needs of its surroundings; nothing of ours (COVEY_..., whose values may be
+// secrets) and nothing that we don't know.
+std::vector<char*> broker_environment() {
+  constexpr std::array<std::string_view, 9> kPassedOn = {
+      "PATH=",       "HOME=",        "TMPDIR=", "LANG=", "LC_ALL=", "TZ=", "LD_LIBRARY_PATH=",
+      "LD_PRELOAD=", "SSL_CERT_DIR="};
+  std::vector<char*> passed;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    if (std::any_of(kPassedOn.begin(), kPassedOn.end(),
+                    [&](std::string_view name) { return text.starts_with(name); })) {
+      passed.push_back(*entry);
+    }
+  }
+  passed.push_back(nullptr);
+  return passed;
+}
+
 // Between fork and exec in a process with threads: async-signal-safe calls only.
 [[noreturn]] void become_broker(pid_t parent, int output, const char* binary,
-                                char* const* arguments) {
+                                char* const* arguments, char* const* environment) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(126);  // coveyd died before the line above
   rlimit files{};
@@ -38,7 +60,7 @@ namespace {
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
   ::close_range(3, ~0U, 0);
-  ::execv(binary, arguments);
+  ::execve(binary, arguments, environment);
   ::_exit(127);
 }
 
@@ -79,15 +101,18 @@ Result<Child> Child::start(const std::string& binary, const std::string& configu
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return failed("no pipe for the broker's log");
   Descriptor read_end(ends[0]);
   const Descriptor write_end(ends[1]);
-  // The broker's end blocks: a broker ahead of its log reader waits rather than loses lines.
-  ::fcntl(write_end.get(), F_SETFL, 0);
+  // Its end does not block either: we may wait for a disk, and the broker, and with it every
+  // device, must not wait for us. What it says meanwhile above the pipe's 64 KiB is lost.
   const std::string flag = "-c";
   char* const arguments[] = {const_cast<char*>(binary.c_str()), const_cast<char*>(flag.c_str()),
                              const_cast<char*>(configuration.c_str()), nullptr};
+  std::vector<char*> environment = broker_environment();
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return failed("cannot fork");
-  if (pid == 0) become_broker(parent, write_end.get(), binary.c_str(), arguments);
+  if (pid == 0) {
+    become_broker(parent, write_end.get(), binary.c_str(), arguments, environment.data());
+  }
   Descriptor handle(::pidfd_open(pid, 0));
   if (handle.get() < 0) {
     const Error error = failed("no pidfd for the broker");

@@ -5,16 +5,13 @@
 // Thread safety: pure but for the network; blocks at most `timeout`.
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include "core/result.hpp"
 #include "core/time.hpp"
+#include "gateway/adapters/broker/mqtt_connection.hpp"
 
 namespace covey::broker {
 
 // Errors: BROKER_UNREACHABLE, BROKER_SILENT, BROKER_REFUSED.
-Status probe_mqtt(const std::string& host, uint16_t port, const std::string& username,
-                  const std::string& password, Millis timeout);
+Status probe_mqtt(const MqttAccess& access, Millis timeout);
 
 }  // namespace covey::broker

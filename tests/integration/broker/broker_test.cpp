@@ -8,6 +8,7 @@
 
 #include <fstream>
 
+#include "gateway/adapters/broker/retained.hpp"
 #include "tests/integration/broker/mqtt_peer.hpp"
 #include "tests/integration/broker/temporary_folder.hpp"
 
@@ -75,6 +76,41 @@ TEST_F(Broker, ADeviceWritesOnlyItsOwnUpTopics) {
   }
   ASSERT_TRUE(device.publish("covey/v1/2a/d2/up/hello", "yes"));
   EXPECT_EQ(gateway_->hear(), (Heard{"covey/v1/2a/d2/up/hello", "yes", false}));
+}
+
+// With a `+` for shard or kind a device could have the broker keep as much as it likes.
+TEST_F(Broker, OnlyTheKindsAndShardsThatThereAre) {
+  ASSERT_TRUE(gateway_->subscribe("covey/#"));
+  MqttPeer device(at_.device_port, "any");
+  ASSERT_TRUE(device.connect("d2", "pw2"));
+  for (const char* forbidden : {"covey/v1/40/d2/up/hello", "covey/v1/t1/d2/up/hello",
+                                "covey/v1/2a/d2/up/x", "covey/v1/2A/d2/up/hello"}) {
+    ASSERT_TRUE(device.publish(forbidden, "no")) << forbidden;
+  }
+  for (const char* kind : {"hello", "status", "report", "fetch", "bye"}) {
+    const std::string topic = std::string("covey/v1/3f/d2/up/") + kind;
+    ASSERT_TRUE(device.publish(topic, "yes"));
+    EXPECT_EQ(gateway_->hear(), (Heard{topic, "yes", false}));
+  }
+}
+
+TEST_F(Broker, WhatDevicesHaveItKeepIsDeleted) {
+  MqttPeer device(at_.device_port, "any");
+  ASSERT_TRUE(device.connect("d2", "pw2"));
+  ASSERT_TRUE(device.publish("covey/v1/2a/d2/up/report", "kept", true));
+  ASSERT_TRUE(device.publish("covey/v1/2b/d2/up/bye", "kept", true));
+  MqttPeer enrolling(at_.enroll_port, "e1");
+  ASSERT_TRUE(enrolling.connect("enroll", token_));
+  ASSERT_TRUE(enrolling.publish("covey/v1/enroll/e1/up", "kept", true));
+  ASSERT_TRUE(gateway_->publish("covey/v1/2a/d2/down/goal", "goal", true));
+  const MqttAccess access{at_.host, at_.service_port, at_.username, at_.password};
+  const Result<Swept> swept = sweep_retained(access, 10s);
+  ASSERT_TRUE(swept.ok()) << swept.error().message;
+  EXPECT_EQ(swept->messages, 3U);
+  EXPECT_EQ(swept->by_device, (std::map<std::string, uint64_t>{{"d2", 2}, {"e1", 1}}));
+  EXPECT_EQ(sweep_retained(access, 10s)->messages, 0U);
+  ASSERT_TRUE(device.subscribe("covey/v1/2a/d2/down/+"));
+  EXPECT_EQ(device.hear(), (Heard{"covey/v1/2a/d2/down/goal", "goal", true})) << "ours stay";
 }
 
 TEST_F(Broker, AForbiddenSubscriptionIsGrantedAndDeliversNothing) {
