@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/sqlite/database.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -22,8 +23,11 @@ Error error_of(sqlite3* database, int result, std::string_view doing) {
       return {Code::kResourceExhausted, "DISK_FULL",
               what + ": free space on the disk of the data directory"};
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
       return corrupt(what);
+    case SQLITE_NOTADB:
+      return {Code::kDataLoss, "STORE_CORRUPT",
+              what + ": another program's file, or a damaged one: move it away, or restore the "
+                     "data directory from a backup"};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return {Code::kFailedPrecondition, "LOCKED",
@@ -35,6 +39,17 @@ Error error_of(sqlite3* database, int result, std::string_view doing) {
 }
 
 }  // namespace
+
+void log_sqlite_to(void (*said)(bool warning, const char* text)) {
+  static std::atomic<void (*)(bool, const char*)> to{nullptr};
+  to = said;
+  sqlite3_config(
+      SQLITE_CONFIG_LOG,
+      +[](void*, int result, const char* text) {
+        if (const auto call = to.load()) call((result & 0xff) != SQLITE_NOTICE, text);
+      },
+      nullptr);
+}
 
 Error corrupt(std::string what) {
   return {Code::kDataLoss, "STORE_CORRUPT",

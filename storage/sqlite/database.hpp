@@ -20,6 +20,10 @@ namespace covey::sqlite {
 
 Error corrupt(std::string what);
 
+// What SQLite has to say by itself (recovered logs, statements that a schema change voids, I/O
+// errors), for the whole process; before the first database is opened. `warning`: not just news.
+void log_sqlite_to(void (*said)(bool warning, const char* text));
+
 // A prepared statement. Values are bound in order from the first; every run or reset starts anew.
 // A Sink of rows/column.hpp: text() and blob() copy the value, the borrow ones need it until then.
 class Statement {

@@ -10,6 +10,22 @@ constexpr int64_t kApplicationId = 0x436f7679;  // "Covy": which program's file 
 
 }  // namespace
 
+Status check_ours(Database& database, const std::string& path) {
+  const Result<int64_t> application = database.number("PRAGMA application_id");
+  if (!application) return application.error();
+  const Result<int64_t> tables = database.number("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return tables.error();
+  const Result<int64_t> site =
+      database.number("SELECT count(*) FROM sqlite_schema WHERE name = 'site'");
+  if (!site) return site.error();
+  if (*application == kApplicationId || (*application == 0 && *tables == 0)) return {};
+  if (*site != 0) return corrupt(path + " has lost its mark");
+  return Error{Code::kFailedPrecondition, "STORE_FOREIGN",
+               fmt::format("{} is a SQLite database of another program, not of coveyd; it was left "
+                           "as it is: move it away, or choose another directory with --data",
+                           path)};
+}
+
 Status migrate(Database& database) {
   const Result<int64_t> application = database.number("PRAGMA application_id");
   if (!application) return application.error();

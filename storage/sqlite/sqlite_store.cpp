@@ -24,7 +24,7 @@ using sqlite::Database;
 Error directory_error(const std::filesystem::path& path, const std::error_code& error) {
   return {Code::kUnavailable, "STORE_IO",
           "can't create the data directory " + path.string() + ": " + error.message() +
-              ": check its owner and permissions, or choose another with data_dir"};
+              ": check its owner and permissions, or choose another with --data"};
 }
 
 }  // namespace
@@ -66,6 +66,10 @@ Status SqliteStore::open_database() {
   Result<Database> database =
       Database::open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options_.vfs);
   if (!database) return database.error();
+  if (Status ours = sqlite::check_ours(*database, path); !ours) {
+    if (ours.error().reason != "STORE_CORRUPT") return ours;
+    return Error{Code::kDataLoss, "STORE_CORRUPT", path + ": " + ours.error().message};
+  }
   // auto_vacuum counts in a new file only: later a full disk can get pages back, see reclaim().
   std::string settings =
       "PRAGMA auto_vacuum = INCREMENTAL;"

@@ -5,9 +5,9 @@
 // connections.
 // Threading: commit() and load() on one thread; reader(), condition() and backup() on any; a Reader
 // by one thread at a time and never beyond the store's life.
-// Errors of open(): LOCKED, STORE_TOO_NEW, STORE_CORRUPT, STORE_IO, DISK_FULL. After a commit
-// failed every later one gives the same error: what the caller holds is ahead of the disk, it must
-// start again.
+// Errors of open(): LOCKED, STORE_TOO_NEW, STORE_FOREIGN, STORE_CORRUPT, STORE_IO, DISK_FULL. After
+// a commit failed every later one gives the same error: what the caller holds is ahead of the disk,
+// it must start again.
 #pragma once
 
 #include <cstdint>

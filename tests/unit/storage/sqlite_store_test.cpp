@@ -93,6 +93,27 @@ TEST_F(SqliteStoreTest, AFileThatIsNoDatabaseIsRefused) {
   EXPECT_EQ(refused().reason, "STORE_CORRUPT");
 }
 
+// It is not damaged, and stays as it is: nothing is made in it.
+TEST_F(SqliteStoreTest, AnotherProgramsDatabaseIsLeftAlone) {
+  std::filesystem::create_directories(data());
+  const std::string path = (data() / "covey.db").string();
+  {
+    Result<sqlite::Database> other =
+        sqlite::Database::open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "");
+    ASSERT_TRUE(other);
+    ASSERT_TRUE(other->run("CREATE TABLE songs (name TEXT); INSERT INTO songs VALUES ('x')"));
+  }
+  const auto content = [&] {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string before = content();
+  const Error error = refused();
+  EXPECT_EQ(error.reason, "STORE_FOREIGN");
+  EXPECT_NE(error.message.find("another program"), std::string::npos) << error.message;
+  EXPECT_EQ(content(), before);
+}
+
 TEST_F(SqliteStoreTest, AnUnknownWordInARowIsNamed) {
   auto store = open();
   Device device;
