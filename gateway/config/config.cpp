@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <regex>
 
+#include "core/nearest.hpp"
 #include "core/yaml/yaml.hpp"
 #include "gateway/config/durable_file.hpp"
 #include "gateway/config/schema.hpp"
@@ -41,7 +43,31 @@ void apply_file(const ConfigInput& input, ConfigOutcome& outcome) {
   }
 }
 
-// Unknown COVEY_ variables are not errors: Kubernetes adds some for a service named covey.
+// Variables of others: Kubernetes adds some for each service whose name begins with covey, the CLI
+// and the tools of the tree have their own.
+bool is_of_others(const std::string& name, const std::string& value) {
+  static const std::regex of_kubernetes(
+      "COVEY_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|"
+      "PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)");
+  static const std::regex of_ours("COVEY_(ADDRESS|JOBS|TFLM_DIR|(DEV|SIM|TEST)_.*)");
+  if (std::regex_match(name, of_kubernetes) || std::regex_match(name, of_ours)) return true;
+  return name.ends_with("_PORT") && value.find("://") != std::string::npos;
+}
+
+void refuse_unknown_variables(const ConfigInput& input, ConfigOutcome& outcome) {
+  std::vector<std::string> known{std::string(kDataVariable)};
+  for (const Key& key : schema()) known.push_back(environment_name(key.path));
+  for (const auto& [name, value] : input.environment) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (is_of_others(name, value)) continue;
+    outcome.errors.push_back(
+        invalid("UNKNOWN_VARIABLE",
+                fmt::format("{}: unknown variable{}; `coveyd --config-reference` lists the keys, "
+                            "and each has one",
+                            name, did_you_mean(name, known))));
+  }
+}
+
 void apply_environment(const ConfigInput& input, ConfigOutcome& outcome) {
   for (const Key& key : schema()) {
     const std::string name = environment_name(key.path);
@@ -95,6 +121,7 @@ ConfigOutcome parse_config(const ConfigInput& input) {
 
   apply_file(input, outcome);
   apply_environment(input, outcome);
+  refuse_unknown_variables(input, outcome);
   outcome.config.telemetry.sets_report_interval =
       outcome.origins["telemetry.report_interval"] != "default";
   for (const auto& [path, error] : check_relations(outcome.config)) {
@@ -145,7 +172,9 @@ ConfigOutcome load_config(const std::string& path, const std::string& data_dir) 
     if (text) {
       input.yaml = std::move(*text);
     } else {
-      failures.push_back({text.error().code, "CONFIG_UNREADABLE", text.error().message});
+      const bool foreign = text.error().reason == "FOREIGN_FILE";
+      failures.push_back({text.error().code, foreign ? text.error().reason : "CONFIG_UNREADABLE",
+                          text.error().message});
     }
   }
   ConfigOutcome outcome = parse_config(input);

@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "gateway/config/ownership.hpp"
+
 namespace covey::config {
 namespace {
 
@@ -71,6 +73,11 @@ Status write_file_durably(const std::string& path, std::string_view content, mod
 Result<std::string> read_file_bounded(const std::string& path, size_t bytes_max) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return file_error("FILE_READ", path, "open");
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return file_error("FILE_READ", path, "look at");
+  if (S_ISREG(status.st_mode)) {  // a pipe is whoever's who gave it
+    if (const Status ours = check_owner(path, status); !ours) return ours.error();
+  }
   std::string content;
   char block[4096];
   for (;;) {

@@ -16,7 +16,8 @@ namespace covey::config {
 
 // Errors: FILE_WRITE, with the path and the system's words.
 Status write_file_durably(const std::string& path, std::string_view content, mode_t mode);
-// Errors: FILE_READ; FILE_TOO_LARGE above `bytes_max`.
+// Of a file that coveyd obeys: one that a stranger can change is refused (ownership.hpp).
+// Errors: FILE_READ; FILE_TOO_LARGE above `bytes_max`; FOREIGN_FILE.
 Result<std::string> read_file_bounded(const std::string& path, size_t bytes_max);
 
 }  // namespace covey::config

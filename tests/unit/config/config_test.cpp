@@ -126,6 +126,21 @@ TEST(Config, EnvironmentWinsOverTheFileAndIsChecked) {
             "COVEY_LOG_LEVEL: log.level: 'loud' is not one of trace, debug, info, warn, error");
 }
 
+TEST(Config, AMisspeltVariableIsAnErrorAndOthersAreNot) {
+  const ConfigOutcome outcome =
+      from_yaml("", {{"COVEY_MQTT_EMBEDED_PORT", "0"}, {"COVEY_LOGLEVEL", "warn"}});
+  ASSERT_EQ(outcome.errors.size(), 2u) << "all at once";
+  for (const Error& error : outcome.errors) EXPECT_EQ(error.reason, "UNKNOWN_VARIABLE");
+  EXPECT_NE(outcome.errors[1].message.find("did you mean COVEY_MQTT_EMBEDDED_PORT?"),
+            std::string::npos);
+  const ConfigOutcome fine = from_yaml("", {{"COVEY_DATA", "/srv"},
+                                            {"COVEY_ADDRESS", "127.0.0.1:7070"},
+                                            {"COVEY_PORT", "tcp://10.0.0.1:7070"},
+                                            {"COVEY_PORT_7070_TCP_ADDR", "10.0.0.1"},
+                                            {"COVEY_EAST_SERVICE_PORT_GRPC", "7070"}});
+  EXPECT_TRUE(fine.ok()) << ::testing::PrintToString(messages(fine));
+}
+
 TEST(Config, Contradictions) {
   const auto reason = [](std::string yaml) {
     const ConfigOutcome outcome = from_yaml(std::move(yaml));
