@@ -38,6 +38,18 @@ if(COVEY_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
                          $<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
 endif()
 
+# What ships is hardened (tools/dev/hardening.py looks at the programs after a release build).
+# Sanitizers bring their own checks, firmware its own flags.
+if(NOT COVEY_SANITIZE AND NOT COVEY_FUZZ AND NOT CMAKE_CROSSCOMPILING)
+  add_compile_options("$<$<CONFIG:Release>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>"
+                      "$<$<CONFIG:Release>:-fstack-protector-strong;-fstack-clash-protection>"
+                      "$<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-D_GLIBCXX_ASSERTIONS>")
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64")
+    add_compile_options("$<$<CONFIG:Release>:-fcf-protection=full>")
+  endif()
+  add_link_options("$<$<CONFIG:Release>:-Wl,-z,relro;-Wl,-z,now;-Wl,-z,noexecstack>")
+endif()
+
 if(COVEY_SANITIZE)
   add_compile_options(-fsanitize=${COVEY_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
