@@ -28,7 +28,8 @@ struct ApplyToRollout {
     begin_ending(turn, name);
     const Rollout& rollout = turn.state.rollouts.by_name.at(name);
     turn.log(LogLine::Level::kInfo, "rollout_ended", name.str(),
-             fmt::format("{} {}", to_string(effect.state), rollout.progress.reason));
+             fmt::format("{}{}{}", to_string(effect.state),
+                         rollout.progress.reason.empty() ? "" : " ", rollout.progress.reason));
   }
   void operator()(const rollout::Happened& effect) const {
     turn.event(name, effect.kind, effect.subject, effect.text);
