@@ -38,9 +38,10 @@ bool lets_in(const engine::Effect& effect) {
 DeviceLink::DeviceLink(mqtt::MqttOptions options, std::function<void()> let_in)
     : let_in_(std::move(let_in)),
       client_(std::move(options), {[this](bool connected) { on_connection(connected); },
-                                   [this](std::string_view topic, ByteView payload, bool) {
-                                     on_message(topic, payload);
-                                   }}) {}
+                                   [this](std::string_view topic, ByteView payload, bool kept) {
+                                     on_message(topic, payload, kept);
+                                   }}),
+      granting_("covey-grants", 1) {}
 
 std::map<std::string, uint64_t> DeviceLink::malformed_by_reason() const {
   const std::lock_guard lock(mutex_);
@@ -59,7 +60,10 @@ void DeviceLink::refuse(const Error& error) {
   ++malformed_by_reason_[error.reason];
 }
 
-void DeviceLink::on_message(std::string_view topic, ByteView payload) {
+void DeviceLink::on_message(std::string_view topic, ByteView payload, bool retained) {
+  // What a device had the broker keep is no word of now; empty is how such a message is deleted.
+  if (retained) return client_.count_drop(mqtt::MqttDrop::kInRetained);
+  if (payload.empty()) return client_.count_drop(mqtt::MqttDrop::kInEmpty);
   const Result<mqtt::UpTopic> parsed = mqtt::parse_up_topic(topic);
   if (!parsed) {
     client_.count_drop(mqtt::MqttDrop::kInBadTopic);
@@ -97,8 +101,34 @@ void DeviceLink::publish(const std::string& topic, ByteView payload, mqtt::Qos q
 }
 
 void DeviceLink::deliver(std::span<const engine::Effect> effects) {
-  if (let_in_ && std::any_of(effects.begin(), effects.end(), lets_in)) let_in_();
-  for (const engine::Effect& effect : effects) deliver_one(effect);
+  for (const engine::Effect& effect : effects) {
+    if (let_in_ && lets_in(effect)) {
+      grant_later(effect);
+    } else {
+      deliver_one(effect);
+    }
+  }
+}
+
+// A broker that is slow to take passwords holds up those whom it lets in, and nobody else.
+void DeviceLink::grant_later(const engine::Effect& effect) {
+  const auto& grant = std::get<engine::PublishGrant>(effect);
+  {
+    const std::lock_guard lock(mutex_);
+    grants_.insert_or_assign(grant.device, grant);
+  }
+  (void)granting_.post([this] { give_grants(); });  // one that waits takes all
+}
+
+void DeviceLink::give_grants() {
+  std::map<DeviceId, engine::PublishGrant> grants;
+  {
+    const std::lock_guard lock(mutex_);
+    grants.swap(grants_);
+  }
+  if (grants.empty()) return;
+  let_in_();
+  for (const auto& [device, grant] : grants) deliver_one(grant);
 }
 
 void DeviceLink::deliver_one(const engine::Effect& effect) {

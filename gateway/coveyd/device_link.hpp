@@ -18,20 +18,24 @@
 #include "gateway/adapters/mqtt/client.hpp"
 #include "gateway/adapters/mqtt/device_shares.hpp"
 #include "gateway/engine/events.hpp"
+#include "gateway/runtime/lane.hpp"
 #include "gateway/runtime/runtime.hpp"
 
 namespace covey {
 
 class DeviceLink {
  public:
-  // `let_in` returns when the broker knows the passwords that it was given: called before the first
-  // device of a batch is told that it may come. Empty: they are the business of others.
+  // `let_in` returns when the broker knows the passwords that it was given: called, on a thread of
+  // its own, before devices are told that they may come. Empty: they are the business of others.
   DeviceLink(mqtt::MqttOptions options, std::function<void()> let_in);
 
   // The runtime is made after the link, because its effects come here.
   void connect_to(runtime::Runtime& runtime) { runtime_ = &runtime; }
   Status start() { return client_.start(); }
-  void stop(Millis deadline) { client_.stop(deadline); }
+  void stop(Millis deadline) {
+    client_.stop(deadline);
+    granting_.stop(0ms);
+  }
 
   void deliver(std::span<const engine::Effect> effects);
 
@@ -44,9 +48,11 @@ class DeviceLink {
 
  private:
   void on_connection(bool connected);
-  void on_message(std::string_view topic, ByteView payload);
+  void on_message(std::string_view topic, ByteView payload, bool retained);
   void refuse(const Error& error);
   void deliver_one(const engine::Effect& effect);
+  void grant_later(const engine::Effect& effect);
+  void give_grants();
   void publish(const std::string& topic, ByteView payload, mqtt::Qos qos, bool retain);
 
   const std::function<void()> let_in_;
@@ -56,7 +62,10 @@ class DeviceLink {
   std::atomic<uint64_t> malformed_{0};
   mutable std::mutex mutex_;
   std::map<std::string, uint64_t> malformed_by_reason_;  // guarded by mutex_
-  mqtt::MqttClient client_;                              // last: its callbacks use what is above
+  // The newest of each device, until the broker knows its password. Guarded by mutex_.
+  std::map<DeviceId, engine::PublishGrant> grants_;
+  mqtt::MqttClient client_;  // its callbacks use what is above
+  runtime::Lane granting_;   // last: it uses the client
 };
 
 }  // namespace covey

@@ -8,9 +8,11 @@
 
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/codec/report_decoder.hpp"
+#include "gateway/coveyd/data_directory.hpp"
 #include "gateway/coveyd/engine_config.hpp"
 #include "gateway/coveyd/open_store.hpp"
 #include "gateway/coveyd/sinks.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/runtime/clocks.hpp"
 
 namespace covey {
@@ -32,6 +34,18 @@ LoadLimits load_limits(const config::Config& config, Millis wall) {
   return {.windows_since = since,
           .window = config.telemetry.window,
           .windows_until = wall + kClockSlack};
+}
+
+void log_broker_news(const broker::BrokerNews& news) {
+  switch (news.kind) {
+    case broker::BrokerNews::Kind::kEnded:
+      return log::log_event(log::Level::kError, "broker_ended",
+                            {{"text", news.text}, {"said", news.said}});
+    case broker::BrokerNews::Kind::kBack:
+      return log::log_event(log::Level::kInfo, "broker_back");
+    case broker::BrokerNews::Kind::kNote:
+      return log::log_event(log::Level::kWarn, "broker_note", {{"text", news.text}});
+  }
 }
 
 // What a store that can't write means for a site.
@@ -62,19 +76,25 @@ Status replay_reports(Store& store, engine::Engine& engine) {
 
 }  // namespace
 
-Result<std::unique_ptr<Site>> Site::start(const config::Config& config, SiteFaults faults,
+Result<std::unique_ptr<Site>> Site::start(const config::Config& config, const SiteStart& how,
                                           std::function<void()> disk_full) {
   auto site = std::make_unique<Site>(config, std::move(disk_full), Token{});
-  if (Status opened = site->open_store(); !opened) return opened.error();
+  if (Status opened = site->open_store(how); !opened) return opened.error();
+  if (Status loaded = site->load_engine(how); !loaded) return loaded.error();
   if (Status started = site->start_broker(); !started) return started.error();
-  if (Status started = site->start_runtime(faults); !started) return started.error();
+  if (Status started = site->start_runtime(how); !started) return started.error();
   if (Status started = site->start_servers(); !started) return started.error();
   return site;
 }
 
 Site::~Site() { stop(); }
 
-Status Site::open_store() {
+Status Site::open_store(const SiteStart& how) {
+  trace_ = trace_of_a_site(config_.data_dir);
+  // Before anything is made there: it may be the place of a disk that is not mounted.
+  if (!trace_.empty() && !how.new_site && has_no_database(config_.data_dir)) {
+    return site_lost(config_.data_dir, trace_);
+  }
   Result<std::unique_ptr<Store>> store = covey::open_store(config_, runtime::now_of_clocks().wall);
   if (!store) return store.error();
   store_ = *std::move(store);
@@ -99,23 +119,41 @@ Status Site::start_broker() {
                             .max_packet_bytes = embedded.max_packet_bytes,
                             .max_queued_messages = embedded.max_queued_messages,
                             .max_queued_bytes = embedded.max_queued_bytes,
-                            .memory_limit_bytes = embedded.memory_limit_bytes});
+                            .memory_limit_bytes = embedded.memory_limit_bytes,
+                            .happened = log_broker_news});
+  // All at once and before its start: whoever is let in is let in from its first moment on.
+  for (const auto& [id, device] : engine_->state().fleet.devices) {
+    if (device.state != DeviceState::kAccepted) continue;
+    broker_->set_credential(id, engine::broker_password(engine_->state(), device));
+  }
   Result<broker::BrokerEndpoints> started = broker_->start();
   if (!started) return started.error();
   broker_endpoints_ = *std::move(started);
+  for (const std::string& note : broker_->state().notes) {
+    log::log_event(log::Level::kWarn, "broker_note", {{"text", note}});
+  }
   return {};
 }
 
-Status Site::start_runtime(SiteFaults faults) {
+Status Site::begin_site(const SiteStart& how, Snapshot& snapshot) {
+  if (!trace_.empty() && !how.new_site) return site_lost(config_.data_dir, trace_);
+  Digest secret;
+  if (!random_value(secret.bytes)) return random_failed();
+  snapshot.site = engine::new_site(secret);
+  const std::vector<Write> first{PutSite{snapshot.site}};
+  log::log_event(log::Level::kInfo, "new_site", {{"data", config_.data_dir}});
+  return store_->commit(first);
+}
+
+Status Site::load_engine(const SiteStart& how) {
   const Now now = runtime::now_of_clocks();
   Result<Snapshot> snapshot = store_->load(load_limits(config_, now.wall));
   if (!snapshot) return snapshot.error();
   if (snapshot->site.secret.is_zero()) {
-    Digest secret;
-    if (!random_value(secret.bytes)) return random_failed();
-    snapshot->site = engine::new_site(secret);
-    const std::vector<Write> first{PutSite{snapshot->site}};
-    if (Status created = store_->commit(first); !created) return created.error();
+    if (Status begun = begin_site(how, *snapshot); !begun) return begun;
+  } else if (how.new_site) {
+    log::log_event(log::Level::kWarn, "new_site_ignored",
+                   {{"text", "the data directory has a site, which goes on"}});
   }
   engine::EngineConfig engine_config = engine_config_of(config_);
   if (!random_value(start_id_)) return random_failed();
@@ -123,7 +161,12 @@ Status Site::start_runtime(SiteFaults faults) {
   Result<engine::Engine> engine = engine::Engine::load(*std::move(snapshot), engine_config, now,
                                                        std::make_shared<codec::ReportDecoder>());
   if (!engine) return engine.error();
-  if (Status replayed = replay_reports(*store_, *engine); !replayed) return replayed.error();
+  if (Status replayed = replay_reports(*store_, *engine); !replayed) return replayed;
+  engine_.emplace(*std::move(engine));
+  return {};
+}
+
+Status Site::start_runtime(const SiteStart& how) {
   Result<std::unique_ptr<Reader>> reader = store_->reader();
   if (!reader) return reader.error();
 
@@ -136,6 +179,7 @@ Status Site::start_runtime(SiteFaults faults) {
                            {{"reason", error.reason}, {"text", error.message}});
             // Memory is ahead of the disk: nothing may be said any more.
             if (error.reason == "DISK_FULL") disk_full_();
+            log::flush_log(500ms);
             _exit(74);  // EX_IOERR
           },
       .health = [this] { return health(); },
@@ -147,14 +191,15 @@ Status Site::start_runtime(SiteFaults faults) {
                 {"enroll", endpoints_.enroll}, {"site", config_.site.name}};
           }};
   runtime_ = std::make_unique<runtime::Runtime>(
-      *std::move(engine), *store_, *std::move(reader),
+      *std::move(engine_), *store_, *std::move(reader),
       runtime::RuntimeOptions{.commit_interval = config_.telemetry.commit_interval,
                               .control_queue = config_.limits.control_queue,
                               .lifecycle_queue = config_.limits.lifecycle_queue,
                               .telemetry_queue = config_.limits.telemetry_queue,
-                              .kill_after_commits = faults.kill_after_commits,
+                              .kill_after_commits = how.kill_after_commits,
                               .read_only = read_only_},
       std::move(edges));
+  engine_.reset();
   if (link_) link_->connect_to(*runtime_);
   runtime_->start();
   return link_ ? link_->start() : Status();
@@ -244,121 +289,23 @@ std::vector<runtime::HealthCheck> Site::health() const {
   return checks;
 }
 
-void Site::add_metrics() {
-  metrics_.add([this](http::MetricSheet& sheet) {
-    const runtime::RuntimeCounters runtime = runtime_->counters();
-    const engine::Counters engine = runtime_->engine_counters();
-    for (size_t i = 0; i < runtime.queued.size(); ++i) {
-      const std::string name(to_string(static_cast<runtime::EventClass>(i)));
-      sheet.gauge("covey_queue_events", "Events waiting for the engine.",
-                  static_cast<double>(runtime.queued[i]), {{"class", name}});
-      sheet.counter("covey_queue_full_total", "Events refused because their queue was full.",
-                    static_cast<double>(runtime.queue_full[i]), {{"class", name}});
-    }
-    sheet.counter("covey_commits_total", "Transactions.", static_cast<double>(runtime.commits));
-    sheet.counter("covey_writes_total", "Rows written.", static_cast<double>(runtime.writes));
-    sheet.counter("covey_outbox_full_total", "Effects dropped: the broker takes them too slowly.",
-                  static_cast<double>(runtime.outbox_full));
-    sheet.counter("covey_callers_gone_total", "Questions that nobody waited for any more.",
-                  static_cast<double>(runtime.callers_gone));
-    sheet.gauge("covey_revision", "Newest durable revision.",
-                static_cast<double>(runtime.revision_durable));
-    const auto seconds = [&](std::string_view name, std::string_view help,
-                             const runtime::LagFigures& figures, http::MetricLabels labels = {}) {
-      labels.emplace_back("quantile", "");
-      for (const auto& [quantile, us] : {std::pair<const char*, uint32_t>{"0.5", figures.p50_us},
-                                         {"0.99", figures.p99_us},
-                                         {"1", figures.max_us}}) {
-        labels.back().second = quantile;
-        sheet.gauge(name, help, us / 1e6, labels);
-      }
-    };
-    seconds("covey_engine_slice_seconds", "One batch of events in the engine.", runtime.slice);
-    seconds("covey_engine_walk_seconds", "One look at the engine, or a part of it.", runtime.walk);
-    const std::string_view cpu = "covey_engine_slice_cpu_seconds";
-    const std::string_view cpu_help = "Processor time of one turn of the engine.";
-    seconds(cpu, cpu_help, runtime.tick_cpu, {{"turn", "tick"}});
-    seconds(cpu, cpu_help, runtime.events_cpu, {{"turn", "events"}});
-    seconds("covey_engine_lag_seconds", "How late the engine's ticks come.", runtime.lag);
-    seconds("covey_commit_seconds", "From submission to durable.", runtime.commit);
-    sheet.counter("covey_reports_total", "Reports received.", static_cast<double>(engine.reports));
-    sheet.counter("covey_windows_late_total", "Windows too late for their span.",
-                  static_cast<double>(engine.windows_late));
-    sheet.counter("covey_chunks_total", "Chunks sent.", static_cast<double>(engine.chunks));
-    sheet.counter("covey_goals_total", "Goals published.", static_cast<double>(engine.goals));
-    sheet.counter("covey_restores_total", "Times that devices had seen more than the store knew.",
-                  static_cast<double>(engine.restores));
-    sheet.counter("covey_wall_clock_jumps_total", "Steps of the wall clock of over 5 minutes.",
-                  static_cast<double>(engine.wall_jumps));
-    for (size_t i = 0; i < engine.drops.size(); ++i) {
-      sheet.counter("covey_drops_total", "Input refused or dropped, by reason.",
-                    static_cast<double>(engine.drops[i]),
-                    {{"reason", std::string(to_string(static_cast<engine::Drop>(i)))}});
-    }
-    sheet.gauge("covey_read_only", "1: the disk is full, nothing is written.", read_only_ ? 1 : 0);
-    if (const std::optional<uint64_t> free = store_->condition().free_bytes) {
-      sheet.gauge("covey_disk_free_bytes", "What the disk of the data directory has left.",
-                  static_cast<double>(*free));
-    }
-    if (link_) add_link_metrics(sheet);
-    add_caller_metrics(sheet);
-  });
-}
-
-void Site::add_caller_metrics(http::MetricSheet& sheet) const {
-  const GrpcCounters grpc = grpc_->counters();
-  const std::string_view open = "covey_api_connections";
-  const std::string_view open_help = "Connections to the API.";
-  sheet.gauge(open, open_help, static_cast<double>(grpc.open_tcp), {{"via", "tcp"}});
-  sheet.gauge(open, open_help, static_cast<double>(grpc.open_unix), {{"via", "unix"}});
-  for (const auto& [reason, count] : grpc.refused) {
-    sheet.counter("covey_api_refused_total", "Connections to the API that got no place, by reason.",
-                  static_cast<double>(count), {{"reason", reason}});
-  }
-  for (const auto& [reason, count] : grpc.closed) {
-    sheet.counter("covey_api_closed_total", "Connections to the API that coveyd closed, by reason.",
-                  static_cast<double>(count), {{"reason", reason}});
-  }
-  const http::HttpCounters http = http_->counters();
-  sheet.gauge("covey_http_connections", "Connections to this port.",
-              static_cast<double>(http.open));
-  sheet.counter("covey_http_requests_total", "Requests on this port.",
-                static_cast<double>(http.requests));
-  for (const auto& [reason, count] : {std::pair<const char*, uint64_t>{"full", http.refused_full},
-                                      {"evicted", http.evicted},
-                                      {"timeout", http.timeouts},
-                                      {"bad_request", http.bad_requests}}) {
-    sheet.counter("covey_http_closed_total",
-                  "Connections to this port that were not served to their "
-                  "end, by reason.",
-                  static_cast<double>(count), {{"reason", reason}});
-  }
-}
-
-void Site::add_link_metrics(http::MetricSheet& sheet) const {
-  for (const auto& [reason, count] : link_->malformed_by_reason()) {
-    sheet.counter("covey_malformed_total", "Device messages that can't be read.",
-                  static_cast<double>(count), {{"reason", reason}});
-  }
-  const mqtt::MqttCounters mqtt = link_->counters();
-  sheet.counter("covey_mqtt_received_total", "Messages received.",
-                static_cast<double>(mqtt.received));
-  sheet.counter("covey_mqtt_published_total", "Messages published.",
-                static_cast<double>(mqtt.published));
-  for (size_t i = 0; i < mqtt.drops.size(); ++i) {
-    sheet.counter("covey_mqtt_drops_total", "Messages that did not pass, by reason.",
-                  static_cast<double>(mqtt.drops[i]),
-                  {{"reason", std::string(to_string(static_cast<mqtt::MqttDrop>(i)))}});
-  }
-}
-
-void Site::stop() {
-  // Nobody new comes in, then what is in is finished, then the parts below go.
+void Site::stop(const std::function<void(const char* step)>& doing) {
+  const auto begin = [&](const char* step) {
+    if (doing) doing(step);
+  };
+  // Nobody new comes in, then what is in is finished, then the parts below go. All together less
+  // than Signals::kStopEnd.
+  begin("stopping the HTTP server");
   if (http_) http_->stop();
-  if (grpc_) grpc_->stop(5s);
-  if (runtime_) runtime_->stop(10s);
+  begin("ending calls of the API");
+  if (grpc_) grpc_->stop(3s);
+  begin("committing what was taken");
+  if (runtime_) runtime_->stop(8s);
+  begin("leaving the broker");
   if (link_) link_->stop(2s);
-  if (broker_) broker_->stop(5s);
+  begin("stopping the broker");
+  if (broker_) broker_->stop(3s);
+  begin("closing the store");
   if (endpoints_.pid != 0) config::remove_endpoints(config_.data_dir);
   endpoints_.pid = 0;
   http_.reset();

@@ -27,8 +27,9 @@
 
 namespace covey {
 
-struct SiteFaults {
-  uint64_t kill_after_commits = 0;
+struct SiteStart {
+  bool new_site = false;            // begin anew where an earlier site's database is gone
+  uint64_t kill_after_commits = 0;  // for tests
 };
 
 class Site {
@@ -38,22 +39,25 @@ class Site {
   Site(const config::Config& config, std::function<void()> disk_full, Token)
       : config_(config), disk_full_(std::move(disk_full)) {}
   // Errors: those of the parts, each naming what to do.
-  static Result<std::unique_ptr<Site>> start(const config::Config& config, SiteFaults faults,
+  static Result<std::unique_ptr<Site>> start(const config::Config& config, const SiteStart& how,
                                              std::function<void()> disk_full);
   ~Site();  // stop()
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
 
-  void stop();
+  // Each step has a deadline; `doing` is told of each, for whoever watches from outside.
+  void stop(const std::function<void(const char* step)>& doing = nullptr);
   const config::Endpoints& endpoints() const { return endpoints_; }
   bool read_only() const { return read_only_.has_value(); }
   // A read-only site: there is room again, a new start would write.
   bool has_room() const { return store_->condition().recovered; }
 
  private:
-  Status open_store();
+  Status open_store(const SiteStart& how);
+  Status load_engine(const SiteStart& how);
+  Status begin_site(const SiteStart& how, Snapshot& snapshot);
   Status start_broker();
-  Status start_runtime(SiteFaults faults);
+  Status start_runtime(const SiteStart& how);
   Status start_servers();
   void make_link();
   runtime::Sinks sinks() const;
@@ -61,13 +65,16 @@ class Site {
   void add_metrics();
   void add_link_metrics(http::MetricSheet& sheet) const;
   void add_caller_metrics(http::MetricSheet& sheet) const;
+  void add_broker_metrics(http::MetricSheet& sheet) const;
   std::vector<runtime::HealthCheck> health() const;
 
   const config::Config config_;
   const std::function<void()> disk_full_;
   std::optional<Error> read_only_;  // why it writes nothing
   config::Endpoints endpoints_;
+  std::string trace_;  // what an earlier site has left in the data directory
   std::unique_ptr<Store> store_;
+  std::optional<engine::Engine> engine_;            // loaded, until the runtime has it
   std::unique_ptr<broker::EmbeddedBroker> broker_;  // null: external, or read-only
   broker::BrokerEndpoints broker_endpoints_;
   std::unique_ptr<DeviceLink> link_;  // null: read-only

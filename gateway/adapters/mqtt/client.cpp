@@ -20,6 +20,12 @@ namespace covey::mqtt {
 namespace {
 
 namespace paho = ::mqtt;
+
+std::atomic<void (*)(const char*)> paho_said{nullptr};
+
+void on_trace(MQTTASYNC_TRACE_LEVELS, char* text) {
+  if (const auto said = paho_said.load()) said(text);
+}
 using Clock = std::chrono::steady_clock;
 
 constexpr int kVersion311 = 4;
@@ -61,6 +67,10 @@ std::string_view to_string(MqttDrop reason) {
       return "IN_TOO_LARGE";
     case MqttDrop::kInBadTopic:
       return "IN_BAD_TOPIC";
+    case MqttDrop::kInRetained:
+      return "IN_RETAINED";
+    case MqttDrop::kInEmpty:
+      return "IN_EMPTY";
     case MqttDrop::kInQueueFull:
       return "IN_QUEUE_FULL";
     case MqttDrop::kInOverShare:
@@ -369,6 +379,11 @@ MqttCounters MqttClient::Session::counters() const {
   counters.in_flight = in_flight_.load();
   for (size_t i = 0; i < drops_.size(); ++i) counters.drops[i] = drops_[i].load();
   return counters;
+}
+
+void log_paho_to(void (*said)(const char* text)) {
+  paho_said = said;
+  MQTTAsync_setTraceCallback(on_trace);
 }
 
 MqttClient::MqttClient(MqttOptions options, Callbacks callbacks)

@@ -55,6 +55,8 @@ enum class MqttDrop : uint8_t {
   kOutFailed,  // Paho refused, or the publish failed later
   kInTooLarge,
   kInBadTopic,   // counted by the caller through count_drop()
+  kInRetained,   // likewise
+  kInEmpty,      // likewise
   kInQueueFull,  // likewise
   kInOverShare,  // likewise: its device sends more than anybody should
   kCount,
@@ -72,6 +74,10 @@ struct MqttCounters {
   uint64_t in_flight = 0;
   std::array<uint64_t, static_cast<size_t>(MqttDrop::kCount)> drops{};
 };
+
+// What Paho has to say of its errors, for the whole process; before the first client starts. `said`
+// runs on Paho's threads: it must not block.
+void log_paho_to(void (*said)(const char* text));
 
 class MqttClient {
  public:

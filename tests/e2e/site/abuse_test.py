@@ -104,7 +104,7 @@ grpc: {listen: "0.0.0.0:1"}
             done = self.coveyd("--data", path)
             self.assertEqual(done.returncode, 1)
             self.assertIn(str(path), done.stderr)
-            self.assertIn("data_dir", done.stderr)
+            self.assertIn("--data", done.stderr)
 
     def test_a_database_that_is_none_is_named_and_kept(self):
         data = self.folder / "d"
