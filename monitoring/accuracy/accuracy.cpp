@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kEffectiveLabelsMin = 10;  // docs/design/monitoring.md, "Accuracy": from t >= 10
 constexpr double kScaleMax = 1e4;           // beyond 10,000 times the labels, more devices it is
-constexpr int kBisections = 50;
+constexpr int kBisections = 32;             // to a billionth of what is halved
 
 // What a difference is held against: the level of one stratum and what follows from it.
 struct Level {
