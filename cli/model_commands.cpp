@@ -25,7 +25,7 @@ struct ModelOptions {
   std::vector<std::string> o_words;  // of `build -o`
 };
 
-Result<BuiltRelease> build(ModelOptions& options) {
+Result<BuiltRelease> build(const Invocation& invocation, ModelOptions& options) {
   Result<ReleaseId> release = ReleaseId::parse(options.what);
   if (!release) {
     return invalid("BAD_RELEASE", release.error().message);
@@ -46,7 +46,7 @@ Result<BuiltRelease> build(ModelOptions& options) {
   }
   Result<BuiltRelease> built = build_release(options.build);
   if (built) {
-    for (const std::string& note : built->notes) fmt::print(stderr, "note: {}\n", escaped(note));
+    for (const std::string& note : built->notes) invocation.note(note);
   }
   return built;
 }
@@ -129,7 +129,7 @@ int push(const Invocation& invocation, ModelOptions& options) {
   std::error_code error;
   const bool folder = options.what.find('@') == std::string::npos ||
                       std::filesystem::is_directory(options.what, error);
-  Result<BuiltRelease> release = folder ? load_release(options.what) : build(options);
+  Result<BuiltRelease> release = folder ? load_release(options.what) : build(invocation, options);
   if (!release) return invocation.fail(release.error());
   if (!options.key.empty()) {
     Result<PrivateKey> key = read_private_key(options.key);
@@ -155,7 +155,7 @@ int print_folder(const Invocation& invocation, const BuiltRelease& release,
 
 int build_to_folder(const Invocation& invocation, ModelOptions& options) {
   if (options.out.empty()) return invocation.fail(invalid("USAGE", "--out is required"), kUsage);
-  Result<BuiltRelease> release = build(options);
+  Result<BuiltRelease> release = build(invocation, options);
   if (!release) return invocation.fail(release.error());
   if (Status saved = save_release(*release, options.out); !saved) {
     return invocation.fail(saved.error());

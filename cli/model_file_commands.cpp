@@ -71,7 +71,7 @@ int inspect(const Invocation& invocation, const FileOptions& options) {
   std::string page = summary_page(options.file, *summary);
   // A model that the reference runtime cannot run is shown all the same; the exit code tells.
   std::optional<Error> refused;
-  const Bytes zeros(summary->inputs.front().size_bytes);
+  const Bytes zeros(summary->inputs.empty() ? 0 : summary->inputs.front().size_bytes);
   Result<ModelRun> run = run_model(options.file, zeros);
   if (run) {
     json["arena_bytes"] = run->arena_bytes;

@@ -53,7 +53,7 @@ Result<RolloutSelection> RolloutSelection::parse(const std::string& state,
   RolloutSelection selection;
   Result<Filter> parsed = Filter::parse(filter, kFields);
   if (!parsed) {
-    return invalid(parsed.error().reason, fmt::format("--{}", parsed.error().message));
+    return invalid(parsed.error().reason, fmt::format("--filter: {}", parsed.error().message));
   }
   selection.filter_ = *std::move(parsed);
   if (state.empty()) return selection;

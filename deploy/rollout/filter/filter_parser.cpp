@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
+#include "core/nearest.hpp"
 #include "deploy/rollout/filter/loose_version.hpp"
 
 namespace covey {
@@ -131,6 +133,9 @@ bool FilterParser::resolve_field(Filter::Node& term, size_t start) {
     return true;  // a map without key: labels:KEY, checked when the operator is known
   }
   fail(start, "a field: " + known_fields());
+  std::vector<std::string> names;
+  for (const FilterField& field : fields_) names.emplace_back(field.name);
+  error_->message += did_you_mean(name, names);
   return false;
 }
 
@@ -259,6 +264,7 @@ bool FilterParser::check_word(Filter::Node& term, size_t start) {
   }
   if (words_.empty() || !equality) return true;
   std::string known;
+  std::vector<std::string> all;
   for (const FilterWord& word : words_) {
     if (same_letters(word.written, term.value)) {
       term.value = word.means;
@@ -266,8 +272,10 @@ bool FilterParser::check_word(Filter::Node& term, size_t start) {
     }
     if (!known.empty()) known += ", ";
     known += word.written;
+    all.emplace_back(word.written);
   }
   fail(start, "one of " + known);
+  error_->message += did_you_mean(term.value, all);
   return false;
 }
 

@@ -145,6 +145,34 @@ def must(condition, text, output):
     print(f"ok: {text}", flush=True)
 
 
+def for_programs(reader):
+    """What the same site says to scripts and shells."""
+    lines = reader.run("covey rollout watch rollouts/better -o json").splitlines()
+    must(json.loads(lines[-1])["rollout"]["state"] == "ROLLOUT_STATE_SUCCEEDED",
+         "a watch in JSON ends with the last state", lines)
+    names = [r["name"] for r in reader.ask("rollout", "list")["rollouts"]]
+    must(names == ["rollouts/better", "rollouts/first"], "the newest rollout is first", names)
+    must(len(reader.ask("rollout", "explain", "better")["deployments"]) == 19,
+         "explain has the deployments in JSON", "")
+    for words, expected in (("rollout get f", "first"), ("device get dev-000", "dev-0001"),
+                            ("model list b", "bearing-vibration"),
+                            ("rollout plan --release bearing-vibration @ 1.1", "1.1.0")):
+        typed = f"covey {words}".split()
+        script = ('source <(covey completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _covey; '
+                  'echo "${COMPREPLY[@]}"')
+        output = reader.run(f"set -- {' '.join(typed)}; {script}")
+        must(expected in output.split(), f"completion knows {expected}", output)
+
+
+def time_is_over(reader):
+    output = reader.run("""sed 's/name: fleet,/name: fleet, approval: required,/; s/25%/1/' first.yaml > third.yaml
+sed -i 's/name: canary,/name: canary, approval: required,/' third.yaml
+covey rollout create -f third.yaml --name third --watch --wait 1s && exit 1 || echo "exit $?"
+covey rollout abort third""")
+    must("exit 4" in output and "stage canary of third waits for approval" in output
+         and "covey rollout approve third" in output, "a watch says what the rollout waits for", output)
+
+
 def walk(reader):
     start, devices, accept, push, roll_out, drift = blocks()
     plan_shown, watch_shown, alert_shown, drift_shown = shown()
@@ -178,6 +206,8 @@ def walk(reader):
     must(all(line in output for line in watch_shown.strip().splitlines() if "ANALYZING" not in line),
          "README.md shows no line that is not printed", output)
 
+    for_programs(reader)
+    time_is_over(reader)
     reader.run(drift)
 
     def named():

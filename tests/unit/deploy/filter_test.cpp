@@ -38,6 +38,13 @@ std::string canonical(std::string_view text) {
 }
 
 // As firmware writes versions; what is none has no order.
+TEST(Filter, a_mistyped_field_or_value_has_a_nearest_one) {
+  EXPECT_NE(Filter::parse("sate = PENDING").error().message.find("did you mean state?"),
+            std::string::npos);
+  EXPECT_NE(Filter::parse("state = PENDIGN").error().message.find("did you mean PENDING?"),
+            std::string::npos);
+}
+
 TEST(Filter, OrdersVersionsAsSemVerDoes) {
   const auto firmware = [](const char* actual, const char* text) {
     Subject subject;
