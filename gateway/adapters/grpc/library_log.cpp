@@ -11,11 +11,11 @@
 namespace covey {
 namespace {
 
-std::atomic<void (*)(LibraryLevel, const char*, const std::string&)> listener{nullptr};
+std::atomic<void (*)(LibraryLevel, const char*, const std::string&)> library_listener{nullptr};
 
 void tell(LibraryLevel level, const char* library, std::string_view file, int line,
           std::string_view text) {
-  const auto said = listener.load();
+  const auto said = library_listener.load();
   if (said == nullptr) return;
   const std::string_view name = file.substr(file.rfind('/') + 1);
   said(level, library, fmt::format("{} ({}:{})", text, name, line));
@@ -37,7 +37,7 @@ void on_protobuf(google::protobuf::LogLevel severity, const char* file, int line
 }  // namespace
 
 void log_grpc_to(void (*said)(LibraryLevel level, const char* library, const std::string& text)) {
-  listener = said;
+  library_listener = said;
   gpr_set_log_function(on_grpc);
   google::protobuf::SetLogHandler(on_protobuf);
 }
