@@ -52,6 +52,17 @@ TEST(Stream, what_the_device_no_longer_holds_is_a_measured_loss) {
   EXPECT_EQ(ack(mark), (StreamAck{7, 0}));
 }
 
+TEST(Stream, a_leap_begins_anew_and_is_no_loss) {
+  StreamWatermark mark;
+  accept(mark, window(1));
+  EXPECT_EQ(accept(mark, window(4'000'000'000, 4'000'000'000)), Admission::kNew);
+  EXPECT_EQ(mark.lost_windows, 0U);
+  EXPECT_EQ(ack(mark), (StreamAck{4'000'000'000, 0}));
+  EXPECT_EQ(accept(mark, window(4'000'000'000, 4'000'000'000)), Admission::kDuplicate);
+  EXPECT_EQ(accept(mark, window(4'000'000'001)), Admission::kNew);
+  EXPECT_EQ(accept(mark, window(1)), Admission::kDuplicate);
+}
+
 TEST(Stream, a_window_far_ahead_never_wedges) {
   StreamWatermark mark;
   accept(mark, window(1));
