@@ -38,6 +38,11 @@ std::string feature_part(const v1::Histogram& histogram, const Style& style) {
                 style.columns, 2) +
         "\n";
   }
+  if (histogram.missing() > 0) {
+    out += wrapped(fmt::format("missing: {:.1f} % of the values", 100 * histogram.missing()),
+                   style.columns, 2) +
+           "\n";
+  }
   if (!histogram.devices().empty()) {
     const std::string names = joined(histogram.devices(), kDriftDevicesShown);
     out += wrapped(fmt::format("stands out: {}", names), style.columns, 2) + "\n";

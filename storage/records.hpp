@@ -174,6 +174,8 @@ struct SubjectVerdict {
   double deff = 1;
   std::vector<DeviceId> devices;  // that stand out
   std::string explanation;
+  bool compared = true;  // else there is no PSI and no p-value: too few values or devices
+  double missing = 0;    // share of values that were not there
 
   bool operator==(const SubjectVerdict&) const = default;
 };

@@ -315,13 +315,15 @@ void fill(v1::Histogram& to, const engine::HistogramView& view) {
   to.mutable_now()->Assign(view.now.begin(), view.now.end());
   using monitoring::DriftOutcome;
   const DriftOutcome outcome = view.verdict.outcome;
-  if (outcome != DriftOutcome::kInsufficientData && outcome != DriftOutcome::kInsufficientDevices) {
+  if (view.verdict.compared && outcome != DriftOutcome::kInsufficientData &&
+      outcome != DriftOutcome::kInsufficientDevices) {
     to.set_psi(view.verdict.psi);
     to.set_psi_low(view.verdict.psi_low);
     to.set_psi_high(view.verdict.psi_high);
     to.set_p_value(view.verdict.p_value);
     to.set_deff(view.verdict.deff);
   }
+  to.set_missing(view.verdict.missing);
   to.set_outcome(std::string(monitoring::to_string(view.verdict.outcome)));
   for (const DeviceId& device : view.verdict.devices) to.add_devices(device.str());
 }

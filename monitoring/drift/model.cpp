@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "monitoring/drift/model.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace covey::monitoring {
@@ -22,6 +23,25 @@ SubjectJudgement judgement_of(DriftVerdict pooled, Localisation where,
   judgement.pooled = std::move(pooled);
   judgement.where = std::move(where);
   return judgement;
+}
+
+// Whoever is worse says how bad it is; both are told.
+void add_missing(SubjectJudgement& judgement, const JudgedSubject& subject,
+                 const DriftOptions& options) {
+  std::vector<uint64_t> seen;
+  seen.reserve(subject.devices.size());
+  for (const Counts& device : subject.devices) seen.push_back(total(device));
+  const MissingVerdict verdict = judge_missing(seen, subject.missing, options);
+  judgement.missing = verdict.share;
+  if (verdict.explanation.empty()) return;
+  const bool worse =
+      judgement.outcome != DriftOutcome::kPage || verdict.outcome == DriftOutcome::kPage;
+  if (worse) judgement.outcome = verdict.outcome;
+  judgement.explanation = verdict.explanation + "; " + judgement.explanation;
+  std::vector<size_t>& named = judgement.where.devices;
+  named.insert(named.end(), verdict.devices.begin(), verdict.devices.end());
+  std::ranges::sort(named);
+  named.erase(std::unique(named.begin(), named.end()), named.end());
 }
 
 }  // namespace
@@ -75,6 +95,12 @@ const Counts& histogram_of(const WindowCounts& window, const JudgedSubject& subj
   return none;
 }
 
+uint64_t missing_of(const WindowCounts& window, const JudgedSubject& subject) {
+  const bool there =
+      subject.kind == SubjectKind::kFeature && subject.number < window.features.size();
+  return there ? window.features[subject.number].missing : 0;
+}
+
 std::vector<SubjectJudgement> judge_model(std::span<const JudgedSubject> subjects,
                                           const DriftOptions& options,
                                           const LocaliseOptions& localise_options) {
@@ -90,6 +116,7 @@ std::vector<SubjectJudgement> judge_model(std::span<const JudgedSubject> subject
     Localisation where =
         localise(subjects[i].baseline, subjects[i].devices, localise_options, options, &pooled[i]);
     judgements.push_back(judgement_of(std::move(pooled[i]), std::move(where), localise_options));
+    add_missing(judgements.back(), subjects[i], options);
   }
   return judgements;
 }

@@ -18,6 +18,7 @@
 #include "monitoring/counts/window.hpp"
 #include "monitoring/drift/drift.hpp"
 #include "monitoring/drift/localise.hpp"
+#include "monitoring/drift/missing.hpp"
 
 namespace covey::monitoring {
 
@@ -31,7 +32,8 @@ struct JudgedSubject {
   std::string name;   // of the feature; "classes", ...
   size_t number = 0;  // which feature
   Counts baseline;
-  std::vector<Counts> devices;  // the same devices in the same order for all subjects of a model
+  std::vector<Counts> devices;    // the same devices in the same order for all subjects of a model
+  std::vector<uint64_t> missing;  // of a feature: values that were not there, by device; or none
 };
 
 // What a baseline can be held against: its features and the class mix, without devices yet.
@@ -39,12 +41,17 @@ std::vector<JudgedSubject> subjects_of(const Baseline& baseline);
 // The histogram of that subject; empty where the window has none.
 const Counts& histogram_of(const WindowCounts& window, const JudgedSubject& subject);
 
+// Values of that feature that the window misses; 0 of what is no feature.
+uint64_t missing_of(const WindowCounts& window, const JudgedSubject& subject);
+
 // What an alert on one subject needs: the pooled verdict and who it is. Outcome: the pooled one
-// after the adjustment, raised to PAGE where devices are named or most are beyond device_psi.
+// after the adjustment, raised to PAGE where devices are named or most are beyond device_psi, and
+// to what missing values say (missing.hpp).
 struct SubjectJudgement {
   DriftOutcome outcome = DriftOutcome::kInsufficientData;
   DriftVerdict pooled;
   Localisation where;
+  double missing = 0;  // share
   std::string explanation;
 };
 // One judgement per subject, in order.

@@ -82,7 +82,8 @@ void fields(auto& visit, Like<monitoring::GateResult> auto& r) {
   visit("measures", r.measures);
 }
 void fields(auto& visit, Like<SubjectVerdict> auto& v) {
-  auto& [kind, subject, outcome, psi, psi_low, psi_high, p_value, deff, devices, explanation] = v;
+  auto& [kind, subject, outcome, psi, psi_low, psi_high, p_value, deff, devices, explanation,
+         compared, missing] = v;
   visit("kind", kind);
   visit("subject", subject);
   visit("outcome", outcome);
@@ -93,6 +94,8 @@ void fields(auto& visit, Like<SubjectVerdict> auto& v) {
   visit("deff", deff);
   visit("devices", devices);
   visit("explanation", explanation);
+  visit("compared", compared);
+  visit("missing", missing);
 }
 void fields(auto& visit, Like<monitoring::Gap> auto& g) {
   visit("first", g.first);

@@ -190,6 +190,7 @@ Result<DriftView> view_drift(const State& state, const EngineConfig& config, con
     subject.devices.reserve(ids.size());
     for (const auto& [id, counts] : per_device) {
       subject.devices.push_back(monitoring::histogram_of(counts, subject));
+      subject.missing.push_back(monitoring::missing_of(counts, subject));
     }
   }
   const std::vector<SubjectVerdict>* said =

@@ -23,6 +23,10 @@ std::vector<SubjectVerdict> judge_subjects(std::span<const monitoring::JudgedSub
     verdict.subject = subjects[i].name;
     verdict.outcome = judgement.outcome;
     verdict.explanation = judgement.explanation;
+    verdict.missing = judgement.missing;
+    const monitoring::DriftOutcome pooled = judgement.pooled.outcome;
+    verdict.compared = pooled != monitoring::DriftOutcome::kInsufficientData &&
+                       pooled != monitoring::DriftOutcome::kInsufficientDevices;
     verdict.psi = judgement.pooled.psi_corrected;
     verdict.psi_low = judgement.pooled.psi_low;
     verdict.psi_high = judgement.pooled.psi_high;

@@ -106,10 +106,13 @@ void copy_device(WindowSnapshot& copy, const DeviceId& device,
   if (!again) copy.devices.push_back(device);
   for (monitoring::JudgedSubject& subject : copy.subjects) {
     const monitoring::Counts& from = monitoring::histogram_of(counts, subject);
+    const uint64_t missing = monitoring::missing_of(counts, subject);
     if (again) {
       monitoring::add(subject.devices.back(), from);
+      subject.missing.back() += missing;
     } else {
       subject.devices.push_back(from);
+      subject.missing.push_back(missing);
     }
   }
 }

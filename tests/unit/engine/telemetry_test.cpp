@@ -263,6 +263,42 @@ TEST_F(Telemetry, ADriftAlertNamesTheFeatureAndTheDevices) {
   site.check_reload();
 }
 
+// The sensor of one device is gone: there is no histogram to compare, and it must be told.
+TEST_F(Telemetry, AFeatureThatVanishesIsAnAlertThatNamesItsDevice) {
+  make(2);
+  for (int minute = 0; minute < 5; ++minute) {
+    for (const std::string id : {"d0", "d1"}) {
+      engine::ReportMessage report = site.window(id, 400);
+      if (id == "d1") {
+        report.counts.features[0] = {};
+        report.counts.features[0].bins.assign(4, 0);
+        report.counts.features[0].missing = 400;
+      }
+      site.report(id, report);
+    }
+    for (int i = 0; i < 6; ++i) {
+      site.pass(10s, 500ms);
+      for (const char* id : {"d0", "d1"}) site.status(id);
+    }
+  }
+  site.pass(30s, 500ms);
+  const auto& alerts = site.state().telemetry.alerts;
+  const auto alert =
+      alerts.find({"bearing", monitoring::AlertKind::kFeatureDrift, "rms", "bearing@1.0.0"});
+  ASSERT_NE(alert, alerts.end());
+  ASSERT_TRUE(alert->second.newest.has_value());
+  EXPECT_EQ(alert->second.newest->state, monitoring::AlertState::kFiring);
+  EXPECT_EQ(monitoring::devices_of(*alert->second.newest), (std::vector{DeviceId("d1")}));
+  EXPECT_NE(alert->second.newest->explanation.find("values are missing in 400 of 800"),
+            std::string::npos)
+      << alert->second.newest->explanation;
+  const auto view =
+      engine::view_drift(site.state(), site.engine().config(), kBearing, std::nullopt, "", 1);
+  ASSERT_TRUE(view.ok());
+  EXPECT_FALSE(view->histograms[0].verdict.compared) << "two devices are too few for a PSI";
+  site.check_reload();
+}
+
 TEST_F(Telemetry, AFleetThatIsAsItWasRaisesNothing) {
   make(12);
   for (int minute = 0; minute < 4; ++minute) {
