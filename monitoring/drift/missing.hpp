@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A feature whose values are not there: a cable that broke, a sensor that stopped. Its histogram
 // has nothing to say then, so the share of missing values is judged by itself. The training had
-// all of its values (docs/design/monitoring.md, "Missing values").
+// all of its values (docs/design/monitoring.md, "Drift").
 // Thread safety: pure functions.
 #pragma once
 

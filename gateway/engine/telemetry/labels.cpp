@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Labels meet samples. That a label counts once rests on the store: what it has of an inference
-// comes with the command, memory has what came in the last minutes. What is left when both have
+// comes with the command (docs/adr/0031), memory has what came lately. What is left when both have
 // gone is a tally by span of wall time, which gates judge.
 #include <fmt/format.h>
 
