@@ -55,6 +55,19 @@ struct RolloutIndex {
   uint32_t freed = 0;  // ended: devices of the order that others may have
 };
 
+// A device that fetches, and its part of the site's bandwidth (transfer.cpp).
+struct Download {
+  double credit = 0;       // bytes; below zero: on credit
+  Millis earned_until{0};  // mono
+  Millis heard{0};         // mono
+  Millis refused{0};       // mono: when it was told last to come again
+  // What was sent last, and when (mono): a repetition just after it is an echo.
+  Digest manifest;
+  uint32_t first = 0;
+  uint32_t bitmap = 0;
+  Millis sent{0};
+};
+
 // rollout, stage, rollback, state of the deployments: as storage/records.hpp, CountRecord
 using CountKey = std::tuple<RolloutName, uint32_t, bool, std::string>;
 
@@ -100,6 +113,8 @@ struct RolloutsState {
   std::set<uint64_t> archive_due;                     // deployments that may have become history
   RolloutName judged_last;
   double bandwidth_tokens = 0;
+  std::map<DeviceId, Download> downloads;
+  Millis downloads_swept{0};  // mono
   uint64_t offer_credit = 0;  // thousandths of an offer
 };
 

@@ -8,6 +8,70 @@
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
+namespace {
+
+constexpr Millis kActive = 5s;   // since its last fetch a device takes its part
+constexpr Millis kEcho = 200ms;  // what was sent is not sent again so soon
+constexpr Millis kRefusedEvery = 50ms;
+constexpr Millis kSweepEvery = 1s;
+
+// Each has the same: what one does not take is not given to those who ask for more, or a liar that
+// asks without end would have it.
+double share_of(const Turn& turn) {
+  const auto active =
+      static_cast<double>(std::max<size_t>(1, turn.state.rollouts.downloads.size()));
+  return static_cast<double>(turn.config.bandwidth_bytes_per_s) / active;
+}
+
+void sweep(Turn& turn) {
+  RolloutsState& rollouts = own_rollouts(turn);
+  if (turn.now.mono - rollouts.downloads_swept < kSweepEvery) return;
+  rollouts.downloads_swept = turn.now.mono;
+  const double share = share_of(turn);
+  std::erase_if(rollouts.downloads, [&](const auto& entry) {
+    const Download& download = entry.second;
+    const auto waited = static_cast<double>((turn.now.mono - download.earned_until).count());
+    // Debts are kept, or a new start would pay them.
+    return turn.now.mono - download.heard > kActive &&
+           download.credit + share * waited / 1000.0 > 0;
+  });
+}
+
+Download& download_of(Turn& turn, const DeviceId& device) {
+  sweep(turn);
+  const auto [found, fresh] = own_rollouts(turn).downloads.try_emplace(device);
+  Download& download = found->second;
+  const double share = share_of(turn);
+  const double passed = static_cast<double>((turn.now.mono - download.earned_until).count());
+  // A second of its part is the most that it saves.
+  download.credit = fresh ? share : std::min(share, download.credit + share * passed / 1000.0);
+  download.earned_until = turn.now.mono;
+  download.heard = turn.now.mono;
+  return download;
+}
+
+uint32_t milliseconds(double bytes, double bytes_per_s, double least) {
+  return static_cast<uint32_t>(std::clamp(bytes / bytes_per_s * 1000.0, least, 60'000.0));
+}
+
+bool is_echo(const Download& download, const Digest& manifest, uint32_t index, Millis now) {
+  if (now - download.sent >= kEcho || download.manifest != manifest) return false;
+  const uint32_t bit = index - download.first;
+  return index >= download.first && bit < 32 && (download.bitmap >> bit & 1U) != 0;
+}
+
+// nullopt: it may be sent; else when to come again. Whoever comes while something is left gets all
+// it asked for, on credit: a link that is slower than one request a second still delivers.
+std::optional<uint32_t> come_again(const Turn& turn, const Download& download, double bytes) {
+  const double share = share_of(turn);
+  if (download.credit <= 0) return milliseconds(-download.credit, share, 50.0);
+  const double tokens = turn.state.rollouts.bandwidth_tokens;
+  if (tokens > 0) return std::nullopt;
+  return milliseconds(2.0 * (bytes - tokens),
+                      static_cast<double>(turn.config.bandwidth_bytes_per_s), 50.0);
+}
+
+}  // namespace
 
 void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch) {
   const State& state = turn.state;
@@ -39,20 +103,30 @@ void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch) {
     const std::shared_ptr<const Artifact>& artifact = known->second.artifact;
     const uint32_t chunks = artifact->manifest.chunk_count();
     std::erase_if(answer.indexes, [&](uint32_t index) { return index >= chunks; });
+    const bool exists = !answer.indexes.empty();
+    Download& download = download_of(turn, device.id);
+    std::erase_if(answer.indexes, [&](uint32_t index) {
+      return is_echo(download, fetch.manifest, index, turn.now.mono);
+    });
+    if (exists && answer.indexes.empty()) return turn.drop(Drop::kFetchBusy);
     const double bytes = static_cast<double>(answer.indexes.size()) *
                          static_cast<double>(artifact->manifest.chunk_size_bytes);
-    if (answer.indexes.empty()) {
+    if (!exists) {
       answer.result = ChunkResult::kNotFound;
-    } else if (state.rollouts.bandwidth_tokens <= 0) {
-      // Whoever comes while something is left gets all it asked for, on credit: a link that is
-      // slower than one request a second still delivers.
+    } else if (const auto again = come_again(turn, download, bytes)) {
       turn.drop(Drop::kFetchBusy);
+      // Who asks without a pause is not answered each time.
+      if (turn.now.mono - download.refused < kRefusedEvery) return;
+      download.refused = turn.now.mono;
       answer.result = ChunkResult::kBusy;
-      const double missing_s = (bytes - state.rollouts.bandwidth_tokens) /
-                               static_cast<double>(turn.config.bandwidth_bytes_per_s);
-      answer.retry_after_ms = static_cast<uint32_t>(std::clamp(missing_s * 2000.0, 50.0, 60'000.0));
+      answer.retry_after_ms = *again;
     } else {
       own_rollouts(turn).bandwidth_tokens -= bytes;
+      download.credit -= bytes;
+      download.manifest = fetch.manifest;
+      download.first = fetch.first;
+      download.bitmap = fetch.bitmap;
+      download.sent = turn.now.mono;
       turn.counters().chunks += answer.indexes.size();
       answer.artifact = artifact;
     }

@@ -87,5 +87,38 @@ TEST_F(Transfer, AWindowLargerThanASecondOfBandwidthIsNotBusyForEver) {
   EXPECT_EQ(fetch(manifest, 0, 0xff, attempt).result, ChunkResult::kOk);
 }
 
+// One that asks without end has its part, not that of the others.
+TEST_F(Transfer, EachDeviceHasItsPartOfTheBandwidth) {
+  engine::EngineConfig config = quick_config();
+  config.bandwidth_bytes_per_s = 4'096;
+  site = std::make_unique<Site>(config);
+  site->push({1, 1, 0});
+  site->join_many("d", 4);
+  site->join("liar");
+  ASSERT_TRUE(site->roll_out(simple_plan("r", "1.1.0")).ok());
+  site->pass(1s);
+  manifest = site->manifest({1, 1, 0});
+  std::map<std::string, size_t> sent;
+  size_t answers = 0;
+  const auto ask = [&](const std::string& id, uint32_t bitmap) {
+    const auto effects =
+        site->send(id, engine::FetchMessage{manifest, 0, bitmap, site->newest(id).attempt});
+    const auto* chunks = find<engine::PublishChunks>(effects);
+    if (chunks == nullptr) return;
+    if (id == "liar") ++answers;
+    if (chunks->result == ChunkResult::kOk) sent[id] += chunks->indexes.size();
+  };
+  for (int round = 0; round < 200; ++round) {
+    for (int i = 0; i < 20; ++i) ask("liar", 0xffffffff);
+    for (int i = 0; i < 4; ++i) ask("d" + std::to_string(i), 0b11);
+    site->pass(100ms);
+  }
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_GE(2 * sent["d" + std::to_string(i)], sent["liar"]) << i;
+    EXPECT_GT(sent["d" + std::to_string(i)], 0U);
+  }
+  EXPECT_LE(answers, 1'000U) << "of 4,000 questions";
+}
+
 }  // namespace
 }  // namespace covey::test
