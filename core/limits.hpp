@@ -36,6 +36,11 @@ inline constexpr uint64_t kReportBytesPerMinute = 65'536;
 inline constexpr uint64_t kBudgetBurst = 8;  // this many minutes' worth after a silence
 inline constexpr uint64_t kRawBytesPerHour = 16'384;
 inline constexpr uint32_t kUnknownBytesMax = 1'024;  // of a report, in fields of later versions
+// A connection is a hello, a step of work a status, a window of chunks a fetch: far above what
+// firmware does, far below what would hold up others.
+inline constexpr uint64_t kHellosPerMinute = 120;
+inline constexpr uint64_t kStatusesPerMinute = 1'200;
+inline constexpr uint64_t kFetchesPerMinute = 6'000;
 inline constexpr uint64_t kNoticesPerHour = 6;
 inline constexpr uint64_t kOverBudgetAlertFrom = 20;  // refusals between two looks
 inline constexpr size_t kOverBudgetAlertsMax = 10;    // at a time: the worst

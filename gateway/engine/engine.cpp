@@ -32,6 +32,17 @@ std::string_view kind_of(const DeviceMessage& message) {
   return std::visit(Kind{}, message);
 }
 
+// nullopt: it costs next to nothing, and the broker makes one per connection.
+std::optional<Spend> spend_of(const DeviceMessage& message) {
+  struct Kind {
+    std::optional<Spend> operator()(const HelloMessage&) const { return Spend::kHellos; }
+    std::optional<Spend> operator()(const StatusMessage&) const { return Spend::kStatuses; }
+    std::optional<Spend> operator()(const FetchMessage&) const { return Spend::kFetches; }
+    std::optional<Spend> operator()(const ByeMessage&) const { return std::nullopt; }
+  };
+  return std::visit(Kind{}, message);
+}
+
 bool authentic(const State& state, const Device& device, std::string_view kind, ByteView payload) {
   if (payload.size() < kMacFieldBytes) return false;
   const size_t body = payload.size() - kMacFieldBytes;
@@ -88,11 +99,14 @@ class Dispatch {
     const std::optional<DeviceNumber> number = sender(event);
     if (!number) return;
     Device* const device = turn_.state.fleet.by_number[*number];
+    const std::optional<Spend> costs = spend_of(event.message);
+    if (costs && !affords(turn_, *number, *costs)) return;
     // The last will is written by the broker for the device: its credentials vouch for it.
     if (!std::holds_alternative<ByeMessage>(event.message) &&
         !authentic(turn_.state, *device, kind_of(event.message), event.payload)) {
       return turn_.drop(Drop::kMacInvalid);
     }
+    if (costs) pay(turn_, *number, *costs);
     struct Handle {
       Turn& turn;
       Device& device;

@@ -47,6 +47,12 @@ std::string_view to_string(Spend kind) {
       return "raw bytes";
     case Spend::kNotices:
       return "notices";
+    case Spend::kHellos:
+      return "hellos";
+    case Spend::kStatuses:
+      return "statuses";
+    case Spend::kFetches:
+      return "fetches";
   }
   return "reports";
 }
@@ -62,6 +68,10 @@ std::string limit_of(Spend kind, const Allowance& allowance) {
         return "; they were counted, and not kept";
       case Spend::kNotices:
         return "; its log lines and alerts were left out";
+      case Spend::kHellos:
+      case Spend::kStatuses:
+      case Spend::kFetches:
+        return "; a device repeats what was not answered";
     }
     return "";
   };
@@ -76,6 +86,9 @@ Allowances allowances_of(uint64_t reports, uint64_t report_bytes, Millis report_
   allowances[at(Spend::kReportBytes)] = {report_bytes, per, kBudgetBurst * report_bytes};
   allowances[at(Spend::kRawBytes)] = {kRawBytesPerHour, 1h, kRawBytesPerHour};
   allowances[at(Spend::kNotices)] = {kNoticesPerHour, 1h, kNoticesPerHour};
+  allowances[at(Spend::kHellos)] = {kHellosPerMinute, 1min, kHellosPerMinute};
+  allowances[at(Spend::kStatuses)] = {kStatusesPerMinute, 1min, kStatusesPerMinute};
+  allowances[at(Spend::kFetches)] = {kFetchesPerMinute, 1min, kFetchesPerMinute};
   return allowances;
 }
 

@@ -33,8 +33,11 @@ enum class Spend : uint8_t {
   kReportBytes,
   kRawBytes,  // of reports that say nothing the gateway can read: kept for people to look at
   kNotices,   // log lines and episodes of alerts
+  kHellos,
+  kStatuses,
+  kFetches,
 };
-inline constexpr size_t kSpends = 4;
+inline constexpr size_t kSpends = 7;
 std::string_view to_string(Spend kind);  // "reports", "report bytes", ...
 
 // `units` in each `per`, and `burst` at once after a time of silence.

@@ -2,6 +2,7 @@
 // No rollout waits for one device without a limit and a way out, and what it waits for is said.
 #include <gtest/gtest.h>
 
+#include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/queries/waits.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "tests/unit/engine/fleet_fixture.hpp"
@@ -281,6 +282,19 @@ TEST_F(Waits, CountersThatADeviceClaimsRiseByBoundedSteps) {
   status.goal_counter = UINT64_MAX;
   site.send("d0", status);
   EXPECT_LE(device.goal_counter, before + kGoalCounterStepMax + 1);
+}
+
+// Each is a commit and an answer: the others are not to wait for one.
+TEST_F(Waits, AFloodOfHellosIsItsOwnLoss) {
+  make(2);
+  size_t said = 0;
+  site.on_said = [&](const engine::Effect&) { ++said; };
+  for (int i = 0; i < 5'000; ++i) site.send("d0", site.hello_of("d0"));
+  EXPECT_LE(said, 10 * kHellosPerMinute);
+  EXPECT_GT(site.drops(engine::Drop::kOverBudget), 4'000U);
+  site.pass(2min, 1s);
+  site.hello("d0");
+  EXPECT_EQ(engine::is_online(site.state(), DeviceId("d0")), true);
 }
 
 TEST_F(Waits, AnEpochThatOneDeviceClaimsIsBoundedAndMakesNoFloods) {
