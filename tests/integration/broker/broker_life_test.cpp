@@ -44,7 +44,7 @@ class BrokerLife : public ::testing::Test {
     return options;
   }
   static bool answers(const BrokerEndpoints& at) {
-    return probe_mqtt(at.host, at.service_port, at.username, at.password, 2s).ok();
+    return probe_mqtt({at.host, at.service_port, at.username, at.password}, 2s).ok();
   }
   testing::TemporaryFolder folder_;
 };
@@ -74,8 +74,9 @@ TEST_F(BrokerLife, CredentialsGivenWhileItIsDownAreInForceWhenItIsBack) {
   broker.set_credential(DeviceId("d1"), "pw");
   ASSERT_TRUE(broker.flush(20s));
   ASSERT_TRUE(eventually([&] { return broker.state().ready(); }));
-  EXPECT_TRUE(
-      eventually([&] { return probe_mqtt("127.0.0.1", at->device_port, "d1", "pw", 2s).ok(); }));
+  EXPECT_TRUE(eventually([&] {
+    return probe_mqtt({"127.0.0.1", at->device_port, "d1", "pw"}, 2s).ok();
+  }));
 }
 
 TEST_F(BrokerLife, AHungBrokerIsReplaced) {
