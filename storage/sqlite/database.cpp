@@ -26,8 +26,9 @@ Error error_of(sqlite3* database, int result, std::string_view doing) {
       return corrupt(what);
     case SQLITE_NOTADB:
       return {Code::kDataLoss, "STORE_CORRUPT",
-              what + ": another program's file, or a damaged one: move it away, or restore the "
-                     "data directory from a backup"};
+              what +
+                  ": another program's file, or a damaged one: move it away, or restore the "
+                  "data directory from a backup"};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return {Code::kFailedPrecondition, "LOCKED",

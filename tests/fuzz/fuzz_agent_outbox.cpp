@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "core/assert.hpp"
+#include "device_agent/src/wire/wire.h"
 #include "tests/fuzz/same_random.hpp"
 #include "tests/unit/agent/bench.hpp"
-#include "device_agent/src/wire/wire.h"
 
 namespace {
 

@@ -135,6 +135,7 @@ TEST(Config, AMisspeltVariableIsAnErrorAndOthersAreNot) {
             std::string::npos);
   const ConfigOutcome fine = from_yaml("", {{"COVEY_DATA", "/srv"},
                                             {"COVEY_ADDRESS", "127.0.0.1:7070"},
+                                            {"COVEY_BIN_DIR", "build/dev/bin"},
                                             {"COVEY_PORT", "tcp://10.0.0.1:7070"},
                                             {"COVEY_PORT_7070_TCP_ADDR", "10.0.0.1"},
                                             {"COVEY_EAST_SERVICE_PORT_GRPC", "7070"}});
