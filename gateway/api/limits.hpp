@@ -15,8 +15,10 @@ namespace covey {
 inline constexpr size_t kPageBytesMax = 512U << 10U;   // a page of a list ends here, however few
 inline constexpr size_t kAnswerBytesMax = 16U << 20U;  // one that is larger is an error
 inline constexpr size_t kUnreadPerCallerMax = kAnswerBytesMax;  // not taken yet, of a connection
-inline constexpr size_t kUnreadBytesMax = 32U << 20U;  // of all over TCP; as much over the socket
-inline constexpr Millis kAnswerTakenWithin{60'000};    // or the connection is closed
+// Of all over TCP; as much over the socket. What an answer is made of stays until it is read, and
+// takes six times these bytes.
+inline constexpr size_t kUnreadBytesMax = 16U << 20U;
+inline constexpr Millis kAnswerTakenWithin{60'000};  // or the connection is closed
 
 // ---- Uploads: of kUploadsMax.
 inline constexpr int kUploadsOverTcpMax = 3;                   // one is kept for the Unix socket

@@ -69,7 +69,6 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
     end(Error{static_cast<Code>(1), "CANCELLED", "the client has gone"}, nullptr);
   }
   void OnDone() override {
-    { const std::lock_guard lock(finish_mutex_); }  // `response_` goes after this
     in_flight_.end();
     self_.reset();
   }
@@ -86,12 +85,8 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
       status = in_flight_.hold(response->ByteSizeLong());
       if (status) response_.Swap(response);
     }
-    const std::lock_guard lock(finish_mutex_);
+    // gRPC may write the response later: a reactor that ends before it was returned is bound first.
     Finish(to_grpc(status, context_));
-    // gRPC has its bytes: what they were made of takes six times their memory, and would stay until
-    // the client has read them.
-    Resp nothing;
-    response_.Swap(&nothing);
   }
 
   grpc::CallbackServerContext& context_;
@@ -101,7 +96,6 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   std::shared_ptr<UnaryReactor> self_;
   std::mutex mutex_;
   bool ended_ = false;  // guarded by mutex_
-  std::mutex finish_mutex_;
   InFlight in_flight_;
 };
 
