@@ -35,8 +35,10 @@ bool lets_in(const engine::Effect& effect) {
 
 }  // namespace
 
-DeviceLink::DeviceLink(mqtt::MqttOptions options, std::function<void()> let_in)
+DeviceLink::DeviceLink(mqtt::MqttOptions options, mqtt::DeviceShares::Share share,
+                       std::function<void()> let_in)
     : let_in_(std::move(let_in)),
+      shares_(share),
       client_(std::move(options), {[this](bool connected) { on_connection(connected); },
                                    [this](std::string_view topic, ByteView payload, bool kept) {
                                      on_message(topic, payload, kept);

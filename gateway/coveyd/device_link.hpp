@@ -27,7 +27,8 @@ class DeviceLink {
  public:
   // `let_in` returns when the broker knows the passwords that it was given: called, on a thread of
   // its own, before devices are told that they may come. Empty: they are the business of others.
-  DeviceLink(mqtt::MqttOptions options, std::function<void()> let_in);
+  DeviceLink(mqtt::MqttOptions options, mqtt::DeviceShares::Share share,
+             std::function<void()> let_in);
 
   // The runtime is made after the link, because its effects come here.
   void connect_to(runtime::Runtime& runtime) { runtime_ = &runtime; }

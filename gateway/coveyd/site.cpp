@@ -48,6 +48,17 @@ void log_broker_news(const broker::BrokerNews& news) {
   }
 }
 
+// Room for everything that the engine's own budget of a device lets in.
+mqtt::DeviceShares::Share share_of_device(const config::Config& config) {
+  const Millis per = std::clamp<Millis>(config.telemetry.report_interval, 1s, 1min);
+  const auto reports_per_s = static_cast<uint32_t>(uint64_t{config.limits.device_reports} * 1000 /
+                                                   static_cast<uint64_t>(per.count()));
+  mqtt::DeviceShares::Share share;
+  share.per_s = std::max(share.per_s, 4 * reports_per_s);
+  share.burst = std::max(share.burst, 8 * share.per_s);
+  return share;
+}
+
 // What a store that can't write means for a site.
 Error read_only_error(Error why) {
   why.message +=
@@ -214,7 +225,8 @@ void Site::make_link() {
   options.password = broker_ ? broker_endpoints_.password : external.password;
   std::function<void()> let_in;
   if (broker_) let_in = [this] { (void)broker_->flush(2s); };
-  link_ = std::make_unique<DeviceLink>(std::move(options), std::move(let_in));
+  link_ =
+      std::make_unique<DeviceLink>(std::move(options), share_of_device(config_), std::move(let_in));
 }
 
 runtime::Sinks Site::sinks() const {

@@ -280,11 +280,21 @@ TEST_F(Api, idle_connections_beyond_the_limit_give_way) {
         connect(silent.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
         0);
     if (i % 10 != 0) continue;
-    const auto site = client.call<v1::GetSiteResponse>(v1::GetSiteRequest());
-    EXPECT_TRUE(site.ok()) << site.error().message;
+    // Its own idle connection may give way at the moment of a call: the next one has a new one.
+    bool answered = false;
+    for (int attempt = 0; attempt < 5 && !answered; ++attempt) {
+      answered = client.call<v1::GetSiteResponse>(v1::GetSiteRequest()).ok();
+    }
+    EXPECT_TRUE(answered);
+  }
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  const auto evicted = [&] { return count_of(server->counters().closed, "evicted"); };
+  while ((evicted() <= 50 || !server->unreachable().empty()) &&
+         std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
   }
   EXPECT_EQ(server->unreachable(), "");
-  EXPECT_GT(count_of(server->counters().closed, "evicted"), 50U);
+  EXPECT_GT(evicted(), 50U);
   EXPECT_EQ(count_of(server->counters().refused, "full"), 0U);
 }
 

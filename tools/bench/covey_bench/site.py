@@ -24,9 +24,11 @@ enroll: {{auto_accept: true}}
 # A quarter of it is the time over which a fleet says hello.
 telemetry: {{report_interval: {report_interval_s}s}}
 """
-# Nothing but where it listens: what a site has that says no more.
+# Nothing but where it listens, what a site has that says no more, and a budget that a hundred
+# devices may use to say all that two cores can take.
 DEFAULTS = """\
 site: {{name: bench}}
+limits: {{device_reports: 1000000, device_report_bytes: 1073741824}}
 grpc: {{listen: "127.0.0.1:0"}}
 http: {{listen: "127.0.0.1:0"}}
 mqtt: {{embedded: {{port: {mqtt_port}, enroll_port: {enroll_port}}}}}
