@@ -143,7 +143,9 @@ TEST_F(Api, stops_in_time_with_a_watch_open_and_an_engine_that_does_not_answer) 
 }
 
 TEST_F(Api, a_call_whose_time_is_over_is_not_computed) {
-  cli::Client hasty(local(), Millis{200});
+  cli::Client hasty(local(), Millis{1'000});
+  // It is connected: the late call gets as far as the engine.
+  ASSERT_TRUE(hasty.call<v1::GetSiteResponse>(v1::GetSiteRequest()).ok());
   {
     const auto held = engine_->hold();
     const auto late = hasty.call<v1::ListDevicesResponse>(v1::ListDevicesRequest());
