@@ -10,8 +10,6 @@
 #include <climits>
 #include <csignal>
 #include <ctime>
-#include <memory>
-#include <thread>
 #include <utility>
 
 namespace covey::log {
@@ -23,13 +21,13 @@ constexpr size_t kWriteBytesMax = 64 << 10;
 
 LineWriter::LineWriter(int fd, size_t bytes_max, std::function<std::string(uint64_t)> notice)
     : bytes_max_(bytes_max), notice_(std::move(notice)), fd_(fd) {
-  (void)std::make_unique<std::thread>([this] {
+  thread_ = std::thread([this] {
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
     ::pthread_setname_np(::pthread_self(), "covey-log");
     run();
-  }).release();  // never joined: it lives as long as the process
+  });
 }
 
 bool LineWriter::push(std::string line) {

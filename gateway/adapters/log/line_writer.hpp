@@ -15,6 +15,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "core/time.hpp"
 
@@ -54,6 +55,7 @@ class LineWriter {
   std::deque<std::string> lines_;  // guarded by mutex_
   size_t bytes_ = 0;               // guarded by mutex_: of lines_ and of what is being written
   uint64_t dropped_said_ = 0;      // guarded by mutex_
+  std::thread thread_;             // last: it uses the others; a writer is never destroyed
 };
 
 }  // namespace covey::log
