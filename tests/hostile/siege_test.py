@@ -220,7 +220,6 @@ class Siege:
         while time.monotonic() < end:
             hostile.until(lambda: (self.site.ready() or [False])[0], "coveyd is ready")
             hostile.until(lambda: self.online() >= self.devices, "the fleet is online")
-            time.sleep(1)
 
     def truth(self):
         """Inferences of each honest device: its own word, and the gateway's."""
