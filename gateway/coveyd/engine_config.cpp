@@ -64,6 +64,7 @@ GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id) {
           .unix_path = config.grpc.unix_socket,
           .max_connections = config.grpc.max_connections,
           .max_connections_per_address = config.grpc.max_connections_per_address,
+          .questions_over_tcp_max = size_t{config.limits.control_queue} / 2,
           .site = config.site.name,
           .version = COVEY_VERSION,
           .start_id = to_hex(id)};

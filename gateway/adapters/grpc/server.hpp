@@ -30,6 +30,7 @@ struct GrpcOptions {
   uint32_t max_connections_per_address = 500;  // of them
   Millis handshake_timeout{10'000};            // a connection that says nothing is closed then
   Millis upload_piece_timeout{20'000};         // an upload of which nothing comes ends then
+  size_t questions_over_tcp_max = 512;         // at once; below the engine's queue
   Millis probe_interval{10'000};
   Millis probe_timeout{5'000};
   Millis health_interval{1'000};  // the health service says SERVING while EnginePort::health() does

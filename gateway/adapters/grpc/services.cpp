@@ -52,12 +52,17 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
       return reactor.get();
     }
     reactor->in_flight_.taken();
+    const auto place = Session::begin_question(session, reactor->peer_->caller.via);
+    if (!place) {
+      reactor->end(engine_busy(), nullptr);
+      return reactor.get();
+    }
     const auto call = std::make_shared<Call<Req, Resp>>();
     call->context = session->context;
     call->request = *request;
     call->caller = reactor->peer_->caller;
     call->interest = reactor->interest_;
-    call->finish = [reactor, raw = call.get()](const Status& status) {
+    call->finish = [reactor, place, raw = call.get()](const Status& status) {
       reactor->end(status, &raw->response);
     };
     handler(call);

@@ -12,6 +12,16 @@ size_t index_of(Via via) { return via == Via::kUnixSocket ? 1 : 0; }
 
 }  // namespace
 
+std::shared_ptr<const void> Session::begin_question(const std::shared_ptr<Session>& session,
+                                                    Via via) {
+  if (via == Via::kUnixSocket) return session;
+  if (session->questions_over_tcp_.fetch_add(1) >= session->options.questions_over_tcp_max) {
+    session->questions_over_tcp_.fetch_sub(1);
+    return nullptr;
+  }
+  return {session.get(), [session](const Session*) { session->questions_over_tcp_.fetch_sub(1); }};
+}
+
 bool Session::begin_upload(Via via) {
   const std::lock_guard lock(mutex_);
   const int all = uploads_[0] + uploads_[1];

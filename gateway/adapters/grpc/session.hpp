@@ -26,6 +26,7 @@ namespace covey::api {
 
 struct SessionOptions {
   Millis upload_piece_timeout{20'000};
+  size_t questions_over_tcp_max = 512;
 };
 
 class Session {
@@ -48,6 +49,12 @@ class Session {
     return peers->find(call.peer());
   }
 
+  // A place for one more call that asks the engine, until nobody holds it any more, the engine's
+  // queue included; null: those over TCP have all of theirs. The Unix socket's are not limited, so
+  // what the queue has beyond them is kept for the owner.
+  static std::shared_ptr<const void> begin_question(const std::shared_ptr<Session>& session,
+                                                    Via via);
+
   // A place for one more upload; false: there is none. Each is given back.
   [[nodiscard]] bool begin_upload(Via via);
   void end_upload(Via via);
@@ -63,6 +70,7 @@ class Session {
   friend class InFlight;
 
   std::array<std::atomic<uint64_t>, 2> unread_bytes_{};  // by Via
+  std::atomic<size_t> questions_over_tcp_{0};
   std::mutex mutex_;
   std::condition_variable ended_;
   std::array<int, 2> uploads_{};                    // by Via; guarded by mutex_
