@@ -146,13 +146,16 @@ TEST_F(Api, a_call_whose_time_is_over_is_not_computed) {
   cli::Client hasty(local(), Millis{1'000});
   // It is connected: the late call gets as far as the engine.
   ASSERT_TRUE(hasty.call<v1::GetSiteResponse>(v1::GetSiteRequest()).ok());
-  {
-    const auto held = engine_->hold();
-    const auto late = hasty.call<v1::ListDevicesResponse>(v1::ListDevicesRequest());
-    ASSERT_FALSE(late.ok());
-    EXPECT_EQ(late.error().code, Code::kDeadlineExceeded);
+  // The server's clock of a call may be some milliseconds behind the client's: then it is computed.
+  for (int attempt = 0; attempt < 10 && engine_->abandoned == 0; ++attempt) {
+    {
+      const auto held = engine_->hold();
+      const auto late = hasty.call<v1::ListDevicesResponse>(v1::ListDevicesRequest());
+      ASSERT_FALSE(late.ok());
+      EXPECT_EQ(late.error().code, Code::kDeadlineExceeded);
+    }
+    ASSERT_TRUE(client_->call<v1::GetSiteResponse>(v1::GetSiteRequest()).ok());
   }
-  ASSERT_TRUE(client_->call<v1::GetSiteResponse>(v1::GetSiteRequest()).ok());
   EXPECT_EQ(engine_->abandoned, 1U);
 }
 
