@@ -27,6 +27,7 @@ struct Sender {
   LoadConnection connection;
   bool said_connect = false;
   uint32_t subscribed = 0;
+  double hello_at = 0;  // the last one; 0: none yet
   bool ready = false;
   uint32_t sent = 0;           // highest sequence that went out
   uint32_t base = 1;           // lowest one not acknowledged
@@ -104,6 +105,7 @@ class Load {
         }
       }
       Status done = take_events(100);
+      if (done) done = repeat_hellos(opened);
       if (!done) return done;
       if (now() > kConnectLimitS) {
         return Error{Code::kDeadlineExceeded, "LOAD",
@@ -282,6 +284,19 @@ class Load {
     refused_ = std::move(why);
     return false;
   }
+  bool say_hello(Sender& sender) {
+    sender.hello_at = now();
+    return sender.connection.send(sender.device->hello());
+  }
+  // The broker may know a device before it knows the gateway: what nobody heard is said again.
+  Status repeat_hellos(size_t opened) {
+    for (size_t i = 0; i < opened; ++i) {
+      Sender& sender = senders_[i];
+      if (sender.ready || sender.hello_at == 0 || now() < sender.hello_at + kResendAfterS) continue;
+      if (!say_hello(sender)) return failed(sender);
+    }
+    return {};
+  }
   void ready(Sender& sender) {
     if (!sender.ready) ++ready_;
     sender.ready = true;
@@ -294,7 +309,7 @@ class Load {
       case kSuback:
         if (++sender.subscribed < sender.device->subscriptions()) return true;
         if (!options_.gateway) ready(sender);
-        return !options_.gateway || sender.connection.send(sender.device->hello());
+        return !options_.gateway || say_hello(sender);
       case kPublish:
         return !topic.ends_with("/down/ack") || take_ack(sender, payload);
       default:
