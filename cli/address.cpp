@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "cli/files.hpp"
+#include "cli/files/files.hpp"
 #include "core/nearest.hpp"
 #include "core/yaml/yaml.hpp"
 

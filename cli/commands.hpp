@@ -12,8 +12,8 @@
 
 #include "cli/client.hpp"
 #include "cli/exit_code.hpp"
-#include "cli/output.hpp"
-#include "cli/streams.hpp"
+#include "cli/show/output.hpp"
+#include "cli/show/streams.hpp"
 #include "core/result.hpp"
 
 namespace covey::cli {

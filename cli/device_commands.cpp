@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.hpp"
-#include "cli/device_view.hpp"
+#include "cli/show/device_view.hpp"
 #include "covey/v1/devices.pb.h"
 
 namespace covey::cli {

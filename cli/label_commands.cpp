@@ -5,8 +5,8 @@
 #include <charconv>
 
 #include "cli/commands.hpp"
-#include "cli/files.hpp"
-#include "cli/label_file.hpp"
+#include "cli/files/files.hpp"
+#include "cli/files/label_file.hpp"
 #include "covey/v1/monitoring.pb.h"
 
 namespace covey::cli {

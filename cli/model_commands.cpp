@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "cli/artifact_files.hpp"
 #include "cli/commands.hpp"
+#include "cli/files/artifact_files.hpp"
 #include "covey/v1/models.pb.h"
 #include "deploy/signing/key_file.hpp"
 

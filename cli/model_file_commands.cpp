@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "cli/commands.hpp"
-#include "cli/files.hpp"
+#include "cli/files/files.hpp"
 #include "cli/model_run.hpp"
 #include "deploy/artifact/tflite_inspect.hpp"
 

@@ -3,7 +3,7 @@
 if(NOT TARGET covey_model_run)
   find_package(fmt REQUIRED)
   covey_library(covey_cli_files
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/files.cpp
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/files/files.cpp
     DEPS covey_core
     PRIVATE_DEPS fmt::fmt)
   covey_library(covey_model_run

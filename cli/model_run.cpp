@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "cli/files.hpp"
+#include "cli/files/files.hpp"
 #include "gateway/adapters/runner/host_model.hpp"
 
 namespace covey {

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "cli/alert_view.hpp"
 #include "cli/commands.hpp"
-#include "cli/drift_view.hpp"
+#include "cli/show/alert_view.hpp"
+#include "cli/show/drift_view.hpp"
 #include "covey/v1/monitoring.pb.h"
 
 namespace covey::cli {

@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
-#include "cli/files.hpp"
-#include "cli/plan_file.hpp"
+#include "cli/files/files.hpp"
+#include "cli/files/plan_file.hpp"
 #include "cli/rollout_selection.hpp"
-#include "cli/rollout_view.hpp"
 #include "cli/rollout_watch.hpp"
+#include "cli/show/rollout_view.hpp"
 #include "core/yaml/yaml.hpp"
 #include "covey/v1/rollouts.pb.h"
 #include "gateway/codec/plan_codec.hpp"

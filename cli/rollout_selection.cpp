@@ -8,7 +8,7 @@
 #include <array>
 #include <vector>
 
-#include "cli/output.hpp"
+#include "cli/show/output.hpp"
 #include "core/nearest.hpp"
 
 namespace covey::cli {

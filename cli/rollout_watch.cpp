@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/rollout_view.hpp"
+#include "cli/show/rollout_view.hpp"
 #include "core/duration.hpp"
 #include "covey/v1/rollouts.pb.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "cli/label_file.hpp"
+#include "cli/files/label_file.hpp"
 #include "core/assert.hpp"
 #include "core/id.hpp"
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "cli/plan_file.hpp"
+#include "cli/files/plan_file.hpp"
 #include "core/assert.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -166,7 +166,7 @@ class Finds(unittest.TestCase):
         self.finds("storage/memory/a.cpp", "#include <sqlite3.h>", "library belongs to")
         self.finds("deploy/rollout/a.cpp", "#include <openssl/evp.h>", "library belongs to")
         self.finds("core/a.cpp", "#include <boost/asio.hpp>", "library belongs to")
-        self.finds("cli/plan_file.cpp", "#include <yaml-cpp/yaml.h>", "library belongs to")
+        self.finds("cli/files/plan_file.cpp", "#include <yaml-cpp/yaml.h>", "library belongs to")
         self.finds("gateway/config/a.cpp", "#include <yaml-cpp/yaml.h>", "library belongs to")
         self.accepts("storage/sqlite/a.cpp", "#include <sqlite3.h>\n")
         self.accepts("core/yaml/yaml.cpp", "#include <yaml-cpp/yaml.h>\n")

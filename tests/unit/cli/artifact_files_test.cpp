@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/artifact_files.hpp"
+#include "cli/files/artifact_files.hpp"
 #include "tests/paths.hpp"
 
 #include <gtest/gtest.h>

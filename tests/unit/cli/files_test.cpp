@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/files.hpp"
+#include "cli/files/files.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "cli/artifact_files.hpp"
+#include "cli/files/artifact_files.hpp"
 
 namespace covey::cli {
 namespace {

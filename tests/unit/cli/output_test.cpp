@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/output.hpp"
+#include "cli/show/output.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,12 +7,12 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "cli/alert_view.hpp"
-#include "cli/device_view.hpp"
-#include "cli/drift_view.hpp"
-#include "cli/plot.hpp"
 #include "cli/rollout_selection.hpp"
-#include "cli/rollout_view.hpp"
+#include "cli/show/alert_view.hpp"
+#include "cli/show/device_view.hpp"
+#include "cli/show/drift_view.hpp"
+#include "cli/show/plot.hpp"
+#include "cli/show/rollout_view.hpp"
 
 namespace covey::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <google/protobuf/message.h>
 #include <gtest/gtest.h>
 
-#include "cli/plan_file.hpp"
+#include "cli/files/plan_file.hpp"
 
 namespace covey {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/streams.hpp"
+#include "cli/show/streams.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>

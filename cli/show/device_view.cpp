@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/device_view.hpp"
+#include "cli/show/device_view.hpp"
 
 #include <fmt/format.h>
 
-#include "cli/output.hpp"
+#include "cli/show/output.hpp"
 
 namespace covey::cli {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // From training output to signed artifacts: build with the reference runtime's own measurements,
 // sign, keep in a folder, read back. Reads and writes files; one thread. Errors name file and
-// field: STATS_MISMATCH, SELFTEST_MISMATCH, NOT_SIGNED, NOT_A_RELEASE and those of cli/files.hpp,
-// deploy/artifact and deploy/signing.
+// field: STATS_MISMATCH, SELFTEST_MISMATCH, NOT_SIGNED, NOT_A_RELEASE and those of
+// cli/files/files.hpp, deploy/artifact and deploy/signing.
 //
 // A release folder: release.json {"model", "version", "artifacts"}; per artifact N/: manifest.bin
 // (what is signed), manifest.sha256 (its digest, raw: what Ed25519 signs), image.bin, tables.bin,
@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/files.hpp"
+#include "cli/files/files.hpp"
 #include "deploy/artifact/artifact.hpp"
 #include "deploy/signing/keys.hpp"
 

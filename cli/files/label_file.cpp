@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/label_file.hpp"
+#include "cli/files/label_file.hpp"
 
 #include <fmt/format.h>
 

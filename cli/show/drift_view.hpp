@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "cli/output.hpp"
+#include "cli/show/output.hpp"
 #include "core/result.hpp"
 #include "covey/v1/monitoring.pb.h"
 

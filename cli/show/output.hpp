@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/text.hpp"
+#include "cli/show/text.hpp"
 
 namespace google::protobuf {
 class Message;

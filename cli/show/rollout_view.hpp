@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/output.hpp"
+#include "cli/show/output.hpp"
 #include "covey/v1/rollouts.pb.h"
 
 namespace covey::cli {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/rollout_view.hpp"
+#include "cli/show/rollout_view.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/plot.hpp"
+#include "cli/show/plot.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/output.hpp"
+#include "cli/show/output.hpp"
 
 #include <fmt/format.h>
 #include <google/protobuf/message.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/text.hpp"
+#include "cli/show/text.hpp"
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/drift_view.hpp"
+#include "cli/show/drift_view.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "cli/plot.hpp"
+#include "cli/show/plot.hpp"
 #include "core/nearest.hpp"
 
 namespace covey::cli {

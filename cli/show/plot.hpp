@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/output.hpp"
+#include "cli/show/output.hpp"
 
 namespace covey::cli {
 
