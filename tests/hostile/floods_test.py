@@ -160,16 +160,17 @@ class Floods(hostile.Case):
 
     def test_who_is_closed_is_told_why(self):
         site = self.start()
-        with Connection(site.endpoints()["grpc"]) as peer:
-            self.assertEqual(peer.read_frame()[0], SETTINGS)
-            peer.send(settings(peer))
-            frames = []
-            while (answer := peer.read_frame()) is not None:
-                frames.append(answer)
-        kind, _, _, payload = frames[-1]
-        self.assertEqual(kind, http2.GOAWAY)
-        self.assertEqual(struct.unpack(">I", payload[4:8])[0], http2.ENHANCE_YOUR_CALM)
-        self.assertEqual(payload[8:], b"settings")
+        for has_heard_grpc in (True, False):
+            with self.subTest(has_heard_grpc=has_heard_grpc), Connection(site.endpoints()["grpc"]) as peer:
+                frames = [peer.read_frame()] if has_heard_grpc else []
+                peer.send(settings(peer))
+                while (answer := peer.read_frame()) is not None:
+                    frames.append(answer)
+                self.assertEqual(frames[0][0], SETTINGS)
+                kind, _, _, payload = frames[-1]
+                self.assertEqual(kind, http2.GOAWAY)
+                self.assertEqual(struct.unpack(">I", payload[4:8])[0], http2.ENHANCE_YOUR_CALM)
+                self.assertEqual(payload[8:], b"settings")
 
 
 if __name__ == "__main__":

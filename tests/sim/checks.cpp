@@ -32,6 +32,7 @@ void World::check_devices() {
     if (device->goal_counter() > goals_issued_[device->id()]) {
       fail(device->id().str() + " accepted a goal that the gateway never issued");
     }
+    if (!device->lost().empty()) fail(device->id().str() + " " + device->lost());
     const std::optional<Digest> confirmed = device->confirmed();
     if (confirmed) had_model_.insert(device->id());
     if (had_model_.contains(device->id()) && !device->runnable()) {

@@ -215,6 +215,10 @@ void Device::power_on() {
   if (!flash_.dead) COVEY_ASSERT(status == 0);
   if (status == 0) status = covey_agent_start(&m.agent, COVEY_START_POWER_ON, 0);
   if (!flash_.dead) COVEY_ASSERT(status == 0);
+  if (!flash_.dead && shown_known_ && confirmed() != shown_) {
+    lost_ = "showed " + (shown_ ? to_hex(*shown_) : "nothing") + " as confirmed, and starts with " +
+            (confirmed() ? to_hex(*confirmed()) : "nothing");
+  }
   after_call();
   if (life != life_ || !powered_) return;
   poll(life);
@@ -273,6 +277,10 @@ void Device::cut_at_flash_operation(uint64_t in) {
 }
 
 void Device::after_call() {
+  if (powered_) {
+    shown_known_ = !flash_.dead;
+    shown_ = confirmed();
+  }
   if (powered_ && flash_.dead) {
     store_.dead = true;
     for (covey_host_store_t& place : places_) place.dead = true;

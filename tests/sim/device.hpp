@@ -64,6 +64,8 @@ class Device {
   std::optional<Digest> active() const;
   bool runnable() const;  // a model is loaded and answers
   const DeviceTruth& truth() const { return truth_; }
+  // What it showed as confirmed and did not find again after a start; empty: all of it.
+  const std::string& lost() const { return lost_; }
   uint64_t boot_id() const;
   uint64_t goal_counter() const;  // highest goal accepted
   const covey_host_flash_t& flash() const { return flash_; }
@@ -95,6 +97,11 @@ class Device {
   Millis blocked_until_{0};
   Millis booted_{0};
   uint64_t life_ = 0;
+  // What was confirmed after the last call; not known where flash failed within it: what was being
+  // journaled may be whole.
+  std::optional<Digest> shown_;
+  bool shown_known_ = true;
+  std::string lost_;
   uint64_t poll_number_ = 0;
   uint64_t infer_number_ = 0;
   DeviceTruth truth_;

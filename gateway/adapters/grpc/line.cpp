@@ -40,13 +40,17 @@ void append(std::string& to, uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 0xFFU);
 }
 
+// RFC 9113, section 4.1: a head of stream 0 without flags.
+void append_head(std::string& to, FrameType type, size_t size) {
+  append(to, static_cast<uint32_t>(size) << 8U | static_cast<uint8_t>(type));
+  to += '\0';
+  append(to, 0);
+}
+
 // RFC 9113, section 6.8.
 std::string go_away(uint32_t last_stream, uint32_t error, std::string_view why) {
   std::string frame;
-  append(frame,
-         static_cast<uint32_t>(8 + why.size()) << 8U | static_cast<uint8_t>(FrameType::kGoAway));
-  frame += '\0';  // no flags
-  append(frame, 0);
+  append_head(frame, FrameType::kGoAway, 8 + why.size());
   append(frame, last_stream);
   append(frame, error);
   frame += why;
@@ -107,10 +111,10 @@ bool Line::takes_answers(Time now) {
 }
 
 void Line::read_client() {
-  if (ending_) return;
+  if (state_ != State::kOpen) return;
   client_.async_read_some(boost::asio::buffer(up_.data() + gathered_, up_.size() - gathered_),
                           [self = shared_from_this()](const error_code& failed, size_t count) {
-                            if (self->ending_) return;
+                            if (self->state_ != State::kOpen) return;
                             if (failed) return self->close();
                             self->on_client(count);
                           });
@@ -130,7 +134,7 @@ void Line::on_client(size_t count) {
 void Line::pass_on(Millis wait) {
   boost::asio::async_write(server_, boost::asio::buffer(up_.data(), std::exchange(gathered_, 0)),
                            [self = shared_from_this(), wait](const error_code& failed, size_t) {
-                             if (failed || self->ending_)
+                             if (failed || self->state_ != State::kOpen)
                                return;  // gRPC has closed: its last words are on their way
                              if (wait.count() == 0) return self->read_client();
                              self->timer_.expires_after(wait);
@@ -160,10 +164,10 @@ bool Line::connect_to_grpc() {
 }
 
 void Line::read_server() {
-  if (ending_) return;
+  if (state_ == State::kOver) return;
   server_.async_read_some(boost::asio::buffer(down_),
                           [self = shared_from_this()](const error_code& failed, size_t count) {
-                            if (self->ending_) return;
+                            if (self->state_ == State::kOver) return;
                             if (failed) return self->linger();
                             self->on_server(count);
                           });
@@ -180,8 +184,10 @@ void Line::on_server(size_t count) {
       [self = shared_from_this(), offence = verdict.offence](const error_code& failed, size_t) {
         self->writing_ = false;
         self->said_anything_ = true;
+        if (self->state_ == State::kOver) return;
         if (failed) return self->close();
-        if (offence != Offence::kNone) return self->end(offence);
+        if (offence != Offence::kNone) self->end(offence);
+        if (self->state_ == State::kEnding && self->may_say_goodbye()) return self->say_goodbye();
         self->read_server();
       });
 }
@@ -193,20 +199,25 @@ void Line::note_streams() {
 }
 
 void Line::end(Offence offence) {
-  if (ending_) return;
+  if (state_ != State::kOpen) return;
+  state_ = State::kEnding;
+  offence_ = offence;
   owner_.ended(offence, peer_->caller);
-  // Where gRPC's words end with a whole frame; else there is no way to say it.
-  if (said_anything_ && !writing_ && guard_.between_server_frames()) return say_goodbye(offence);
-  close();
+  if (!guard_.greeted()) return close();  // whoever it is, it does not speak HTTP/2
+  if (may_say_goodbye()) return say_goodbye();
+  close_after_linger();
 }
 
-void Line::say_goodbye(Offence offence) {
-  const bool evicted = offence == Offence::kEvicted;
-  goodbye_ =
-      go_away(guard_.last_stream(), evicted ? kNoError : kEnhanceYourCalm, to_string(offence));
+// Where gRPC's words end with a whole frame.
+bool Line::may_say_goodbye() const { return !writing_ && guard_.between_server_frames(); }
+
+void Line::say_goodbye() {
+  // RFC 9113, section 3.4: a server's first frame is SETTINGS.
+  if (!said_anything_) append_head(goodbye_, FrameType::kSettings, 0);
+  const bool evicted = offence_ == Offence::kEvicted;
+  goodbye_ +=
+      go_away(guard_.last_stream(), evicted ? kNoError : kEnhanceYourCalm, to_string(offence_));
   error_code ignored;
-  server_.close(ignored);
-  ending_ = true;
   client_.cancel(ignored);
   // As much as the socket takes at once: who does not read gets no more.
   client_.non_blocking(true, ignored);
@@ -215,18 +226,24 @@ void Line::say_goodbye(Offence offence) {
 }
 
 void Line::linger() {
-  ending_ = true;
+  state_ = State::kOver;
   error_code ignored;
   server_.close(ignored);
   client_.shutdown(Client::shutdown_send, ignored);
   said_all_ = true;
   owner_.said_all();
+  close_after_linger();
+}
+
+void Line::close_after_linger() {
   timer_.expires_after(kLinger);
-  timer_.async_wait([self = shared_from_this()](const error_code&) { self->close(); });
+  timer_.async_wait([self = shared_from_this()](const error_code& aborted) {
+    if (!aborted) self->close();
+  });
 }
 
 void Line::close() {
-  ending_ = true;
+  state_ = State::kOver;
   error_code ignored;
   client_.close(ignored);
   server_.close(ignored);

@@ -71,8 +71,10 @@ class Line final : public std::enable_shared_from_this<Line> {
   void note_streams();
   bool takes_answers(Time now);
   void end(Offence offence);
-  void say_goodbye(Offence offence);
+  bool may_say_goodbye() const;
+  void say_goodbye();
   void linger();
+  void close_after_linger();
   void close();
 
   boost::asio::io_context& io_;
@@ -91,8 +93,11 @@ class Line final : public std::enable_shared_from_this<Line> {
   std::string name_;  // of our end, as gRPC sees it; empty: not handed over yet
   boost::asio::steady_timer timer_;
   Guard guard_;
-  bool ending_ = false;
-  bool writing_ = false;  // to the client
+  // Ending: the client is heard no more; gRPC's frame is passed on to its end, then the last words.
+  enum class State : uint8_t { kOpen, kEnding, kOver };
+  State state_ = State::kOpen;
+  Offence offence_ = Offence::kNone;  // that it ends for
+  bool writing_ = false;              // to the client; else gRPC is being read, once it is there
   bool said_anything_ = false;
   Time writing_since_;
   // A minute of what the client takes of its answers.

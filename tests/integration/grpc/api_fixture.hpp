@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/files/artifact_files.hpp"
 #include "cli/client.hpp"
+#include "cli/files/artifact_files.hpp"
 #include "covey/v1/admin.pb.h"
 #include "covey/v1/devices.pb.h"
 #include "gateway/adapters/grpc/server.hpp"
