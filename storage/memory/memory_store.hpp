@@ -102,6 +102,12 @@ class MemoryStore final : public Store {
   // Accepted reports, oldest first.
   std::vector<ReportRecord> reports() const;
   uint64_t commits() const;  // that succeeded
+  // What `look` makes of the tables as they are; no other call comes between.
+  template <typename Look>
+  auto look(const Look& look) const {
+    const std::lock_guard lock(mutex_);
+    return look(tables_);
+  }
 
  private:
   friend class MemoryReader;

@@ -83,6 +83,7 @@ class World {
   std::map<DeviceId, uint64_t> goals_issued_;  // highest counter that the gateway ever sent
   // (device, epoch, counter): one goal has one content for ever
   std::map<std::tuple<DeviceId, uint32_t, uint64_t>, Bytes> goals_said_;
+  uint32_t since_reload_ = 0;
   WorldResult result_;
   bool calm_ = false;
 };
