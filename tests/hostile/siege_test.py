@@ -22,9 +22,7 @@ import liar
 import mqtt
 import wire
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODELS = ROOT / "examples" / "bearing_vibration" / "models"
-sys.path.insert(0, str(ROOT / "tools" / "demo"))
+sys.path.insert(0, str(hostile.site_process.ROOT / "tools" / "demo"))
 from covey_demo.fleet import Control  # noqa: E402
 
 MODEL = "bearing-vibration"
@@ -158,9 +156,7 @@ class Siege:
         """The honest fleet runs the release."""
         self.site.start()
         hostile.until(lambda: (self.site.ready() or [False])[0], "coveyd is ready")
-        key = self.folder / "author.pem"
-        public = self.site.call("key", "generate", key)["public_key"]
-        self.site.call("key", "trust", public)
+        key, public = self.site.trust_author(self.folder)
         at = self.site.endpoints()
         socket = self.folder / "fleet.sock"
         self.fleet = subprocess.Popen(
@@ -171,10 +167,7 @@ class Siege:
             preexec_fn=hostile.site_process.end_with_me)
         self.control = Control(socket)
         hostile.until(lambda: self.online() >= self.devices, "the fleet is online", 120)
-        self.site.call("model", "push", f"{MODEL}@1.0.0",
-                       "--artifact", f"m4f-256k={MODELS / 'bearing-1.0.0.tflite'}",
-                       "--stats", MODELS / "bearing-1.0.0.stats.json",
-                       "--preprocessing", MODELS / "preprocessing.bin", "--key", key)
+        self.site.push_example(key)
         plan = self.folder / "plan.yaml"
         plan.write_text(PLAN)
         self.site.call("rollout", "create", "-f", plan)

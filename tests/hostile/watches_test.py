@@ -6,7 +6,6 @@ import sys
 import hostile
 from http2 import ACK, DATA, END_STREAM, HEADERS, RST_STREAM, SETTINGS, Connection, frame
 
-MODELS = hostile.pathlib.Path(__file__).resolve().parents[2] / "examples/bearing_vibration/models"
 CONNECTIONS, STREAMS = 50, 60
 PLAN = """\
 apiVersion: covey/v1
@@ -45,13 +44,8 @@ class Watches(hostile.Case):
         site = self.start()
         device = self.device(site, "press-1", device_class="m4f-256k")
         device.hello().await_hello_answered()
-        key = self.folder / "author.pem"
-        site.call("key", "generate", key)
-        site.call("key", "trust", key.with_suffix(".pub.pem"))
-        site.call("model", "push", "bearing-vibration@1.0.0",
-                  "--artifact", f"m4f-256k={MODELS / 'bearing-1.0.0.tflite'}",
-                  "--stats", MODELS / "bearing-1.0.0.stats.json",
-                  "--preprocessing", MODELS / "preprocessing.bin", "--key", key)
+        key, _ = site.trust_author(self.folder)
+        site.push_example(key)
         plan = self.folder / "plan.yaml"
         plan.write_text(PLAN)
         site.call("rollout", "create", "-f", plan)

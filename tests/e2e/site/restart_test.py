@@ -10,7 +10,6 @@ import unittest
 import site_process
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-MODELS = ROOT / "examples" / "bearing_vibration" / "models"
 PROGRAMS = site_process.binaries()
 sys.path.insert(0, str(ROOT / "tools" / "demo"))
 
@@ -63,10 +62,7 @@ class Restart(unittest.TestCase):
 
     def test_rollout_and_watch_go_on(self):
         self.site.start()
-        key = self.folder / "author.pem"
-        public = key.with_suffix(".pub.pem")
-        self.covey("key", "generate", key)
-        self.covey("key", "trust", public)
+        key, public = self.site.trust_author(self.folder)
         at = self.site.endpoints()
         self.child(PROGRAMS / "covey-sim", "--broker", at["mqtt"], "--enroll-broker", at["enroll"],
                    "--enroll-token-file", at["enroll_token_file"], "--memory",
@@ -75,10 +71,7 @@ class Restart(unittest.TestCase):
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         site_process.until(
             lambda: self.site.call("status").get("devices_online") == DEVICES, "devices online")
-        self.covey("model", "push", "bearing-vibration@1.0.0",
-                   "--artifact", f"m4f-256k={MODELS / 'bearing-1.0.0.tflite'}",
-                   "--stats", MODELS / "bearing-1.0.0.stats.json",
-                   "--preprocessing", MODELS / "preprocessing.bin", "--key", key)
+        self.site.push_example(key)
         plan = self.folder / "plan.yaml"
         plan.write_text(PLAN)
         self.covey("rollout", "create", "-f", plan)

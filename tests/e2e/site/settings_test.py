@@ -10,7 +10,6 @@ import unittest
 import site_process
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-MODELS = ROOT / "examples" / "bearing_vibration" / "models"
 PROGRAMS = site_process.binaries()
 sys.path.insert(0, str(ROOT / "tools" / "demo"))
 
@@ -61,10 +60,7 @@ class Settings(unittest.TestCase):
 
     def test_agents_report_as_often_as_they_are_told(self):
         self.site.start()
-        key = self.folder / "author.pem"
-        public = key.with_suffix(".pub.pem")
-        self.covey("key", "generate", key)
-        self.covey("key", "trust", public)
+        key, public = self.site.trust_author(self.folder)
         at = self.site.endpoints()
         # Firmware that reports once an hour: whatever comes earlier, coveyd ordered.
         sim = subprocess.Popen(
@@ -77,10 +73,7 @@ class Settings(unittest.TestCase):
         self.addCleanup(sim.kill)
         site_process.until(
             lambda: self.site.call("status").get("devices_online") == DEVICES, "devices online")
-        self.covey("model", "push", "bearing-vibration@1.0.0",
-                   "--artifact", f"m4f-256k={MODELS / 'bearing-1.0.0.tflite'}",
-                   "--stats", MODELS / "bearing-1.0.0.stats.json",
-                   "--preprocessing", MODELS / "preprocessing.bin", "--key", key)
+        self.site.push_example(key)
         plan = self.folder / "plan.yaml"
         plan.write_text(PLAN)
         self.covey("rollout", "create", "-f", plan)

@@ -13,6 +13,8 @@ import time
 import urllib.error
 import urllib.request
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+MODELS = ROOT / "examples" / "bearing_vibration" / "models"
 PR_SET_PDEATHSIG = 1
 PATIENCE_S = 60  # of waiting for something that must happen; a busy machine is slow
 CONFIG = """\
@@ -119,6 +121,20 @@ class Site:
         if done.returncode != 0:
             raise AssertionError(f"covey {' '.join(words)}: {done.stderr}")
         return json.loads(done.stdout)
+
+    def trust_author(self, folder):
+        """A new author that the site trusts: the files of his private and his public key."""
+        key = pathlib.Path(folder) / "author.pem"
+        public = pathlib.Path(self.call("key", "generate", key)["public_key"])
+        self.call("key", "trust", public)
+        return key, public
+
+    def push_example(self, key):
+        """bearing-vibration@1.0.0, for devices of class m4f-256k."""
+        self.call("model", "push", "bearing-vibration@1.0.0",
+                  "--artifact", f"m4f-256k={MODELS / 'bearing-1.0.0.tflite'}",
+                  "--stats", MODELS / "bearing-1.0.0.stats.json",
+                  "--preprocessing", MODELS / "preprocessing.bin", "--key", key)
 
     def stop(self):
         """SIGTERM, and the exit code."""

@@ -17,6 +17,8 @@
 
 namespace covey::test {
 
+inline const ModelName kSiteModel("bearing");  // of each release and device
+
 // Windows of a minute, reports every 10 s, gates twice a second.
 engine::EngineConfig quick_config();
 
