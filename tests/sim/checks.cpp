@@ -35,6 +35,7 @@ void World::check_devices() {
   for (const auto& device : devices_) {
     if (device->flash().written_twice != 0) fail(device->id().str() + " wrote a word twice");
     if (device->flash().misaligned != 0) fail(device->id().str() + " wrote off alignment");
+    if (!device->rude().empty()) fail(device->id().str() + " " + device->rude());
     if (!device->powered()) continue;
     if (device->goal_counter() > goals_issued_[device->id()]) {
       fail(device->id().str() + " accepted a goal that the gateway never issued");

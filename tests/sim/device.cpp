@@ -94,6 +94,7 @@ struct DeviceCallbacks {
   static Device& device(void* ctx) { return *static_cast<Device*>(ctx); }
   static int publish(void* ctx, const char* topic, const uint8_t* payload, size_t size, uint8_t) {
     Device& d = device(ctx);
+    d.manners_.said(topic, d.schedule_.now());
     d.network_.publish(d.id().str(), topic, Bytes(payload, payload + size), false);
     return 0;
   }
@@ -244,6 +245,7 @@ void Device::reset(Millis downtime) {
 }
 
 void Device::stop() {
+  truth_.chunks = chunks_fetched();
   powered_ = false;
   ++life_;
   network_.disconnect(id().str(), false);
@@ -306,6 +308,7 @@ void Device::connect() {
       id().str(), {.message =
                        [this, life](const std::string& topic, const Bytes& payload) {
                          if (life != life_ || !powered_) return;
+                         manners_.heard(topic);
                          (void)covey_agent_receive(&memory_->agent, topic.data(), topic.size(),
                                                    payload.data(), payload.size(), 0,
                                                    payload.size());
@@ -327,6 +330,7 @@ void Device::connect() {
     network_.set_will(id().str(), topic.data(),
                       Bytes(will.begin(), will.begin() + static_cast<std::ptrdiff_t>(size)));
   connected_ = true;
+  manners_.connected();
   credentials_changed_ = false;
   covey_agent_connected(&memory_->agent, uptime_ms());
 }
@@ -383,6 +387,11 @@ void Device::flush() {
   if (!powered_) return;
   covey_agent_flush(&memory_->agent, uptime_ms());
   poll(life_);
+}
+
+uint64_t Device::chunks_fetched() const {
+  return truth_.chunks +
+         (powered_ ? covey_agent_counters(&memory_->agent)->chunks_fetched : uint64_t{0});
 }
 
 bool Device::quiet() const { return powered_ && covey_agent_quiet(&memory_->agent); }

@@ -15,6 +15,7 @@
 #include "covey/agent.h"
 #include "covey/port_host.h"
 #include "deploy/signing/keys.hpp"
+#include "tests/sim/manners.hpp"
 #include "tests/sim/network.hpp"
 
 namespace covey::sim {
@@ -31,6 +32,7 @@ struct DeviceTruth {
   uint64_t starts = 0;
   uint64_t resets = 0;
   uint64_t power_cuts = 0;
+  uint64_t chunks = 0;  // written, until the last stop
 };
 
 struct DeviceSetup {
@@ -59,6 +61,7 @@ class Device {
   const DeviceId& id() const { return setup_.id; }
   bool powered() const { return powered_; }
   bool quiet() const;
+  uint64_t chunks_fetched() const;
   std::string unsettled() const;  // why it is not quiet
   std::optional<Digest> confirmed() const;
   std::optional<Digest> active() const;
@@ -66,6 +69,7 @@ class Device {
   const DeviceTruth& truth() const { return truth_; }
   // What it showed as confirmed and did not find again after a start; empty: all of it.
   const std::string& lost() const { return lost_; }
+  const std::string& rude() const { return manners_.violation(); }
   uint64_t boot_id() const;
   uint64_t goal_counter() const;  // highest goal accepted
   const covey_host_flash_t& flash() const { return flash_; }
@@ -102,6 +106,7 @@ class Device {
   std::optional<Digest> shown_;
   bool shown_known_ = true;
   std::string lost_;
+  Manners manners_;
   uint64_t poll_number_ = 0;
   uint64_t infer_number_ = 0;
   DeviceTruth truth_;

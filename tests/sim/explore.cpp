@@ -55,7 +55,8 @@ int main(int argc, char** argv) {
     } else if (!quiet) {
       std::printf(
           "seed %llu: ok: %llu rollouts (%llu succeeded, %llu rolled back), %llu power cuts, %llu "
-          "resets, %llu gateway crashes, %llu inferences, %llu messages\n",
+          "resets, %llu gateway crashes, %llu inferences, %llu messages; %llu chunks sent, %llu "
+          "needed; service up to %lld ms, %llu refused; %lld s\n",
           static_cast<unsigned long long>(s), static_cast<unsigned long long>(result.rollouts),
           static_cast<unsigned long long>(result.rollouts_succeeded),
           static_cast<unsigned long long>(result.rollouts_rolled_back),
@@ -63,7 +64,12 @@ int main(int argc, char** argv) {
           static_cast<unsigned long long>(result.resets),
           static_cast<unsigned long long>(result.gateway_crashes),
           static_cast<unsigned long long>(result.inferences),
-          static_cast<unsigned long long>(result.messages));
+          static_cast<unsigned long long>(result.messages),
+          static_cast<unsigned long long>(result.chunks_sent),
+          static_cast<unsigned long long>(result.chunks_needed),
+          static_cast<long long>(result.service_max.count()),
+          static_cast<unsigned long long>(result.refused),
+          static_cast<long long>(result.ended.count() / 1000));
     }
     std::fflush(stdout);
   }

@@ -11,6 +11,8 @@ namespace {
 
 constexpr const char* kClient = "svc-gateway";
 constexpr Millis kTick = 100ms;
+constexpr size_t kControlMax = 64;
+constexpr size_t kAtOnce = 4;  // of each class, in one turn
 
 std::vector<std::string> levels(const std::string& topic) {
   std::vector<std::string> parts(1);
@@ -31,8 +33,12 @@ std::string down(const DeviceId& device, uint32_t shard, const std::string& kind
 }  // namespace
 
 Gateway::Gateway(Schedule& schedule, Random& random, Network& network,
-                 const engine::EngineConfig& config)
-    : schedule_(schedule), random_(random), network_(network), config_(config) {
+                 const engine::EngineConfig& config, size_t queue_max)
+    : schedule_(schedule),
+      random_(random),
+      network_(network),
+      config_(config),
+      queue_max_(queue_max) {
   Digest secret;
   for (uint8_t& byte : secret.bytes) byte = static_cast<uint8_t>(random_.next());
   const std::vector<Write> first{PutSite{engine::new_site(secret)}};
@@ -50,6 +56,7 @@ void Gateway::start() {
   COVEY_ASSERT(engine.ok());
   engine_ = std::make_unique<engine::Engine>(*std::move(engine));
   session_ = 0;
+  inbox_ = std::make_unique<runtime::Inbox>(kControlMax, queue_max_, queue_max_);
   COVEY_ASSERT(test::replay(store_, *engine_).ok());
   ++life_;
   tick(life_);
@@ -76,7 +83,7 @@ void Gateway::connect() {
 
 void Gateway::set_session(uint64_t number) {
   session_ = number;
-  handle(engine::Tick{session_});
+  handle({engine::Tick{session_}});
 }
 
 void Gateway::broker_back() { connect(); }
@@ -86,6 +93,9 @@ void Gateway::crash(Millis downtime) {
   ++crashes;
   network_.disconnect(kClient, true);
   engine_.reset();
+  refused_before_ = refused();
+  inbox_.reset();
+  serving_ = false;
   pending_.clear();
   committing_ = false;
   tickets_.clear();
@@ -95,7 +105,7 @@ void Gateway::crash(Millis downtime) {
 
 void Gateway::tick(uint64_t life) {
   if (life != life_ || !running()) return;
-  handle(engine::Tick{session_});
+  handle({engine::Tick{session_}});
   if (life == life_) schedule_.after(kTick, [this, life] { tick(life); });
 }
 
@@ -104,9 +114,14 @@ void Gateway::submit(engine::Command command, Done done) {
     if (done) done(Error{Code::kUnavailable, "DOWN", ""});
     return;
   }
-  const uint64_t ticket = ++ticket_;
-  if (done) tickets_.emplace(ticket, std::move(done));
-  handle(engine::CommandReceived{ticket, {std::move(command), "operator", ""}});
+  runtime::ControlItem item(
+      runtime::CommandItem{{std::move(command), "operator", ""}, std::move(done)});
+  if (!inbox_->push(std::move(item))) {
+    const Done refused = std::get<runtime::CommandItem>(item).done;
+    if (refused) refused(Error{Code::kResourceExhausted, "BUSY", ""});
+    return;
+  }
+  serve();
 }
 
 void Gateway::receive(const std::string& topic, const Bytes& payload) {
@@ -115,7 +130,9 @@ void Gateway::receive(const std::string& topic, const Bytes& payload) {
   if (parts[2] == "enroll") {
     Result<DeviceId> device = DeviceId::parse(parts[3]);
     Result<engine::EnrollMessage> message = codec::decode_enroll(payload);
-    if (device && message) handle(engine::EnrollReceived{*device, *message});
+    if (device && message) {
+      post(runtime::EventClass::kLifecycle, engine::EnrollReceived{*device, *message});
+    }
     return;
   }
   if (parts.size() != 6) return;
@@ -123,16 +140,64 @@ void Gateway::receive(const std::string& topic, const Bytes& payload) {
   const Result<Bytes> shard = from_hex(parts[2]);
   if (!device || !shard || shard->size() != 1) return;
   if (parts[5] == "report") {
-    return handle(engine::ReportReceived{*device, shard->front(), payload});
+    return post(runtime::EventClass::kTelemetry,
+                engine::ReportReceived{*device, shard->front(), payload});
   }
   Result<engine::DeviceMessage> message = codec::decode_device_message(parts[5], payload);
   if (!message) return;
-  handle(engine::FromDevice{*device, shard->front(), *std::move(message), payload});
+  post(runtime::EventClass::kLifecycle,
+       engine::FromDevice{*device, shard->front(), *std::move(message), payload});
 }
 
-void Gateway::handle(engine::Event event) {
+uint64_t Gateway::refused() const {
+  uint64_t refused = refused_before_;
+  if (!inbox_) return refused;
+  for (const uint64_t of_class : inbox_->refused()) refused += of_class;
+  return refused;
+}
+
+void Gateway::post(runtime::EventClass event_class, engine::Event event) {
+  if (inbox_->push(event_class, std::move(event))) serve();
+}
+
+// One thing after the other, in the order of the runtime's turns (gateway/runtime/runtime.cpp).
+void Gateway::serve() {
+  while (running() && !serving_) {
+    std::vector<engine::Event> batch = take();
+    if (batch.empty()) return;
+    Millis busy{0};
+    for (size_t i = 0; i < batch.size(); ++i) busy += random_.between(0ms, faults.service_max);
+    if (busy == 0ms) {
+      handle(std::move(batch));
+      continue;
+    }
+    serving_ = true;
+    schedule_.after(busy, [this, life = life_, events = std::move(batch)] {
+      if (life != life_) return;
+      serving_ = false;
+      handle(events);
+      if (life == life_) serve();
+    });
+  }
+}
+
+std::vector<engine::Event> Gateway::take() {
+  std::vector<engine::Event> batch;
+  for (runtime::ControlItem& item : inbox_->take_control(1)) {
+    auto& command = std::get<runtime::CommandItem>(item);
+    const uint64_t ticket = ++ticket_;
+    if (command.done) tickets_.emplace(ticket, std::move(command.done));
+    batch.emplace_back(engine::CommandReceived{ticket, std::move(command.request)});
+  }
+  if (!batch.empty()) return batch;
+  for (engine::Event& event : inbox_->take_lifecycle(kAtOnce)) batch.push_back(std::move(event));
+  for (engine::Event& event : inbox_->take_telemetry(kAtOnce)) batch.push_back(std::move(event));
+  return batch;
+}
+
+void Gateway::handle(std::vector<engine::Event> batch) {
   if (!running()) return;
-  engine::Output output = engine_->handle(std::span(&event, 1), now());
+  engine::Output output = engine_->handle(batch, now());
   if (output.writes.empty() && output.after_commit.empty()) return;
   if (faults.speak_before_persist) speak(std::exchange(output.after_commit, {}));
   pending_.push_back({std::move(output.writes), std::move(output.after_commit)});
@@ -187,6 +252,7 @@ void Gateway::speak(const std::vector<engine::Effect>& effects) {
       send("covey/v1/m/" + to_hex(e.digest), Bytes(e.bytes.begin(), e.bytes.end()), true);
     }
     void operator()(const engine::PublishChunks& e) const {
+      if (e.result == engine::ChunkResult::kOk) gateway.chunks += e.indexes.size();
       for (const uint32_t index : e.indexes) {
         ByteView data;
         if (e.result == engine::ChunkResult::kOk) {
@@ -217,7 +283,7 @@ void Gateway::speak(const std::vector<engine::Effect>& effects) {
     void operator()(const engine::JudgeWindow& e) const {
       const Millis busy = gateway.random_.between(Millis{0}, gateway.faults.judge_max);
       gateway.schedule_.after(busy, [&to = gateway, life = gateway.life_, window = e.window] {
-        if (life == to.life_) to.handle(engine::WindowJudged{engine::judge(*window)});
+        if (life == to.life_) to.handle({engine::WindowJudged{engine::judge(*window)}});
       });
     }
   };

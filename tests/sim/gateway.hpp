@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real engine over a store whose commits take time and may never happen, in virtual time.
+// The real engine over a store whose commits take time and may never happen, in virtual time. What
+// comes in waits in the inbox of the real runtime, and each of it takes the engine some time.
 // crash() is kill -9 at any moment: what was not durable is gone, what was not sent is gone.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "gateway/engine/engine.hpp"
+#include "gateway/runtime/inbox.hpp"
 #include "storage/memory/memory_store.hpp"
 #include "tests/sim/network.hpp"
 
@@ -22,13 +24,16 @@ struct GatewayFaults {
   Millis commit_max{40};
   Millis judge_max{1500};    // until the statistics of a window are back
   double crash_between = 0;  // between commit and publish, per commit
+  Millis service_max{0};     // for each thing that devices and operators say; 0: none waits
   // Deliberately broken: messages leave before their transaction is durable.
   bool speak_before_persist = false;
 };
 
 class Gateway {
  public:
-  Gateway(Schedule& schedule, Random& random, Network& network, const engine::EngineConfig& config);
+  // At most `queue_max` messages of each class of devices wait for the engine.
+  Gateway(Schedule& schedule, Random& random, Network& network, const engine::EngineConfig& config,
+          size_t queue_max);
 
   GatewayFaults faults;
 
@@ -42,6 +47,7 @@ class Gateway {
   engine::Engine reload();
   Now now() const;
   bool idle() const { return !committing_ && pending_.empty(); }
+  uint64_t refused() const;  // by full queues
   void broker_back();
 
   using Done = std::function<void(const Result<engine::CommandReply>&)>;
@@ -53,6 +59,7 @@ class Gateway {
   std::function<void(const engine::Effect&)> on_effect;
   uint64_t crashes = 0;
   uint64_t goals_refused = 0;
+  uint64_t chunks = 0;  // sent
 
  private:
   struct Pending {
@@ -62,7 +69,10 @@ class Gateway {
   void connect();
   void set_session(uint64_t number);
   void tick(uint64_t life);
-  void handle(engine::Event event);
+  void post(runtime::EventClass event_class, engine::Event event);
+  void serve();
+  std::vector<engine::Event> take();
+  void handle(std::vector<engine::Event> batch);
   void receive(const std::string& topic, const Bytes& payload);
   void commit_next();
   void speak(const std::vector<engine::Effect>& effects);
@@ -76,6 +86,10 @@ class Gateway {
   uint64_t session_ = 0;   // with the broker; 0: none
   uint64_t sessions_ = 0;  // so far
   uint64_t life_ = 0;      // starts so far: what was planned in an earlier life is dropped
+  const size_t queue_max_;
+  std::unique_ptr<runtime::Inbox> inbox_;
+  uint64_t refused_before_ = 0;  // by inboxes of earlier lives
+  bool serving_ = false;
   bool committing_ = false;
   std::deque<Pending> pending_;
   uint64_t ticket_ = 0;

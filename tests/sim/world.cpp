@@ -14,6 +14,8 @@ namespace {
 constexpr Millis kSafetyPhase = 20min;
 constexpr Millis kLivenessPhase = 3h;
 constexpr Millis kStep = 1s;
+constexpr Millis kReportInterval = 10s;
+constexpr int kBusiestPercent = 70;  // that a slow gateway is with reports alone
 
 PrivateKey make_key(SignatureAlgorithm algorithm) {
   Result<PrivateKey> key = PrivateKey::generate(algorithm);
@@ -23,9 +25,10 @@ PrivateKey make_key(SignatureAlgorithm algorithm) {
 
 engine::EngineConfig config() {
   engine::EngineConfig config;
-  config.report_interval = 10s;
+  config.report_interval = kReportInterval;
   config.offline_after = 40s;
   config.hello_jitter = 500ms;
+  config.ack_interval = 500ms;  // devices repeat after a second what was not answered
   config.window = 60s;
   config.bandwidth_bytes_per_s = 200'000;
   config.rollback_window = 2min;
@@ -61,10 +64,15 @@ World::World(WorldOptions options)
       network_(schedule_, random_),
       author_(make_key(SignatureAlgorithm::kEs256)),
       thief_(make_key(SignatureAlgorithm::kEd25519)) {
-  gateway_ = std::make_unique<Gateway>(schedule_, random_, network_, config());
+  const uint64_t count = 3 + random_.below(8);
+  gateway_ = std::make_unique<Gateway>(schedule_, random_, network_, config(),
+                                       count * (1 + random_.below(8)));
   gateway_->faults.speak_before_persist = options.speak_before_persist;
   gateway_->on_effect = [this](const engine::Effect& effect) { check_effect(effect); };
-  const uint64_t count = 3 + random_.below(8);
+  // A third of the worlds is slow: up to what their devices say at least, a report in ten seconds.
+  if (random_.chance(0.35)) {
+    service_max_ = random_.between(1ms, 2 * kReportInterval * kBusiestPercent / 100 / count);
+  }
   for (uint64_t i = 0; i < count; ++i) {
     devices_.push_back(
         std::make_unique<Device>(schedule_, random_, network_,
@@ -233,7 +241,7 @@ void World::forge_goal() {
 void World::disturb() {
   if (calm_) return;
   Device& device = *devices_[random_.below(devices_.size())];
-  switch (random_.below(14)) {
+  switch (random_.below(16)) {
     case 0:
     case 1:
     case 2:
@@ -268,6 +276,12 @@ void World::disturb() {
                       [&device, this] { device.reset(random_.between(100ms, 5s)); });
       break;
     }
+    case 11: {  // so slow that what is said is more than it can hear
+      gateway_->faults.service_max = random_.between(1s, 10s);
+      schedule_.after(random_.between(10s, 120s),
+                      [this] { gateway_->faults.service_max = service_max_; });
+      break;
+    }
     default:
       break;
   }
@@ -277,6 +291,7 @@ void World::calm() {
   calm_ = true;
   network_.faults = {.loss = 0, .duplicate = 0, .delay_max = 20ms};
   gateway_->faults.crash_between = 0;
+  gateway_->faults.service_max = service_max_;
 }
 
 bool World::parked(const DeviceId& device) const {
@@ -320,6 +335,7 @@ WorldResult World::run() {
   network_.faults = {.loss = 0.02 * static_cast<double>(random_.below(6)),
                      .duplicate = 0.02 * static_cast<double>(random_.below(3)),
                      .delay_max = random_.between(5ms, 400ms)};
+  gateway_->faults.service_max = service_max_;
   gateway_->faults.commit_max = random_.between(1ms, 300ms);
   gateway_->faults.crash_between = random_.chance(0.5) ? 0.001 : 0;
   gateway_->start();
@@ -360,9 +376,14 @@ WorldResult World::run() {
   for (const auto& device : devices_) {
     result_.power_cuts += device->truth().power_cuts;
     result_.resets += device->truth().resets;
+    result_.chunks_needed += device->chunks_fetched();
   }
   result_.gateway_crashes = gateway_->crashes;
   result_.messages = network_.published;
+  result_.chunks_sent = gateway_->chunks;
+  result_.refused = gateway_->refused();
+  result_.service_max = service_max_;
+  result_.ended = schedule_.now();
   if (gateway_->running()) {
     for (const auto& [name, rollout] : gateway_->engine().state().rollouts.by_name) {
       if (rollout.progress.state == RolloutState::kSucceeded) ++result_.rollouts_succeeded;

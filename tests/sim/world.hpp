@@ -34,6 +34,11 @@ struct WorldResult {
   uint64_t gateway_crashes = 0;
   uint64_t inferences = 0;
   uint64_t messages = 0;
+  uint64_t chunks_sent = 0;
+  uint64_t chunks_needed = 0;  // written by devices
+  uint64_t refused = 0;        // by full queues of the gateway
+  Millis service_max{0};
+  Millis ended{0};  // when all had converged
 };
 
 class World {
@@ -86,6 +91,7 @@ class World {
   uint32_t since_reload_ = 0;
   WorldResult result_;
   bool calm_ = false;
+  Millis service_max_{0};  // of this world, between its spells
 };
 
 }  // namespace covey::sim

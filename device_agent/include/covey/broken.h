@@ -10,6 +10,7 @@
 #define COVEY_BROKEN_FORGET_CONFIRM 3 /* says CONFIRMED without journaling it */
 #define COVEY_BROKEN_NO_MAC 4         /* accepts goals with a bad MAC */
 #define COVEY_BROKEN_FORGET_OUTBOX 5  /* a new boot does not look into the outbox */
+#define COVEY_BROKEN_NO_BACKOFF 6     /* repeats as if each time were the first */
 
 #ifdef COVEY_BROKEN
 #define COVEY_BREAKS(what) (COVEY_BROKEN == COVEY_BROKEN_##what)

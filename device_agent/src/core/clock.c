@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
 
+#include "covey/broken.h"
+
 static void pass(covey_timer_t* timers, size_t count, uint32_t ms) {
   for (; count-- > 0; ++timers) {
     if (timers->left_ms == COVEY_NEVER) continue;
@@ -40,6 +42,7 @@ uint32_t covey_clock_later(covey_agent_t* a, uint32_t ms) {
 
 uint32_t covey_clock_backoff(covey_agent_t* a, uint8_t tries) {
   uint32_t wait_ms = a->times.retry_min_ms;
+  if (COVEY_BREAKS(NO_BACKOFF)) return wait_ms;
   while (tries-- > 0 && wait_ms < a->times.retry_max_ms) wait_ms *= 2;
   return covey_clock_later(a, wait_ms < a->times.retry_max_ms ? wait_ms : a->times.retry_max_ms);
 }
