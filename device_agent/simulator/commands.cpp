@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control channel's commands. Part of Simulator: each answers with what is true now.
 #include <fmt/format.h>
+#include <ctime>
 
 #include <algorithm>
 
@@ -133,6 +134,7 @@ Simulator::Json Simulator::status() const {
           {"unacknowledged", unacknowledged},
           {"paused", environment_.inference_paused},
           {"uptime_ms", duration_cast<milliseconds>(Clock::now() - started_).count()},
+          {"processor_ms", 1000 * std::clock() / CLOCKS_PER_SEC},
           {"scenario_steps_left", scenario_.size() - scenario_next_},
           {"inferences", truth_.inferences()},
           {"inferences_failed", c.inferences_failed},

@@ -40,8 +40,7 @@ Status raise_descriptor_limit(size_t devices) {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  // A socket and, with --state, a mapped file each.
-  const rlim_t needed = 2 * devices + kDescriptorsBesideDevices;
+  const rlim_t needed = devices + kDescriptorsBesideDevices;  // a socket each
   if (limit.rlim_cur < needed) {
     return Error{
         Code::kResourceExhausted, "FILE_DESCRIPTORS",

@@ -149,7 +149,6 @@ static int flash_erase(void* ctx, uint32_t offset) {
 static int set_up(covey_host_flash_t* flash, const covey_host_geometry_t* geometry) {
   memset(flash, 0, sizeof *flash);
   flash->geometry = *geometry;
-  flash->file = -1;
   flash->seed = 1;
   if (geometry->write_align_bytes == 0 || geometry->erase_unit_bytes == 0 ||
       geometry->size_bytes == 0 || geometry->size_bytes % geometry->erase_unit_bytes != 0 ||
@@ -184,36 +183,35 @@ int covey_host_flash_memory(covey_host_flash_t* flash, const covey_host_geometry
 int covey_host_flash_file(covey_host_flash_t* flash, const covey_host_geometry_t* geometry,
                           const char* path) {
   const int error = set_up(flash, geometry);
+  void* bytes = MAP_FAILED;
+  bool fresh = false;
   struct stat info;
-  void* bytes;
-  bool fresh;
+  int file;
   if (error != 0) return error;
-  flash->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (flash->file < 0) return COVEY_ERROR_CONFIG;
-  if (fstat(flash->file, &info) != 0) goto failed;
-  fresh = info.st_size == 0;
-  if (!fresh && info.st_size != (off_t)geometry->size_bytes) goto failed;
-  if (fresh && ftruncate(flash->file, (off_t)geometry->size_bytes) != 0) goto failed;
-  bytes = mmap(NULL, geometry->size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, flash->file, 0);
-  if (bytes == MAP_FAILED) goto failed;
+  file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file >= 0 && fstat(file, &info) == 0) {
+    fresh = info.st_size == 0 && ftruncate(file, (off_t)geometry->size_bytes) == 0;
+    if (fresh || info.st_size == (off_t)geometry->size_bytes) {
+      bytes = mmap(NULL, geometry->size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    }
+  }
+  if (file >= 0) close(file); /* the mapping stays */
+  if (bytes == MAP_FAILED) {
+    covey_host_flash_close(flash);
+    return COVEY_ERROR_CONFIG;
+  }
   flash->bytes = (uint8_t*)bytes;
   if (fresh && geometry->erased_value != 0) {
     memset(flash->bytes, geometry->erased_value, geometry->size_bytes);
   }
   return COVEY_OK;
-failed:
-  close(flash->file);
-  flash->file = -1;
-  return COVEY_ERROR_CONFIG;
 }
 
 void covey_host_flash_close(covey_host_flash_t* flash) {
   if (flash->bytes != NULL) munmap(flash->bytes, flash->geometry.size_bytes);
-  if (flash->file >= 0) close(flash->file);
   free(flash->touched);
   flash->bytes = NULL;
   flash->touched = NULL;
-  flash->file = -1;
 }
 
 void covey_host_flash_power_on(covey_host_flash_t* flash) {

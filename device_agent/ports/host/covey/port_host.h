@@ -40,7 +40,6 @@ typedef struct covey_host_flash {
   uint8_t* bytes;
   uint8_t*
       touched; /* per write unit: 1 programmed since its erase, 2 unreadable; NULL: not watched */
-  int file;    /* -1: memory */
 
   uint64_t operations; /* writes and erases begun */
   uint64_t erases;
