@@ -26,6 +26,12 @@ EventClass class_of(mqtt::UpKind kind) {
   return EventClass::kTelemetry;
 }
 
+constexpr size_t kChunksAtOnce = 8;  // of one device
+// Of what the client holds (4,096): goals and acknowledgements have room beside them, and what is
+// there leaves while the next are made.
+constexpr uint64_t kChunksInFlight = 1'024;
+constexpr Millis kRoomWait = 1s;
+
 uint8_t shard(uint32_t number) { return static_cast<uint8_t>(number); }
 
 bool lets_in(const engine::Effect& effect) {
@@ -43,7 +49,8 @@ DeviceLink::DeviceLink(mqtt::MqttOptions options, mqtt::DeviceShares::Share shar
                                    [this](std::string_view topic, ByteView payload, bool kept) {
                                      on_message(topic, payload, kept);
                                    }}),
-      granting_("covey-grants", 1) {}
+      granting_("covey-grants", 1),
+      sending_("covey-chunks", 1) {}
 
 std::map<std::string, uint64_t> DeviceLink::malformed_by_reason() const {
   const std::lock_guard lock(mutex_);
@@ -97,9 +104,9 @@ void DeviceLink::on_message(std::string_view topic, ByteView payload, bool retai
   }
 }
 
-void DeviceLink::publish(const std::string& topic, ByteView payload, mqtt::Qos qos, bool retain) {
-  // What does not go out is said again: goals at the next hello, the rest when devices ask.
-  (void)client_.publish(topic, payload, qos, retain);
+// What does not go out is said again: goals at the next hello, the rest when devices ask.
+bool DeviceLink::publish(const std::string& topic, ByteView payload, mqtt::Qos qos, bool retain) {
+  return client_.publish(topic, payload, qos, retain).ok();
 }
 
 void DeviceLink::deliver(std::span<const engine::Effect> effects) {
@@ -133,13 +140,41 @@ void DeviceLink::give_grants() {
   for (const auto& [device, grant] : grants) deliver_one(grant);
 }
 
+void DeviceLink::send_chunks() {
+  while (client_.connected()) {
+    if (client_.counters().in_flight >= kChunksInFlight &&
+        !client_.await_room(kChunksInFlight / 2, kRoomWait)) {
+      continue;
+    }
+    const std::optional<engine::PublishChunks> some = chunks_.take(kChunksAtOnce);
+    if (!some) return;
+    for (const uint32_t index : some->indexes) publish_chunk(*some, index);
+  }
+  chunks_.clear();  // their devices ask again
+}
+
+void DeviceLink::publish_chunk(const engine::PublishChunks& chunks, uint32_t index) {
+  ByteView data;
+  if (chunks.result == engine::ChunkResult::kOk) {
+    const ByteView image = chunks.artifact->image;
+    const size_t size = chunks.artifact->manifest.chunk_size_bytes;
+    const size_t begin = index * size;
+    data = image.subspan(begin, std::min(size, image.size() - begin));
+  }
+  const bool out = publish(
+      mqtt::down_topic(shard(chunks.shard), chunks.device, mqtt::DownKind::kChunk),
+      codec::encode_chunk(chunks.manifest, index, chunks.result, chunks.retry_after_ms, data),
+      mqtt::Qos::kAtMostOnce, false);
+  if (out && !data.empty()) ++chunks_sent_;
+}
+
 void DeviceLink::deliver_one(const engine::Effect& effect) {
   struct Deliver {
     DeviceLink& link;
 
     void operator()(const engine::PublishSite& e) const {
-      link.publish(std::string(mqtt::kSiteTopic), codec::encode(e.site), mqtt::Qos::kAtLeastOnce,
-                   true);
+      (void)link.publish(std::string(mqtt::kSiteTopic), codec::encode(e.site),
+                         mqtt::Qos::kAtLeastOnce, true);
     }
     void operator()(const engine::PublishGoal& e) const {
       const Result<Bytes> payload = codec::encode(e.goal, e.order_key);
@@ -148,38 +183,32 @@ void DeviceLink::deliver_one(const engine::Effect& effect) {
                        {{"device", e.device.str()}, {"reason", payload.error().message}});
         return;
       }
-      link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kGoal), *payload,
-                   mqtt::Qos::kAtLeastOnce, true);
+      (void)link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kGoal),
+                         *payload, mqtt::Qos::kAtLeastOnce, true);
     }
     void operator()(const engine::PublishAck& e) const {
-      link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kAck),
-                   codec::encode(e.ack, e.device, e.order_key), mqtt::Qos::kAtMostOnce, false);
+      (void)link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kAck),
+                         codec::encode(e.ack, e.device, e.order_key), mqtt::Qos::kAtMostOnce,
+                         false);
     }
     void operator()(const engine::PublishBlob& e) const {
-      link.publish(mqtt::manifest_topic(e.digest), e.bytes, mqtt::Qos::kAtLeastOnce, true);
+      (void)link.publish(mqtt::manifest_topic(e.digest), e.bytes, mqtt::Qos::kAtLeastOnce, true);
     }
     void operator()(const engine::PublishChunks& e) const {
-      const std::string topic = mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kChunk);
-      for (const uint32_t index : e.indexes) {
-        ByteView data;
-        if (e.result == engine::ChunkResult::kOk) {
-          const ByteView image = e.artifact->image;
-          const size_t size = e.artifact->manifest.chunk_size_bytes;
-          const size_t begin = index * size;
-          data = image.subspan(begin, std::min(size, image.size() - begin));
-        }
-        link.publish(topic,
-                     codec::encode_chunk(e.manifest, index, e.result, e.retry_after_ms, data),
-                     mqtt::Qos::kAtMostOnce, false);
+      if (e.result != engine::ChunkResult::kOk) {
+        for (const uint32_t index : e.indexes) link.publish_chunk(e, index);
+        return;
       }
+      link.chunks_.put(e);
+      (void)link.sending_.post([&link = link] { link.send_chunks(); });  // one that waits takes all
     }
     void operator()(const engine::PublishGrant& e) const {
-      link.publish(mqtt::enroll_down_topic(e.device), codec::encode(e.grant),
-                   mqtt::Qos::kAtLeastOnce, false);
+      (void)link.publish(mqtt::enroll_down_topic(e.device), codec::encode(e.grant),
+                         mqtt::Qos::kAtLeastOnce, false);
     }
     void operator()(const engine::ClearGoal& e) const {
-      link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kGoal), {},
-                   mqtt::Qos::kAtLeastOnce, true);
+      (void)link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kGoal), {},
+                         mqtt::Qos::kAtLeastOnce, true);
     }
     // Not for devices: the router gives them to others.
     void operator()(const engine::SetCredential&) const {}

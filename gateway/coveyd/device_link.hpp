@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Between MQTT and the engine: decodes what devices say into events, encodes effects into messages.
-// It is the sink of what devices are told. Threading: on_message on Paho's thread (decodes and
-// enqueues, nothing else), deliver on the runtime's outbox thread. Everything that is refused is
-// counted by reason.
+// It is the sink of what devices are told; chunks wait here until the broker takes them, in a lane
+// of their own, so that nothing else waits behind them. Threading: on_message on Paho's thread
+// (decodes and enqueues, nothing else), deliver on the runtime's outbox thread. Everything that is
+// refused is counted by reason.
 #pragma once
 
 #include <array>
@@ -18,6 +19,7 @@
 #include "gateway/adapters/mqtt/client.hpp"
 #include "gateway/adapters/mqtt/device_shares.hpp"
 #include "gateway/engine/events.hpp"
+#include "gateway/runtime/chunk_queue.hpp"
 #include "gateway/runtime/lane.hpp"
 #include "gateway/runtime/runtime.hpp"
 
@@ -36,6 +38,7 @@ class DeviceLink {
   void stop(Millis deadline) {
     client_.stop(deadline);
     granting_.stop(0ms);
+    sending_.stop(0ms);
   }
 
   void deliver(std::span<const engine::Effect> effects);
@@ -44,6 +47,7 @@ class DeviceLink {
   std::string last_error() const { return client_.last_error(); }
   mqtt::MqttCounters counters() const { return client_.counters(); }
   uint64_t malformed() const { return malformed_; }
+  engine::ChunkFlow chunks() const { return {chunks_.chunks(), chunks_sent_}; }
   // By reason of the codec, e.g. "MALFORMED".
   std::map<std::string, uint64_t> malformed_by_reason() const;
 
@@ -54,7 +58,9 @@ class DeviceLink {
   void deliver_one(const engine::Effect& effect);
   void grant_later(const engine::Effect& effect);
   void give_grants();
-  void publish(const std::string& topic, ByteView payload, mqtt::Qos qos, bool retain);
+  void send_chunks();
+  void publish_chunk(const engine::PublishChunks& chunks, uint32_t index);
+  bool publish(const std::string& topic, ByteView payload, mqtt::Qos qos, bool retain);
 
   const std::function<void()> let_in_;
   runtime::Runtime* runtime_ = nullptr;
@@ -65,8 +71,11 @@ class DeviceLink {
   std::map<std::string, uint64_t> malformed_by_reason_;  // guarded by mutex_
   // The newest of each device, until the broker knows its password. Guarded by mutex_.
   std::map<DeviceId, engine::PublishGrant> grants_;
+  runtime::ChunkQueue chunks_;
+  std::atomic<uint64_t> chunks_sent_{0};
   mqtt::MqttClient client_;  // its callbacks use what is above
-  runtime::Lane granting_;   // last: it uses the client
+  runtime::Lane granting_;   // last: they use the client
+  runtime::Lane sending_;
 };
 
 }  // namespace covey

@@ -200,7 +200,8 @@ Status Site::start_runtime(const SiteStart& how) {
                 {"grpc", endpoints_.grpc},     {"grpc_unix", endpoints_.grpc_unix},
                 {"http", endpoints_.http},     {"mqtt", endpoints_.mqtt},
                 {"enroll", endpoints_.enroll}, {"site", config_.site.name}};
-          }};
+          },
+      .chunks = [this] { return link_ ? link_->chunks() : engine::ChunkFlow{}; }};
   runtime_ = std::make_unique<runtime::Runtime>(
       *std::move(engine_), *store_, *std::move(reader),
       runtime::RuntimeOptions{.commit_interval = config_.telemetry.commit_interval,

@@ -47,7 +47,6 @@ void Site::add_metrics() {
     sheet.counter("covey_reports_total", "Reports received.", static_cast<double>(engine.reports));
     sheet.counter("covey_windows_late_total", "Windows too late for their span.",
                   static_cast<double>(engine.windows_late));
-    sheet.counter("covey_chunks_total", "Chunks sent.", static_cast<double>(engine.chunks));
     sheet.counter("covey_goals_total", "Goals published.", static_cast<double>(engine.goals));
     sheet.counter("covey_restores_total", "Times that devices had seen more than the store knew.",
                   static_cast<double>(engine.restores));
@@ -107,6 +106,10 @@ void Site::add_caller_metrics(http::MetricSheet& sheet) const {
 }
 
 void Site::add_link_metrics(http::MetricSheet& sheet) const {
+  const engine::ChunkFlow chunks = link_->chunks();
+  sheet.counter("covey_chunks_total", "Chunks sent.", static_cast<double>(chunks.sent));
+  sheet.gauge("covey_chunks_waiting", "Chunks that devices asked for and that have not left yet.",
+              static_cast<double>(chunks.waiting));
   for (const auto& [reason, count] : link_->malformed_by_reason()) {
     sheet.counter("covey_malformed_total", "Device messages that can't be read.",
                   static_cast<double>(count), {{"reason", reason}});

@@ -67,6 +67,7 @@ class Dispatch {
         tick.broker_session != 0 && tick.broker_session == state.clocks.broker_session;
     if (heard && passed <= kTickMax) state.site.observed += passed;
     earn(turn_, passed);
+    note_flow(turn_, tick.chunks);
     if (!session_began(tick.broker_session)) go_on_retelling(turn_);
     expire_sessions(turn_);
     repeat_goals(turn_);

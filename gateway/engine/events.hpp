@@ -22,10 +22,16 @@ namespace covey::engine {
 
 // ---- in
 
-// Some time has passed, or the session with the broker is another one. A level, not an edge: what
-// was not seen is made up for by the next.
+// What becomes of chunks (PublishChunks, kOk) outside the engine.
+struct ChunkFlow {
+  uint64_t waiting = 0;  // have not left yet
+  uint64_t sent = 0;     // have left, since the start
+};
+// Some time has passed, or the session with the broker is another one. Levels, not edges: what was
+// not seen is made up for by the next.
 struct Tick {
   uint64_t broker_session = 0;  // number of the connection to the broker; 0: there is none
+  ChunkFlow chunks;
 };
 
 // `payload` is what was received, mac included: the engine verifies it with the device's order key.

@@ -95,6 +95,7 @@ class MqttClient::Session : private paho::iaction_listener {
     const std::lock_guard lock(mutex_);
     return last_error_;
   }
+  bool await_room(uint64_t in_flight, Millis limit);
   void count_drop(MqttDrop reason) {
     drops_[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
   }
@@ -121,6 +122,7 @@ class MqttClient::Session : private paho::iaction_listener {
   std::atomic<bool> connected_{false};
   std::atomic<uint64_t> connection_{0};  // number of the current one
   std::atomic<uint64_t> in_flight_{0};
+  std::atomic<uint64_t> room_from_{0};  // what await_room() waits for
   std::atomic<uint64_t> received_{0};
   std::atomic<uint64_t> received_bytes_{0};
   std::atomic<uint64_t> published_{0};
@@ -327,6 +329,16 @@ Status MqttClient::Session::publish(std::string_view topic, ByteView payload, Qo
   return {};
 }
 
+bool MqttClient::Session::await_room(uint64_t in_flight, Millis limit) {
+  if (in_flight_.load() <= in_flight) return connected();
+  std::unique_lock lock(mutex_);
+  room_from_ = in_flight;
+  changed_.wait_for(lock, limit, [this, in_flight] {
+    return in_flight_.load() <= in_flight || lost_ || stopping_;
+  });
+  return in_flight_.load() <= in_flight && connected();
+}
+
 void MqttClient::Session::finished(const paho::token& token) {
   const auto context = reinterpret_cast<uintptr_t>(token.get_user_context());
   if (context != static_cast<uintptr_t>(connection_.load())) return;
@@ -334,7 +346,7 @@ void MqttClient::Session::finished(const paho::token& token) {
   uint64_t count = in_flight_.load();
   while (count > 0 && !in_flight_.compare_exchange_weak(count, count - 1)) {
   }
-  if (count == 1) {
+  if (count == 1 || count == room_from_.load() + 1) {
     const std::lock_guard lock(mutex_);
     changed_.notify_all();
   }
@@ -396,6 +408,9 @@ bool MqttClient::connected() const { return session_->connected(); }
 std::string MqttClient::last_error() const { return session_->last_error(); }
 Status MqttClient::publish(std::string_view topic, ByteView payload, Qos qos, bool retain) {
   return session_->publish(topic, payload, qos, retain);
+}
+bool MqttClient::await_room(uint64_t in_flight, Millis limit) {
+  return session_->await_room(in_flight, limit);
 }
 void MqttClient::count_drop(MqttDrop reason) { session_->count_drop(reason); }
 MqttCounters MqttClient::counters() const { return session_->counters(); }

@@ -134,6 +134,12 @@ class Waits {
     } else if (!can_be_offered(state_, deployment)) {
       add("GOAL_FULL", deployment, deployment.create_wall, until,
           "its goal has no room beside the work for other models");
+    } else if (transfers_left(state_) == 0) {
+      add("LINK", deployment, deployment.create_wall, Millis{0},
+          fmt::format("{} devices are downloading, as many as the link to the broker carries: a "
+                      "chunk waits {}, {:.0f} leave in a second; it goes on by itself",
+                      state_.rollouts.transfers.size(), covey::to_string(chunk_wait(state_)),
+                      chunks_per_s(state_)));
     } else {
       add("TURN", deployment, deployment.create_wall, Millis{0},
           "their turn has not come: max_in_flight and rollout.offer_rate set the pace");

@@ -249,8 +249,8 @@ void advance_rollouts(Turn& turn) {
     if (rollout.progress.state == RolloutState::kRollingBack) {
       (void)apply(turn, name, rollout::RollbackTick{go_back(turn, name, budget)});
     } else if (rollout.progress.state == RolloutState::kRunning) {
-      queue_stage(turn, name, budget);
       offer_stage(turn, rollout, budget);
+      queue_stage(turn, name, budget);
     }
   }
   spend_offers(turn, offers_before - budget.offers);

@@ -119,6 +119,15 @@ Admission admit(const State& state, const ReleaseId& release, const Device& devi
 // comes when the device is here again, or that work has ended.
 bool can_be_offered(const State& state, const Deployment& deployment);
 
+// ---- flow.cpp
+
+void note_flow(Turn& turn, const ChunkFlow& chunks);
+double chunks_per_s(const State& state);      // at which they leave
+Millis chunk_wait(const State& state);        // of one that is asked for now
+uint32_t transfers_left(const State& state);  // that may begin
+// nullopt: it may be sent now. Else when the turn of so many will have come, from now.
+std::optional<Millis> give_turn(Turn& turn, size_t chunks);
+
 // ---- pace.cpp
 
 // What a tick's time is worth, in bytes to send and in offers to make: a rate is the same however

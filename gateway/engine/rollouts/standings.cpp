@@ -20,6 +20,11 @@ bool is_first_model(const Deployment& deployment) {
   return deployment.cause == Cause::kRollout && is_proven(deployment) && !deployment.previous;
 }
 
+bool is_transfer(const Deployment& deployment) {
+  return deployment.state == DeploymentState::kOffered ||
+         deployment.state == DeploymentState::kDownloading;
+}
+
 }  // namespace
 
 bool retry_follows(const Rollout& rollout, const Deployment& deployment) {
@@ -37,6 +42,7 @@ bool retry_follows(const Rollout& rollout, const Deployment& deployment) {
 void stand(RolloutsState& rollouts, const Deployment& newest) {
   const bool open = !has_ended(newest.state);
   if (open && newest.cause == Cause::kAssignment) ++rollouts.assignments_in_progress;
+  if (is_transfer(newest)) rollouts.transfers.insert(newest.number);
   Attempts* const attempts = attempts_of(rollouts, newest);
   if (attempts == nullptr) return;
   // Whether its device is here is seen when its turn has come.
@@ -57,6 +63,7 @@ void stand(RolloutsState& rollouts, const Deployment& newest) {
 void stand_no_more(RolloutsState& rollouts, const Deployment& newest) {
   const bool open = !has_ended(newest.state);
   if (open && newest.cause == Cause::kAssignment) --rollouts.assignments_in_progress;
+  rollouts.transfers.erase(newest.number);
   Attempts* const attempts = attempts_of(rollouts, newest);
   if (attempts == nullptr) return;
   attempts->here.erase(newest.number);
@@ -72,6 +79,7 @@ void stand_no_more(RolloutsState& rollouts, const Deployment& newest) {
 
 void recount(RolloutsState& rollouts) {
   rollouts.assignments_in_progress = 0;
+  rollouts.transfers.clear();
   for (auto& [name, index] : rollouts.attempts) {
     for (Attempts* attempts : {&index.rollout, &index.rollback}) {
       *attempts = Attempts{.newest = std::move(attempts->newest)};
@@ -83,6 +91,7 @@ void recount(RolloutsState& rollouts) {
   for (const uint64_t number : rollouts.in_progress) {
     const Deployment& deployment = rollouts.deployments.at(number);
     if (deployment.cause == Cause::kAssignment) stand(rollouts, deployment);
+    if (is_transfer(deployment)) rollouts.transfers.insert(number);
   }
 }
 

@@ -17,6 +17,7 @@
 #include "core/time.hpp"
 #include "deploy/deployment/deployment.hpp"
 #include "deploy/rollout/rollout.hpp"
+#include "gateway/engine/events.hpp"
 #include "gateway/engine/rollouts/walk.hpp"
 #include "storage/records.hpp"
 
@@ -68,6 +69,18 @@ struct Download {
   Millis sent{0};
 };
 
+// How fast chunks leave, how many wait, and what is admitted therefore (flow.cpp).
+struct Flow {
+  ChunkFlow seen;            // at the last look
+  Millis seen_at{0};         // mono
+  uint64_t given = 0;        // since then
+  double chunks_per_s = 0;   // as measured while some waited; 0: never yet
+  double transfers_max = 0;  // at once; 0: the first look sets it
+  Millis lowered_at{0};      // mono
+  // Chunks of those who were told to come again, less what the link could carry meanwhile.
+  double promised = 0;
+};
+
 // rollout, stage, rollback, state of the deployments: as storage/records.hpp, CountRecord
 using CountKey = std::tuple<RolloutName, uint32_t, bool, std::string>;
 
@@ -100,6 +113,7 @@ struct RolloutsState {
   std::set<RolloutName> ending;          // have, and something is left to do (ending.cpp)
   std::set<ReleaseId> settled_releases;  // of rollouts that succeeded and are settled
   uint32_t assignments_in_progress = 0;
+  std::set<uint64_t> transfers;                     // deployments that are offered or downloading
   std::map<uint64_t, std::string> requests_by_age;  // sequence -> id
 
   // Soft.
@@ -113,6 +127,7 @@ struct RolloutsState {
   std::set<uint64_t> archive_due;                     // deployments that may have become history
   RolloutName judged_last;
   double bandwidth_tokens = 0;
+  Flow flow;
   std::map<DeviceId, Download> downloads;
   Millis downloads_swept{0};  // mono
   uint64_t offer_credit = 0;  // thousandths of an offer

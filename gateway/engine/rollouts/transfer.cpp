@@ -14,6 +14,8 @@ constexpr Millis kActive = 5s;   // since its last fetch a device takes its part
 constexpr Millis kEcho = 200ms;  // what was sent is not sent again so soon
 constexpr Millis kRefusedEvery = 50ms;
 constexpr Millis kSweepEvery = 1s;
+constexpr Millis kBusyLeast = 250ms;
+constexpr Millis kBusyMost = 30s;
 
 // Each has the same: what one does not take is not given to those who ask for more, or a liar that
 // asks without end would have it.
@@ -62,8 +64,12 @@ bool is_echo(const Download& download, const Digest& manifest, uint32_t index, M
 
 // nullopt: it may be sent; else when to come again. Whoever comes while something is left gets all
 // it asked for, on credit: a link that is slower than one request a second still delivers.
-std::optional<uint32_t> come_again(const Turn& turn, const Download& download, double bytes) {
+std::optional<uint32_t> come_again(Turn& turn, const Download& download, double bytes,
+                                   size_t chunks) {
   const double share = share_of(turn);
+  if (const auto again = give_turn(turn, chunks)) {
+    return static_cast<uint32_t>(std::clamp(*again, kBusyLeast, kBusyMost).count());
+  }
   if (download.credit <= 0) return milliseconds(-download.credit, share, 50.0);
   const double tokens = turn.state.rollouts.bandwidth_tokens;
   if (tokens > 0) return std::nullopt;
@@ -113,7 +119,7 @@ void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch) {
                          static_cast<double>(artifact->manifest.chunk_size_bytes);
     if (!exists) {
       answer.result = ChunkResult::kNotFound;
-    } else if (const auto again = come_again(turn, download, bytes)) {
+    } else if (const auto again = come_again(turn, download, bytes, answer.indexes.size())) {
       turn.drop(Drop::kFetchBusy);
       // Who asks without a pause is not answered each time.
       if (turn.now.mono - download.refused < kRefusedEvery) return;
@@ -127,6 +133,7 @@ void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch) {
       download.first = fetch.first;
       download.bitmap = fetch.bitmap;
       download.sent = turn.now.mono;
+      own_rollouts(turn).flow.given += answer.indexes.size();
       turn.counters().chunks += answer.indexes.size();
       answer.artifact = artifact;
     }

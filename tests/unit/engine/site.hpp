@@ -60,6 +60,8 @@ class Site {
   // ---- the world
   std::vector<engine::Effect> handle(engine::Event event);
   void pass(Millis duration, Millis tick = 100ms);  // ticks, the broker being connected or not
+  // What becomes of chunks, as the next ticks tell it.
+  engine::ChunkFlow chunks;
   void connect_broker();
   void disconnect_broker();
   // kill -9 and start: the store's state only. The broker is connected again.
