@@ -114,6 +114,7 @@ typedef struct covey_job {
   uint8_t state;
   uint8_t slot;
   bool asked;        /* waiting for an answer */
+  bool heard;        /* of the answer, something came */
   int16_t why;       /* the error, should tries run out */
   uint16_t bad;      /* chunks that were not the table's */
   uint32_t cursor;   /* erase, scan, copy, verify: how far */
@@ -152,6 +153,7 @@ typedef struct covey_agent {
   bool progress_dirty;
   uint8_t subscribed; /* how many of the fixed topics */
   uint8_t in_flight;  /* frozen windows of all models */
+  uint8_t patience;   /* the gateway takes longer: doublings of the first wait */
 #if COVEY_OUTBOX
   uint8_t outbox_earlier; /* bit: the place holds what an earlier boot left */
   uint8_t outbox_taken;   /* bit: it is a window's of this boot */

@@ -3,6 +3,8 @@
 
 #include "covey/broken.h"
 
+#define PATIENCE_MAX 5U
+
 static void pass(covey_timer_t* timers, size_t count, uint32_t ms) {
   for (; count-- > 0; ++timers) {
     if (timers->left_ms == COVEY_NEVER) continue;
@@ -41,10 +43,20 @@ uint32_t covey_clock_later(covey_agent_t* a, uint32_t ms) {
 }
 
 uint32_t covey_clock_backoff(covey_agent_t* a, uint8_t tries) {
+  unsigned doublings = (unsigned)tries + a->patience;
   uint32_t wait_ms = a->times.retry_min_ms;
   if (COVEY_BREAKS(NO_BACKOFF)) return wait_ms;
-  while (tries-- > 0 && wait_ms < a->times.retry_max_ms) wait_ms *= 2;
+  while (doublings-- > 0 && wait_ms < a->times.retry_max_ms) wait_ms *= 2;
   return covey_clock_later(a, wait_ms < a->times.retry_max_ms ? wait_ms : a->times.retry_max_ms);
+}
+
+void covey_clock_answered(covey_agent_t* a, const covey_timer_t* timer, bool repeated) {
+  if (repeated) {
+    if (a->patience < PATIENCE_MAX) ++a->patience;
+  } else if (a->patience != 0 &&
+             timer->left_ms >> a->patience > a->times.retry_min_ms / 2) { /* in half of the wait */
+    --a->patience;
+  }
 }
 
 void covey_clock_repeat(covey_agent_t* a, covey_timer_t* timer, int error) {

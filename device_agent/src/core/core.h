@@ -70,8 +70,11 @@ static inline void covey_clock_soon(covey_agent_t* a) { a->wake_ms = 0; }
 uint32_t covey_clock_seconds(uint32_t seconds);
 /* Plus up to a quarter, so that a fleet spreads. */
 uint32_t covey_clock_later(covey_agent_t* a, uint32_t ms);
-/* From retry_min doubling to retry_max, and jitter. */
+/* From retry_min, or what answers take, doubling to retry_max, and jitter. */
 uint32_t covey_clock_backoff(covey_agent_t* a, uint8_t tries);
+/* An answer came to what was sent once, or more often. A gateway that is slow, rather
+ * than a message that is lost, is given more time for the next: or it would answer all of them. */
+void covey_clock_answered(covey_agent_t* a, const covey_timer_t* timer, bool repeated);
 /* After something was sent that wants an answer (error 0), or could not be sent. */
 void covey_clock_repeat(covey_agent_t* a, covey_timer_t* timer, int error);
 

@@ -113,6 +113,7 @@ void covey_delivery_ack(covey_agent_t* a, uint64_t boot_id, const covey_stream_a
         continue;
       }
       if (covey_window_acknowledged(ack, frozen->sequence)) {
+        covey_clock_answered(a, &frozen->resend, frozen->resend.tries > 1);
         covey_outbox_release(a, frozen);
         frozen->sequence = 0;
         frozen->merged = 0;

@@ -236,6 +236,8 @@ int covey_chunks_receive(covey_agent_t* a, covey_bytes_t message) {
   error = store(a, &place, chunk.index, chunk.data.bytes);
   if (error != 0) return error;
   ++a->counters.chunks_fetched;
+  if (!job->heard) covey_clock_answered(a, timer, timer->tries != 0);
+  job->heard = true;
   timer->tries = 0;
   timer->left_ms = covey_clock_backoff(a, 0); /* the rest is on its way */
   job->fetch_bitmap &= ~(1U << bit);

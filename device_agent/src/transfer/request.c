@@ -11,6 +11,7 @@ void covey_request_reset(covey_agent_t* a) {
 void covey_request_sent(covey_agent_t* a, int error) {
   covey_timer_t* timer = covey_request_timer(a);
   a->job.asked = error == 0;
+  a->job.heard = false;
   timer->left_ms =
       error == 0 ? covey_clock_backoff(a, timer->tries) : (uint32_t)COVEY_SHORT_WAIT_MS;
   (void)covey_clock_due(a, timer);

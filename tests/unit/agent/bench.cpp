@@ -230,7 +230,11 @@ bool Bench::run(uint64_t ms, uint64_t infer_ms) {
     }
     for (Message& answer : answers) {
       const bool lost = lose_every != 0 && ++carried % lose_every == 0;
-      if (cable && !lost) device.inbox.push_back(std::move(answer));
+      if (cable && !lost) answers_due.emplace_back(device.now_ms + answer_ms, std::move(answer));
+    }
+    while (!answers_due.empty() && answers_due.front().first <= device.now_ms) {
+      device.inbox.push_back(std::move(answers_due.front().second));
+      answers_due.pop_front();
     }
     bool received = false;
     while (!device.inbox.empty()) {
@@ -254,6 +258,7 @@ bool Bench::run(uint64_t ms, uint64_t infer_ms) {
     if (wait == 0) continue;
     uint64_t until = std::min<uint64_t>(end, device.now_ms + wait);
     if (infer_ms != 0) until = std::min(until, next_infer);
+    if (!answers_due.empty()) until = std::min(until, answers_due.front().first);
     if (!device.inbox.empty()) until = std::min(until, next_chunk_ms);
     device.now_ms = std::max(until, device.now_ms);
   }

@@ -207,7 +207,9 @@ struct Bench {
   bool cable = true;        // false: the network carries nothing
   uint32_t lose_every = 0;  // every n-th message is lost
   uint32_t chunk_ms = 0;    // a slow link: so long from one chunk to the next
+  uint64_t answer_ms = 0;   // until the gateway answers
   uint64_t next_chunk_ms = 0;
+  std::deque<std::pair<uint64_t, Message>> answers_due;
   uint64_t carried = 0;
   std::function<bool(const Message&)> passes;  // false: this message to the gateway is lost
 };

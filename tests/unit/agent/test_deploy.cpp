@@ -112,6 +112,26 @@ TEST(Deploy, SlowLinkBringsEachChunkOnce) {
   EXPECT_EQ(bench.gateway.chunks_sent, (release.manifest.image_size_bytes() + 511) / 512);
 }
 
+// A gateway that needs longer than the first repetition would answer each repetition, too: a device
+// learns how long it takes, and forgets it when answers come soon again.
+TEST(Deploy, SlowGatewayIsAskedOnceForEachChunk) {
+  constexpr size_t kWindow = COVEY_FETCH_WINDOW;
+  Bench bench({.slot_bytes = 30U << 10U});
+  bench.bring_up();
+  const Release release = make_release({.model_bytes = 20'000});
+  const size_t chunks = (release.manifest.image_size_bytes() + 511) / 512;
+  bench.answer_ms = 7'000;
+  bench.gateway.add(release);
+  bench.gateway.want({.candidate = &release});
+  bench.run(1);
+  ASSERT_TRUE(bench.run_until(COVEY_PHASE_CONFIRMED, 600'000));
+  EXPECT_LE(bench.gateway.chunks_sent, chunks + 3 * kWindow);
+  EXPECT_GT(bench.device.agent.patience, 0);
+  bench.answer_ms = 0;
+  bench.run(600'000, 1'000);
+  EXPECT_EQ(bench.device.agent.patience, 0);
+}
+
 TEST(Deploy, BusyIsWaitedForAndNotFoundEnds) {
   Bench bench;
   bench.bring_up();
