@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
       std::printf(
           "seed %llu: ok: %llu rollouts (%llu succeeded, %llu rolled back), %llu power cuts, %llu "
           "resets, %llu gateway crashes, %llu inferences, %llu messages; %llu chunks sent, %llu "
-          "needed; service up to %lld ms, %llu refused; %lld s\n",
+          "needed, %llu again; service up to %lld ms, %llu refused; %lld s\n",
           static_cast<unsigned long long>(s), static_cast<unsigned long long>(result.rollouts),
           static_cast<unsigned long long>(result.rollouts_succeeded),
           static_cast<unsigned long long>(result.rollouts_rolled_back),
@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
           static_cast<unsigned long long>(result.messages),
           static_cast<unsigned long long>(result.chunks_sent),
           static_cast<unsigned long long>(result.chunks_needed),
+          static_cast<unsigned long long>(result.chunks_again),
           static_cast<long long>(result.service_max.count()),
           static_cast<unsigned long long>(result.refused),
           static_cast<long long>(result.ended.count() / 1000));

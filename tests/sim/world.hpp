@@ -36,6 +36,7 @@ struct WorldResult {
   uint64_t messages = 0;
   uint64_t chunks_sent = 0;
   uint64_t chunks_needed = 0;  // written by devices
+  uint64_t chunks_again = 0;   // sent sooner than their device would ask again
   uint64_t refused = 0;        // by full queues of the gateway
   Millis service_max{0};
   Millis ended{0};  // when all had converged
@@ -71,6 +72,7 @@ class World {
   void check_fleet_counts();
   void check_effect(const engine::Effect& effect);
   void check_end();
+  void check_chunks();
 
   const WorldOptions options_;
   Random random_;
@@ -85,6 +87,7 @@ class World {
   uint32_t rollout_number_ = 0;
   std::map<uint64_t, DeploymentState> ended_;
   std::set<DeviceId> had_model_;
+  std::map<std::tuple<DeviceId, engine::Prefix, uint32_t>, Millis> chunks_said_;
   std::map<DeviceId, uint64_t> goals_issued_;  // highest counter that the gateway ever sent
   // (device, epoch, counter): one goal has one content for ever
   std::map<std::tuple<DeviceId, uint32_t, uint64_t>, Bytes> goals_said_;
