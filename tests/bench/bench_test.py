@@ -62,13 +62,13 @@ class CommandLine(unittest.TestCase):
                 subprocess.run([ROOT / "dev", "bench", "--help"], stdout=subprocess.PIPE, text=True,
                                timeout=LIMIT_S, check=False).stdout]
         for text in said:
-            for option in ("--json", "--quick", "--only", "--devices", "--seconds", "--senders",
-                           "--features", "--paced", "--no-build"):
+            for option in ("--json", "--quick", "PART", "load", "--devices", "--seconds",
+                           "--senders", "--features", "--paced", "--no-build"):
                 self.assertIn(option, text)
 
     def test_wrong_usage_is_refused(self):
         for arguments in (["--devices", "0"], ["--devices", "many"], ["--seconds", "0"],
-                          ["--senders", "0"], ["--features", "9"], ["--only", "speed"], ["extra"]):
+                          ["--senders", "0"], ["--features", "9"], ["speed"]):
             done = bench(*arguments)
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn("usage:", done.stderr)
@@ -91,7 +91,7 @@ class CommandLine(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             broken_programs(folder)
             report = pathlib.Path(folder) / "out.json"
-            done = bench("--quick", "--bin", folder, "--json", report, "--only", "agent,ingest")
+            done = bench("--quick", "--bin", folder, "--json", report, "agent", "ingest")
             observed = json.loads(report.read_text())
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("broken on purpose", observed["errors"]["ingest"])
@@ -256,7 +256,7 @@ class Interrupted(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             report = pathlib.Path(folder) / "out.json"
             child = subprocess.Popen(
-                [sys.executable, "-B", BENCH, "--quick", "--only", "rollout", "--bin", binaries,
+                [sys.executable, "-B", BENCH, "--quick", "rollout", "--bin", binaries,
                  "--json", report], stdout=subprocess.PIPE, text=True,
                 env={**os.environ, "TMPDIR": folder})
             self.addCleanup(child.kill)

@@ -12,7 +12,7 @@ from covey_demo.gateway import device_of
 from covey_demo.processes import Child, DemoError, wait_until
 
 from .rollout import FLEET_OPTIONS, MODEL, PLAN, build_model, follow, push
-from .site import Fleet, Site
+from .site import UNPACED, Fleet, Site
 
 WIDTH = 8              # of the model: it is not what is measured
 # Reports that are made beforehand for a flood, by second of it.
@@ -122,7 +122,7 @@ def say(console, name, figures):
 def through_coveyd(settings, console, folder, setups):
     """Figures by setup, and what covey_bench_load has to be told."""
     figures = {}
-    site = Site(settings, folder / "site")
+    site = Site(settings, folder / "site", UNPACED)
     try:
         site.start()
         generator = provision(settings, console, site, folder)

@@ -24,6 +24,9 @@ def rows_of(observed):
                 f"{point['mosquitto_pss_bytes'] / MEBI:.1f} MiB")
     if "rollout" in observed:
         yield from rollout_rows(observed["rollout"])
+    if "load" in observed:
+        for point in observed["load"]["points"]:
+            yield from load_rows(point)
 
 
 def ingest_rows(name, both):
@@ -54,6 +57,15 @@ def rollout_rows(r):
         f"{r['cpu_seconds'][name]:.1f} s" for name in ("coveyd", "mosquitto", "covey_sim"))
     yield "rollout", "the same bytes, plain subscribers", f"{r['floor']['seconds']:.1f} s"
     yield "rollout", "rollout / plain", f"{r['ratio_to_floor']:.2f}"
+
+
+def load_rows(point):
+    rate = point["offer_rate"]
+    pace = "defaults" if rate is None else f"{rate:,} offers/s"
+    yield "load", f"{point['devices']:,} devices, {pace}: confirmed/s, chunks per needed, seconds", (
+        f"{point['confirmed_per_second']:.0f}, {point['chunks_per_needed']:.3f}, {point['seconds']:.1f}")
+    yield "load", "CPU: coveyd, mosquitto, covey-sim", ", ".join(
+        f"{point['cpu_seconds'][name]:.1f} s" for name in ("coveyd", "mosquitto", "covey_sim"))
 
 
 def print_table(console, observed):

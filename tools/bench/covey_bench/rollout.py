@@ -12,7 +12,7 @@ import time
 from covey_demo.gateway import device_of, word
 from covey_demo.processes import DemoError
 
-from .site import CLASS, Fleet, cpu_seconds, pss_bytes, running_site
+from .site import CLASS, UNPACED, Fleet, cpu_seconds, pss_bytes, running_site
 
 MODEL = "bench-fc"
 WIDTH = 240            # of the hidden layers: a file of about 64 KB
@@ -149,19 +149,20 @@ def floor(settings, console, folder, figures):
     return json.loads(settings.run("covey_bench_floor", command, folder, LIMIT_S))
 
 
-def measure(settings, console, folder):
+def roll_out(settings, console, folder, devices, offer_rate, options=()):
+    """Figures of one rollout to a new fleet at a new site."""
     folder.mkdir()
     files = build_model(settings, folder)
-    with running_site(settings, folder / "site", settings.paced) as (site, fleets):
+    with running_site(settings, folder / "site", offer_rate) as (site, fleets):
         made = site.call("key", "generate", folder / "author.pem")
         site.call("key", "trust", made["public_key"], "--comment", "the benchmark's author")
         push(site, files, folder / "author.pem")
-        fleet = Fleet(site, "d", settings.devices,
-                      (*FLEET_OPTIONS, "--trusted-key", made["public_key"]))
+        fleet = Fleet(site, "d", devices,
+                      (*FLEET_OPTIONS, *options, "--trusted-key", made["public_key"]))
         fleets.append(fleet)
         fleet.start()
         online_s = fleet.await_online(console)
-        console.step(f"{settings.devices} devices enrolled and online after {online_s:.1f} s")
+        console.step(f"{devices} devices enrolled and online after {online_s:.1f} s")
         plan = folder / "plan.yaml"
         plan.write_text(PLAN.format(model=MODEL))
         before = Sample(site, fleet)
@@ -170,15 +171,22 @@ def measure(settings, console, folder):
         rollout = follow(site, fleet, console, name)
         after = Sample(site, fleet)
         deployments = site.call("rollout", "deployments", name, limit_s=60)["deployments"]
-        figures = figures_of(rollout, deployments, before, after, settings.devices)
+        figures = figures_of(rollout, deployments, before, after, devices)
         figures["coveyd_pss_bytes"] = pss_bytes(site.child.pid)
         figures["mosquitto_pss_bytes"] = pss_bytes(site.broker_pid())
         figures["enrol_seconds"] = online_s
         figures["chunk_bytes"] = chunk_bytes(site)
-    figures["pacing"] = "default" if settings.paced else "none"
     figures["model_bytes"] = files[0].stat().st_size
     figures["chunks_of_model"] = max(int(d["chunks_total"]) for d in deployments)
+    figures["chunks_per_needed"] = figures["chunks"] / (devices * figures["chunks_of_model"])
     console.step("{devices} devices in {seconds:.1f} s".format(**figures))
+    return figures
+
+
+def measure(settings, console, folder):
+    figures = roll_out(settings, console, folder, settings.devices,
+                       None if settings.paced else UNPACED)
+    figures["pacing"] = "default" if settings.paced else "none"
     figures["floor"] = floor(settings, console, folder, figures)
     figures["ratio_to_floor"] = figures["seconds"] / figures["floor"]["seconds"]
     return figures

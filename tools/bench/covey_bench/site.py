@@ -34,21 +34,22 @@ http: {{listen: "127.0.0.1:0"}}
 mqtt: {{embedded: {{port: {mqtt_port}, enroll_port: {enroll_port}}}}}
 """
 # Far above what two cores deliver, so that it is not a limit that is measured.
-UNPACED = "rollout: {bandwidth_bytes_per_s: 1073741824, offer_rate: 10000}\n"
+UNPACED = 10_000
+PACE = "rollout: {{bandwidth_bytes_per_s: 1073741824, offer_rate: {}}}\n"
 
 
 class Site(Gateway):
-    def __init__(self, settings, folder, paced=False):
+    def __init__(self, settings, folder, offer_rate):
         folder.mkdir()
         self.settings = settings
-        self.paced = paced
+        self.offer_rate = offer_rate
         super().__init__(settings.binaries, folder, seed=0, drift=True, keep=False)
 
     def configure(self, bandwidth):
         del bandwidth  # the demo's
         text = CONFIG.format(mqtt_port=self.ports[0], enroll_port=self.ports[1],
                              report_interval_s=self.settings.report_interval_s)
-        self.config_file.write_text(text + ("" if self.paced else UNPACED))
+        self.config_file.write_text(text + (PACE.format(self.offer_rate) if self.offer_rate else ""))
 
     def configure_defaults(self):
         """From the next start on."""
@@ -126,9 +127,10 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def running_site(settings, folder, paced=False):
-    """The started site, and a list for fleets (before they start); all end with the block."""
-    site = Site(settings, folder, paced)
+def running_site(settings, folder, offer_rate=UNPACED):
+    """The started site, and a list for fleets (before they start); all end with the block.
+    `offer_rate`: releases offered in a second; None: coveyd's own default, and its bandwidth."""
+    site = Site(settings, folder, offer_rate)
     fleets = []
     try:
         site.start()
