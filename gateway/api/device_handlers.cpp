@@ -7,6 +7,7 @@
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
+#include "gateway/engine/queries/existence.hpp"
 
 namespace covey::api {
 namespace {
@@ -33,11 +34,8 @@ Result<engine::DeviceSelection> selection_of(const auto& request, bool all) {
 
 template <typename C>
 Status show_device(const engine::Engine& engine, const DeviceId& id, C& call) {
-  const auto found = engine.state().fleet.devices.find(id);
-  if (found == engine.state().fleet.devices.end()) {
-    return not_found("no device " + id.str() + ": `covey device list` shows them");
-  }
-  fill(*call.response.mutable_device(), engine.state(), found->second);
+  if (Status known = engine::expect_device(engine.state(), id); !known) return known;
+  fill(*call.response.mutable_device(), engine.state(), engine.state().fleet.devices.at(id));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
+#include "gateway/engine/queries/existence.hpp"
 #include "monitoring/accuracy/accuracy.hpp"
 
 namespace covey::api {
@@ -87,6 +88,7 @@ void get_inference_totals(
   Result<ModelName> model = model_name(call->request.model(), "model");
   if (!model) return call->finish(model.error());
   answer(call, [model = *model](const engine::Engine& engine, auto& c) -> Status {
+    if (Status known = engine::expect_model(engine.state(), model); !known) return known;
     const engine::Totals totals = engine::count_inferences(engine.state(), model);
     for (const auto& [key, record] : totals.devices) {
       v1::InferenceTotal& row = *c.response.add_devices();
@@ -123,14 +125,17 @@ void list_windows(const CallPtr<v1::ListWindowsRequest, v1::ListWindowsResponse>
   }
   // What the model's manifests are, then the rows, then their words for the answer.
   const auto manifests = std::make_shared<std::vector<Digest>>();
+  const auto known = std::make_shared<Status>();
   call->context->engine.read(
-      [manifests, model = *model](const engine::Engine& engine) {
-        for (const auto& [digest, known] : engine.state().catalogue.artifacts) {
-          if (known.release.model == model) manifests->push_back(digest);
+      [manifests, known, device, model = *model](const engine::Engine& engine) {
+        *known = engine::expect_model(engine.state(), model);
+        if (*known && !device.empty()) *known = engine::expect_device(engine.state(), device);
+        for (const auto& [digest, artifact] : engine.state().catalogue.artifacts) {
+          if (artifact.release.model == model) manifests->push_back(digest);
         }
       },
-      [call, manifests, device, size = *size, before = *before](const Status& looked) {
-        if (!looked) return call->finish(looked);
+      [call, manifests, known, device, size = *size, before = *before](const Status& looked) {
+        if (!looked || !*known) return call->finish(looked ? *known : looked);
         answer_from_history(
             call,
             [manifests, device, size, before](Reader& reader) {
@@ -163,6 +168,7 @@ void get_drift(const CallPtr<v1::GetDriftRequest, v1::GetDriftResponse>& call) {
     return call->finish(invalid(filter.error().reason, "filter: " + filter.error().message));
   }
   answer(call, [model = *model, version](const engine::Engine& engine, auto& c) -> Status {
+    if (Status known = engine::expect_model(engine.state(), model); !known) return known;
     Result<engine::DriftView> view = engine::view_drift(
         engine.state(), engine.config(), model, version, c.request.filter(), c.request.windows());
     if (!view) return view.error();
@@ -183,6 +189,7 @@ void get_accuracy(const CallPtr<v1::GetAccuracyRequest, v1::GetAccuracyResponse>
   if (!model) return call->finish(model.error());
   if (Status per = check_text(call->request.per(), "per", 128); !per) return call->finish(per);
   answer(call, [model = *model](const engine::Engine& engine, auto& c) -> Status {
+    if (Status known = engine::expect_model(engine.state(), model); !known) return known;
     Result<std::vector<engine::AccuracyRow>> rows =
         engine::count_accuracy(engine.state(), model, c.request.per());
     if (!rows) return rows.error();

@@ -2,6 +2,7 @@
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
+#include "gateway/engine/queries/existence.hpp"
 
 namespace covey::api {
 
@@ -9,11 +10,8 @@ void get_release(const CallPtr<v1::GetReleaseRequest, v1::GetReleaseResponse>& c
   Result<ReleaseId> id = release_name(call->request.name(), "name");
   if (!id) return call->finish(id.error());
   answer(call, [id = *id](const engine::Engine& engine, auto& c) -> Status {
-    const auto found = engine.state().catalogue.releases.find(id);
-    if (found == engine.state().catalogue.releases.end()) {
-      return not_found("no release " + to_string(id) + ": `covey model list` shows them");
-    }
-    fill(*c.response.mutable_release(), engine.state(), found->second);
+    if (Status known = engine::expect_release(engine.state(), id); !known) return known;
+    fill(*c.response.mutable_release(), engine.state(), engine.state().catalogue.releases.at(id));
     return {};
   });
 }
@@ -37,6 +35,9 @@ void list_releases(const CallPtr<v1::ListReleasesRequest, v1::ListReleasesRespon
     before = *std::move(id);
   }
   answer(call, [size = *size, model, before](const engine::Engine& engine, auto& c) -> Status {
+    if (model) {
+      if (Status known = engine::expect_model(engine.state(), *model); !known) return known;
+    }
     // Models by name, versions of each newest first.
     std::vector<const ReleaseRecord*> releases;
     for (const auto& [id, release] : engine.state().catalogue.releases) {

@@ -9,17 +9,15 @@
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
 #include "gateway/codec/plan_codec.hpp"
+#include "gateway/engine/queries/existence.hpp"
 
 namespace covey::api {
 namespace {
 
 template <typename C>
 Status show_rollout(const engine::Engine& engine, const RolloutName& name, C& call) {
-  const auto found = engine.state().rollouts.by_name.find(name);
-  if (found == engine.state().rollouts.by_name.end()) {
-    return not_found("no rollout " + name.str() + ": `covey rollout list` shows them");
-  }
-  fill(*call.response.mutable_rollout(), engine.state(), found->second);
+  if (Status known = engine::expect_rollout(engine.state(), name); !known) return known;
+  fill(*call.response.mutable_rollout(), engine.state(), engine.state().rollouts.by_name.at(name));
   return {};
 }
 
@@ -196,9 +194,7 @@ void list_deployments(
       },
       [size = *size, parent = *parent](const engine::Engine& engine,
                                        const std::vector<Deployment>& rows, auto& c) -> Status {
-        if (!engine.state().rollouts.by_name.contains(parent)) {
-          return not_found("no rollout " + parent.str() + ": `covey rollout list` shows them");
-        }
+        if (Status known = engine::expect_rollout(engine.state(), parent); !known) return known;
         PageRoom room(size);
         size_t shown = 0;
         for (; shown < rows.size() && room.has_room(); ++shown) {
@@ -227,7 +223,9 @@ void list_rollout_events(
         return reader.events(parent,
                              {.limit = size + 1, .after = after, .order = PageOrder::kOldestFirst});
       },
-      [size = *size](const std::vector<EventRecord>& events, auto& c) {
+      [size = *size, parent = *parent](const engine::Engine& engine,
+                                       const std::vector<EventRecord>& events, auto& c) -> Status {
+        if (Status known = engine::expect_rollout(engine.state(), parent); !known) return known;
         PageRoom room(size);
         size_t shown = 0;
         for (; shown < events.size() && room.has_room(); ++shown) {
@@ -243,6 +241,7 @@ void list_rollout_events(
           c.response.set_next_page_token(
               page_token("events", fmt::to_string(events[shown - 1].sequence)));
         }
+        return {};
       });
 }
 

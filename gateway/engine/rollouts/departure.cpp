@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/queries/existence.hpp"
 #include "gateway/engine/rollouts/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/rollouts/standings.hpp"
@@ -54,6 +55,7 @@ Result<CommandReply> skip_device(Turn& turn, const SkipDevice& command, const st
   const State& state = turn.state;
   const auto found = state.rollouts.by_name.find(command.rollout);
   if (Status known = check_rollout(state, command.rollout, etag); !known) return known.error();
+  if (Status known = expect_device(state, command.device); !known) return known.error();
   if (has_ended(found->second.progress.state)) {
     return precondition(
         "ROLLOUT_ENDED",
