@@ -145,9 +145,16 @@ void add_monitor_totals(CLI::App& monitor, Invocation& invocation,
       add_about_model(monitor, *options, "totals", "Exact counts of inferences since the beginning",
                       "  covey monitor totals bearing-vibration\n  covey monitor totals -o wide");
   on(totals, invocation, [&invocation, options] {
-    return ask_about_model<v1::GetInferenceTotalsResponse>(
-        invocation, *options, v1::GetInferenceTotalsRequest(),
-        [&](const auto& r) { return totals_table(invocation, r); });
+    Result<std::unique_ptr<Client>> client = invocation.connect();
+    if (!client) return invocation.fail(client.error());
+    Result<std::string> model = model_or_only(**client, options->model);
+    if (!model) return invocation.fail(model.error());
+    v1::GetInferenceTotalsRequest request;
+    request.set_model(*model);
+    Result<v1::GetInferenceTotalsResponse> counted =
+        call_all_pages<v1::GetInferenceTotalsResponse>(**client, request);
+    if (!counted) return invocation.fail(counted.error());
+    return invocation.print(*counted, [&](const auto& r) { return totals_table(invocation, r); });
   });
 }
 
@@ -223,7 +230,7 @@ void add_alert_commands(CLI::App& app, Invocation& invocation) {
   on(list, invocation, [&invocation, options] {
     v1::ListAlertsRequest request;
     request.set_include_resolved(options->all);
-    return call_and_print<v1::ListAlertsResponse>(invocation, request, [&](const auto& r) {
+    return list_and_print<v1::ListAlertsResponse>(invocation, request, [&](const auto& r) {
       return alerts_page(r, options->all, invocation.style);
     });
   });

@@ -2,13 +2,14 @@
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
+#include "gateway/engine/queries/questions.hpp"
 
 namespace covey::api {
 namespace {
 
-void fill_site(const engine::Engine& engine, v1::GetSiteResponse& to) {
+void fill_site(const engine::Engine& engine, const engine::SiteView& view,
+               v1::GetSiteResponse& to) {
   const engine::State& state = engine.state();
-  const engine::SiteView view = engine::view_site(state);
   to.set_site_epoch(state.site.site_epoch);
   to.set_reconciling(state.site.reconciling);
   to.set_revision(engine.revision());
@@ -53,10 +54,13 @@ void get_site(const CallPtr<v1::GetSiteRequest, v1::GetSiteResponse>& call) {
   for (const auto& [name, address] : context.engine.endpoints()) {
     (*to.mutable_endpoints())[name] = address;
   }
-  answer(call, [](const engine::Engine& engine, auto& c) -> Status {
-    fill_site(engine, c.response);
-    return {};
-  });
+  answer_by_parts(call,
+                  [question = engine::SiteQuestion()](const engine::Engine& engine,
+                                                      auto& c) mutable -> Result<bool> {
+                    if (!question.look(engine.state())) return false;
+                    fill_site(engine, question.view(), c.response);
+                    return true;
+                  });
 }
 
 void add_trusted_key(const CallPtr<v1::AddTrustedKeyRequest, v1::AddTrustedKeyResponse>& call) {

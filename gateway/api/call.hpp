@@ -79,15 +79,39 @@ void answer(std::shared_ptr<C> call, Look look) {
       call->wanted());
 }
 
-// The same for what takes long: `some(engine, call)` fills a part on the engine thread, some
-// milliseconds at most, and says whether it was the last one. The state may change between two.
+// Looks in parts: `some(engine, call)` sees one on the engine thread, some milliseconds at most,
+// and says whether it was the last one, or what is wrong. The state may change between two.
+// `done(call)` then goes on, on the runtime's thread, where nothing was wrong.
+template <typename C, typename Some, typename Done>
+void look_by_parts(std::shared_ptr<C> call, Some some, Done done) {
+  const auto wrong = std::make_shared<Status>();
+  call->context->engine.walk(
+      [call, wrong, some = std::move(some)](const engine::Engine& engine) mutable {
+        const Result<bool> whole = some(engine, *call);
+        if (!whole) *wrong = whole.error();
+        return !whole || *whole;
+      },
+      [call, wrong, done = std::move(done)](const Status& looked) {
+        if (!looked || !*wrong) return call->finish(looked ? *wrong : looked);
+        done(call);
+      },
+      call->wanted());
+}
+
+// Answers from the state where that takes long: each part fills some of the response.
 template <typename C, typename Some>
 void answer_by_parts(std::shared_ptr<C> call, Some some) {
-  call->context->engine.walk(
-      [call, some = std::move(some)](const engine::Engine& engine) mutable {
-        return some(engine, *call);
-      },
-      [call](const Status& looked) { call->finish(looked); }, call->wanted());
+  look_by_parts(std::move(call), std::move(some),
+                [](const std::shared_ptr<C>& whole) { whole->finish({}); });
+}
+
+// For what takes long and needs neither the state nor the store: `work(call)` runs on the history's
+// thread, which others wait for only with pages of history.
+template <typename C, typename Work>
+void finish_apart(const std::shared_ptr<C>& call, Work work) {
+  call->context->engine.history([call, work = std::move(work)](Reader&) mutable { work(*call); },
+                                [call](const Status& worked) { call->finish(worked); },
+                                call->wanted());
 }
 
 // Answers from the store: `query(reader)` gives a Result<Rows> on the history's thread, then
@@ -110,6 +134,21 @@ void answer_from_history(std::shared_ptr<C> call, Query query, Show show) {
           show(**found, *call);
           call->finish({});
         }
+      },
+      call->wanted());
+}
+
+// The same where the rows take long to be put into words: `page(rows)` gives what answers by parts.
+template <typename C, typename Query, typename Page>
+void page_from_history(std::shared_ptr<C> call, Query query, Page page) {
+  using Rows = std::decay_t<decltype(*query(std::declval<Reader&>()))>;
+  const auto found = std::make_shared<Result<Rows>>(Rows());
+  call->context->engine.history(
+      [found, query = std::move(query)](Reader& reader) { *found = query(reader); },
+      [call, found, page = std::move(page)](const Status& asked) {
+        if (!asked) return call->finish(asked);
+        if (!*found) return call->finish(found->error());
+        answer_by_parts(call, page(std::move(**found)));
       },
       call->wanted());
 }

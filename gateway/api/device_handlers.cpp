@@ -8,6 +8,7 @@
 #include "gateway/api/names.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/queries/existence.hpp"
+#include "gateway/engine/queries/questions.hpp"
 
 namespace covey::api {
 namespace {
@@ -46,23 +47,20 @@ class DevicePage {
       : after_(std::move(after)), filter_(std::move(filter)), room_(size) {}
 
   template <typename C>
-  bool operator()(const engine::Engine& engine, C& call) {
-    const auto& devices = engine.state().fleet.devices;
-    auto next = seen_ ? devices.upper_bound(*seen_) : devices.begin();
-    for (size_t looked = 0; next != devices.end(); ++next, ++looked) {
-      if (looked == kDevicesPerLook) return false;
-      seen_ = next->first;
-      if (!filter_.matches(engine::DeviceFields(engine.state(), next->second))) continue;
-      ++total_;
-      add(engine.state(), next->first, next->second, call.response);
-    }
-    call.response.set_total_size(total_);
-    return true;
+  Result<bool> operator()(const engine::Engine& engine, C& call) {
+    const auto see = [&](const DeviceId& id, const Device& device) -> size_t {
+      if (filter_.matches(engine::DeviceFields(engine.state(), device))) {
+        ++total_;
+        add(engine.state(), id, device, call.response);
+      }
+      return 1;
+    };
+    const bool whole = cursor_.advance(engine.state().fleet.devices, engine::kDevicesPerLook, see);
+    if (whole) call.response.set_total_size(total_);
+    return whole;
   }
 
  private:
-  static constexpr size_t kDevicesPerLook = 250;  // the longest filter takes 15 us for each
-
   void add(const engine::State& state, const DeviceId& id, const Device& device,
            v1::ListDevicesResponse& response) {
     if ((!after_.empty() && id.str() <= after_) || !response.next_page_token().empty()) return;
@@ -78,7 +76,7 @@ class DevicePage {
   std::string after_;
   Filter filter_;
   PageRoom room_;
-  std::optional<DeviceId> seen_;
+  engine::Cursor<DeviceId> cursor_;
   std::string last_;
   int32_t total_ = 0;
 };

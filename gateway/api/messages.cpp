@@ -168,7 +168,7 @@ void fill(v1::InferenceTotal& to, const TotalRecord& record) {
   to.set_saturated(health.saturated);
 }
 
-void fill(v1::Release& to, const engine::State& state, const ReleaseRecord& release) {
+void fill(v1::Release& to, const ReleaseRecord& release) {
   to.set_name(name_of(release.id));
   to.set_model(release.id.model.str());
   to.set_version(to_string(release.id.version));
@@ -188,15 +188,6 @@ void fill(v1::Release& to, const engine::State& state, const ReleaseRecord& rele
       a.add_signature_key_ids(to_hex(signature.key_id));
     }
   }
-  uint32_t confirmed = 0;
-  for (const auto& [id, device] : state.fleet.devices) {
-    const auto model = device.models.find(release.id.model);
-    if (model == device.models.end() || !model->second.reported.confirmed) continue;
-    const auto known = state.catalogue.artifacts.find(*model->second.reported.confirmed);
-    if (known != state.catalogue.artifacts.end() && known->second.release == release.id)
-      ++confirmed;
-  }
-  to.set_devices_confirmed(confirmed);
 }
 
 void fill(v1::Exclusion& to, const Exclusion& exclusion) {

@@ -13,7 +13,8 @@
 namespace covey::api {
 
 void fill(v1::Device& to, const engine::State& state, const Device& device);
-void fill(v1::Release& to, const engine::State& state, const ReleaseRecord& release);
+// Without devices_confirmed: engine::UseQuestion counts them.
+void fill(v1::Release& to, const ReleaseRecord& release);
 // Whole but for the exclusions of a settled rollout: the store has them (Reader::rollout_plan).
 void fill(v1::Rollout& to, const engine::State& state, const Rollout& rollout);
 // As lists have it: without exclusions and without what the gates said.

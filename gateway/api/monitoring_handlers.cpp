@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <set>
+#include <optional>
+#include <vector>
 
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
 #include "gateway/engine/queries/existence.hpp"
+#include "gateway/engine/queries/questions.hpp"
 #include "monitoring/accuracy/accuracy.hpp"
 
 namespace covey::api {
@@ -30,13 +32,114 @@ Result<engine::LabelInput> label_of(const v1::Label& label, int index) {
   return input;
 }
 
-// Windows of one page: the store never splits those with one start, and pages by it.
-void fill_windows(const std::vector<WindowRecord>& rows, size_t limit, const engine::State& state,
-                  v1::ListWindowsResponse& response) {
-  if (!rows.empty() && rows.size() >= limit) {
-    response.set_next_page_token(page_token("windows", std::to_string(rows.back().start.count())));
+std::string alert_token(const monitoring::AlertKey& key) {
+  return page_token("alerts", fmt::format("{}\n{}\n{}\n{}", key.model, to_string(key.kind),
+                                          key.subject, key.scope));
+}
+
+// None: from the beginning.
+Result<std::optional<monitoring::AlertKey>> read_alert_token(const std::string& token) {
+  const Result<std::string> text = read_page_token("alerts", token);
+  if (!text) return text.error();
+  if (text->empty()) return std::optional<monitoring::AlertKey>();
+  std::vector<std::string> lines;
+  size_t from = 0;
+  for (size_t end = 0; end != std::string::npos; from = end + 1) {
+    end = text->find('\n', from);
+    lines.push_back(text->substr(from, end == std::string::npos ? end : end - from));
   }
-  for (const WindowRecord& row : rows) fill(*response.add_windows(), state, row);
+  if (lines.size() != 4) return bad_page_token();
+  const std::optional<monitoring::AlertKind> kind = monitoring::parse_alert_kind(lines[1]);
+  if (!kind) return bad_page_token();
+  return std::optional(monitoring::AlertKey{lines[0], *kind, lines[2], lines[3]});
+}
+
+class AlertPage {
+ public:
+  AlertPage(size_t size, std::optional<monitoring::AlertKey> behind)
+      : last_(std::move(behind)), room_(size) {}
+
+  template <typename C>
+  Result<bool> operator()(const engine::Engine& engine, C& call) {
+    const engine::AlertTracks& alerts = engine.state().telemetry.alerts;
+    auto next = last_ ? alerts.upper_bound(*last_) : alerts.begin();
+    for (size_t seen = 0; next != alerts.end(); ++next, ++seen) {
+      if (seen == kAlertsPerLook) return false;
+      if (wants(next->second, call.request)) {
+        if (!room_.has_room()) {
+          call.response.set_next_page_token(alert_token(*last_));
+          return true;
+        }
+        fill(*call.response.add_alerts(), *next->second.newest);
+        room_.take(*call.response.alerts().rbegin());
+      }
+      last_ = next->first;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr size_t kAlertsPerLook = 50;  // one may name the whole fleet
+
+  static bool wants(const monitoring::AlertTrack& track, const v1::ListAlertsRequest& request) {
+    if (!track.newest) return false;
+    return track.newest->state != monitoring::AlertState::kResolved || request.include_resolved();
+  }
+
+  std::optional<monitoring::AlertKey> last_;
+  PageRoom room_;
+};
+
+void show_totals(const engine::InferenceQuestion& question,
+                 v1::GetInferenceTotalsResponse& response) {
+  const engine::Totals& totals = question.totals();
+  for (const auto& [key, record] : totals.devices) {
+    v1::InferenceTotal& row = *response.add_devices();
+    row.set_device(key.first.str());
+    row.set_release(to_string(key.second));
+    fill(row, record);
+  }
+  for (const auto& [key, record] : totals.cohorts) {
+    v1::InferenceTotal& row = *response.add_cohorts();
+    row.set_release(key.first);
+    row.set_cohort(key.second);
+    fill(row, record);
+  }
+  response.set_inferences(totals.inferences);
+  response.set_windows_lost(totals.windows_lost);
+  response.set_duplicates(totals.duplicates);
+  response.set_quarantined(totals.quarantined);
+  if (const auto& more = question.more_behind()) {
+    response.set_next_page_token(page_token("totals", more->str()));
+  }
+}
+
+void show_drift(const engine::DriftView& view, v1::GetDriftResponse& response) {
+  response.set_release(to_string(view.release));
+  for (const engine::HistogramView& histogram : view.histograms) {
+    fill(*response.add_histograms(), histogram);
+  }
+  response.set_devices(view.devices);
+  response.set_inferences(view.inferences);
+  response.set_start_ms(view.start.count());
+  response.set_end_ms(view.end.count());
+}
+
+void show_accuracy(const std::vector<engine::AccuracyRow>& rows,
+                   v1::GetAccuracyResponse& response) {
+  for (const engine::AccuracyRow& row : rows) {
+    v1::AccuracyRow& to = *response.add_rows();
+    to.set_release(to_string(row.release));
+    to.set_stratum(row.stratum);
+    to.set_labelled(row.labelled);
+    to.set_correct(row.correct);
+    to.set_inferences(row.inferences);
+    if (row.labelled == 0) continue;
+    const monitoring::Interval interval = monitoring::wilson(row.correct, row.labelled, 0.05);
+    to.set_low(interval.low);
+    to.set_high(interval.high);
+    to.set_accuracy(static_cast<double>(row.correct) / static_cast<double>(row.labelled));
+  }
 }
 
 using LabelsCall = CallPtr<v1::SubmitLabelsRequest, v1::SubmitLabelsResponse>;
@@ -87,67 +190,25 @@ void get_inference_totals(
     const CallPtr<v1::GetInferenceTotalsRequest, v1::GetInferenceTotalsResponse>& call) {
   Result<ModelName> model = model_name(call->request.model(), "model");
   if (!model) return call->finish(model.error());
-  answer(call, [model = *model](const engine::Engine& engine, auto& c) -> Status {
-    if (Status known = engine::expect_model(engine.state(), model); !known) return known;
-    const engine::Totals totals = engine::count_inferences(engine.state(), model);
-    for (const auto& [key, record] : totals.devices) {
-      v1::InferenceTotal& row = *c.response.add_devices();
-      row.set_device(key.first.str());
-      row.set_release(to_string(key.second));
-      fill(row, record);
-    }
-    for (const auto& [key, record] : totals.cohorts) {
-      v1::InferenceTotal& row = *c.response.add_cohorts();
-      row.set_release(key.first);
-      row.set_cohort(key.second);
-      fill(row, record);
-    }
-    c.response.set_inferences(totals.inferences);
-    c.response.set_windows_lost(totals.windows_lost);
-    c.response.set_duplicates(totals.duplicates);
-    c.response.set_quarantined(totals.quarantined);
-    return {};
-  });
-}
-
-void list_windows(const CallPtr<v1::ListWindowsRequest, v1::ListWindowsResponse>& call) {
   const Result<size_t> size = page_size(call->request.page_size());
   if (!size) return call->finish(size.error());
-  Result<uint64_t> before = read_page_number("windows", call->request.page_token());
-  if (!before) return call->finish(before.error());
-  Result<ModelName> model = model_name(call->request.model(), "model");
-  if (!model) return call->finish(model.error());
-  DeviceId device;
-  if (!call->request.device().empty()) {
-    Result<DeviceId> id = device_name(call->request.device(), "device");
-    if (!id) return call->finish(id.error());
-    device = *std::move(id);
-  }
-  // What the model's manifests are, then the rows, then their words for the answer.
-  const auto manifests = std::make_shared<std::vector<Digest>>();
-  const auto known = std::make_shared<Status>();
-  call->context->engine.read(
-      [manifests, known, device, model = *model](const engine::Engine& engine) {
-        *known = engine::expect_model(engine.state(), model);
-        if (*known && !device.empty()) *known = engine::expect_device(engine.state(), device);
-        for (const auto& [digest, artifact] : engine.state().catalogue.artifacts) {
-          if (artifact.release.model == model) manifests->push_back(digest);
+  const Result<std::string> token = read_page_token("totals", call->request.page_token());
+  if (!token) return call->finish(token.error());
+  std::optional<DeviceId> behind;
+  if (!token->empty()) behind = DeviceId(*token);
+  const auto question = std::make_shared<engine::InferenceQuestion>(*model, *size, behind);
+  look_by_parts(
+      call,
+      [question, model = *model](const engine::Engine& engine, auto&) -> Result<bool> {
+        if (Status known = engine::expect_model(engine.state(), model); !known) {
+          return known.error();
         }
+        return question->look(engine.state());
       },
-      [call, manifests, known, device, size = *size, before = *before](const Status& looked) {
-        if (!looked || !*known) return call->finish(looked ? *known : looked);
-        answer_from_history(
-            call,
-            [manifests, device, size, before](Reader& reader) {
-              return reader.windows(*manifests, device, {.limit = size, .before = before});
-            },
-            [size](const engine::Engine& engine, const std::vector<WindowRecord>& rows,
-                   auto& c) -> Status {
-              fill_windows(rows, size, engine.state(), c.response);
-              return {};
-            });
-      },
-      call->wanted());
+      [question](const auto& seen) {
+        show_totals(*question, seen->response);
+        seen->finish({});
+      });
 }
 
 void get_drift(const CallPtr<v1::GetDriftRequest, v1::GetDriftResponse>& call) {
@@ -164,62 +225,51 @@ void get_drift(const CallPtr<v1::GetDriftRequest, v1::GetDriftResponse>& call) {
     }
     version = *parsed;
   }
-  if (Result<Filter> filter = Filter::parse(request.filter()); !filter) {
+  Result<Filter> filter = Filter::parse(request.filter());
+  if (!filter) {
     return call->finish(invalid(filter.error().reason, "filter: " + filter.error().message));
   }
-  answer(call, [model = *model, version](const engine::Engine& engine, auto& c) -> Status {
-    if (Status known = engine::expect_model(engine.state(), model); !known) return known;
-    Result<engine::DriftView> view = engine::view_drift(
-        engine.state(), engine.config(), model, version, c.request.filter(), c.request.windows());
-    if (!view) return view.error();
-    c.response.set_release(to_string(view->release));
-    for (const engine::HistogramView& histogram : view->histograms) {
-      fill(*c.response.add_histograms(), histogram);
-    }
-    c.response.set_devices(view->devices);
-    c.response.set_inferences(view->inferences);
-    c.response.set_start_ms(view->start.count());
-    c.response.set_end_ms(view->end.count());
-    return {};
-  });
+  const auto question = std::make_shared<engine::DriftQuestion>(*model, version, *std::move(filter),
+                                                                request.windows());
+  look_by_parts(
+      call,
+      [question, model = *model](const engine::Engine& engine, auto&) -> Result<bool> {
+        if (Status known = engine::expect_model(engine.state(), model); !known) {
+          return known.error();
+        }
+        return question->look(engine.state(), engine.config());
+      },
+      [question](const auto& seen) {
+        finish_apart(seen,
+                     [question](auto& c) { show_drift(std::move(*question).judge(), c.response); });
+      });
 }
 
 void get_accuracy(const CallPtr<v1::GetAccuracyRequest, v1::GetAccuracyResponse>& call) {
   Result<ModelName> model = model_name(call->request.model(), "model");
   if (!model) return call->finish(model.error());
   if (Status per = check_text(call->request.per(), "per", 128); !per) return call->finish(per);
-  answer(call, [model = *model](const engine::Engine& engine, auto& c) -> Status {
-    if (Status known = engine::expect_model(engine.state(), model); !known) return known;
-    Result<std::vector<engine::AccuracyRow>> rows =
-        engine::count_accuracy(engine.state(), model, c.request.per());
-    if (!rows) return rows.error();
-    for (const engine::AccuracyRow& row : *rows) {
-      v1::AccuracyRow& to = *c.response.add_rows();
-      to.set_release(to_string(row.release));
-      to.set_stratum(row.stratum);
-      to.set_labelled(row.labelled);
-      to.set_correct(row.correct);
-      to.set_inferences(row.inferences);
-      if (row.labelled == 0) continue;
-      const monitoring::Interval interval = monitoring::wilson(row.correct, row.labelled, 0.05);
-      to.set_low(interval.low);
-      to.set_high(interval.high);
-      to.set_accuracy(static_cast<double>(row.correct) / static_cast<double>(row.labelled));
-    }
-    return {};
-  });
+  const auto question = std::make_shared<engine::AccuracyQuestion>(*model, call->request.per());
+  look_by_parts(
+      call,
+      [question, model = *model](const engine::Engine& engine, auto&) -> Result<bool> {
+        if (Status known = engine::expect_model(engine.state(), model); !known) {
+          return known.error();
+        }
+        return question->look(engine.state());
+      },
+      [question](const auto& seen) {
+        show_accuracy(std::move(*question).rows(), seen->response);
+        seen->finish({});
+      });
 }
 
 void list_alerts(const CallPtr<v1::ListAlertsRequest, v1::ListAlertsResponse>& call) {
-  answer(call, [](const engine::Engine& engine, auto& c) -> Status {
-    for (const auto& [key, track] : engine.state().telemetry.alerts) {
-      if (!track.newest) continue;
-      const bool resolved = track.newest->state == monitoring::AlertState::kResolved;
-      if (resolved && !c.request.include_resolved()) continue;
-      fill(*c.response.add_alerts(), *track.newest);
-    }
-    return {};
-  });
+  const Result<size_t> size = page_size(call->request.page_size());
+  if (!size) return call->finish(size.error());
+  Result<std::optional<monitoring::AlertKey>> behind = read_alert_token(call->request.page_token());
+  if (!behind) return call->finish(behind.error());
+  answer_by_parts(call, AlertPage(*size, *std::move(behind)));
 }
 
 void acknowledge_alert(

@@ -12,6 +12,8 @@ namespace {
 
 std::string quoted(std::string_view text) { return "'" + std::string(text.substr(0, 80)) + "'"; }
 
+constexpr size_t kTokenBytesMax = 4096;
+
 template <typename Id>
 Result<Id> read(std::string_view text, std::string_view prefix, std::string_view field) {
   std::string_view id = text;
@@ -24,11 +26,6 @@ Result<Id> read(std::string_view text, std::string_view prefix, std::string_view
   if (parsed) return parsed;
   return invalid(parsed.error().reason,
                  std::string(field) + ": " + quoted(text) + ": " + parsed.error().message);
-}
-
-Error bad_token() {
-  return invalid("BAD_PAGE_TOKEN",
-                 "page_token: not one that this method gave; start again without it");
 }
 
 }  // namespace
@@ -74,6 +71,11 @@ Result<size_t> page_size(int32_t asked) {
   return static_cast<size_t>(std::min(asked, kPageSizeMax));
 }
 
+Error bad_page_token() {
+  return invalid("BAD_PAGE_TOKEN",
+                 "page_token: not one that this method gave; start again without it");
+}
+
 std::string page_token(std::string_view kind, std::string_view after) {
   const std::string text = std::string(kind) + "|" + std::string(after);
   return to_hex(ByteView(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
@@ -81,12 +83,12 @@ std::string page_token(std::string_view kind, std::string_view after) {
 
 Result<std::string> read_page_token(std::string_view kind, std::string_view token) {
   if (token.empty()) return std::string();
-  if (token.size() > 512) return bad_token();
+  if (token.size() > kTokenBytesMax) return bad_page_token();
   const Result<Bytes> bytes = from_hex(token);
-  if (!bytes) return bad_token();
+  if (!bytes) return bad_page_token();
   const std::string text(bytes->begin(), bytes->end());
   const std::string prefix = std::string(kind) + "|";
-  if (!text.starts_with(prefix)) return bad_token();
+  if (!text.starts_with(prefix)) return bad_page_token();
   return text.substr(prefix.size());
 }
 
@@ -96,7 +98,7 @@ Result<uint64_t> read_page_number(std::string_view kind, std::string_view token)
   uint64_t number = 0;
   if (text->empty()) return number;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  if (error != std::errc() || end != text->data() + text->size()) return bad_token();
+  if (error != std::errc() || end != text->data() + text->size()) return bad_page_token();
   return number;
 }
 

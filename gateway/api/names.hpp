@@ -45,6 +45,7 @@ class PageRoom {
 };
 // Opaque to clients. `kind` keeps a token of one method from being used with another.
 std::string page_token(std::string_view kind, std::string_view after);
+Error bad_page_token();
 // "" for an empty token: from the beginning.
 Result<std::string> read_page_token(std::string_view kind, std::string_view token);
 Result<uint64_t> read_page_number(std::string_view kind, std::string_view token);

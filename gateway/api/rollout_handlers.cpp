@@ -10,6 +10,7 @@
 #include "gateway/api/names.hpp"
 #include "gateway/codec/plan_codec.hpp"
 #include "gateway/engine/queries/existence.hpp"
+#include "gateway/engine/queries/questions.hpp"
 
 namespace covey::api {
 namespace {
@@ -58,35 +59,70 @@ Result<PlanDocument> document_of(const C& call) {
   return plan_from_proto(call.request.spec(), name->str());
 }
 
-Status preview(const engine::Engine& engine, const Plan& plan, v1::PlanRolloutResponse& response) {
-  Result<engine::RolloutPreview> preview = engine::preview_rollout(engine.state(), plan);
-  if (!preview) return preview.error();
+void show_preview(const Plan& plan, const engine::RolloutPreview& preview,
+                  v1::PlanRolloutResponse& response) {
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     v1::PlannedStage& stage = *response.add_stages();
     stage.set_name(plan.stages[i].name);
-    for (const DeviceId& id : preview->sets.added_by(i)) stage.add_devices(id.str());
-    stage.set_devices_total(static_cast<uint32_t>(preview->sets.ends[i]));
-    engine::StageForecast forecast = engine::forecast_stage(engine.state(), plan, *preview, i);
+    for (const DeviceId& id : preview.sets.added_by(i)) stage.add_devices(id.str());
+    stage.set_devices_total(static_cast<uint32_t>(preview.sets.ends[i]));
+    engine::StageForecast forecast = engine::forecast_stage(plan, preview, i);
     for (std::string& words : forecast.gates) stage.add_gates(std::move(words));
     for (std::string& words : forecast.warnings) stage.add_warnings(std::move(words));
   }
-  for (const Exclusion& exclusion : preview->excluded) fill(*response.add_excluded(), exclusion);
-  for (const DeviceId& id : preview->offline) response.add_offline(id.str());
-  for (const DeviceId& id : preview->sets.held_back()) response.add_holdback(id.str());
-  response.set_matched(preview->matched);
-  return {};
+  for (const Exclusion& exclusion : preview.excluded) fill(*response.add_excluded(), exclusion);
+  for (const DeviceId& id : preview.offline) response.add_offline(id.str());
+  for (const DeviceId& id : preview.sets.held_back()) response.add_holdback(id.str());
+  response.set_matched(preview.matched);
 }
+
+class RolloutPage {
+ public:
+  RolloutPage(size_t size, std::string after) : last_(std::move(after)), room_(size) {}
+
+  template <typename C>
+  Result<bool> operator()(const engine::Engine& engine, C& call) {
+    const auto& rollouts = engine.state().rollouts.by_name;
+    auto next = last_.empty() ? rollouts.begin() : rollouts.upper_bound(RolloutName(last_));
+    for (size_t shown = 0; next != rollouts.end(); ++next, ++shown) {
+      if (!room_.has_room()) {
+        call.response.set_next_page_token(page_token("rollouts", last_));
+        return true;
+      }
+      if (shown == kRolloutsPerLook) return false;
+      fill_summary(*call.response.add_rollouts(), engine.state(), next->second);
+      room_.take(*call.response.rollouts().rbegin());
+      last_ = next->first.str();
+    }
+    return true;
+  }
+
+ private:
+  static constexpr size_t kRolloutsPerLook = 25;  // each has stages, and counts of each stage
+
+  std::string last_;
+  PageRoom room_;
+};
 
 }  // namespace
 
 void plan_rollout(const CallPtr<v1::PlanRolloutRequest, v1::PlanRolloutResponse>& call) {
   Result<PlanDocument> document = document_of(*call);
   if (!document) return call->finish(document.error());
-  Result<Plan> plan = parse_plan(*document);
-  if (!plan) return call->finish(plan.error());
-  answer(call, [plan = *std::move(plan)](const engine::Engine& engine, auto& c) {
-    return preview(engine, plan, c.response);
-  });
+  Result<Plan> parsed = parse_plan(*document);
+  if (!parsed) return call->finish(parsed.error());
+  const auto plan = std::make_shared<const Plan>(*std::move(parsed));
+  const auto question = std::make_shared<engine::PreviewQuestion>();
+  look_by_parts(
+      call,
+      [plan, question](const engine::Engine& engine, auto&) {
+        return question->look(engine.state(), *plan);
+      },
+      [plan, question](const auto& seen) {
+        finish_apart(seen, [plan, question](auto& c) {
+          show_preview(*plan, std::move(*question).arrange(*plan), c.response);
+        });
+      });
 }
 
 void create_rollout(const CallPtr<v1::CreateRolloutRequest, v1::CreateRolloutResponse>& call) {
@@ -126,22 +162,7 @@ void list_rollouts(const CallPtr<v1::ListRolloutsRequest, v1::ListRolloutsRespon
   if (!size) return call->finish(size.error());
   Result<std::string> after = read_page_token("rollouts", call->request.page_token());
   if (!after) return call->finish(after.error());
-  answer(call, [size = *size, after = *after](const engine::Engine& engine, auto& c) -> Status {
-    const auto& rollouts = engine.state().rollouts.by_name;
-    auto next = after.empty() ? rollouts.begin() : rollouts.upper_bound(RolloutName(after));
-    std::string last;
-    PageRoom room(size);
-    for (; next != rollouts.end(); ++next) {
-      if (!room.has_room()) {
-        c.response.set_next_page_token(page_token("rollouts", last));
-        break;
-      }
-      fill_summary(*c.response.add_rollouts(), engine.state(), next->second);
-      room.take(*c.response.rollouts().rbegin());
-      last = next->first.str();
-    }
-    return {};
-  });
+  answer_by_parts(call, RolloutPage(*size, *std::move(after)));
 }
 
 void pause_rollout(const CallPtr<v1::PauseRolloutRequest, v1::PauseRolloutResponse>& call) {

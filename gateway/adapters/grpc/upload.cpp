@@ -14,6 +14,7 @@
 #include "gateway/adapters/grpc/services.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/upload_assembly.hpp"
+#include "gateway/engine/queries/questions.hpp"
 
 namespace covey::api {
 namespace {
@@ -112,11 +113,15 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
   void show(bool already_existed) {
     answer_.set_already_existed(already_existed);
     const auto self = shared_from_this();
-    session_->context->engine.read(
-        [self](const engine::Engine& engine) {
+    session_->context->engine.walk(
+        [self, use = engine::UseQuestion(self->assembly_.release().model)](
+            const engine::Engine& engine) mutable {
+          if (!use.look(engine.state())) return false;
           const auto found = engine.state().catalogue.releases.find(self->assembly_.release());
-          if (found == engine.state().catalogue.releases.end()) return;
-          fill(*self->answer_.mutable_release(), engine.state(), found->second);
+          if (found == engine.state().catalogue.releases.end()) return true;
+          fill(*self->answer_.mutable_release(), found->second);
+          self->answer_.mutable_release()->set_devices_confirmed(use.devices(found->first));
+          return true;
         },
         [self](const Status& looked) { self->end(looked); }, wanted_by(interest_));
   }

@@ -2,11 +2,14 @@
 #include "gateway/engine/queries/queries.hpp"
 
 #include <algorithm>
+#include <array>
+#include <set>
 
 #include "core/duration.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/gates/gates.hpp"
+#include "gateway/engine/queries/questions.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
@@ -24,49 +27,59 @@ std::string stratum_of(const State& state, const Plan& plan, const Device& devic
 
 }  // namespace
 
-Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan) {
+Result<bool> PreviewQuestion::look(const State& state, const Plan& plan) {
   if (!state.catalogue.releases.contains(plan.release)) {
     return Error{Code::kNotFound, "RELEASE_NOT_FOUND",
                  "spec.release: " + to_string(plan.release) +
                      " was not pushed: `covey model push` does, `covey model list` shows"};
   }
-  RolloutPreview preview;
-  std::vector<OrderedDevice> devices;
-  for (const auto& [id, device] : state.fleet.devices) {
-    if (device.state != DeviceState::kAccepted) continue;
-    if (!plan.target.matches(DeviceFields(state, device))) continue;
-    ++preview.matched;
+  const auto see = [&](const DeviceId& id, const Device& device) -> size_t {
+    if (device.state != DeviceState::kAccepted) return 1;
+    if (!plan.target.matches(DeviceFields(state, device))) return 1;
+    ++preview_.matched;
     const Admission admission = admit(state, plan.release, device);
     if (admission.artifact == nullptr) {
-      preview.excluded.push_back({id, admission.reason, admission.explanation});
-      continue;
+      preview_.excluded.push_back({id, admission.reason, admission.explanation});
+      return 1;
     }
     const auto model = device.models.find(plan.release.model);
     const bool runs = model != device.models.end() &&
                       model->second.reported.confirmed == admission.artifact->artifact->digest;
-    devices.push_back({id, stratum_of(state, plan, device), runs});
-    if (!runs && !is_online(state, id)) preview.offline.push_back(id);
-  }
-  if (preview.matched == 0) {
-    return precondition("NO_DEVICES", "spec.target: '" + plan.target.text() +
-                                          "' matches no accepted device: `covey device list "
-                                          "--filter` shows what it matches");
-  }
+    order_.push_back({id, stratum_of(state, plan, device), runs});
+    if (!runs && !is_online(state, id)) preview_.offline.push_back(id);
+    return 1;
+  };
+  if (!devices_.advance(state.fleet.devices, kDevicesPerLook, see)) return false;
+  if (preview_.matched > 0) return true;
+  return precondition("NO_DEVICES", "spec.target: '" + plan.target.text() +
+                                        "' matches no accepted device: `covey device list "
+                                        "--filter` shows what it matches");
+}
+
+RolloutPreview PreviewQuestion::arrange(const Plan& plan) && {
   std::vector<StageSize> sizes;
   sizes.reserve(plan.stages.size());
   for (const Stage& stage : plan.stages) sizes.push_back(stage.size);
-  preview.sets = assign_stages(devices, plan.seed, sizes, plan.holdback);
-  for (const DeviceId& id : preview.sets.already_running) {
-    preview.excluded.push_back(
+  preview_.sets = assign_stages(order_, plan.seed, sizes, plan.holdback);
+  for (const DeviceId& id : preview_.sets.already_running) {
+    preview_.excluded.push_back(
         {id, std::string(kAlreadyRunning), "runs " + to_string(plan.release)});
   }
-  std::sort(preview.excluded.begin(), preview.excluded.end(),
+  std::sort(preview_.excluded.begin(), preview_.excluded.end(),
             [](const Exclusion& a, const Exclusion& b) { return a.device < b.device; });
-  return preview;
+  return std::move(preview_);
 }
 
-StageForecast forecast_stage(const State& state, const Plan& plan, const RolloutPreview& preview,
-                             size_t stage) {
+Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan) {
+  PreviewQuestion question;
+  for (;;) {
+    const Result<bool> whole = question.look(state, plan);
+    if (!whole) return whole.error();
+    if (*whole) return std::move(question).arrange(plan);
+  }
+}
+
+StageForecast forecast_stage(const Plan& plan, const RolloutPreview& preview, size_t stage) {
   StageForecast forecast;
   const size_t devices = preview.sets.ends[stage];
   const size_t control = preview.sets.order.size() - devices;
@@ -83,7 +96,6 @@ StageForecast forecast_stage(const State& state, const Plan& plan, const Rollout
     forecast.warnings.push_back(std::to_string(absent) + " device(s) are offline: skipped after " +
                                 covey::to_string(plan.skip_after));
   }
-  (void)state;
   return forecast;
 }
 
@@ -113,30 +125,76 @@ StateCounts count_rollbacks(const State& state, const RolloutName& rollout) {
   return count_attempts(state, rollout, std::nullopt, true);
 }
 
-SiteView view_site(const State& state) {
-  SiteView view;
-  for (const auto& [id, device] : state.fleet.devices) {
-    ++view.devices[std::string(to_string(device.state))];
-    if (is_online(state, id)) ++view.online;
+bool UseQuestion::look(const State& state) {
+  const auto see = [&](const DeviceId&, const Device& device) -> size_t {
+    for (const auto& [name, model] : device.models) {
+      if ((model_ && name != *model_) || !model.reported.confirmed) continue;
+      const auto known = state.catalogue.artifacts.find(*model.reported.confirmed);
+      if (known != state.catalogue.artifacts.end()) ++confirmed_[known->second.release];
+    }
+    return 1;
+  };
+  return devices_.advance(state.fleet.devices, kRecordsPerLook, see);
+}
+
+uint32_t UseQuestion::devices(const ReleaseId& release) const {
+  const auto found = confirmed_.find(release);
+  return found == confirmed_.end() ? 0 : found->second;
+}
+
+bool SiteQuestion::look(const State& state) {
+  constexpr std::array kSteps{&SiteQuestion::look_at_devices, &SiteQuestion::look_at_rollouts,
+                              &SiteQuestion::look_at_alerts, &SiteQuestion::look_at_totals};
+  if ((this->*kSteps[step_])(state)) ++step_;
+  return step_ == kSteps.size();
+}
+
+bool SiteQuestion::look_at_devices(const State& state) {
+  const auto see = [&](const DeviceId& id, const Device& device) -> size_t {
+    ++view_.devices[std::string(to_string(device.state))];
+    if (is_online(state, id)) ++view_.online;
     for (const auto& [name, model] : device.models) {
       if (!model.reported.confirmed) continue;
-      ++view.models[name.str()][version_of(state, model.reported.confirmed)];
+      ++view_.models[name.str()][version_of(state, model.reported.confirmed)];
     }
-  }
-  for (const auto& [name, rollout] : state.rollouts.by_name) {
-    ++view.rollouts[std::string(to_string(rollout.progress.state))];
-    if (!has_ended(rollout.progress.state)) view.active.push_back(name);
-  }
-  for (const auto& [key, track] : state.telemetry.alerts) {
+    return 1;
+  };
+  return devices_.advance(state.fleet.devices, kRecordsPerLook, see);
+}
+
+bool SiteQuestion::look_at_rollouts(const State& state) {
+  const auto see = [&](const RolloutName& name, const Rollout& rollout) -> size_t {
+    ++view_.rollouts[std::string(to_string(rollout.progress.state))];
+    if (!has_ended(rollout.progress.state)) view_.active.push_back(name);
+    return 1;
+  };
+  return rollouts_.advance(state.rollouts.by_name, kRecordsPerLook, see);
+}
+
+bool SiteQuestion::look_at_alerts(const State& state) {
+  const auto see = [&](const monitoring::AlertKey&, const monitoring::AlertTrack& track) -> size_t {
     if (track.newest && track.newest->state == monitoring::AlertState::kFiring) {
-      ++view.alerts_firing;
+      ++view_.alerts_firing;
     }
+    return 1;
+  };
+  return alerts_.advance(state.telemetry.alerts, kRecordsPerLook, see);
+}
+
+bool SiteQuestion::look_at_totals(const State& state) {
+  const auto see = [&](const TotalKey&, const TotalRecord& total) -> size_t {
+    view_.inferences += total.inferences;
+    view_.windows_lost += total.windows_lost;
+    return 1;
+  };
+  return totals_.advance(state.telemetry.totals, kRecordsPerLook, see);
+}
+
+SiteView view_site(const State& state) {
+  SiteQuestion question;
+  while (!question.look(state)) {
   }
-  for (const auto& [key, total] : state.telemetry.totals) {
-    view.inferences += total.inferences;
-    view.windows_lost += total.windows_lost;
-  }
-  return view;
+  return question.view();
 }
 
 }  // namespace covey::engine

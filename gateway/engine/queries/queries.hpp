@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Questions about the state that need more than a look-up. Pure; engine thread.
+// Questions about the state that need more than a look-up, each in one go: whoever asks for an
+// operator asks in parts (questions.hpp). Pure; engine thread.
 // Errors: NOT_FOUND, FILTER_INVALID and the plan's own.
 #pragma once
 
@@ -31,8 +32,7 @@ struct StageForecast {
   std::vector<std::string> gates;
   std::vector<std::string> warnings;
 };
-StageForecast forecast_stage(const State& state, const Plan& plan, const RolloutPreview& preview,
-                             size_t stage);
+StageForecast forecast_stage(const Plan& plan, const RolloutPreview& preview, size_t stage);
 
 using StateCounts = std::map<std::string, uint32_t>;
 // Newest attempt per device; nullopt: all stages.
