@@ -57,28 +57,16 @@ int create(const Invocation& invocation, const RolloutOptions& options) {
   request.set_request_id(options.request_id);
   Result<v1::CreateRolloutResponse> created = (*client)->call<v1::CreateRolloutResponse>(request);
   if (!created) return invocation.fail(created.error());
-  if (options.watch)
+  if (options.watch) {
+    for (const std::string& warning : created->warnings()) invocation.note("warning: " + warning);
     return watch(invocation, options.watching, **client, created->rollout().name());
+  }
   return invocation.print(*created, [&](const v1::CreateRolloutResponse& r) {
-    return rollout_page(r.rollout(), invocation.style) +
+    std::string warnings;
+    for (const std::string& warning : r.warnings()) warnings += "warning: " + warning + "\n";
+    return warnings + rollout_page(r.rollout(), invocation.style) +
            fmt::format("\nWatch it: covey rollout watch {}\n", id_of(r.rollout().name()));
   });
-}
-
-// Of sizes that a plan's author may not have meant for so many devices.
-std::vector<std::string> size_warnings(const v1::PlanRolloutResponse& r,
-                                       const v1::PlannedStage& stage) {
-  const auto left_out = static_cast<uint32_t>(r.excluded_size() + r.holdback_size());
-  const uint32_t most = r.matched() - std::min(r.matched(), left_out);
-  const bool last = &stage == &*r.stages().rbegin();
-  if (!last && most > 0 && stage.devices_total() >= most) {
-    return {"this stage takes every device: the stages after it have none"};
-  }
-  if (last && stage.devices_total() < most) {
-    return {fmt::format("{} devices are in no stage: they keep what they have",
-                        most - stage.devices_total())};
-  }
-  return {};
 }
 
 std::string plan_page(const Invocation& invocation, const v1::PlanRolloutResponse& r) {
@@ -97,9 +85,6 @@ std::string plan_page(const Invocation& invocation, const v1::PlanRolloutRespons
     if (!stage.devices().empty()) out += "  " + joined(stage.devices(), most) + "\n";
     for (const std::string& gate : stage.gates()) out += "  gate     " + gate + "\n";
     for (const std::string& warning : stage.warnings()) out += "  warning  " + warning + "\n";
-    for (const std::string& warning : size_warnings(r, stage)) {
-      out += "  warning  " + warning + "\n";
-    }
   }
   Table excluded({"LEFT OUT", "REASON", "EXPLANATION"});
   for (const v1::Exclusion& e : r.excluded()) {

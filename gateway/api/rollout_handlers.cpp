@@ -133,8 +133,18 @@ void create_rollout(const CallPtr<v1::CreateRolloutRequest, v1::CreateRolloutRes
   if (Status id = check_text(call->request.request_id(), "request_id", 64); !id) {
     return call->finish(id);
   }
-  execute(call, engine::CreateRollout{*std::move(document), call->request.request_id()}, "",
-          [](const engine::Engine& engine, const engine::CommandReply& reply, auto& c) {
+  execute(call,
+          engine::CreateRollout{*std::move(document), call->request.request_id(),
+                                call->request.validate_only()},
+          "",
+          [](const engine::Engine& engine, const engine::CommandReply& reply, auto& c) -> Status {
+            for (const std::string& words : reply.warnings) c.response.add_warnings(words);
+            if (reply.validated) {
+              v1::Rollout& rollout = *c.response.mutable_rollout();
+              fill_summary(rollout, engine.state(), Rollout{reply.validated, {}});
+              rollout.clear_etag();
+              return {};
+            }
             return show_rollout(engine, RolloutName(reply.subject), c);
           });
 }

@@ -19,7 +19,8 @@
 
 namespace covey {
 class Reader;
-}
+struct RolloutPlan;
+}  // namespace covey
 
 namespace covey::engine {
 
@@ -60,6 +61,7 @@ struct CreateRelease {
 struct CreateRollout {
   PlanDocument document;   // with its name
   std::string request_id;  // AIP-155; "": none
+  bool validate_only = false;
 };
 struct PauseRollout {
   RolloutName rollout;
@@ -134,6 +136,8 @@ struct CommandReply {
   uint32_t labels_matched = 0;
   uint32_t labels_unmatched = 0;
   uint32_t labels_unchanged = 0;
+  std::vector<std::string> warnings;             // of a plan, in words
+  std::shared_ptr<const RolloutPlan> validated;  // only: nothing was changed
 };
 
 }  // namespace covey::engine

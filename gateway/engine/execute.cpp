@@ -57,7 +57,9 @@ void on_command(Turn& turn, const CommandReceived& event) {
                             .subject = std::move(subject),
                             .detail = std::move(detail)}});
   };
-  if (result && !result->already_existed) {
+  if (result && (result->already_existed || result->validated)) {
+    // Nothing was done.
+  } else if (result) {
     note(subject_of(request.command, *result), detail_of(request.command, *result));
   } else if (!result && turn.may_note_refusal()) {
     note(subject_of(request.command), detail_of(result.error()));

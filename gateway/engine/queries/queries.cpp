@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/engine/queries/queries.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -79,6 +81,33 @@ Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan) {
   }
 }
 
+namespace {
+
+// Of sizes that a plan's author may not have meant for so many devices.
+std::string size_warning(const Plan& plan, const RolloutPreview& preview, size_t stage) {
+  const size_t most = preview.sets.order.size() - preview.sets.holdback;
+  const size_t end = preview.sets.ends[stage];
+  const bool last = stage + 1 == plan.stages.size();
+  if (most == 0) return "it has no device: those that match can't take the release or run it";
+  if (preview.sets.added_by(stage).empty()) {
+    return "it has no device of its own: the stages before it have them all, it only soaks and "
+           "judges again";
+  }
+  if (!last && end >= most) {
+    return "it takes every device: the stages after it have none, so nothing is tried on a few "
+           "first";
+  }
+  if (last && end < most) {
+    return fmt::format(
+        "it is the last one and {} of {} devices ({:.3g} %) are in no stage: they keep what they "
+        "have; a last stage of 100% takes them",
+        most - end, most, 100.0 * static_cast<double>(most - end) / static_cast<double>(most));
+  }
+  return "";
+}
+
+}  // namespace
+
 StageForecast forecast_stage(const Plan& plan, const RolloutPreview& preview, size_t stage) {
   StageForecast forecast;
   const size_t devices = preview.sets.ends[stage];
@@ -87,6 +116,9 @@ StageForecast forecast_stage(const Plan& plan, const RolloutPreview& preview, si
     GateForecast said = foresee_gate(gate, {devices, control});
     forecast.gates.push_back(std::move(said.words));
     if (!said.warning.empty()) forecast.warnings.push_back(std::move(said.warning));
+  }
+  if (std::string words = size_warning(plan, preview, stage); !words.empty()) {
+    forecast.warnings.push_back(std::move(words));
   }
   const std::set<DeviceId> offline(preview.offline.begin(), preview.offline.end());
   const auto added = preview.sets.added_by(stage);
@@ -97,6 +129,16 @@ StageForecast forecast_stage(const Plan& plan, const RolloutPreview& preview, si
                                 covey::to_string(plan.skip_after));
   }
   return forecast;
+}
+
+std::vector<std::string> plan_warnings(const Plan& plan, const RolloutPreview& preview) {
+  std::vector<std::string> warnings;
+  for (size_t i = 0; i < plan.stages.size(); ++i) {
+    for (const std::string& words : forecast_stage(plan, preview, i).warnings) {
+      warnings.push_back(fmt::format("stage {}: {}", plan.stages[i].name, words));
+    }
+  }
+  return warnings;
 }
 
 namespace {

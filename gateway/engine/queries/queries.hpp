@@ -33,6 +33,8 @@ struct StageForecast {
   std::vector<std::string> warnings;
 };
 StageForecast forecast_stage(const Plan& plan, const RolloutPreview& preview, size_t stage);
+// Of all stages, each with its stage's name.
+std::vector<std::string> plan_warnings(const Plan& plan, const RolloutPreview& preview);
 
 using StateCounts = std::map<std::string, uint32_t>;
 // Newest attempt per device; nullopt: all stages.

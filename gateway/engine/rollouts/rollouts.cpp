@@ -137,9 +137,15 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   if (Status possible = refuse_vacuous(*plan, *preview); !possible) return possible.error();
 
   const RolloutName name = plan->name;
+  std::vector<std::string> warnings = plan_warnings(*plan, *preview);
   const Rollout rollout{
       plan_of(*std::move(plan), command.document, *std::move(preview), actor, turn.now), {}};
   if (Status clear = refuse_overlap(turn.state, rollout); !clear) return clear.error();
+  CommandReply reply{.subject = name.str(), .warnings = std::move(warnings)};
+  if (command.validate_only) {
+    reply.validated = rollout.plan;
+    return reply;
+  }
   rollouts.by_name.emplace(name, rollout);
   rollouts.open.insert(name);
   index_open(rollouts, rollout);
@@ -148,7 +154,8 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   turn.rollout_rows.rollouts.insert(name);
   if (!command.request_id.empty()) note_request(turn, command.request_id, name.str(), content);
   if (Status started = apply(turn, name, rollout::Start{}); !started) return started.error();
-  return CommandReply{.subject = name.str(), .changed = 1};
+  reply.changed = 1;
+  return reply;
 }
 
 Status check_rollout(const State& state, const RolloutName& name, const std::string& etag) {
