@@ -10,8 +10,6 @@
 
 namespace covey::cli {
 
-// "" for a kind that is newer than this program.
-std::string alert_sentence(const v1::Alert& alert);
 // `all`: resolved ones are among them.
 std::string alerts_page(const v1::ListAlertsResponse& alerts, bool all, const Style& style);
 

@@ -11,6 +11,7 @@
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/queries/waits.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/alert_words.hpp"
 
 namespace covey::api {
 namespace {
@@ -291,7 +292,7 @@ void fill(v1::Alert& to, const monitoring::Alert& alert) {
   const std::vector<DeviceId> devices = monitoring::devices_of(alert);
   for (const DeviceId& device : devices) to.add_devices(device.str());
   to.set_scope(devices.empty() ? "POOLED" : "DEVICES");
-  to.set_explanation(alert.explanation);
+  to.set_explanation(engine::explain(alert));
   to.set_start_time_ms(alert.opened_at.count());
   to.set_fire_time_ms(alert.fired_at.value_or(Millis{0}).count());
   to.set_resolve_time_ms(alert.resolved_at.value_or(Millis{0}).count());

@@ -6,6 +6,7 @@
 #include "core/limits.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
+#include "gateway/engine/telemetry/alert_words.hpp"
 #include "gateway/engine/telemetry/own.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
 #include "gateway/engine/turn/turn.hpp"
@@ -27,15 +28,10 @@ void advance(Turn& turn, const monitoring::AlertKey& key, const monitoring::Aler
     turn.write(PutAlert{*track.newest});
   }
   if (step->change != monitoring::AlertChange::kNothing && track.newest) {
-    std::string names;
-    for (const DeviceId& device : monitoring::devices_of(*track.newest)) {
-      names += (names.empty() ? "" : " ") + device.str();
-    }
     turn.log(track.newest->state == monitoring::AlertState::kFiring ? LogLine::Level::kWarning
                                                                     : LogLine::Level::kInfo,
              "alert", monitoring::alert_id(key, track.newest->episode),
-             std::string(monitoring::to_string(step->change)) + ": " + track.newest->explanation +
-                 (names.empty() ? "" : " [" + names + "]"));
+             std::string(monitoring::to_string(step->change)) + ": " + explain(*track.newest));
   }
 }
 

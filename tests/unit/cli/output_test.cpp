@@ -206,30 +206,14 @@ TEST(RolloutSelection, newest_first_by_state_and_filter) {
   EXPECT_NE(chosen("", "sate = RUNNING").find("name, state"), std::string::npos);
 }
 
-TEST(AlertView, begins_with_a_plain_sentence) {
-  v1::Alert alert;
-  alert.set_kind("FEATURE_DRIFT");
-  alert.set_model("bearing");
-  alert.set_release("bearing@1.1.0");
-  alert.set_feature("rms");
-  alert.set_start_time_ms(1'000);
-  EXPECT_EQ(
-      alert_sentence(alert).find("rms does not look as it did when bearing@1.1.0 was validated, no "
-                                 "device by itself stands out, since 1970-01-01 00:00:01 UTC. Look "
-                                 "at "),
-      0U)
-      << alert_sentence(alert);
-  alert.add_devices("press-07");
-  EXPECT_NE(alert_sentence(alert).find(", on 1 device: press-07"), std::string::npos);
-  alert.set_state(v1::ALERT_STATE_PENDING);
-  EXPECT_EQ(alert_sentence(alert).find("not sure yet: "), 0U);
-  alert.set_state(v1::ALERT_STATE_FIRING);
+TEST(AlertView, shows_what_the_site_says_of_it) {
+  v1::ListAlertsResponse alerts;
+  v1::Alert& alert = *alerts.add_alerts();
+  alert.set_name("alerts/a");
   alert.set_kind("SOMETHING_NEW");
-  EXPECT_EQ(alert_sentence(alert), "");
-  alert.set_kind("DUPLICATE_IDENTITY");
-  alert.clear_model();
-  alert.set_feature("press-07");
-  EXPECT_EQ(alert_sentence(alert).find("two devices take turns under the id press-07, since"), 0U);
+  alert.set_explanation("rms does not look as it did, since noon; look at the sensor.");
+  EXPECT_NE(alerts_page(alerts, false, Style{}).find("\n  rms does not look as it did, since noon"),
+            std::string::npos);
 }
 
 TEST(RolloutView, a_line_of_a_log_only_where_something_happened) {

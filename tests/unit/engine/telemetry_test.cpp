@@ -245,7 +245,7 @@ TEST_F(Telemetry, ADriftAlertNamesTheFeatureAndTheDevices) {
   EXPECT_EQ(firing->key.subject, "rms");
   EXPECT_EQ(monitoring::devices_of(*firing), (std::vector{DeviceId("d3"), DeviceId("d8")}));
   ASSERT_FALSE(told.empty());
-  EXPECT_NE(told.back().find("d3 d8"), std::string::npos) << told.back();
+  EXPECT_NE(told.back().find("d3, d8"), std::string::npos) << told.back();
   const std::string id = monitoring::alert_id(firing->key, firing->episode);
   EXPECT_TRUE(site.command(engine::AcknowledgeAlert{id}).ok());
   EXPECT_EQ(site.command(engine::AcknowledgeAlert{id}).error().reason, "ALREADY_ACKNOWLEDGED");
