@@ -297,6 +297,24 @@ void add_model_get(CLI::App& model, Invocation& invocation,
   });
 }
 
+void add_model_delete(CLI::App& model, Invocation& invocation,
+                      const std::shared_ptr<ModelOptions>& options) {
+  CLI::App* remove = model.add_subcommand("delete", "Delete a release that nobody uses");
+  remove->add_option("release", options->what, "MODEL@VERSION")->required();
+  remove->footer(
+      "Refused while devices have it, or rollouts or assignments need it: the error says which.\n"
+      "Its images leave the disk; rollouts, totals and the audit log keep its name, and its\n"
+      "version stays taken.\n"
+      "Example:\n  covey model delete bearing-vibration@1.0.0");
+  on(remove, invocation, [&invocation, options] {
+    v1::DeleteReleaseRequest request;
+    request.set_name(release_name(options->what));
+    return call_and_print<v1::DeleteReleaseResponse>(invocation, request, [&](const auto&) {
+      return fmt::format("Deleted {}.\n", escaped(release_name(options->what)));
+    });
+  });
+}
+
 }  // namespace
 
 void add_model_commands(CLI::App& app, Invocation& invocation) {
@@ -308,6 +326,7 @@ void add_model_commands(CLI::App& app, Invocation& invocation) {
   add_model_sign(*model, invocation, options);
   add_model_list(*model, invocation, options);
   add_model_get(*model, invocation, options);
+  add_model_delete(*model, invocation, options);
   add_model_file_commands(*model, invocation);
 }
 

@@ -63,6 +63,7 @@ struct ReleaseRecord {
   ReleaseId id;
   std::vector<ArtifactRecord> artifacts;
   Millis create_wall{0};
+  Millis delete_wall{0};  // 0: it is there. Else its artifacts have no images any more
 
   bool operator==(const ReleaseRecord&) const = default;
 };

@@ -38,17 +38,13 @@ Status check_agreement(const Manifest& manifest, const Selftest& selftest,
   return {};
 }
 
-// What the signed manifest binds. `artifact` has its signed manifest and digest already.
-Result<Artifact> open_bound_parts(Artifact artifact, ArtifactUpload upload) {
+// What the signed manifest binds beside the image. `artifact` has its signed manifest and digest
+// already.
+Result<Artifact> open_tables(Artifact artifact, ArtifactUpload upload) {
   Result<Manifest> manifest = decode_manifest(artifact.signed_manifest.manifest);
   if (!manifest) return manifest.error();
   artifact.manifest = *std::move(manifest);
   const Manifest& m = artifact.manifest;
-
-  if (Status image = verify_image(m, upload.image); !image) return image.error();
-  Result<Bytes> table = build_chunk_table(upload.image, m.chunk_size_bytes);
-  if (!table) return table.error();
-  if (Status verified = verify_chunk_table(m, *table); !verified) return verified.error();
 
   if (sha256(upload.tables) != m.tables_digest) {
     return invalid("TABLES_DIGEST", "the telemetry tables are not the ones that were signed");
@@ -60,18 +56,32 @@ Result<Artifact> open_bound_parts(Artifact artifact, ArtifactUpload upload) {
   }
   Result<GatewayPart> part = decode_gateway_part(upload.gateway_part);
   if (!part) return part.error();
-  Result<Selftest> selftest = decode_selftest(sections_of(m, upload.image).selftest);
-  if (!selftest) return selftest.error();
-  if (Status agreed = check_agreement(m, *selftest, *tables, *part); !agreed) return agreed.error();
-
   artifact.tables = *std::move(tables);
   artifact.gateway_part = *std::move(part);
-  artifact.selftest = *std::move(selftest);
-  artifact.chunk_table = *std::move(table);
   artifact.signed_manifest_bytes = std::move(upload.signed_manifest);
-  artifact.image = std::move(upload.image);
   artifact.tables_bytes = std::move(upload.tables);
   artifact.gateway_part_bytes = std::move(upload.gateway_part);
+  return artifact;
+}
+
+Result<Artifact> open_bound_parts(Artifact signed_artifact, ArtifactUpload upload) {
+  Bytes image = std::move(upload.image);
+  Result<Artifact> artifact = open_tables(std::move(signed_artifact), std::move(upload));
+  if (!artifact) return artifact;
+  const Manifest& m = artifact->manifest;
+  if (Status verified = verify_image(m, image); !verified) return verified.error();
+  Result<Bytes> table = build_chunk_table(image, m.chunk_size_bytes);
+  if (!table) return table.error();
+  if (Status verified = verify_chunk_table(m, *table); !verified) return verified.error();
+  Result<Selftest> selftest = decode_selftest(sections_of(m, image).selftest);
+  if (!selftest) return selftest.error();
+  if (Status agreed = check_agreement(m, *selftest, artifact->tables, artifact->gateway_part);
+      !agreed) {
+    return agreed.error();
+  }
+  artifact->selftest = *std::move(selftest);
+  artifact->chunk_table = *std::move(table);
+  artifact->image = std::move(image);
   return artifact;
 }
 
@@ -157,7 +167,15 @@ Result<Artifact> open_artifact(ArtifactUpload upload, const TrustStore& trusted)
 Result<Artifact> reopen_artifact(ArtifactUpload upload) {
   Result<Artifact> artifact = open_signed_manifest(upload);
   if (!artifact) return artifact.error();
+  if (upload.image.empty()) return open_tables(*std::move(artifact), std::move(upload));
   return open_bound_parts(*std::move(artifact), std::move(upload));
+}
+
+Artifact without_image(Artifact artifact) {
+  artifact.image = {};
+  artifact.chunk_table = {};
+  artifact.selftest = {};
+  return artifact;
 }
 
 }  // namespace covey

@@ -77,7 +77,11 @@ struct Artifact {
 };
 Result<Artifact> open_artifact(ArtifactUpload upload, const TrustStore& trusted);
 // The same without the signatures, for an artifact that was opened once and stored: its key may be
-// gone from the trust store since. Leaves `signed_by` zero: the store keeps it beside.
+// gone from the trust store since, and so may its image (empty). Leaves `signed_by` zero: the store
+// keeps it beside.
 Result<Artifact> reopen_artifact(ArtifactUpload upload);
+// What is left of an artifact that is not deployed any more: image, chunk table and self-test are
+// empty.
+Artifact without_image(Artifact artifact);
 
 }  // namespace covey

@@ -94,6 +94,12 @@ void get_release(const CallPtr<v1::GetReleaseRequest, v1::GetReleaseResponse>& c
                   });
 }
 
+void delete_release(const CallPtr<v1::DeleteReleaseRequest, v1::DeleteReleaseResponse>& call) {
+  Result<ReleaseId> id = release_name(call->request.name(), "name");
+  if (!id) return call->finish(id.error());
+  execute_only(call, engine::DeleteRelease{*id}, [](const engine::CommandReply&, auto&) {});
+}
+
 void list_releases(const CallPtr<v1::ListReleasesRequest, v1::ListReleasesResponse>& call) {
   const Result<size_t> size = page_size(call->request.page_size());
   if (!size) return call->finish(size.error());

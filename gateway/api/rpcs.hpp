@@ -25,10 +25,11 @@
   UNARY(ReenrollDevice, reenroll_device, kAdmin, kChanges)  \
   UNARY(RemoveDevice, remove_device, kAdmin, kChanges)
 
-#define COVEY_MODEL_RPCS(UNARY, STREAM)           \
-  STREAM(CreateRelease, kOperator, kChanges)      \
-  UNARY(GetRelease, get_release, kViewer, kReads) \
-  UNARY(ListReleases, list_releases, kViewer, kReads)
+#define COVEY_MODEL_RPCS(UNARY, STREAM)               \
+  STREAM(CreateRelease, kOperator, kChanges)          \
+  UNARY(GetRelease, get_release, kViewer, kReads)     \
+  UNARY(ListReleases, list_releases, kViewer, kReads) \
+  UNARY(DeleteRelease, delete_release, kAdmin, kChanges)
 
 #define COVEY_ROLLOUT_RPCS(UNARY, STREAM)                       \
   UNARY(PlanRollout, plan_rollout, kViewer, kReads)             \

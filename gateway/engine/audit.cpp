@@ -21,6 +21,7 @@ struct NameOf {
   std::string operator()(const ReenrollDevice&) const { return "REENROLL_DEVICE"; }
   std::string operator()(const RemoveDevice&) const { return "REMOVE_DEVICE"; }
   std::string operator()(const CreateRelease&) const { return "CREATE_RELEASE"; }
+  std::string operator()(const DeleteRelease&) const { return "DELETE_RELEASE"; }
   std::string operator()(const CreateRollout&) const { return "CREATE_ROLLOUT"; }
   std::string operator()(const PauseRollout&) const { return "PAUSE_ROLLOUT"; }
   std::string operator()(const ResumeRollout&) const { return "RESUME_ROLLOUT"; }
@@ -113,6 +114,7 @@ struct NamedBy {
   std::string operator()(const ReenrollDevice& c) const { return c.device.str(); }
   std::string operator()(const RemoveDevice& c) const { return c.device.str(); }
   std::string operator()(const CreateRelease& c) const { return to_string(c.release); }
+  std::string operator()(const DeleteRelease& c) const { return to_string(c.release); }
   std::string operator()(const CreateRollout& c) const { return c.document.name; }
   std::string operator()(const SubmitLabels& c) const { return c.model.str(); }
   std::string operator()(const AcknowledgeAlert& c) const { return c.alert; }

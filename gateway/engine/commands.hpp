@@ -58,6 +58,11 @@ struct CreateRelease {
   std::vector<std::shared_ptr<const Artifact>> artifacts;
 };
 
+// Its images leave the store; what names it stays readable, and its version stays taken.
+struct DeleteRelease {
+  ReleaseId release;
+};
+
 struct CreateRollout {
   PlanDocument document;   // with its name
   std::string request_id;  // AIP-155; "": none
@@ -118,9 +123,9 @@ struct RemoveTrustedKeyCommand {
 
 using Command =
     std::variant<AcceptDevices, RejectDevice, LabelDevices, ReenrollDevice, RemoveDevice,
-                 CreateRelease, CreateRollout, PauseRollout, ResumeRollout, ApproveRollout,
-                 AbortRollout, RollBackRollout, SkipDevice, SubmitLabels, AcknowledgeAlert,
-                 AddTrustedKey, RemoveTrustedKeyCommand>;
+                 CreateRelease, DeleteRelease, CreateRollout, PauseRollout, ResumeRollout,
+                 ApproveRollout, AbortRollout, RollBackRollout, SkipDevice, SubmitLabels,
+                 AcknowledgeAlert, AddTrustedKey, RemoveTrustedKeyCommand>;
 
 struct CommandRequest {
   Command command;

@@ -23,6 +23,7 @@ struct Execute {
   R operator()(const ReenrollDevice& c) const { return reenroll_device(turn, c); }
   R operator()(const RemoveDevice& c) const { return remove_device(turn, c); }
   R operator()(const CreateRelease& c) const { return create_release(turn, c); }
+  R operator()(const DeleteRelease& c) const { return delete_release(turn, c); }
   R operator()(const CreateRollout& c) const { return create_rollout(turn, c, actor); }
   R operator()(const PauseRollout& c) const {
     return command_rollout(turn, c.rollout, rollout::Pause{"OPERATOR", c.explanation}, etag);

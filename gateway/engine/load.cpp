@@ -132,7 +132,9 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   }
   for (ReleaseRecord& release : snapshot.releases) {
     for (const ArtifactRecord& record : release.artifacts) know(state.catalogue, record);
-    state.catalogue.releases.emplace(release.id, std::move(release));
+    auto& releases =
+        release.delete_wall.count() == 0 ? state.catalogue.releases : state.catalogue.deleted;
+    releases.emplace(release.id, std::move(release));
   }
   if (Status loaded = load_rollouts(state, snapshot); !loaded) return loaded.error();
   for (GateRecord& gates : snapshot.gates) {
@@ -155,7 +157,9 @@ Snapshot Engine::snapshot() const {
   snapshot.site = state_.site;
   for (const auto& [id, device] : state_.fleet.devices) snapshot.devices.push_back(device);
   for (const auto& [id, key] : state_.catalogue.trusted_keys) snapshot.trusted_keys.push_back(key);
-  for (const auto& [id, release] : state_.catalogue.releases) snapshot.releases.push_back(release);
+  std::map<ReleaseId, ReleaseRecord> releases = state_.catalogue.releases;
+  releases.insert(state_.catalogue.deleted.begin(), state_.catalogue.deleted.end());
+  for (auto& [id, release] : releases) snapshot.releases.push_back(std::move(release));
   for (const auto& [name, rollout] : state_.rollouts.by_name) snapshot.rollouts.push_back(rollout);
   for (const auto& [key, gates] : state_.rollouts.gates) snapshot.gates.push_back(gates);
   for (const auto& [number, deployment] : state_.rollouts.deployments) {

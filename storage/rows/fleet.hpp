@@ -75,6 +75,7 @@ void columns(auto& visit, Like<ReleaseRecord> auto& r) {
   visit.key("minor", r.id.version.minor);
   visit.key("patch", r.id.version.patch);
   visit("create_wall_ms", r.create_wall);
+  visit("delete_wall_ms", r.delete_wall);
 }
 
 constexpr const char* table_name(const ArtifactRow&) { return "artifacts"; }

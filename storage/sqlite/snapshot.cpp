@@ -24,6 +24,12 @@ Status add_artifacts(std::vector<ReleaseRecord>& releases, std::vector<rows::Art
     if (!record) {
       return corrupt(fmt::format("artifact of {}: {}", to_string(id), record.error().message));
     }
+    if (record->artifact->image.empty() != (release->delete_wall.count() != 0)) {
+      return corrupt(
+          fmt::format("artifact of {}: an image, of what was deleted, or none, of what "
+                      "was not",
+                      to_string(id)));
+    }
     release->artifacts.push_back(*std::move(record));
   }
   return {};

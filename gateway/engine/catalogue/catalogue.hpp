@@ -15,6 +15,8 @@ namespace covey::engine {
 void know(CatalogueState& catalogue, const ArtifactRecord& record);
 
 Result<CommandReply> create_release(Turn& turn, const CreateRelease& command);
+// Errors: NOT_FOUND, RELEASE_IN_USE.
+Result<CommandReply> delete_release(Turn& turn, const DeleteRelease& command);
 Result<CommandReply> add_key(Turn& turn, const AddTrustedKey& command);
 Result<CommandReply> remove_key(Turn& turn, const RemoveTrustedKeyCommand& command);
 

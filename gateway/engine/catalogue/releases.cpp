@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <set>
+
 #include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/catalogue/own.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
+#include "gateway/engine/queries/existence.hpp"
+#include "gateway/engine/queries/uses.hpp"
 
 namespace covey::engine {
 namespace {
@@ -25,6 +30,30 @@ monitoring::Baseline baseline_of(const GatewayPart& part) {
   return baseline;
 }
 
+bool same_artifacts(const ReleaseRecord& stored, const CreateRelease& command) {
+  return std::equal(stored.artifacts.begin(), stored.artifacts.end(), command.artifacts.begin(),
+                    command.artifacts.end(),
+                    [](const auto& a, const auto& b) { return a.artifact->digest == b->digest; });
+}
+
+// Takes back what devices could fetch of it, but for what another release has too.
+void withdraw_release(Turn& turn, const ReleaseRecord& release) {
+  std::set<Digest> kept;
+  for (const auto& [id, other] : turn.state.catalogue.releases) {
+    for (const ArtifactRecord& record : other.artifacts) {
+      kept.insert(record.artifact->manifest.chunk_table_digest);
+      kept.insert(record.artifact->manifest.tables_digest);
+    }
+  }
+  for (const ArtifactRecord& record : release.artifacts) {
+    const Manifest& manifest = record.artifact->manifest;
+    for (const Digest& blob :
+         {record.artifact->digest, manifest.chunk_table_digest, manifest.tables_digest}) {
+      if (!kept.contains(blob)) turn.emit(PublishBlob{blob, record.artifact, {}});
+    }
+  }
+}
+
 }  // namespace
 
 void know(CatalogueState& catalogue, const ArtifactRecord& record) {
@@ -36,7 +65,7 @@ void know(CatalogueState& catalogue, const ArtifactRecord& record) {
   const size_t nodes = record.artifact->tables.joint.size();
   known.shape.joint = nodes == 0 ? 0 : nodes + 1;
   catalogue.prefixes[prefix_of(record.artifact->digest)] = record.artifact->digest;
-  catalogue.artifacts.emplace(record.artifact->digest, std::move(known));
+  catalogue.artifacts.insert_or_assign(record.artifact->digest, std::move(known));
 }
 
 Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
@@ -44,14 +73,18 @@ Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
   if (command.artifacts.empty()) return invalid("NO_ARTIFACT", "artifacts: at least one");
   const auto existing = catalogue.releases.find(command.release);
   if (existing != catalogue.releases.end()) {
-    const std::vector<ArtifactRecord>& stored = existing->second.artifacts;
-    const bool same =
-        std::equal(stored.begin(), stored.end(), command.artifacts.begin(), command.artifacts.end(),
-                   [](const auto& a, const auto& b) { return a.artifact->digest == b->digest; });
+    const bool same = same_artifacts(existing->second, command);
     if (same) return CommandReply{.subject = to_string(command.release), .already_existed = true};
     return Error{Code::kAlreadyExists, "RELEASE_EXISTS",
                  to_string(command.release) +
                      " exists with other content: releases never change, push a new version"};
+  }
+  const auto deleted = catalogue.deleted.find(command.release);
+  if (deleted != catalogue.deleted.end() && !same_artifacts(deleted->second, command)) {
+    return Error{Code::kAlreadyExists, "RELEASE_EXISTS",
+                 to_string(command.release) +
+                     " existed with other content before it was deleted: releases never change, "
+                     "push a new version"};
   }
   std::set<DeviceClass> classes;
   ReleaseRecord release{.id = command.release, .artifacts = {}, .create_wall = turn.now.wall};
@@ -65,10 +98,11 @@ Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
     const Result<KeyId> signer =
         catalogue.trust.verify(artifact->digest, artifact->signed_manifest.signatures);
     if (!signer) return signer.error();
-    if (catalogue.artifacts.contains(artifact->digest)) {
+    const auto known = catalogue.artifacts.find(artifact->digest);
+    if (known != catalogue.artifacts.end() && known->second.release != command.release) {
       return Error{Code::kAlreadyExists, "ARTIFACT_EXISTS",
                    "manifest " + short_hex(artifact->digest) + " belongs to " +
-                       to_string(catalogue.artifacts.at(artifact->digest).release)};
+                       to_string(known->second.release)};
     }
     for (const DeviceClass& device_class : artifact->manifest.device_classes) {
       if (!classes.insert(device_class).second) {
@@ -82,6 +116,24 @@ Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
   turn.write(PutRelease{release});
   publish_release(turn, release);
   catalogue.releases.emplace(command.release, std::move(release));
+  catalogue.deleted.erase(command.release);
+  return CommandReply{.subject = to_string(command.release), .changed = 1};
+}
+
+Result<CommandReply> delete_release(Turn& turn, const DeleteRelease& command) {
+  CatalogueState& catalogue = own_catalogue(turn);
+  if (Status known = expect_release(turn.state, command.release); !known) return known.error();
+  ReleaseRecord release = catalogue.releases.at(command.release);
+  if (Status unused = refuse_used(turn.state, release); !unused) return unused.error();
+  catalogue.releases.erase(command.release);
+  withdraw_release(turn, release);
+  release.delete_wall = turn.now.wall;
+  for (ArtifactRecord& record : release.artifacts) {
+    record.artifact = std::make_shared<const Artifact>(without_image(*record.artifact));
+    know(catalogue, record);
+  }
+  turn.write(PutRelease{release});
+  catalogue.deleted.emplace(command.release, std::move(release));
   return CommandReply{.subject = to_string(command.release), .changed = 1};
 }
 

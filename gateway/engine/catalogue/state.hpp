@@ -28,6 +28,10 @@ struct CatalogueState {
   std::map<std::string, TrustedKeyRecord> trusted_keys;
   TrustStore trust;
   std::map<ReleaseId, ReleaseRecord> releases;
+  // By operators. Nothing can be done with one any more, but what names it has its words, and its
+  // version stays taken.
+  std::map<ReleaseId, ReleaseRecord> deleted;
+  // Of all of them.
   std::unordered_map<Digest, KnownArtifact> artifacts;
   std::map<Prefix, Digest> prefixes;
 };

@@ -9,8 +9,10 @@ Status expect_device(const State& state, const DeviceId& device) {
 }
 
 Status expect_model(const State& state, const ModelName& model) {
-  const auto first = state.catalogue.releases.lower_bound(ReleaseId{model, Version{}});
-  if (first != state.catalogue.releases.end() && first->first.model == model) return {};
+  for (const auto* releases : {&state.catalogue.releases, &state.catalogue.deleted}) {
+    const auto first = releases->lower_bound(ReleaseId{model, Version{}});
+    if (first != releases->end() && first->first.model == model) return {};
+  }
   return not_found("no model " + model.str() + ": `covey model list` shows them");
 }
 

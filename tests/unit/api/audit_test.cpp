@@ -41,6 +41,7 @@ void fill_in(v1::LabelDevicesRequest& to) {
 }
 void fill_in(v1::ReenrollDeviceRequest& to) { to.set_name("devices/d"); }
 void fill_in(v1::RemoveDeviceRequest& to) { to.set_name("devices/d"); }
+void fill_in(v1::DeleteReleaseRequest& to) { to.set_name("model@1.0.0"); }
 void fill_in(v1::CreateRolloutRequest& to) {
   to.set_rollout_id("first");
   to.mutable_spec()->set_release("model@1.0.0");

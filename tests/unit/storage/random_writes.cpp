@@ -133,7 +133,9 @@ Device RandomWrites::device() {
 ReleaseRecord RandomWrites::release() {
   const auto& artifact = artifacts()[below(artifacts().size())];
   const ReleaseId id = artifact->manifest.release();
-  return {id, {{id, 0, artifact}}, any_wall()};
+  if (below(4) > 0) return {id, {{id, 0, artifact}}, any_wall()};
+  const auto left = std::make_shared<const Artifact>(without_image(*artifact));
+  return {id, {{id, 0, left}}, any_wall(), Millis{1 + static_cast<int64_t>(below(1'000'000))}};
 }
 
 PutRolloutPlan RandomWrites::rollout_plan() {

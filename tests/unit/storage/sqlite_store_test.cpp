@@ -134,10 +134,41 @@ TEST_F(SqliteStoreTest, AnUnknownWordInARowIsNamed) {
       << loaded.error().message;
 }
 
+// Of a deleted release the images are gone from the disk, and all that names it is there.
+TEST_F(SqliteStoreTest, ADeletedReleaseHasNoImageAndKeepsTheRest) {
+  test::RandomWrites random(1);
+  auto store = open();
+  ReleaseRecord release;
+  do {
+    release = std::get<PutRelease>(random.make(4)).release;
+  } while (release.delete_wall.count() != 0);
+  ASSERT_TRUE(store->commit(std::vector<Write>{PutRelease{release}}));
+  release.delete_wall = 1s;
+  const Artifact whole = *release.artifacts[0].artifact;
+  release.artifacts[0].artifact = std::make_shared<const Artifact>(without_image(whole));
+  ASSERT_TRUE(store->commit(std::vector<Write>{PutRelease{release}}));
+  const Result<Snapshot> loaded = store->load({});
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  ASSERT_EQ(loaded->releases.size(), 1U);
+  EXPECT_EQ(loaded->releases[0], release);
+  const Artifact& left = *loaded->releases[0].artifacts[0].artifact;
+  EXPECT_TRUE(left.image.empty());
+  EXPECT_EQ(left.manifest.image_size_bytes, whole.manifest.image_size_bytes);
+  EXPECT_EQ(left.gateway_part_bytes, whole.gateway_part_bytes);
+  // Without its images, but not deleted: damaged.
+  release.delete_wall = 0s;
+  ASSERT_TRUE(store->commit(std::vector<Write>{PutRelease{release}}));
+  EXPECT_EQ(store->load({}).error().reason, "STORE_CORRUPT");
+}
+
 TEST_F(SqliteStoreTest, AnArtifactOpensWithoutItsKeyAndNeverDamaged) {
   test::RandomWrites random(1);
   auto store = open();
-  ASSERT_TRUE(store->commit(std::vector<Write>{random.make(4)}));  // a release, no trusted key
+  ReleaseRecord release;  // no trusted key
+  do {
+    release = std::get<PutRelease>(random.make(4)).release;
+  } while (release.delete_wall.count() != 0);
+  ASSERT_TRUE(store->commit(std::vector<Write>{PutRelease{release}}));
   const Result<Snapshot> whole = store->load({});
   ASSERT_TRUE(whole) << whole.error().message;
   const Artifact& artifact = *whole->releases.at(0).artifacts.at(0).artifact;
