@@ -16,6 +16,12 @@ using Events = api::Call<v1::ListRolloutEventsRequest, v1::ListRolloutEventsResp
 TEST(History, page_one_has_a_rollouts_first_events_however_many_follow) {
   Snapshot snapshot;
   snapshot.site = engine::new_site(Digest{{1}});
+  RolloutPlan plan;
+  plan.name = RolloutName("first");
+  RolloutProgress progress;
+  progress.state = RolloutState::kSucceeded;
+  progress.settled = true;
+  snapshot.rollouts.push_back({std::make_shared<const RolloutPlan>(std::move(plan)), progress});
   test::LocalEngine engine(std::move(snapshot));
   constexpr uint64_t kEvents = 100'010;
   engine.add_events(RolloutName("first"), kEvents);
