@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who needs a release: devices that run it, or would; rollouts that bring it, or could bring it
-// back; assignments. Pure; engine thread.
+// back; assignments (docs/adr/0034). Pure; engine thread.
 #pragma once
 
 #include "core/result.hpp"
