@@ -26,6 +26,7 @@ void World::check() {
   check_counts();
   if (!gateway_->idle()) return;
   check_history();
+  check_labels();
   // A whole start costs more than all the rest; a difference stays until the next crash.
   if (++since_reload_ < kReloadEvery) return;
   since_reload_ = 0;
@@ -130,6 +131,12 @@ void World::check_rollouts() {
       }
     }
   }
+}
+
+// However often they are said, and whatever was lost between.
+void World::check_labels() {
+  if (!labels_->answered()) return;
+  if (const std::optional<std::string> wrong = labels_->difference()) fail(*wrong);
 }
 
 // Counters are those of the whole history, of which the engine holds a part.
@@ -382,6 +389,8 @@ void World::check_end() {
       who += " " + std::string(to_string(static_cast<engine::Drop>(i))) + "=" +
              std::to_string(state.counters.drops[i]);
     }
+    if (!gateway_->idle()) who += " a commit is under way";
+    if (!labels_->answered()) who += " labels without an answer";
     return fail("does not converge when faults stop:" + who);
   }
   check_chunks();

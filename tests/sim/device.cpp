@@ -309,9 +309,11 @@ void Device::connect() {
                        [this, life](const std::string& topic, const Bytes& payload) {
                          if (life != life_ || !powered_) return;
                          manners_.heard(topic);
+                         const uint64_t start_id = memory_->agent.gateway_start_id;
                          (void)covey_agent_receive(&memory_->agent, topic.data(), topic.size(),
                                                    payload.data(), payload.size(), 0,
                                                    payload.size());
+                         if (memory_->agent.gateway_start_id != start_id) manners_.begin();
                          after_call();
                          if (life == life_ && powered_) poll(life);
                        },
@@ -330,7 +332,7 @@ void Device::connect() {
     network_.set_will(id().str(), topic.data(),
                       Bytes(will.begin(), will.begin() + static_cast<std::ptrdiff_t>(size)));
   connected_ = true;
-  manners_.connected();
+  manners_.begin();
   credentials_changed_ = false;
   covey_agent_connected(&memory_->agent, uptime_ms());
 }
@@ -371,8 +373,10 @@ void Device::infer(uint64_t life) {
     inference.latency_us = 100;
     inference.failed = status != 0;
     if (status == 0) covey_classify(output.data(), output.size(), &inference);
-    if (covey_agent_record_inference(&memory_->agent, 0, &inference) != 0) {
+    const uint32_t id = covey_agent_record_inference(&memory_->agent, 0, &inference);
+    if (id != 0) {
       ++truth_.inferences[manifest];
+      if (on_inference) on_inference(boot_id(), id, manifest, inference.class_index);
     }
     after_call();
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -49,6 +50,9 @@ class Device {
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
+
+  // Told of each inference that was recorded: boot id, its number, manifest, class.
+  std::function<void(uint64_t, uint32_t, const Digest&, uint32_t)> on_inference;
 
   void power_on();
   void power_off();                          // all at once; memory is lost

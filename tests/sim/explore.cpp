@@ -55,7 +55,8 @@ int main(int argc, char** argv) {
     } else if (!quiet) {
       std::printf(
           "seed %llu: ok: %llu rollouts (%llu succeeded, %llu rolled back), %llu power cuts, %llu "
-          "resets, %llu gateway crashes, %llu inferences, %llu messages; %llu chunks sent, %llu "
+          "resets, %llu gateway crashes, %llu inferences, %llu labels, %llu messages; %llu chunks "
+          "sent, %llu "
           "needed, %llu again; service up to %lld ms, %llu refused; %lld s\n",
           static_cast<unsigned long long>(s), static_cast<unsigned long long>(result.rollouts),
           static_cast<unsigned long long>(result.rollouts_succeeded),
@@ -64,6 +65,7 @@ int main(int argc, char** argv) {
           static_cast<unsigned long long>(result.resets),
           static_cast<unsigned long long>(result.gateway_crashes),
           static_cast<unsigned long long>(result.inferences),
+          static_cast<unsigned long long>(result.labels),
           static_cast<unsigned long long>(result.messages),
           static_cast<unsigned long long>(result.chunks_sent),
           static_cast<unsigned long long>(result.chunks_needed),

@@ -13,7 +13,8 @@ namespace covey::sim {
 
 class Manners {
  public:
-  void connected() { said_.clear(); }
+  // Whoever connects, or hears that the gateway started anew, has all to say again.
+  void begin() { said_.clear(); }
   void heard(const std::string& topic);
   void said(const std::string& topic, Millis now);
   const std::string& violation() const { return violation_; }  // the first; empty: none

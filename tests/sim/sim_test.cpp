@@ -22,16 +22,19 @@ TEST_P(SimulationSeeds, KeepEveryInvariant) {
   const uint64_t per_block = seeds_from_environment(COVEY_SIM_SEEDS) / kBlocks;
   uint64_t rollouts = 0;
   uint64_t inferences = 0;
+  uint64_t labels = 0;
   for (uint64_t i = 0; i < per_block; ++i) {
     const uint64_t seed = 1 + GetParam() * per_block + i;
     const WorldResult result = World({.seed = seed}).run();
     ASSERT_FALSE(result.violation) << *result.violation << "\nreplay: ./dev sim --seed " << seed;
     rollouts += result.rollouts;
     inferences += result.inferences;
+    labels += result.labels;
   }
   // A simulation in which nothing happens proves nothing.
   EXPECT_GT(rollouts, per_block);
   EXPECT_GT(inferences, per_block * 100);
+  EXPECT_GT(labels, per_block * 10);
 }
 INSTANTIATE_TEST_SUITE_P(Blocks, SimulationSeeds, ::testing::Range<uint64_t>(0, 10));
 

@@ -69,6 +69,7 @@ World::World(WorldOptions options)
                                        count * (1 + random_.below(8)));
   gateway_->faults.speak_before_persist = options.speak_before_persist;
   gateway_->on_effect = [this](const engine::Effect& effect) { check_effect(effect); };
+  labels_ = std::make_unique<Labels>(schedule_, random_, *gateway_);
   // A third of the worlds is slow: up to what their devices say at least, a report in ten seconds.
   if (random_.chance(0.35)) {
     service_max_ = random_.between(1ms, 2 * kReportInterval * kBusiestPercent / 100 / count);
@@ -81,6 +82,11 @@ World::World(WorldOptions options)
                                              .slot_bytes = random_.chance(0.1) ? 8'192U : 16'384U,
                                              .trusted = {author_.public_key()},
                                              .inference_interval = random_.between(300ms, 3s)}));
+    devices_.back()->on_inference = [this, id = devices_.back()->id()](
+                                        uint64_t boot, uint32_t inference, const Digest& manifest,
+                                        uint32_t predicted) {
+      labels_->inferred(id, boot, inference, manifest, predicted);
+    };
   }
 }
 
@@ -178,6 +184,7 @@ void World::start_some_rollout() {
 
 void World::operate() {
   if (calm_ || !gateway_->running()) return;
+  labels_->say_some();
   gateway_->submit(engine::AcceptDevices{.devices = {.ids = {}, .filter = "", .all = true}});
   std::vector<RolloutName> open;
   for (const auto& [name, rollout] : gateway_->engine().state().rollouts.by_name) {
@@ -306,7 +313,7 @@ bool World::parked(const DeviceId& device) const {
 }
 
 bool World::settled() {
-  if (!gateway_->running() || !gateway_->idle()) return false;
+  if (!gateway_->running() || !gateway_->idle() || !labels_->answered()) return false;
   const engine::State& state = gateway_->engine().state();
   for (const auto& [name, rollout] : state.rollouts.by_name) {
     if (rollout.progress.state == RolloutState::kRunning ||
@@ -352,6 +359,7 @@ WorldResult World::run() {
       operate();
       next_operation = t + random_.between(2s, 20s);
     }
+    labels_->repeat();
     if (t >= next_disturbance) {
       disturb();
       next_disturbance = t + random_.between(500ms, disturbance);
@@ -363,11 +371,13 @@ WorldResult World::run() {
   for (Millis t = kSafetyPhase; t <= kSafetyPhase + kLivenessPhase && !result_.violation;
        t += kStep) {
     schedule_.run(t);
+    labels_->repeat();
     check();
     if (t == kSafetyPhase + 5min) {
       for (const auto& device : devices_) device->set_inferring(false);
     }
-    if (t > kSafetyPhase + 6min && t.count() % 10'000 == 0) {
+    // Out of step with what the engine does every ten seconds: looks must find it idle.
+    if (t > kSafetyPhase + 6min && t.count() % 7'000 == 0) {
       for (const auto& device : devices_) device->flush();
       if (settled()) break;
     }
@@ -382,6 +392,7 @@ WorldResult World::run() {
   result_.messages = network_.published;
   result_.chunks_sent = gateway_->chunks;
   result_.refused = gateway_->refused();
+  result_.labels = labels_->labelled();
   result_.service_max = service_max_;
   result_.ended = schedule_.now();
   if (gateway_->running()) {

@@ -15,6 +15,7 @@
 
 #include "tests/sim/device.hpp"
 #include "tests/sim/gateway.hpp"
+#include "tests/sim/labels.hpp"
 
 namespace covey::sim {
 
@@ -33,6 +34,7 @@ struct WorldResult {
   uint64_t resets = 0;
   uint64_t gateway_crashes = 0;
   uint64_t inferences = 0;
+  uint64_t labels = 0;
   uint64_t messages = 0;
   uint64_t chunks_sent = 0;
   uint64_t chunks_needed = 0;  // written by devices
@@ -73,12 +75,14 @@ class World {
   void check_effect(const engine::Effect& effect);
   void check_end();
   void check_chunks();
+  void check_labels();
 
   const WorldOptions options_;
   Random random_;
   Schedule schedule_;
   Network network_;
   std::unique_ptr<Gateway> gateway_;
+  std::unique_ptr<Labels> labels_;
   std::vector<std::unique_ptr<Device>> devices_;
   PrivateKey author_;
   PrivateKey thief_;  // the gateway trusts this key, devices don't: a stolen gateway
