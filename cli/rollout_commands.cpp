@@ -140,13 +140,19 @@ std::string rollouts_table(const Invocation& invocation, bool selected,
   return table.render(invocation.style);
 }
 
+std::string_view remark(const v1::Deployment& d) {
+  if (d.late_confirmed()) return " (late)";
+  const bool offered = d.state() == v1::DEPLOYMENT_STATE_OFFERED;
+  return offered && !d.received() ? " (not received yet)" : "";
+}
+
 std::string deployments_table(const Invocation& invocation, const v1::ListDeploymentsResponse& r) {
   Table table({"DEVICE", "STAGE", "CAUSE", "RELEASE", "FROM", "STATE", "ATTEMPT", "CHUNKS",
                "UPDATED", "REASON"});
   for (const v1::Deployment& d : r.deployments()) {
     table.add(
         {d.device(), d.stage(), d.cause(), d.release(), d.previous_release(),
-         word(v1::DeploymentState_Name(d.state())) + (d.late_confirmed() ? " (late)" : ""),
+         word(v1::DeploymentState_Name(d.state())).append(remark(d)),
          fmt::format("{}", d.attempt()),
          d.chunks_total() == 0 ? "-" : fmt::format("{}/{}", d.chunks_have(), d.chunks_total()),
          age(d.update_time_ms()), d.reason()});

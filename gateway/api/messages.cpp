@@ -278,6 +278,7 @@ void fill(v1::Deployment& to, const engine::State& state, const Deployment& depl
   to.set_create_time_ms(deployment.create_wall.count());
   to.set_update_time_ms(deployment.update_wall.count());
   to.set_late_confirmed(deployment.late_confirmed);
+  to.set_received(engine::was_received(state, deployment));
 }
 
 void fill(v1::Alert& to, const monitoring::Alert& alert) {

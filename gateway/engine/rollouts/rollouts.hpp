@@ -119,6 +119,10 @@ Admission admit(const State& state, const ReleaseId& release, const Device& devi
 // comes when the device is here again, or that work has ended.
 bool can_be_offered(const State& state, const Deployment& deployment);
 
+// Whether the device is known to have had the goal; false also where only a later goal is
+// outstanding, and where the gateway ended the attempt.
+bool was_received(const State& state, const Deployment& deployment);
+
 // ---- flow.cpp
 
 void note_flow(Turn& turn, const ChunkFlow& chunks);
