@@ -35,7 +35,10 @@ void World::check() {
 
 void World::check_devices() {
   for (const auto& device : devices_) {
-    if (device->flash().written_twice != 0) fail(device->id().str() + " wrote a word twice");
+    if (device->flash().written_twice != 0) {
+      fail(device->id().str() + " wrote a word twice at " +
+           std::to_string(device->flash().written_twice_at));
+    }
     if (device->flash().misaligned != 0) fail(device->id().str() + " wrote off alignment");
     if (!device->rude().empty()) fail(device->id().str() + " " + device->rude());
     if (!device->powered()) continue;
@@ -338,7 +341,7 @@ void World::check_chunks() {
   constexpr uint64_t kWindows = 4 * 8;  // that faults may cost
   uint64_t needed = 0;
   for (const auto& device : devices_) needed += device->chunks_fetched();
-  const uint64_t percent = service_max_ == 0ms ? 135 : 350;
+  const uint64_t percent = service_max_ == 0ms ? 150 : 350;
   if (gateway_->chunks > needed * percent / 100 + kWindows) {
     fail(std::to_string(gateway_->chunks) + " chunks sent, where " + std::to_string(needed) +
          " were needed");
