@@ -225,6 +225,7 @@ TEST_F(Api, a_watch_waits_for_a_server_no_longer_than_asked) {
 }
 
 // A call that waits for the rest of its request: its connection is not idle.
+// Empty: it was closed before.
 Descriptor connect_busily(int port) {
   const sockaddr_in address = loopback(port);
   Descriptor fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -245,19 +246,26 @@ Descriptor connect_busily(int port) {
   }
   hello += std::string({0, 0, static_cast<char>(block.size()), 1, 4, 0, 0, 0, 1}) + block;
   hello += std::string("\0\0\10\6\0\0\0\0\0", 9) + std::string(8, 'p');  // PING
-  EXPECT_EQ(send(fd.get(), hello.data(), hello.size(), 0), static_cast<ssize_t>(hello.size()));
+  if (send(fd.get(), hello.data(), hello.size(), MSG_NOSIGNAL) < 0) return Descriptor();
   // Answered: the call has begun.
   std::string said;
   std::array<char, 512> bytes{};
   while (said.find("pppppppp") == std::string::npos) {
     const ssize_t count = recv(fd.get(), bytes.data(), bytes.size(), 0);
-    if (count <= 0) {
-      ADD_FAILURE() << "closed";
-      break;
-    }
+    if (count <= 0) return Descriptor();
     said.append(bytes.data(), static_cast<size_t>(count));
   }
   return fd;
+}
+
+// coveyd calls itself now and then, and may have the last place for a moment.
+void take_place(std::vector<Descriptor>& busy, int port) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::chrono::steady_clock::now() < deadline) {
+    Descriptor fd = connect_busily(port);
+    if (fd.get() >= 0) return busy.push_back(std::move(fd));
+  }
+  ADD_FAILURE() << "no place";
 }
 
 uint64_t count_of(const GrpcCounters::Reasons& reasons, std::string_view wanted) {
@@ -318,7 +326,7 @@ TEST_F(Api, connections_that_say_nothing_are_closed_in_time) {
 
 TEST_F(Api, strangers_on_tcp_take_no_place_of_the_sockets_owner) {
   std::vector<Descriptor> busy;
-  for (uint32_t i = 0; i < kConnectionsMax; ++i) busy.push_back(connect_busily(server_->port()));
+  for (uint32_t i = 0; i < kConnectionsMax; ++i) take_place(busy, server_->port());
   cli::Client client(tcp(), Millis{2'000});
   const auto ask = [&] { return client.call<v1::GetSiteResponse>(v1::GetSiteRequest()); };
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -348,7 +356,7 @@ TEST_F(Api, one_address_does_not_take_all_places) {
   Result<std::unique_ptr<GrpcServer>> server = GrpcServer::start(*engine_, options);
   ASSERT_TRUE(server.ok()) << server.error().message;
   std::vector<Descriptor> busy;
-  for (int i = 0; i < 2; ++i) busy.push_back(connect_busily((*server)->port()));
+  for (int i = 0; i < 2; ++i) take_place(busy, (*server)->port());
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (count_of((*server)->counters().refused, "full_of_address") == 0 &&
          std::chrono::steady_clock::now() < deadline) {
