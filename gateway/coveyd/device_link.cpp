@@ -6,6 +6,7 @@
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/adapters/mqtt/topics.hpp"
 #include "gateway/codec/device_codec.hpp"
+#include "gateway/runtime/clocks.hpp"
 
 namespace covey {
 namespace {
@@ -96,8 +97,9 @@ void DeviceLink::on_message(std::string_view topic, ByteView payload, bool retai
     Result<engine::DeviceMessage> message =
         codec::decode_device_message(mqtt::to_string(parsed->kind), payload);
     if (!message) return refuse(message.error());
-    event = engine::FromDevice{parsed->device, parsed->shard, *std::move(message),
-                               Bytes(payload.begin(), payload.end())};
+    event =
+        engine::FromDevice{parsed->device, parsed->shard, *std::move(message),
+                           Bytes(payload.begin(), payload.end()), runtime::now_of_clocks().mono};
   }
   if (!runtime_->post(class_of(parsed->kind), std::move(event))) {
     client_.count_drop(mqtt::MqttDrop::kInQueueFull);

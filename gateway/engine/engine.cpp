@@ -111,12 +111,14 @@ class Dispatch {
     struct Handle {
       Turn& turn;
       Device& device;
+      Millis arrived;
       void operator()(const HelloMessage& m) const { on_hello(turn, device, m); }
       void operator()(const StatusMessage& m) const { on_status(turn, device, m); }
-      void operator()(const FetchMessage& m) const { on_fetch(turn, device, m); }
+      void operator()(const FetchMessage& m) const { on_fetch(turn, device, m, arrived); }
       void operator()(const ByeMessage& m) const { on_bye(turn, device, m); }
     };
-    std::visit(Handle{turn_, *device}, event.message);
+    const Millis arrived = event.arrived == Millis{0} ? turn_.now.mono : event.arrived;
+    std::visit(Handle{turn_, *device, arrived}, event.message);
   }
 
   void operator()(ReportReceived& event) {

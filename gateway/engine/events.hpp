@@ -40,6 +40,7 @@ struct FromDevice {
   uint32_t shard = 0;
   DeviceMessage message;
   Bytes payload;
+  Millis arrived{0};  // mono: it may have waited since; 0: just now
 };
 // As it came, mac included: read when its mac was found good, and then stored.
 struct ReportReceived {

@@ -146,7 +146,7 @@ void Gateway::receive(const std::string& topic, const Bytes& payload) {
   Result<engine::DeviceMessage> message = codec::decode_device_message(parts[5], payload);
   if (!message) return;
   post(runtime::EventClass::kLifecycle,
-       engine::FromDevice{*device, shard->front(), *std::move(message), payload});
+       engine::FromDevice{*device, shard->front(), *std::move(message), payload, now().mono});
 }
 
 uint64_t Gateway::refused() const {

@@ -157,6 +157,6 @@ void reconcile(Turn& turn);
 
 // ---- transfer.cpp
 
-void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch);
+void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch, Millis arrived);
 
 }  // namespace covey::engine

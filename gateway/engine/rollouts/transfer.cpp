@@ -56,8 +56,9 @@ uint32_t milliseconds(double bytes, double bytes_per_s, double least) {
   return static_cast<uint32_t>(std::clamp(bytes / bytes_per_s * 1000.0, least, 60'000.0));
 }
 
-bool is_echo(const Download& download, const Digest& manifest, uint32_t index, Millis now) {
-  if (now - download.sent >= kEcho || download.manifest != manifest) return false;
+// Also what arrived before the answer to another left, however long it has waited here since.
+bool is_echo(const Download& download, const Digest& manifest, uint32_t index, Millis arrived) {
+  if (arrived - download.sent >= kEcho || download.manifest != manifest) return false;
   const uint32_t bit = index - download.first;
   return index >= download.first && bit < 32 && (download.bitmap >> bit & 1U) != 0;
 }
@@ -79,7 +80,7 @@ std::optional<uint32_t> come_again(Turn& turn, const Download& download, double 
 
 }  // namespace
 
-void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch) {
+void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch, Millis arrived) {
   const State& state = turn.state;
   change_session(turn, device.id).last_heard = turn.now.mono;
   PublishChunks answer{.device = device.id,
@@ -112,7 +113,7 @@ void on_fetch(Turn& turn, const Device& device, const FetchMessage& fetch) {
     const bool exists = !answer.indexes.empty();
     Download& download = download_of(turn, device.id);
     std::erase_if(answer.indexes, [&](uint32_t index) {
-      return is_echo(download, fetch.manifest, index, turn.now.mono);
+      return is_echo(download, fetch.manifest, index, arrived);
     });
     if (exists && answer.indexes.empty()) return turn.drop(Drop::kFetchBusy);
     const double bytes = static_cast<double>(answer.indexes.size()) *

@@ -87,6 +87,19 @@ TEST_F(Transfer, AWindowLargerThanASecondOfBandwidthIsNotBusyForEver) {
   EXPECT_EQ(fetch(manifest, 0, 0xff, attempt).result, ChunkResult::kOk);
 }
 
+// A busy gateway answers the first of two; the second was on its way, or waited here, when it did.
+TEST_F(Transfer, WhatWaitedBehindItsAnswerIsNotAnsweredAgain) {
+  make();
+  engine::FromDevice again = site->sealed("a", engine::FetchMessage{manifest, 0, 0b111, attempt});
+  again.arrived = site->now().mono;
+  EXPECT_EQ(fetch(manifest, 0, 0b111, attempt).result, ChunkResult::kOk);
+  site->pass(5s);
+  EXPECT_EQ(find<engine::PublishChunks>(site->handle(again)), nullptr);
+  EXPECT_EQ(site->drops(Drop::kFetchBusy), 1U);
+  again.arrived = site->now().mono;
+  EXPECT_NE(find<engine::PublishChunks>(site->handle(again)), nullptr) << "it was lost";
+}
+
 // One that asks without end has its part, not that of the others.
 TEST_F(Transfer, EachDeviceHasItsPartOfTheBandwidth) {
   engine::EngineConfig config = quick_config();
