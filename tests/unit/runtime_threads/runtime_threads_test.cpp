@@ -301,7 +301,8 @@ TEST_F(RuntimeThreads, ASlowDiskHoldsBackEverybodyInTheirOrder) {
   EXPECT_TRUE(reply.get().ok());
   runtime_->stop(30s);
   EXPECT_EQ(store.memory.load({})->devices.size(), 2 * kEach + 1);
-  EXPECT_LT(store.rows_at_once(), 100U);
+  // Far from all that came; accepting writes every device that is there by then at once.
+  EXPECT_LT(store.rows_at_once(), kEach / 2);
 }
 
 TEST_F(RuntimeThreads, ADiskThatDoesNotAnswerIsNotReady) {
