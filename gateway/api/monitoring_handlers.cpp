@@ -125,6 +125,21 @@ void show_drift(const engine::DriftView& view, v1::GetDriftResponse& response) {
   response.set_end_ms(view.end.count());
 }
 
+// look_by_parts() at a model of which something was pushed; else NOT_FOUND. `look(engine)` says
+// whether it was the last part, or what is wrong.
+template <typename C, typename Look, typename Done>
+void look_at_model(std::shared_ptr<C> call, const ModelName& model, Look look, Done done) {
+  look_by_parts(
+      std::move(call),
+      [model, look = std::move(look)](const engine::Engine& engine, auto&) -> Result<bool> {
+        if (Status known = engine::expect_model(engine.state(), model); !known) {
+          return known.error();
+        }
+        return look(engine);
+      },
+      std::move(done));
+}
+
 void show_accuracy(const std::vector<engine::AccuracyRow>& rows,
                    v1::GetAccuracyResponse& response) {
   for (const engine::AccuracyRow& row : rows) {
@@ -197,14 +212,9 @@ void get_inference_totals(
   std::optional<DeviceId> behind;
   if (!token->empty()) behind = DeviceId(*token);
   const auto question = std::make_shared<engine::InferenceQuestion>(*model, *size, behind);
-  look_by_parts(
-      call,
-      [question, model = *model](const engine::Engine& engine, auto&) -> Result<bool> {
-        if (Status known = engine::expect_model(engine.state(), model); !known) {
-          return known.error();
-        }
-        return question->look(engine.state());
-      },
+  look_at_model(
+      call, *model,
+      [question](const engine::Engine& engine) { return question->look(engine.state()); },
       [question](const auto& seen) {
         show_totals(*question, seen->response);
         seen->finish({});
@@ -231,12 +241,9 @@ void get_drift(const CallPtr<v1::GetDriftRequest, v1::GetDriftResponse>& call) {
   }
   const auto question = std::make_shared<engine::DriftQuestion>(*model, version, *std::move(filter),
                                                                 request.windows());
-  look_by_parts(
-      call,
-      [question, model = *model](const engine::Engine& engine, auto&) -> Result<bool> {
-        if (Status known = engine::expect_model(engine.state(), model); !known) {
-          return known.error();
-        }
+  look_at_model(
+      call, *model,
+      [question](const engine::Engine& engine) {
         return question->look(engine.state(), engine.config());
       },
       [question](const auto& seen) {
@@ -250,14 +257,9 @@ void get_accuracy(const CallPtr<v1::GetAccuracyRequest, v1::GetAccuracyResponse>
   if (!model) return call->finish(model.error());
   if (Status per = check_text(call->request.per(), "per", 128); !per) return call->finish(per);
   const auto question = std::make_shared<engine::AccuracyQuestion>(*model, call->request.per());
-  look_by_parts(
-      call,
-      [question, model = *model](const engine::Engine& engine, auto&) -> Result<bool> {
-        if (Status known = engine::expect_model(engine.state(), model); !known) {
-          return known.error();
-        }
-        return question->look(engine.state());
-      },
+  look_at_model(
+      call, *model,
+      [question](const engine::Engine& engine) { return question->look(engine.state()); },
       [question](const auto& seen) {
         show_accuracy(std::move(*question).rows(), seen->response);
         seen->finish({});
