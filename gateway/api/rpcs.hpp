@@ -61,6 +61,13 @@
   UNARY(ListTrustedKeys, list_trusted_keys, kViewer, kReads)    \
   UNARY(RemoveTrustedKey, remove_trusted_key, kAdmin, kChanges) \
   UNARY(ListAuditEntries, list_audit_entries, kViewer, kReads)
+// All of them.
+#define COVEY_RPCS(UNARY, STREAM)      \
+  COVEY_DEVICE_RPCS(UNARY, STREAM)     \
+  COVEY_MODEL_RPCS(UNARY, STREAM)      \
+  COVEY_ROLLOUT_RPCS(UNARY, STREAM)    \
+  COVEY_MONITORING_RPCS(UNARY, STREAM) \
+  COVEY_ADMIN_RPCS(UNARY, STREAM)
 
 namespace covey::api {
 

@@ -96,11 +96,7 @@ TEST(Audit, NamesTheCallerOfEachCallThatChangesSomething) {
   using kReads = Reads;
 #define COVEY_CHECK(Method, handler, role, effect) effect::check(&api::handler, #Method);
 #define COVEY_NOT_UNARY(...)  // CreateRelease is a stream: tests/integration/grpc
-  COVEY_DEVICE_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
-  COVEY_MODEL_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
-  COVEY_ROLLOUT_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
-  COVEY_MONITORING_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
-  COVEY_ADMIN_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
+  COVEY_RPCS(COVEY_CHECK, COVEY_NOT_UNARY)
 #undef COVEY_CHECK
 #undef COVEY_NOT_UNARY
 }
