@@ -18,6 +18,12 @@ void Site::add_metrics() {
       sheet.counter("covey_queue_full_total", "Events refused because their queue was full.",
                     static_cast<double>(runtime.queue_full[i]), {{"class", name}});
     }
+    for (size_t i = 0; i < runtime.lifecycle_drops.size(); ++i) {
+      sheet.counter("covey_queue_drops_total",
+                    "What devices said and what was taken from the queue unread, by reason.",
+                    static_cast<double>(runtime.lifecycle_drops[i]),
+                    {{"reason", std::string(to_string(static_cast<runtime::LifecycleDrop>(i)))}});
+    }
     sheet.counter("covey_commits_total", "Transactions.", static_cast<double>(runtime.commits));
     sheet.counter("covey_writes_total", "Rows written.", static_cast<double>(runtime.writes));
     sheet.counter("covey_outbox_full_total", "Effects dropped: the broker takes them too slowly.",

@@ -27,11 +27,17 @@ struct ChunkFlow {
   uint64_t waiting = 0;  // have not left yet
   uint64_t sent = 0;     // have left, since the start
 };
+// How full the queues before the engine are.
+struct Backlog {
+  uint32_t lifecycle_percent = 0;
+  uint32_t telemetry_percent = 0;
+};
 // Some time has passed, or the session with the broker is another one. Levels, not edges: what was
 // not seen is made up for by the next.
 struct Tick {
   uint64_t broker_session = 0;  // number of the connection to the broker; 0: there is none
   ChunkFlow chunks;
+  Backlog backlog;
 };
 
 // `payload` is what was received, mac included: the engine verifies it with the device's order key.

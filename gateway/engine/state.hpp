@@ -11,6 +11,7 @@
 #include "gateway/engine/catalogue/state.hpp"
 #include "gateway/engine/config.hpp"
 #include "gateway/engine/drops.hpp"
+#include "gateway/engine/events.hpp"
 #include "gateway/engine/fleet/state.hpp"
 #include "gateway/engine/gates/state.hpp"
 #include "gateway/engine/rollouts/state.hpp"
@@ -45,6 +46,7 @@ struct State {
   GatesState gates;
   TelemetryState telemetry;
   Counters counters;
+  Backlog backlog;  // as the last tick told it
   RefusedCommands refused_commands;
 };
 

@@ -56,6 +56,7 @@ std::map<std::string, std::string> Runtime::endpoints() const {
 RuntimeCounters Runtime::counters() const {
   return {.queue_full = inbox_.refused(),
           .queued = inbox_.queued(),
+          .lifecycle_drops = inbox_.lifecycle_drops(),
           .commits = commits_,
           .writes = writes_count_,
           .outbox_full = router_.dropped(),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What waits for the engine, bounded by class: control (full: RESOURCE_EXHAUSTED), lifecycle and
-// telemetry (full: not acknowledged, the agent keeps and resends). Every refusal counts.
+// What waits for the engine, bounded by class: control (full: RESOURCE_EXHAUSTED), lifecycle (full:
+// what is least useful goes, lifecycle_queue.hpp) and telemetry (full: not acknowledged, the agent
+// keeps and resends). How full it is, the engine is told, and it tells devices to come later before
+// anything has to go. Every refusal counts.
 // Thread safety: every method from any thread; one thread takes.
 #pragma once
 
@@ -15,6 +17,7 @@
 #include "core/bounded_queue.hpp"
 #include "gateway/engine/engine.hpp"
 #include "gateway/runtime/engine_port.hpp"
+#include "gateway/runtime/lifecycle_queue.hpp"
 
 namespace covey::runtime {
 
@@ -53,15 +56,18 @@ class Inbox {
   bool has_control() const { return control_.size() > 0; }
   bool has_lifecycle() const { return lifecycle_.size() > 0; }
   bool has_telemetry(size_t at_least = 1) const { return telemetry_.size() >= at_least; }
-  // By EventClass.
+  // By EventClass. What was pushed out by something more useful is refused, too.
   std::array<uint64_t, kEventClasses> queued() const;
   std::array<uint64_t, kEventClasses> refused() const;
+  // By LifecycleDrop.
+  std::array<uint64_t, kLifecycleDrops> lifecycle_drops() const { return lifecycle_.drops(); }
+  engine::Backlog backlog() const;
 
  private:
   bool counted(EventClass event_class, bool taken);
 
   BoundedQueue<ControlItem> control_;
-  BoundedQueue<engine::Event> lifecycle_;
+  LifecycleQueue lifecycle_;
   BoundedQueue<engine::Event> telemetry_;
   std::array<std::atomic<uint64_t>, kEventClasses> refused_{};
 };

@@ -233,7 +233,7 @@ bool Runtime::takes_any() const {
 
 engine::Tick Runtime::tick() {
   session_told_ = broker_session_;
-  return {session_told_, edges_.chunks ? edges_.chunks() : engine::ChunkFlow{}};
+  return {session_told_, edges_.chunks ? edges_.chunks() : engine::ChunkFlow{}, inbox_.backlog()};
 }
 
 // The last turn: everything that was taken, then the last commit. Telemetry that does not fit is

@@ -67,6 +67,7 @@ struct RuntimeOptions {
 struct RuntimeCounters {
   std::array<uint64_t, kEventClasses> queue_full{};  // by EventClass
   std::array<uint64_t, kEventClasses> queued{};      // now
+  std::array<uint64_t, kLifecycleDrops> lifecycle_drops{};
   uint64_t commits = 0;
   uint64_t writes = 0;
   uint64_t outbox_full = 0;

@@ -67,6 +67,9 @@ bool is_echo(const Download& download, const Digest& manifest, uint32_t index, M
 // it asked for, on credit: a link that is slower than one request a second still delivers.
 std::optional<uint32_t> come_again(Turn& turn, const Download& download, double bytes,
                                    size_t chunks) {
+  if (const auto later = come_later(turn.state.backlog.lifecycle_percent)) {
+    return static_cast<uint32_t>(later->count());
+  }
   const double share = share_of(turn);
   if (const auto again = give_turn(turn, chunks)) {
     return static_cast<uint32_t>(std::clamp(*again, kBusyLeast, kBusyMost).count());

@@ -31,9 +31,11 @@ Millis not_too_near(const Turn& turn, DeviceNumber number) {
 AckMessage head_of(const Turn& turn, const Device& device, uint64_t boot_id) {
   // The number of the last status is of the boot that said hello last.
   const bool runs = boot_id == device.boot_id;
+  const auto later = come_later(turn.state.backlog.telemetry_percent);
   return {.boot_id = boot_id,
           .status_number = runs ? device.status_number : 0,
           .credit = turn.config.report_credit,
+          .backoff_ms = later ? static_cast<uint32_t>(later->count()) : 0,
           .reports_only = !runs};
 }
 

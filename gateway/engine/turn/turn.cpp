@@ -29,6 +29,14 @@ void Turn::log(LogLine::Level level, std::string event_name, std::string subject
   emit(LogLine{level, std::move(event_name), std::move(subject), std::move(text)});
 }
 
+std::optional<Millis> come_later(uint32_t percent) {
+  constexpr uint32_t kCrowdedPercent = 50;
+  constexpr Millis kLeast = 1s;
+  constexpr Millis kMore = 60ms;  // for each percent above: 4 s when it is full
+  if (percent < kCrowdedPercent) return std::nullopt;
+  return kLeast + (percent - kCrowdedPercent) * kMore;
+}
+
 void finish(Turn& turn) {
   // Goals first: they change device rows.
   renew_goals(turn);

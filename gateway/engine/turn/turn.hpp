@@ -4,6 +4,7 @@
 // Rows that changed are noted and written once, at the end of the turn.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -65,6 +66,10 @@ class Turn {
 
 // Writes all rows that were noted, the site row last. Called once, at the end.
 void finish(Turn& turn);
+
+// How much later devices should come again while a queue before the engine is that full; nullopt:
+// it has room. Said long before anything must be dropped.
+std::optional<Millis> come_later(uint32_t percent);
 
 // ---- clocks.cpp
 

@@ -44,6 +44,37 @@ TEST_F(Transfer, GivesWhatWasAskedFor) {
   EXPECT_EQ(chunks.artifact->digest, manifest);
 }
 
+TEST_F(Transfer, DevicesAreToldToComeLaterBeforeAQueueIsFull) {
+  make();
+  site->backlog.lifecycle_percent = 49;
+  site->pass(100ms);
+  EXPECT_EQ(fetch(manifest, 0, 1, attempt).result, ChunkResult::kOk);
+  site->backlog.lifecycle_percent = 60;
+  site->pass(1s);
+  const auto busy = fetch(manifest, 1, 1, attempt);
+  EXPECT_EQ(busy.result, ChunkResult::kBusy);
+  EXPECT_EQ(busy.retry_after_ms, 1'600U);
+  site->backlog.lifecycle_percent = 100;
+  site->pass(1s);
+  EXPECT_EQ(fetch(manifest, 1, 1, attempt).retry_after_ms, 4'000U);
+  site->backlog.lifecycle_percent = 0;
+  site->pass(1s);
+  EXPECT_EQ(fetch(manifest, 1, 1, attempt).result, ChunkResult::kOk);
+}
+
+TEST_F(Transfer, ReportsAreToldToComeLaterBeforeTheirQueueIsFull) {
+  make();
+  const auto told = [&] {
+    const auto effects = site->send("a", site->hello_of("a"));
+    const auto* ack = find<engine::PublishAck>(effects);
+    return ack == nullptr ? UINT32_MAX : ack->ack.backoff_ms;
+  };
+  EXPECT_EQ(told(), 0U);
+  site->backlog.telemetry_percent = 50;
+  site->pass(1s);
+  EXPECT_EQ(told(), 1'000U);
+}
+
 TEST_F(Transfer, WhatIsNotItsGoalIsSuperseded) {
   make();
   EXPECT_EQ(fetch(site->manifest({1, 0, 0}), 0, 1, attempt).result, ChunkResult::kSuperseded);
