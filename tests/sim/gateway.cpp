@@ -12,7 +12,8 @@ namespace {
 constexpr const char* kClient = "svc-gateway";
 constexpr Millis kTick = 100ms;
 constexpr size_t kControlMax = 64;
-constexpr size_t kAtOnce = 4;  // of each class, in one turn
+constexpr size_t kAtOnce = 4;        // of each class, in one turn
+constexpr size_t kChunksAtOnce = 8;  // of one device
 
 std::vector<std::string> levels(const std::string& topic) {
   std::vector<std::string> parts(1);
@@ -57,6 +58,7 @@ void Gateway::start() {
   engine_ = std::make_unique<engine::Engine>(*std::move(engine));
   session_ = 0;
   inbox_ = std::make_unique<runtime::Inbox>(kControlMax, queue_max_, queue_max_);
+  chunk_queue_ = std::make_unique<runtime::ChunkQueue>();
   COVEY_ASSERT(test::replay(store_, *engine_).ok());
   ++life_;
   tick(life_);
@@ -83,7 +85,13 @@ void Gateway::connect() {
 
 void Gateway::set_session(uint64_t number) {
   session_ = number;
-  handle({engine::Tick{session_}});
+  if (session_ == 0 && chunk_queue_) chunk_queue_->clear();  // their devices ask again
+  handle({now_told()});
+}
+
+engine::Tick Gateway::now_told() const {
+  if (!running()) return {session_, {}, {}};
+  return {session_, {chunk_queue_->chunks(), chunks}, inbox_->backlog()};
 }
 
 void Gateway::broker_back() { connect(); }
@@ -95,7 +103,9 @@ void Gateway::crash(Millis downtime) {
   engine_.reset();
   refused_before_ = refused();
   inbox_.reset();
+  chunk_queue_.reset();
   serving_ = false;
+  sending_ = false;
   pending_.clear();
   committing_ = false;
   tickets_.clear();
@@ -105,7 +115,7 @@ void Gateway::crash(Millis downtime) {
 
 void Gateway::tick(uint64_t life) {
   if (life != life_ || !running()) return;
-  handle({engine::Tick{session_}});
+  handle({now_told()});
   if (life == life_) schedule_.after(kTick, [this, life] { tick(life); });
 }
 
@@ -228,6 +238,41 @@ void Gateway::commit_next() {
   });
 }
 
+// As the sending lane of gateway/coveyd/device_link.cpp.
+void Gateway::send_chunks() {
+  while (running() && !sending_) {
+    const std::optional<engine::PublishChunks> some = chunk_queue_->take(kChunksAtOnce);
+    if (!some) return;
+    chunks += some->indexes.size();
+    if (on_effect) on_effect(*some);
+    send(*some);
+    Millis busy{0};
+    if (faults.chunk_max == 0ms) continue;
+    for (size_t i = 0; i < some->indexes.size(); ++i)
+      busy += random_.between(0ms, faults.chunk_max);
+    sending_ = true;
+    schedule_.after(busy, [this, life = life_] {
+      if (life != life_) return;
+      sending_ = false;
+      send_chunks();
+    });
+  }
+}
+
+void Gateway::send(const engine::PublishChunks& e) {
+  for (const uint32_t index : e.indexes) {
+    ByteView data;
+    if (e.result == engine::ChunkResult::kOk) {
+      const ByteView image = e.artifact->image;
+      const size_t size = e.artifact->manifest.chunk_size_bytes;
+      data = image.subspan(index * size, std::min(size, image.size() - index * size));
+    }
+    network_.publish(kClient, down(e.device, e.shard, "chunk"),
+                     codec::encode_chunk(e.manifest, index, e.result, e.retry_after_ms, data),
+                     false);
+  }
+}
+
 void Gateway::speak(const std::vector<engine::Effect>& effects) {
   struct Speak {
     Gateway& gateway;
@@ -252,17 +297,9 @@ void Gateway::speak(const std::vector<engine::Effect>& effects) {
       send("covey/v1/m/" + to_hex(e.digest), Bytes(e.bytes.begin(), e.bytes.end()), true);
     }
     void operator()(const engine::PublishChunks& e) const {
-      if (e.result == engine::ChunkResult::kOk) gateway.chunks += e.indexes.size();
-      for (const uint32_t index : e.indexes) {
-        ByteView data;
-        if (e.result == engine::ChunkResult::kOk) {
-          const ByteView image = e.artifact->image;
-          const size_t size = e.artifact->manifest.chunk_size_bytes;
-          data = image.subspan(index * size, std::min(size, image.size() - index * size));
-        }
-        send(down(e.device, e.shard, "chunk"),
-             codec::encode_chunk(e.manifest, index, e.result, e.retry_after_ms, data), false);
-      }
+      if (e.result != engine::ChunkResult::kOk) return gateway.send(e);
+      gateway.chunk_queue_->put(e);
+      gateway.send_chunks();
     }
     void operator()(const engine::PublishGrant& e) const {
       send("covey/v1/enroll/" + e.device.str() + "/down", codec::encode(e.grant), false);
@@ -288,7 +325,7 @@ void Gateway::speak(const std::vector<engine::Effect>& effects) {
     }
   };
   for (const engine::Effect& effect : effects) {
-    if (on_effect) on_effect(effect);
+    if (on_effect && !std::holds_alternative<engine::PublishChunks>(effect)) on_effect(effect);
     std::visit(Speak{*this}, effect);
   }
 }

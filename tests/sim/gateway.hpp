@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real engine over a store whose commits take time and may never happen, in virtual time. What
-// comes in waits in the inbox of the real runtime, and each of it takes the engine some time.
-// crash() is kill -9 at any moment: what was not durable is gone, what was not sent is gone.
+// comes in waits in the inbox of the real runtime, and each of it takes the engine some time;
+// chunks wait in its queue for the link, which takes its time for each. crash() is kill -9 at any
+// moment: what was not durable is gone, what was not sent is gone.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "gateway/engine/engine.hpp"
+#include "gateway/runtime/chunk_queue.hpp"
 #include "gateway/runtime/inbox.hpp"
 #include "storage/memory/memory_store.hpp"
 #include "tests/sim/network.hpp"
@@ -25,6 +27,7 @@ struct GatewayFaults {
   Millis judge_max{1500};    // until the statistics of a window are back
   double crash_between = 0;  // between commit and publish, per commit
   Millis service_max{0};     // for each thing that devices and operators say; 0: none waits
+  Millis chunk_max{0};       // for each chunk, on the link; 0: none waits
   // Deliberately broken: messages leave before their transaction is durable.
   bool speak_before_persist = false;
 };
@@ -76,6 +79,9 @@ class Gateway {
   void receive(const std::string& topic, const Bytes& payload);
   void commit_next();
   void speak(const std::vector<engine::Effect>& effects);
+  void send_chunks();
+  void send(const engine::PublishChunks& chunks);
+  engine::Tick now_told() const;
 
   Schedule& schedule_;
   Random& random_;
@@ -88,6 +94,8 @@ class Gateway {
   uint64_t life_ = 0;      // starts so far: what was planned in an earlier life is dropped
   const size_t queue_max_;
   std::unique_ptr<runtime::Inbox> inbox_;
+  std::unique_ptr<runtime::ChunkQueue> chunk_queue_;
+  bool sending_ = false;
   uint64_t refused_before_ = 0;  // by inboxes of earlier lives
   bool serving_ = false;
   bool committing_ = false;

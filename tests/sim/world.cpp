@@ -73,6 +73,8 @@ World::World(WorldOptions options)
   // A third of the worlds is slow: up to what their devices say at least, a report in ten seconds.
   if (random_.chance(0.35)) {
     service_max_ = random_.between(1ms, 2 * kReportInterval * kBusiestPercent / 100 / count);
+    chunk_max_ = service_max_ / (1 + random_.below(8));
+    gateway_->faults.chunk_max = chunk_max_;
   }
   for (uint64_t i = 0; i < count; ++i) {
     devices_.push_back(

@@ -99,6 +99,7 @@ class World {
   WorldResult result_;
   bool calm_ = false;
   Millis service_max_{0};  // of this world, between its spells
+  Millis chunk_max_{0};
 };
 
 }  // namespace covey::sim
