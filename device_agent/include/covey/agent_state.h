@@ -118,7 +118,8 @@ typedef struct covey_job {
   int16_t why;       /* the error, should tries run out */
   uint16_t bad;      /* chunks that were not the table's */
   uint32_t cursor;   /* erase, scan, copy, verify: how far */
-  uint32_t missing;  /* scan: chunks not there so far */
+  uint32_t missing;  /* scan: the first missing chunks, COVEY_FETCH_WINDOW at most */
+  uint32_t suspect;  /* scan: the last of them */
   uint32_t received; /* bytes of a streamed table that are in flash or in row */
   uint32_t fetch_first;
   uint32_t fetch_bitmap; /* what the last fetch asked for and has not come */

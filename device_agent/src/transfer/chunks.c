@@ -4,7 +4,9 @@
  *
  * Chunks are written only among the first COVEY_FETCH_WINDOW missing ones. So after a power cut
  * exactly these may have been touched, even if their flash reads as erased: covey_chunks_scan
- * erases their units before anything is written there again. */
+ * erases their units before anything is written there again. It begins with the last of them: an
+ * erase makes more chunks missing, those that shared the unit, and were they before chunks that
+ * are still to be erased, then these would not be among the first ones after another cut. */
 #include "parts.h"
 
 #define RETRY_AFTER_MS_MAX 600000U
@@ -39,39 +41,59 @@ static void locate(const covey_agent_t* a, const covey_slot_view_t* view, uint32
 #if COVEY_RESUME
 /* ---- Resume */
 
-/* Erases every unit that has bytes of this chunk; others that share one are missing then. */
-static int erase(covey_agent_t* a, const covey_slot_view_t* view, const covey_section_t* chunk) {
+/* Erases every unit that has bytes of chunk *i; others that share one are missing then. Sets *i to
+ * the first of these. */
+static int erase(covey_agent_t* a, const covey_slot_view_t* view, const covey_section_t* chunk,
+                 uint32_t* i) {
   const uint32_t unit = covey_core_port(a)->flash.erase_unit_bytes;
+  const uint32_t count = view->manifest.chunk_count;
   const uint32_t begin = chunk->at & ~(unit - 1);
   const uint32_t end = covey_core_align(chunk->at + chunk->size, unit);
   uint32_t at = view->image;
   uint32_t k;
-  if (begin < at) return COVEY_ERROR_FLASH_GEOMETRY; /* would take the tables with it */
-  for (k = 0; k < view->manifest.chunk_count && at < end; ++k) {
+  *i = count;
+  for (k = 0; k < count && at < end; ++k) {
+    if (at == begin) *i = k;
     at += view->manifest.chunk_size;
     if (at > begin) set_have(a, k, false);
   }
+  /* With a part of the tables in the units, or of a chunk, whose other part had to be erased too
+   * and so on, it is simpler to begin anew. */
+  if (*i == count || (k < count && at != end)) return COVEY_ERROR_FLASH_GEOMETRY;
   return covey_flash_erase(a, begin, end - begin);
 }
 
+/* Looks at all of them from the first to the last, then erases from the last to the first. */
 int covey_chunks_scan(covey_agent_t* a, const covey_slot_view_t* view) {
+  const uint32_t count = view->manifest.chunk_count;
   covey_job_t* job = &a->job;
   covey_section_t chunk;
-  int error;
-  if (job->cursor == 0 &&
+  uint32_t i = job->cursor;
+  if (i == 0 &&
       !(view->tables_present &&
         covey_digest_matches(a, &view->tables[COVEY_CHUNK_TABLE], COVEY_DIGEST_BYTES) &&
         covey_digest_matches(a, &view->tables[COVEY_TELEMETRY_TABLES], COVEY_DIGEST_BYTES))) {
     return COVEY_ERROR_CHUNK_TABLE_DIGEST; /* cut before the first chunk: nothing is lost */
   }
-  locate(a, view, job->cursor, &chunk);
-  if (covey_digest_matches(a, &chunk, COVEY_CHUNK_DIGEST_BYTES)) {
-    set_have(a, job->cursor, true);
-  } else if (job->missing++ < COVEY_FETCH_WINDOW || !covey_flash_blank(a, chunk.at, chunk.size)) {
-    error = erase(a, view, &chunk);
+  if (i < count) {
+    locate(a, view, i, &chunk);
+    if (covey_digest_matches(a, &chunk, COVEY_CHUNK_DIGEST_BYTES)) {
+      set_have(a, i, true);
+    } else if (job->missing < COVEY_FETCH_WINDOW) {
+      ++job->missing;
+      job->suspect = i;
+    }
+    ++job->cursor;
+    return COVEY_CHUNKS_MORE;
+  }
+  i = 2 * count - 1 - i;
+  locate(a, view, i, &chunk);
+  if (!have(a, i) && (i <= job->suspect || !covey_flash_blank(a, chunk.at, chunk.size))) {
+    const int error = erase(a, view, &chunk, &i);
     if (error != 0) return error;
   }
-  return ++job->cursor == view->manifest.chunk_count ? COVEY_CHUNKS_DONE : COVEY_CHUNKS_MORE;
+  job->cursor = 2 * count - i;
+  return i == 0 ? COVEY_CHUNKS_DONE : COVEY_CHUNKS_MORE;
 }
 
 #endif

@@ -9,17 +9,27 @@ namespace covey::agent_test {
 namespace {
 
 struct World {
-  Release first = make_release({.model_bytes = 2500});
-  Release second = make_release({.version = "1.1.0", .seed = 2, .model_bytes = 2500});
-  Release bad = make_release({.version = "1.2.0",
-                              .seed = 3,
-                              .behaviour = FakeBehaviour::kWrongOutput,
-                              .model_bytes = 2500});
+  explicit World(uint32_t chunk_bytes)
+      : first(make_release({.model_bytes = 2500, .chunk_bytes = chunk_bytes})),
+        second(make_release(
+            {.version = "1.1.0", .seed = 2, .model_bytes = 2500, .chunk_bytes = chunk_bytes})),
+        bad(make_release({.version = "1.2.0",
+                          .seed = 3,
+                          .behaviour = FakeBehaviour::kWrongOutput,
+                          .model_bytes = 2500,
+                          .chunk_bytes = chunk_bytes})) {}
+
+  Release first;
+  Release second;
+  Release bad;
 };
 
-const World& world() {
-  static const World made;
-  return made;
+constexpr uint32_t kChunkBytes[] = {512, 128, 192};
+
+const World& world(uint32_t chunk_bytes) {
+  static const World made[] = {World(kChunkBytes[0]), World(kChunkBytes[1]), World(kChunkBytes[2])};
+  const auto* found = std::ranges::find(kChunkBytes, chunk_bytes);
+  return made[found - std::begin(kChunkBytes)];
 }
 
 // One step of a life: an order, and the phase and active model that it leads to.
@@ -30,18 +40,17 @@ struct Step {
   wire::GoalMode mode = wire::GOAL_MODE_ACTIVE;
 };
 
-const std::vector<Step>& steps() {
-  static const std::vector<Step> made = {
-      {&world().first, COVEY_PHASE_CONFIRMED, &world().first},
-      {&world().second, COVEY_PHASE_SHADOWING, &world().first, wire::GOAL_MODE_SHADOW},
-      {&world().second, COVEY_PHASE_CONFIRMED, &world().second},
-      {&world().bad, COVEY_PHASE_REVERTED, &world().second},
-      {&world().first, COVEY_PHASE_CONFIRMED, &world().first},
-      {nullptr, COVEY_PHASE_IDLE, &world().first},
-      {&world().second, COVEY_PHASE_CONFIRMED, &world().second},
-      {&world().first, COVEY_PHASE_CONFIRMED, &world().first},  // by then the journal has wrapped
+std::vector<Step> steps_in(const World& world) {
+  return {
+      {&world.first, COVEY_PHASE_CONFIRMED, &world.first},
+      {&world.second, COVEY_PHASE_SHADOWING, &world.first, wire::GOAL_MODE_SHADOW},
+      {&world.second, COVEY_PHASE_CONFIRMED, &world.second},
+      {&world.bad, COVEY_PHASE_REVERTED, &world.second},
+      {&world.first, COVEY_PHASE_CONFIRMED, &world.first},
+      {nullptr, COVEY_PHASE_IDLE, &world.first},
+      {&world.second, COVEY_PHASE_CONFIRMED, &world.second},
+      {&world.first, COVEY_PHASE_CONFIRMED, &world.first},  // by then the journal has wrapped
   };
-  return made;
 }
 
 DeviceOptions options_for(const covey_host_geometry_t& geometry) {
@@ -59,9 +68,11 @@ DeviceOptions options_for(const covey_host_geometry_t& geometry) {
 class Life {
  public:
   explicit Life(const Accidents& accidents)
-      : accidents_(accidents), bench_(options_for(accidents.geometry)) {
+      : accidents_(accidents),
+        world_(world(accidents.chunk_bytes)),
+        bench_(options_for(accidents.geometry)) {
     bench_.bring_up();
-    for (const Release* release : {&world().first, &world().second, &world().bad}) {
+    for (const Release* release : {&world_.first, &world_.second, &world_.bad}) {
       bench_.gateway.add(*release);
     }
     base_ = flash().operations;
@@ -72,7 +83,7 @@ class Life {
   }
 
   LifeStory run() {
-    for (const Step& step : steps()) {
+    for (const Step& step : steps_in(world_)) {
       ++attempt_;
       order(step);
       reach(step);
@@ -161,8 +172,8 @@ class Life {
       expect(trying || (step.candidate != nullptr && active == step.candidate->digest),
              "runs " + hex(active).substr(0, 8));
     }
-    expect(active != world().bad.digest, "the rejected model acts");
-    expect(bench_.device.confirmed() != world().bad.digest, "the rejected model is confirmed");
+    expect(active != world_.bad.digest, "the rejected model acts");
+    expect(bench_.device.confirmed() != world_.bad.digest, "the rejected model is confirmed");
     expect(record().starts <= COVEY_PROBATION_STARTS_MAX, "too many starts in the record");
     if (active.empty()) return;
     int8_t input[kInputBytes] = {1};
@@ -173,6 +184,7 @@ class Life {
   }
 
   const Accidents accidents_;
+  const World& world_;
   Bench bench_;
   LifeStory story_;
   uint64_t base_ = 0;
@@ -187,7 +199,8 @@ class Life {
 
 std::string describe(const Accidents& accidents) {
   std::ostringstream out;
-  out << "erase unit " << accidents.geometry.erase_unit_bytes << ", alignment "
+  out << "chunks of " << accidents.chunk_bytes << ", erase unit "
+      << accidents.geometry.erase_unit_bytes << ", alignment "
       << accidents.geometry.write_align_bytes << ", erased value "
       << int{accidents.geometry.erased_value} << ", tear " << accidents.tear << ", seed "
       << accidents.seed << ", cut at " << accidents.cut_at;
@@ -215,6 +228,7 @@ Accidents random_accidents(uint32_t seed, uint64_t operations) {
     accidents.further.push_back(1 + random() % near);
   }
   if (random() % 4 == 0) accidents.fail_at = 1 + random() % operations;
+  accidents.chunk_bytes = kChunkBytes[random() % std::size(kChunkBytes)];
   return accidents;
 }
 

@@ -17,6 +17,7 @@ namespace covey::agent_test {
 // What happens to one device; replays exactly.
 struct Accidents {
   covey_host_geometry_t geometry{32U << 10U, 512, 8, 0xff};
+  uint32_t chunk_bytes = 512;  // or 128: more than are asked for at once; or 192: across units
   covey_host_tear_t tear = COVEY_HOST_TEAR_ALL;
   uint32_t seed = 1;
   uint64_t cut_at = 0;            // power fails in this flash operation of the life; 0: never

@@ -19,17 +19,24 @@ DeviceOptions options_for(const covey_host_geometry_t& geometry) {
   return options;
 }
 
-class PowerCuts : public ::testing::TestWithParam<covey_host_geometry_t> {};
+struct FlashAndChunks {
+  covey_host_geometry_t geometry;
+  uint32_t chunk_bytes;
+};
+
+class PowerCuts : public ::testing::TestWithParam<FlashAndChunks> {};
 
 TEST_P(PowerCuts, AtEveryOperationOfALife) {
-  const LifeStory whole = live({.geometry = GetParam()});
+  const LifeStory whole =
+      live({.geometry = GetParam().geometry, .chunk_bytes = GetParam().chunk_bytes});
   ASSERT_EQ(whole.problem, "");
   int cuts = 0;
   uint32_t seed = 1;
   for (uint64_t cut = 1; cut <= whole.operations; ++cut) {
     for (int tear = COVEY_HOST_TEAR_NOTHING; tear <= COVEY_HOST_TEAR_ECC; ++tear) {
       ++seed;
-      Accidents accidents{.geometry = GetParam(),
+      Accidents accidents{.geometry = GetParam().geometry,
+                          .chunk_bytes = GetParam().chunk_bytes,
                           .tear = static_cast<covey_host_tear_t>(tear),
                           .seed = seed,
                           .cut_at = cut};
@@ -47,9 +54,10 @@ TEST_P(PowerCuts, AtEveryOperationOfALife) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Geometries, PowerCuts,
-                         ::testing::Values(covey_host_geometry_t{32U << 10U, 512, 8, 0xff},
-                                           covey_host_geometry_t{40U << 10U, 4096, 64, 0xff},
-                                           covey_host_geometry_t{32U << 10U, 1024, 32, 0x00}));
+                         ::testing::Values(FlashAndChunks{{32U << 10U, 512, 8, 0xff}, 512},
+                                           FlashAndChunks{{40U << 10U, 4096, 64, 0xff}, 512},
+                                           FlashAndChunks{{32U << 10U, 1024, 32, 0x00}, 512},
+                                           FlashAndChunks{{32U << 10U, 512, 8, 0xff}, 128}));
 
 TEST(PowerCuts, AtRandomInEveryGeometryWithFailuresBetween) {
   const LifeStory whole = live({});
