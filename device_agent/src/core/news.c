@@ -14,7 +14,8 @@ void covey_news_hello(covey_agent_t* a, uint32_t jitter_ms) {
 }
 
 void covey_news_answered(covey_agent_t* a) {
-  if (!a->hello_sent) return; /* to an earlier connection's */
+  /* To an earlier one: a goal is told again before this hello's time has come. */
+  if (a->timers[COVEY_TIMER_HELLO].tries == 0) return;
   a->hello_due = false;
 }
 

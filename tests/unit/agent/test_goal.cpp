@@ -177,6 +177,18 @@ TEST_F(Goals, HelloIsRepeatedUntilAnsweredAndAfterAGatewayStart) {
   EXPECT_EQ(bench.gateway.hellos, answered);
 }
 
+// A gateway that starts tells all goals again, also to those whose hello it has not heard yet.
+TEST_F(Goals, WhatIsToldAgainBeforeAHelloIsNoAnswerToIt) {
+  bench.gateway.want({.candidate = &release, .mode = wire::GOAL_MODE_STAGED, .attempt = 1});
+  bench.run(60'000);
+  const uint64_t before = bench.gateway.hellos;
+  bench.gateway.start_id = 78;
+  bench.device.deliver(bench.gateway.site());
+  EXPECT_EQ(deliver(bench.gateway.goal(bench.gateway.counter)), COVEY_OK);
+  bench.run(10'000);
+  EXPECT_EQ(bench.gateway.hellos, before + 1);
+}
+
 TEST_F(Goals, StatusIsRepeatedUntilAcknowledged) {
   ASSERT_TRUE(bench.run_until(COVEY_PHASE_STAGED));
   bench.run(10'000);
