@@ -28,9 +28,9 @@ EventClass class_of(mqtt::UpKind kind) {
 }
 
 constexpr size_t kChunksAtOnce = 8;  // of one device
-// Of what the client holds (4,096): goals and acknowledgements have room beside them, and what is
-// there leaves while the next are made.
-constexpr uint64_t kChunksInFlight = 1'024;
+// Of what the client holds (4,096): goals and acknowledgements have room beside chunks and grants,
+// and what is there leaves while the next are made.
+constexpr uint64_t kInFlight = 1'024;
 constexpr Millis kRoomWait = 1s;
 
 uint8_t shard(uint32_t number) { return static_cast<uint8_t>(number); }
@@ -139,15 +139,21 @@ void DeviceLink::give_grants() {
   }
   if (grants.empty()) return;
   let_in_();
-  for (const auto& [device, grant] : grants) deliver_one(grant);
+  for (const auto& [device, grant] : grants) {
+    while (client_.connected() && !has_room()) {
+    }
+    deliver_one(grant);
+  }
+}
+
+// Waits a while for it. Of what has lanes of its own.
+bool DeviceLink::has_room() {
+  return client_.counters().in_flight < kInFlight || client_.await_room(kInFlight / 2, kRoomWait);
 }
 
 void DeviceLink::send_chunks() {
   while (client_.connected()) {
-    if (client_.counters().in_flight >= kChunksInFlight &&
-        !client_.await_room(kChunksInFlight / 2, kRoomWait)) {
-      continue;
-    }
+    if (!has_room()) continue;
     const std::optional<engine::PublishChunks> some = chunks_.take(kChunksAtOnce);
     if (!some) return;
     for (const uint32_t index : some->indexes) publish_chunk(*some, index);

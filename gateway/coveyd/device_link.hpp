@@ -58,6 +58,7 @@ class DeviceLink {
   void deliver_one(const engine::Effect& effect);
   void grant_later(const engine::Effect& effect);
   void give_grants();
+  bool has_room();
   void send_chunks();
   void publish_chunk(const engine::PublishChunks& chunks, uint32_t index);
   bool publish(const std::string& topic, ByteView payload, mqtt::Qos qos, bool retain);

@@ -19,6 +19,10 @@ using Clock = std::chrono::steady_clock;
 constexpr Millis kStartProbeInterval{50};
 constexpr int kProbeFailuresMax = 5;
 constexpr Millis kWriteRetry{1s};
+// A reload takes the broker's only thread the longer, the more devices are known and connected (it
+// looks for each one's password, one after the other): it has some times as long for other things.
+constexpr int kReloadPause = 6;
+constexpr Millis kReloadPauseMax{1s};  // whoever is accepted meanwhile waits that long
 
 }  // namespace
 
@@ -210,12 +214,17 @@ void EmbeddedBroker::Supervisor::write_credentials(Child* child) {
     version = credentials_version_;
     credentials_due_.reset();
   }
+  const auto since = Clock::now();
   Status done = write_device_passwords(files_, hashes);
   if (done && child != nullptr) {
     child->send_signal(SIGHUP);
     done = probe();
   }
+  const auto until = Clock::now();
   const std::lock_guard lock(mutex_);
+  credentials_next_ =
+      until + std::min<Clock::duration>(kReloadPause * (until - since), kReloadPauseMax);
+  if (credentials_due_) credentials_due_ = std::max(*credentials_due_, credentials_next_);
   std::erase_if(state_.notes, [](const std::string& n) { return n.starts_with("credentials:"); });
   if (done) {
     applied_version_ = version;

@@ -3,6 +3,7 @@
 // the broker and lives until stop() (broker.cpp: before and after it; supervisor.cpp: the thread).
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -99,8 +100,10 @@ class EmbeddedBroker::Supervisor {
 
   void credentials_changed() {  // mutex_ held
     ++credentials_version_;
-    if (!credentials_due_)
-      credentials_due_ = std::chrono::steady_clock::now() + options_.credentials_delay;
+    if (!credentials_due_) {
+      credentials_due_ = std::max(std::chrono::steady_clock::now() + options_.credentials_delay,
+                                  credentials_next_);
+    }
     wake();
   }
   void wake() const { (void)::eventfd_write(wake_.get(), 1); }
@@ -141,6 +144,7 @@ class EmbeddedBroker::Supervisor {
   uint64_t credentials_version_ = 1;
   uint64_t applied_version_ = 0;
   std::optional<std::chrono::steady_clock::time_point> credentials_due_;
+  std::chrono::steady_clock::time_point credentials_next_;  // not before
   bool stopping_ = false;
   bool once_ready_ = false;
   bool finished_ = false;
