@@ -14,11 +14,14 @@ namespace {
 
 constexpr uint64_t kQuartersFrom = 40;  // devices of a stage: fewer are done before one looks
 
-std::string counts(const google::protobuf::Map<std::string, uint32_t>& map) {
+// `received`: of those OFFERED. What is offered is what the gateway means; what is received, it
+// knows.
+std::string counts(const google::protobuf::Map<std::string, uint32_t>& map, uint32_t received) {
   const std::map<std::string, uint32_t> sorted(map.begin(), map.end());
   std::string out;
   for (const auto& [state, count] : sorted) {
     out += (out.empty() ? "" : ", ") + fmt::format("{} {}", count, state);
+    if (state == "OFFERED") out += fmt::format(" ({} received)", received);
   }
   return out.empty() ? "-" : out;
 }
@@ -92,12 +95,13 @@ std::string rollout_page(const v1::Rollout& rollout, const Style& style) {
           (gates.empty() ? "" : ", ") + gate.gate() + " " + word(v1::Verdict_Name(gate.verdict()));
     }
     table.add({stage.name(), state_of(stage), fmt::format("{}", stage.devices()),
-               fmt::format("{}", stage.devices_new()), counts(stage.deployments()),
-               gates.empty() ? "-" : gates});
+               fmt::format("{}", stage.devices_new()),
+               counts(stage.deployments(), stage.received()), gates.empty() ? "-" : gates});
   }
   out += table.render(style);
   if (!rollout.rollback_deployments().empty()) {
-    out += fmt::format("\nrollback: {}; {} outstanding\n", counts(rollout.rollback_deployments()),
+    out += fmt::format("\nrollback: {}; {} outstanding\n",
+                       counts(rollout.rollback_deployments(), rollout.rollback_received()),
                        rollout.rollback_outstanding());
   }
   if (rollout.awaiting_approval()) {
@@ -112,7 +116,7 @@ std::string rollout_explanation(const v1::Rollout& rollout,
   std::string out = waits(rollout) + head(rollout, style);
   for (const v1::Stage& stage : rollout.stages()) {
     out += fmt::format("\nstage {}  {}  {}\n", stage.name(), colored(state_of(stage), style),
-                       counts(stage.deployments()));
+                       counts(stage.deployments(), stage.received()));
     for (const v1::GateResult& gate : stage.gates()) {
       out += fmt::format("  {}  {} {}\n    {}\n", gate.gate(),
                          colored(word(v1::Verdict_Name(gate.verdict())), style), gate.reason(),

@@ -215,6 +215,7 @@ void fill_summary(v1::Rollout& to, const engine::State& state, const Rollout& ro
     const auto number = static_cast<uint32_t>(i);
     put_counts(*s.mutable_deployments(),
                engine::count_deployments(state, rollout.plan->name, number));
+    s.set_received(engine::count_received(state, rollout.plan->name, number, false));
     if (i >= rollout.progress.stages.size()) continue;
     const StageProgress& progress = rollout.progress.stages[i];
     s.set_state(by_name(v1::StageState_Parse, "STAGE_STATE_", to_string(progress.state),
@@ -235,6 +236,8 @@ void fill_summary(v1::Rollout& to, const engine::State& state, const Rollout& ro
              engine::count_deployments(state, rollout.plan->name, std::nullopt));
   put_counts(*to.mutable_rollback_deployments(),
              engine::count_rollbacks(state, rollout.plan->name));
+  to.set_received(engine::count_received(state, rollout.plan->name, std::nullopt, false));
+  to.set_rollback_received(engine::count_received(state, rollout.plan->name, std::nullopt, true));
   to.set_rollback_outstanding(outstanding_rollbacks(state, rollout.plan->name));
   to.set_create_time_ms(rollout.plan->create_wall.count());
   to.set_end_time_ms(rollout.progress.end_wall.count());
@@ -278,7 +281,7 @@ void fill(v1::Deployment& to, const engine::State& state, const Deployment& depl
   to.set_create_time_ms(deployment.create_wall.count());
   to.set_update_time_ms(deployment.update_wall.count());
   to.set_late_confirmed(deployment.late_confirmed);
-  to.set_received(engine::was_received(state, deployment));
+  to.set_received(engine::was_received(state.fleet, deployment));
 }
 
 void fill(v1::Alert& to, const monitoring::Alert& alert) {

@@ -1,11 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a site tells of itself at each scrape (HTTP thread).
 #include <utility>
+#include <vector>
 
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/coveyd/site.hpp"
 
 namespace covey {
+namespace {
+
+// What the gateway means, and what it knows to have arrived.
+void add_receipt_metrics(http::MetricSheet& sheet, const engine::Counters& engine) {
+  sheet.counter("covey_goals_made_total", "Goals with a counter of their own.",
+                static_cast<double>(engine.goals_made));
+  sheet.counter("covey_goals_received_total", "Goals that their device has shown.",
+                static_cast<double>(engine.goals_received));
+  sheet.counter("covey_offers_total", "Releases that were offered to a device.",
+                static_cast<double>(engine.offers));
+  sheet.gauge("covey_offers_unreceived", "Offers that stand and that their device has not shown.",
+              static_cast<double>(engine.offers_unreceived));
+  const engine::ReceiptTimes& times = engine.receipt_times;
+  std::vector<double> bounds;
+  for (const uint32_t ms : engine::ReceiptTimes::kBoundsMs) bounds.push_back(ms / 1e3);
+  sheet.histogram("covey_goal_receipt_seconds",
+                  "From a goal to its device's word that it has it, where it was online.", bounds,
+                  {times.counts.begin(), times.counts.end()},
+                  static_cast<double>(times.sum_ms) / 1e3);
+}
+
+}  // namespace
 
 void Site::add_metrics() {
   metrics_.add([this](http::MetricSheet& sheet) {
@@ -53,7 +76,9 @@ void Site::add_metrics() {
     sheet.counter("covey_reports_total", "Reports received.", static_cast<double>(engine.reports));
     sheet.counter("covey_windows_late_total", "Windows too late for their span.",
                   static_cast<double>(engine.windows_late));
-    sheet.counter("covey_goals_total", "Goals published.", static_cast<double>(engine.goals));
+    sheet.counter("covey_goals_total", "Goals published, repetitions included.",
+                  static_cast<double>(engine.goals));
+    add_receipt_metrics(sheet, engine);
     sheet.counter("covey_restores_total", "Times that devices had seen more than the store knew.",
                   static_cast<double>(engine.restores));
     sheet.counter("covey_wall_clock_jumps_total", "Steps of the wall clock of over 5 minutes.",

@@ -137,6 +137,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
     releases.emplace(release.id, std::move(release));
   }
   if (Status loaded = load_rollouts(state, snapshot); !loaded) return loaded.error();
+  recount_receipts(state.rollouts, state.fleet);
   for (GateRecord& gates : snapshot.gates) {
     state.rollouts.gates.emplace(std::pair(gates.rollout, gates.stage), std::move(gates));
   }

@@ -21,12 +21,27 @@
 
 namespace covey::engine {
 
+// From a goal to the device's word that has it, where the device was online all the while.
+struct ReceiptTimes {
+  static constexpr std::array<uint32_t, 14> kBoundsMs{
+      100, 200, 300, 500, 750, 1'000, 1'500, 2'000, 3'000, 5'000, 10'000, 30'000, 60'000, 300'000};
+  std::array<uint64_t, kBoundsMs.size() + 1> counts{};  // the last one: longer
+  uint64_t sum_ms = 0;
+
+  void observe(Millis took);
+};
+
 struct Counters {
   std::array<uint64_t, kDrops> drops{};
   uint64_t reports = 0;
   uint64_t windows_late = 0;
   uint64_t chunks = 0;
-  uint64_t goals = 0;
+  uint64_t goals = 0;           // said, repetitions included
+  uint64_t goals_made = 0;      // with a counter of their own
+  uint64_t goals_received = 0;  // of these: shown by their device, the newest one at that time
+  uint64_t offers = 0;
+  uint64_t offers_unreceived = 0;  // now
+  ReceiptTimes receipt_times;
   uint64_t wall_jumps = 0;
   uint64_t restores = 0;
 };

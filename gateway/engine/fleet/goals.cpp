@@ -105,7 +105,10 @@ void order_settings(Turn& turn) {
 
 void renew_goal(Turn& turn, Device& device) {
   FleetState& fleet = own_fleet(turn);
-  fleet.sessions[*fleet.number_of(device.id)].goal_repeat = kGoalRepeatFirst;
+  Session& session = fleet.sessions[*fleet.number_of(device.id)];
+  session.goal_repeat = kGoalRepeatFirst;
+  if (session.online && session.goal_made == Millis{0}) session.goal_made = turn.now.mono;
+  ++turn.counters().goals_made;
   ++device.goal_counter;
   device.goal_nonce = device.nonce;
   device.goal_dirty = true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <utility>
 
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/fleet/own.hpp"
@@ -15,6 +16,7 @@ constexpr uint32_t kBootFlapsMax = 3;
 void come_online(Turn& turn, const Device& device, Session& session) {
   FleetState& fleet = own_fleet(turn);
   session.online = true;
+  session.goal_made = Millis{0};
   const DeviceNumber number = *fleet.number_of(device.id);
   if (session.expiry_at == Millis{0}) {
     session.expiry_at = turn.now.mono + turn.config.offline_after + 1ms;
@@ -44,10 +46,18 @@ void take_reports(Turn& turn, Device& device, const std::vector<ModelReport>& re
   }
 }
 
+void note_receipt(Turn& turn, const Device& device) {
+  ++turn.counters().goals_received;
+  Session& session = change_session(turn, device.id);
+  const Millis made = std::exchange(session.goal_made, Millis{0});
+  if (made != Millis{0}) turn.counters().receipt_times.observe(turn.now.mono - made);
+}
+
 void note_counter(Turn& turn, Device& device, uint64_t goal_counter) {
   // It can't have accepted more than there was.
   const uint64_t seen = std::min(goal_counter, device.goal_counter);
   if (seen == device.goal_counter_seen && !device.goal_dirty) return;
+  if (seen == device.goal_counter && seen > device.goal_counter_seen) note_receipt(turn, device);
   change_device(turn, device.id).goal_counter_seen = seen;
   if (goal_counter >= device.goal_counter) device.goal_dirty = false;
 }

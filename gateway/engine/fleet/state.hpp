@@ -37,7 +37,10 @@ struct Session {
   std::optional<BootOffset> offset_before;  // of the one before it
   Millis last_report_observed{0};
   Millis reported_until{0};  // wall time up to which windows have come in
-  Millis goal_said{0};       // mono: when a goal left that it has not shown yet; 0: none
+  // mono: when the oldest goal was made that it has not shown, and it was online ever since; 0:
+  // none
+  Millis goal_made{0};
+  Millis goal_said{0};  // mono: when a goal left that it has not shown yet; 0: none
   Millis goal_repeat = kGoalRepeatFirst;  // after this long it is said again
   Millis expiry_at{0};                    // mono: its entry in FleetState::expiries; 0: none
   Millis repeat_at{0};                    // mono: its entry in FleetState::repeats; 0: none

@@ -167,6 +167,23 @@ StateCounts count_rollbacks(const State& state, const RolloutName& rollout) {
   return count_attempts(state, rollout, std::nullopt, true);
 }
 
+uint32_t count_received(const State& state, const RolloutName& rollout,
+                        std::optional<uint32_t> stage, bool rollback) {
+  uint32_t received = 0;
+  const StateCounts counts = count_attempts(state, rollout, stage, rollback);
+  if (const auto offered = counts.find("OFFERED"); offered != counts.end()) {
+    received = offered->second;
+  }
+  const auto& unreceived = state.rollouts.unreceived_counts;
+  for (auto it = unreceived.lower_bound({rollout, stage.value_or(0), false});
+       it != unreceived.end(); ++it) {
+    const auto& [name, of_stage, of_rollback] = it->first;
+    if (name != rollout || (stage && of_stage != *stage)) break;
+    if (of_rollback == rollback) received -= std::min(received, it->second);
+  }
+  return received;
+}
+
 bool UseQuestion::look(const State& state) {
   const auto see = [&](const DeviceId&, const Device& device) -> size_t {
     for (const auto& [name, model] : device.models) {

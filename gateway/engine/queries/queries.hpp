@@ -41,6 +41,9 @@ using StateCounts = std::map<std::string, uint32_t>;
 StateCounts count_deployments(const State& state, const RolloutName& rollout,
                               std::optional<uint32_t> stage);
 StateCounts count_rollbacks(const State& state, const RolloutName& rollout);
+// Of those OFFERED: their devices have shown the goal.
+uint32_t count_received(const State& state, const RolloutName& rollout,
+                        std::optional<uint32_t> stage, bool rollback);
 
 // ---- telemetry
 

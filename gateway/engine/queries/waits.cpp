@@ -157,9 +157,9 @@ class Waits {
       return;
     }
     add("IN_PROGRESS", deployment, deployment.update_wall, on_wall(state_, end),
-        fmt::format("at {}{}; the attempt ends when that time is over",
-                    covey::to_string(deployment.state),
-                    was_received(state_, deployment) ? "" : ", and has not shown its goal yet"));
+        fmt::format(
+            "at {}{}; the attempt ends when that time is over", covey::to_string(deployment.state),
+            was_received(state_.fleet, deployment) ? "" : ", and has not shown its goal yet"));
   }
 
   void note_retry(const Deployment& deployment) {

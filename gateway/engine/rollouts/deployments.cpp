@@ -200,27 +200,11 @@ void advance(Turn& turn, uint64_t number, const deployment::Event& event) {
   }
 }
 
-bool was_received(const State& state, const Deployment& deployment) {
-  switch (deployment.state) {
-    case DeploymentState::kQueued:
-    case DeploymentState::kTimedOut:
-    case DeploymentState::kCanceled:
-    case DeploymentState::kRemoved:
-      return false;
-    case DeploymentState::kOffered: {
-      const auto device = state.fleet.devices.find(deployment.device);
-      return device != state.fleet.devices.end() &&
-             device->second.goal_counter_seen >= device->second.goal_counter;
-    }
-    default:
-      return true;  // said by the device itself
-  }
-}
-
 void offer(Turn& turn, uint64_t number, Millis deadline_after) {
   const Deployment& deployment = turn.state.rollouts.deployments.at(number);
   DeviceModel& model = change_model(turn, deployment.device, deployment.release.model);
   model.attempt_last = std::max(model.attempt_last, model.attempt_last + 1);
+  ++turn.counters().offers;
   advance(turn, number,
           deployment::Offered{.deadline = turn.state.site.observed + deadline_after,
                               .attempt = model.attempt_last,

@@ -119,9 +119,15 @@ Admission admit(const State& state, const ReleaseId& release, const Device& devi
 // comes when the device is here again, or that work has ended.
 bool can_be_offered(const State& state, const Deployment& deployment);
 
+// ---- receipts.cpp
+
 // Whether the device is known to have had the goal; false also where only a later goal is
 // outstanding, and where the gateway ended the attempt.
-bool was_received(const State& state, const Deployment& deployment);
+bool was_received(const FleetState& fleet, const Deployment& deployment);
+// At the end of a turn, when goals have been renewed.
+void note_receipts(Turn& turn);
+// All of it anew: at the start, and to check (tests/sim).
+void recount_receipts(RolloutsState& rollouts, const FleetState& fleet);
 
 // ---- flow.cpp
 

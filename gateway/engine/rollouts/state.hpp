@@ -84,6 +84,9 @@ struct Flow {
 // rollout, stage, rollback, state of the deployments: as storage/records.hpp, CountRecord
 using CountKey = std::tuple<RolloutName, uint32_t, bool, std::string>;
 
+// rollout, stage, rollback
+using StageKey = std::tuple<RolloutName, uint32_t, bool>;
+
 // Rows to be written at the end of the turn.
 struct RolloutRows {
   std::set<uint64_t> deployments;
@@ -113,7 +116,9 @@ struct RolloutsState {
   std::set<RolloutName> ending;          // have, and something is left to do (ending.cpp)
   std::set<ReleaseId> settled_releases;  // of rollouts that succeeded and are settled
   uint32_t assignments_in_progress = 0;
-  std::set<uint64_t> transfers;                     // deployments that are offered or downloading
+  std::set<uint64_t> transfers;   // deployments that are offered or downloading
+  std::set<uint64_t> unreceived;  // offered, and their devices have not shown the goal yet
+  std::map<StageKey, uint32_t> unreceived_counts;
   std::map<uint64_t, std::string> requests_by_age;  // sequence -> id
 
   // Soft.

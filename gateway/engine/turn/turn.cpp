@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/engine/turn/turn.hpp"
+
+#include <algorithm>
+
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
@@ -15,6 +18,12 @@ void Turn::event(const RolloutName& rollout, std::string kind, std::string subje
                      .kind = std::move(kind),
                      .subject = std::move(subject),
                      .text = std::move(text)}});
+}
+
+void ReceiptTimes::observe(Millis took) {
+  const auto bound = std::ranges::lower_bound(kBoundsMs, took.count());
+  ++counts[static_cast<size_t>(bound - kBoundsMs.begin())];
+  sum_ms += static_cast<uint64_t>(took.count());
 }
 
 bool Turn::may_note_refusal() {
@@ -40,6 +49,7 @@ std::optional<Millis> come_later(uint32_t percent) {
 void finish(Turn& turn) {
   // Goals first: they change device rows.
   renew_goals(turn);
+  note_receipts(turn);
   write_fleet(turn);
   write_deployments(turn);
   write_telemetry(turn);

@@ -107,15 +107,15 @@ TEST_F(Flow, AnOfferIsReceivedWhenTheDeviceShowsItsGoal) {
   roll_out();
   site.pass(200ms);
   EXPECT_EQ(site.newest("d0").state, DeploymentState::kOffered);
-  EXPECT_FALSE(engine::was_received(site.state(), site.newest("d0")));
+  EXPECT_FALSE(engine::was_received(site.state().fleet, site.newest("d0")));
   std::vector<engine::Wait> waits = engine::waits_of(site.state(), site.rollout("r"));
   ASSERT_EQ(waits.size(), 1U);
   EXPECT_EQ(waits[0].explanation.find("at OFFERED, and has not shown its goal yet"), 0U);
   site.device("d0").goal_counter = site.goal("d0")->counter;
   site.status("d0");
   EXPECT_EQ(site.newest("d0").state, DeploymentState::kOffered);
-  EXPECT_TRUE(engine::was_received(site.state(), site.newest("d0")));
-  EXPECT_FALSE(engine::was_received(site.state(), site.newest("d1")));
+  EXPECT_TRUE(engine::was_received(site.state().fleet, site.newest("d0")));
+  EXPECT_FALSE(engine::was_received(site.state().fleet, site.newest("d1")));
 }
 
 }  // namespace
