@@ -4,6 +4,7 @@
 // (docs/design/trust.md, "Security floor").
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/fleet/own.hpp"
+#include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
 namespace covey::engine {
@@ -36,6 +37,8 @@ bool raise_floor(Turn& turn, const Device& device, const std::set<ReleaseId>& se
   for (const auto& [name, model] : device.models) {
     // Only what the device has proven: a floor above what it runs would leave it without a way.
     if (!model.desired || model.reported.confirmed != model.desired) continue;
+    // What is under way may be older: an assignment from before another decision.
+    if (deployment_in_progress(turn.state, device.id, name) != nullptr) continue;
     const auto known = turn.state.catalogue.artifacts.find(*model.desired);
     if (known == turn.state.catalogue.artifacts.end()) continue;
     const uint32_t version = known->second.artifact->manifest.security_version;

@@ -86,8 +86,8 @@ TEST_F(Receipts, TheTimeToReceiptIsThatOfDevicesThatWereHere) {
   const auto& bounds = engine::ReceiptTimes::kBoundsMs;
   const auto bin = std::ranges::find(bounds, 750U) - bounds.begin();
   EXPECT_EQ(site.state().counters.receipt_times.counts[static_cast<size_t>(bin)], 1U);
-  // It was away meanwhile, which says nothing about the way: what counts is the goal that it is told
-  // when it is back.
+  // It was away meanwhile, which says nothing about the way: what counts is the goal that it is
+  // told when it is back.
   site.leave("d1");
   site.pass(1min);
   site.hello("d1");
