@@ -127,10 +127,10 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def running_site(settings, folder, offer_rate=UNPACED):
+def running_site(settings, folder, offer_rate=UNPACED, kind=Site):
     """The started site, and a list for fleets (before they start); all end with the block.
     `offer_rate`: releases offered in a second; None: coveyd's own default, and its bandwidth."""
-    site = Site(settings, folder, offer_rate)
+    site = kind(settings, folder, offer_rate)
     fleets = []
     try:
         site.start()
