@@ -23,6 +23,8 @@ class Impostor(hostile.Case):
         thief.client.publish(honest.topic("hello"), thief.signed("hello", b""))
         forged = wire.encode((1, wire.Fixed64(7)), (3, thief.facts), (10, "honest-1"))
         thief.say("hello", forged)
+        thief.client.flush()
+        thief.hello().await_hello_answered()  # it is looked at: a newer hello would take its place
         payload = wire.encode((1, wire.Fixed64(7)), (3, thief.facts), (10, "thief-1"))
         thief.client.publish(thief.topic("hello"),
                              wire.sign(b"\0" * 32, "hello", "thief-1", payload))
