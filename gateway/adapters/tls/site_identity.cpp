@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/adapters/tls/site_identity.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "gateway/adapters/tls/host_names.hpp"
+#include "gateway/config/durable_file.hpp"
+
+namespace covey::tls {
+namespace {
+
+constexpr mode_t kOwnerOnly = 0600;
+constexpr mode_t kForAll = 0644;
+constexpr Millis kLifetime{24h * 90};
+constexpr Millis kRenewBefore{24h * 30};
+
+Error files_error(const Error& cause) {
+  const bool foreign = cause.reason == "FOREIGN_FILE";
+  return {cause.code, foreign ? cause.reason : "TLS_FILES", cause.message};
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+// A key of ours that others may read is no secret any more.
+Status check_secret(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    return files_error({Code::kUnavailable, "TLS_FILES",
+                        fmt::format("cannot look at {}: {}", path, std::strerror(errno))});
+  }
+  if ((status.st_mode & (S_IROTH | S_IWOTH)) == 0) return {};
+  return precondition(
+      "TLS_FILES", fmt::format("{} can be read by everybody: chmod 600 it, and replace the key if "
+                               "somebody may have read it",
+                               path));
+}
+
+bool in_time(const CertificateFacts& facts, Millis now) {
+  return facts.not_before <= now && now <= facts.not_after;
+}
+
+}  // namespace
+
+SiteIdentity::SiteIdentity(IdentityOptions options)
+    : options_(std::move(options)), folder_(options_.data_dir + "/tls") {
+  if (options_.names.empty()) options_.names = names_of_this_host();
+}
+
+Result<SiteIdentity> SiteIdentity::open(IdentityOptions options, Millis now) {
+  SiteIdentity identity(std::move(options));
+  if (::mkdir(identity.folder_.c_str(), 0700) != 0 && errno != EEXIST) {
+    return Error{Code::kUnavailable, "TLS_FILES",
+                 fmt::format("cannot make {}: {}", identity.folder_, std::strerror(errno))};
+  }
+  if (Status opened = identity.open_authority(); !opened) return opened.error();
+  if (Status loaded = identity.load(); !loaded) return loaded.error();
+  if (Result<bool> fresh = identity.refresh(now); !fresh) return fresh.error();
+  return identity;
+}
+
+std::string SiteIdentity::ca_path() const {
+  if (ca_.empty()) return {};
+  return options_.certificate_file.empty() ? folder_ + "/ca.pem" : options_.ca_file;
+}
+
+std::string SiteIdentity::ca_fingerprint() const {
+  const Result<CertificateFacts> facts = facts_of(ca_);
+  return facts ? facts->fingerprint : std::string();
+}
+
+// The key first: without its certificate nothing was issued with it.
+Status SiteIdentity::open_authority() {
+  if (!options_.certificate_file.empty()) return {};
+  const std::string key_path = folder_ + "/ca.key";
+  const std::string certificate_path = folder_ + "/ca.pem";
+  if (exists(certificate_path)) {
+    const Result<std::string> certificate =
+        config::read_file_bounded(certificate_path, kPemBytesMax);
+    if (!certificate) return files_error(certificate.error());
+    const Result<std::string> key = config::read_file_bounded(key_path, kPemBytesMax);
+    if (!key) return files_error(key.error());
+    if (const Status secret = check_secret(key_path); !secret) return secret;
+    authority_ = {*key, *certificate};
+    if (const Status pair = check_pair(authority_); !pair) {
+      return Error{pair.error().code, pair.error().reason,
+                   fmt::format("{} and {}: {}; bring both back from a backup: devices know this "
+                               "authority",
+                               certificate_path, key_path, pair.error().message)};
+    }
+  } else {
+    Result<Credentials> made = make_authority(options_.site);
+    if (!made) return made.error();
+    authority_ = *std::move(made);
+    if (const Status put = config::write_file_durably(key_path, authority_.key, kOwnerOnly); !put) {
+      return files_error(put.error());
+    }
+    if (const Status put =
+            config::write_file_durably(certificate_path, authority_.certificate, kForAll);
+        !put) {
+      return files_error(put.error());
+    }
+  }
+  ca_ = authority_.certificate;
+  return {};
+}
+
+// What was shown last; anything wrong with it: nothing was.
+Status SiteIdentity::load() {
+  if (!exists(server_path())) return {};
+  Result<std::string> pem = config::read_file_bounded(server_path(), 2 * kPemBytesMax);
+  if (!pem) return files_error(pem.error());
+  Result<CertificateFacts> facts = facts_of(*pem);
+  if (!facts || !check_pair({*pem, *pem})) return {};
+  shown_ = *std::move(pem);
+  server_ = *std::move(facts);
+  return {};
+}
+
+Result<bool> SiteIdentity::refresh(Millis now) {
+  return options_.certificate_file.empty() ? issue(now) : take_over(now);
+}
+
+Result<bool> SiteIdentity::issue(Millis now) {
+  const bool ours = !shown_.empty() && issued_by(authority_, shown_);
+  if (ours && in_time(server_, now) && now < server_.not_after - kRenewBefore &&
+      server_.names == options_.names) {
+    return false;
+  }
+  const Result<Credentials> made = issue_server(authority_, options_.names, now, kLifetime);
+  if (!made) return made.error();
+  if (const Status done = put(made->key + made->certificate); !done) return done.error();
+  return true;
+}
+
+Result<bool> SiteIdentity::take_over(Millis now) {
+  std::string faults;
+  const auto fault = [&](const std::string& path, const std::string& message) {
+    faults += fmt::format("{}{}: {}", faults.empty() ? "" : "; ", path, message);
+  };
+  const auto read = [&](const std::string& path) {
+    Result<std::string> text = config::read_file_bounded(path, kPemBytesMax);
+    if (!text) faults += (faults.empty() ? "" : "; ") + text.error().message;
+    return text ? *std::move(text) : std::string();
+  };
+  Credentials found;
+  found.certificate = read(options_.certificate_file);
+  found.key = read(options_.key_file);
+  const std::string ca = options_.ca_file.empty() ? std::string() : read(options_.ca_file);
+  if (!found.key.empty()) {
+    if (const Status secret = check_secret(options_.key_file); !secret) {
+      fault("tls.key_file", secret.error().message);
+    }
+  }
+  const Result<CertificateFacts> facts = facts_of(found.certificate);
+  if (!found.certificate.empty() && !facts) fault(options_.certificate_file, facts.error().message);
+  if (facts && now > facts->not_after) {
+    fault(options_.certificate_file, "it has expired: renew it");
+  } else if (facts && now < facts->not_before) {
+    fault(options_.certificate_file, "its time has not begun: is this machine's clock right?");
+  }
+  if (facts && !found.key.empty()) {
+    if (const Status pair = check_pair(found); !pair) {
+      fault(options_.key_file, pair.error().message);
+    }
+  }
+  if (!ca.empty()) {
+    if (const auto issuer = facts_of(ca); !issuer) fault(options_.ca_file, issuer.error().message);
+  }
+  if (!faults.empty()) {
+    return invalid("CERTIFICATE_INVALID", "tls.certificate_file, tls.key_file: " + faults);
+  }
+  ca_ = ca;
+  std::string pem = found.key + "\n" + found.certificate;
+  if (pem == shown_) return false;
+  if (const Status done = put(std::move(pem)); !done) return done.error();
+  return true;
+}
+
+Status SiteIdentity::put(std::string pem) {
+  Result<CertificateFacts> facts = facts_of(pem);
+  if (!facts) return facts.error();
+  if (const Status done = config::write_file_durably(server_path(), pem, kOwnerOnly); !done) {
+    return files_error(done.error());
+  }
+  shown_ = std::move(pem);
+  server_ = *std::move(facts);
+  return {};
+}
+
+}  // namespace covey::tls
