@@ -141,6 +141,7 @@ Simulator::Json Simulator::status() const {
           {"phases", std::move(phases)},
           {"connects", c.connects},
           {"connects_refused", c.connects_refused},
+          {"last_connect_error", c.last_connect_error},
           {"connections_lost", c.connections_lost},
           {"messages_out", c.messages_out},
           {"messages_in", c.messages_in},

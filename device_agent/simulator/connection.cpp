@@ -64,7 +64,8 @@ void Connection::open(const asio::ip::tcp::endpoint& broker, ConnectionOptions o
   const uint64_t epoch = *epoch_;
   timer_.expires_after(std::chrono::milliseconds(kResponseTimeoutMs));
   timer_.async_wait([this, current = epoch_, epoch](const error_code& error) {
-    if (!error && epoch == *current && !tcp_open_) fail("TCP connect timed out");
+    if (error || epoch != *current || link_open_) return;
+    fail(tls_ ? "TLS handshake timed out" : "TCP connect timed out");
   });
   socket_.async_connect(broker, [this, current = epoch_, epoch](const error_code& error) {
     if (epoch == *current) on_tcp(error);
@@ -73,13 +74,33 @@ void Connection::open(const asio::ip::tcp::endpoint& broker, ConnectionOptions o
 
 void Connection::on_tcp(const error_code& error) {
   if (error) return fail(error.message());
-  tcp_open_ = true;
-  timer_.expires_at(std::chrono::steady_clock::time_point::min());
   error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   error_code failed;
   socket_.non_blocking(true, failed);
   if (failed) return fail(failed.message());
+  if (!options_.trust) return begin_session();
+  tls_.emplace(options_.trust, socket_.native_handle());
+  shake_hands();
+}
+
+void Connection::shake_hands() {
+  const TlsStream::Outcome outcome = tls_->handshake();
+  if (outcome == TlsStream::Outcome::kDone) return begin_session();
+  if (outcome == TlsStream::Outcome::kClosed) return fail("closed by the broker");
+  if (outcome == TlsStream::Outcome::kFailed) return fail(tls_->failure());
+  socket_.async_wait(outcome == TlsStream::Outcome::kWantRead ? asio::socket_base::wait_read
+                                                              : asio::socket_base::wait_write,
+                     [this, current = epoch_, epoch = *epoch_](const error_code& error) {
+                       if (epoch != *current) return;
+                       if (error) return fail(error.message());
+                       shake_hands();
+                     });
+}
+
+void Connection::begin_session() {
+  link_open_ = true;
+  timer_.expires_at(std::chrono::steady_clock::time_point::min());
   covey_mqtt_connect_options connect{};
   connect.client_id = options_.client_id.c_str();
   if (!options_.username.empty()) {
@@ -114,13 +135,61 @@ void Connection::wait_readable() {
 void Connection::read() {
   std::array<uint8_t, 16384>& buffer = shared_buffer();
   const uint64_t epoch = *epoch_;
-  error_code error;
-  const size_t size = socket_.read_some(asio::buffer(buffer), error);
-  if (error && error != asio::error::would_block) {
-    return fail(error == asio::error::eof ? "closed by the broker" : error.message());
+  for (;;) {
+    size_t size = 0;
+    if (!receive(buffer, size)) return;
+    if (!feed({buffer.data(), size}) || epoch != *epoch_) return;
+    if (!tls_ || size == 0) break;  // what TLS has decrypted already, the socket does not show
   }
-  if (!feed({buffer.data(), size}) || epoch != *epoch_) return;
   wait_readable();
+}
+
+bool Connection::receive(std::span<uint8_t> to, size_t& size) {
+  if (!tls_) {
+    error_code error;
+    size = socket_.read_some(asio::buffer(to.data(), to.size()), error);
+    if (!error || error == asio::error::would_block) return true;
+    fail(error == asio::error::eof ? "closed by the broker" : error.message());
+    return false;
+  }
+  switch (tls_->read(to, size)) {
+    case TlsStream::Outcome::kDone:
+      return true;
+    case TlsStream::Outcome::kWantRead:
+    case TlsStream::Outcome::kWantWrite:
+      size = 0;
+      return true;
+    case TlsStream::Outcome::kClosed:
+      fail("closed by the broker");
+      return false;
+    case TlsStream::Outcome::kFailed:
+      fail(tls_->failure());
+      return false;
+  }
+  return false;
+}
+
+bool Connection::send(std::span<const uint8_t> bytes, size_t& sent,
+                      asio::socket_base::wait_type& later) {
+  later = asio::socket_base::wait_write;
+  sent = 0;
+  if (!tls_) {
+    error_code error;
+    sent = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
+    if (!error || error == asio::error::would_block) return true;
+    fail(error.message());
+    return false;
+  }
+  const TlsStream::Outcome outcome = tls_->write(bytes, sent);
+  if (outcome == TlsStream::Outcome::kDone) return true;
+  sent = 0;
+  if (outcome == TlsStream::Outcome::kWantRead) later = asio::socket_base::wait_read;
+  if (outcome == TlsStream::Outcome::kWantRead || outcome == TlsStream::Outcome::kWantWrite) {
+    return true;
+  }
+  fail(outcome == TlsStream::Outcome::kClosed ? std::string("closed by the broker")
+                                              : tls_->failure());
+  return false;
 }
 
 // False when the connection has ended.
@@ -186,11 +255,12 @@ void Connection::flush() {
   size_t size = 0;
   const uint8_t* bytes = covey_mqtt_output(&client_, &size);
   while (size > 0) {
-    error_code error;
-    const size_t sent = socket_.write_some(asio::buffer(bytes, size), error);
-    if (error == asio::error::would_block) {
+    size_t sent = 0;
+    asio::socket_base::wait_type later{};
+    if (!send({bytes, size}, sent, later)) return;
+    if (sent == 0) {
       writing_ = true;
-      socket_.async_wait(asio::ip::tcp::socket::wait_write,
+      socket_.async_wait(later,
                          [this, current = epoch_, epoch = *epoch_](const error_code& failed) {
                            if (epoch != *current) return;
                            writing_ = false;
@@ -199,7 +269,6 @@ void Connection::flush() {
                          });
       return;
     }
-    if (error) return fail(error.message());
     covey_mqtt_sent(&client_, sent);
     bytes = covey_mqtt_output(&client_, &size);
   }
@@ -225,7 +294,8 @@ void Connection::arm_timer() {
 void Connection::close_socket() {
   ++*epoch_;
   state_ = State::kClosed;
-  tcp_open_ = false;
+  link_open_ = false;
+  tls_.reset();
   writing_ = false;
   timer_.expires_at(std::chrono::steady_clock::time_point::min());
   error_code ignored;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One device's MQTT session over TCP: an Asio socket around the bare-metal client (covey/mqtt.h).
+// One device's MQTT session over TCP, or TLS over that: an Asio socket around the bare-metal client
+// (covey/mqtt.h).
 //
 // No buffer of its own beyond the client's: bytes are read into a buffer that all connections of
 // the thread share and sent straight from the client's output. Faults are made here, where a radio
@@ -14,6 +15,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +23,7 @@
 
 #include "covey/mqtt.h"
 #include "device_agent/simulator/random.hpp"
+#include "device_agent/simulator/tls_stream.hpp"
 
 namespace covey::simulator {
 
@@ -31,6 +34,7 @@ struct ConnectionOptions {
   std::string will_topic;  // empty: none
   std::vector<uint8_t> will_payload;
   uint16_t keep_alive_s = 60;
+  std::shared_ptr<const TlsTrust> trust;  // null: plaintext
 };
 
 class ConnectionListener {
@@ -73,8 +77,15 @@ class Connection {
 
   void on_event(const covey_mqtt_event& event);
   void on_tcp(const boost::system::error_code& error);
+  void shake_hands();
+  void begin_session();
   void wait_readable();
   void read();
+  // False: failed, and told. `size` 0: when the socket is readable again.
+  bool receive(std::span<uint8_t> to, size_t& size);
+  // False: failed, and told. `sent` 0: when the socket is ready for `later`.
+  bool send(std::span<const uint8_t> bytes, size_t& sent,
+            boost::asio::socket_base::wait_type& later);
   bool feed(std::span<const uint8_t> bytes);
   void flush();
   void arm_timer();
@@ -85,6 +96,7 @@ class Connection {
   boost::asio::io_context& io_;
   ConnectionListener& listener_;
   boost::asio::ip::tcp::socket socket_;
+  std::optional<TlsStream> tls_;  // over socket_
   boost::asio::steady_timer timer_;
   covey_mqtt client_{};
   ConnectionOptions options_;
@@ -96,10 +108,10 @@ class Connection {
   // may run after this object is gone.
   std::shared_ptr<uint64_t> epoch_ = std::make_shared<uint64_t>(0);
   State state_ = State::kClosed;
-  bool tcp_open_ = false;
-  bool writing_ = false;   // waiting for room in the socket
-  bool feeding_ = false;   // inside the client: its calls flush when it returns
-  bool dropping_ = false;  // the message that is being received is lost
+  bool link_open_ = false;  // TCP, and TLS where it is spoken
+  bool writing_ = false;    // waiting for room in the socket
+  bool feeding_ = false;    // inside the client: its calls flush when it returns
+  bool dropping_ = false;   // the message that is being received is lost
   uint8_t refused_code_ = 0;
 };
 

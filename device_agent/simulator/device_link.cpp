@@ -44,6 +44,7 @@ void Device::connect() {
   ConnectionOptions options;
   options.client_id = spec_.id;
   options.keep_alive_s = kKeepAliveSeconds;
+  options.trust = environment_.trust;
   covey_credentials_t credentials{};
   on_device_listener_ = covey_agent_credentials(&agent_, &credentials) == COVEY_OK;
   if (on_device_listener_) {
@@ -101,6 +102,7 @@ void Device::on_closed(std::string_view reason) {
   } else {
     environment_.counters.connections_lost++;
   }
+  environment_.counters.last_connect_error = reason;
   if (!powered_) return;
   leave();
   retry_connect();

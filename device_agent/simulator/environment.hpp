@@ -12,6 +12,7 @@
 
 #include "covey/port.h"
 #include "device_agent/simulator/options.hpp"
+#include "device_agent/simulator/tls_stream.hpp"
 #include "device_agent/simulator/truth.hpp"
 
 namespace covey::simulator {
@@ -20,6 +21,7 @@ struct FleetCounters {
   uint64_t connects = 0;
   uint64_t connections_lost = 0;
   uint64_t connects_refused = 0;
+  std::string last_connect_error;  // of a connection that ended or did not come about
   uint64_t messages_out = 0;
   uint64_t messages_in = 0;
   uint64_t bytes_out = 0;
@@ -37,6 +39,7 @@ struct Environment {
   boost::asio::ip::tcp::endpoint broker;
   boost::asio::ip::tcp::endpoint enroll_broker;
   std::string enroll_token;
+  std::shared_ptr<const TlsTrust> trust;  // null: plaintext
   std::vector<covey_public_key_t> keys;
   std::vector<uint8_t> send_buffer;  // scratch of every agent: they share the thread
   Sabotage sabotage = Sabotage::kNone;

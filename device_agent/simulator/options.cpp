@@ -79,6 +79,15 @@ void add_site_options(CLI::App& app, Draft& draft) {
                  "Password of user 'enroll' on that listener")
       ->type_name("FILE")
       ->check(CLI::ExistingFile);
+  auto* trust = app.add_option("--tls-ca", options.tls_ca_file,
+                               "Speak TLS, with a broker that this authority vouches for: what "
+                               "`covey site ca` prints")
+                    ->type_name("FILE")
+                    ->check(CLI::ExistingFile);
+  app.add_option("--tls-name", options.tls_name,
+                 "Name or address that its certificate must have; without: the host of --broker")
+      ->type_name("NAME")
+      ->needs(trust);
   auto* state = app.add_option("--state", options.state_dir,
                                "Identity, credentials, slots and journals; a restart continues")
                     ->type_name("DIR");

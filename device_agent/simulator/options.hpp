@@ -32,7 +32,9 @@ struct Options {
   HostPort broker;
   HostPort enroll_broker;
   std::string enroll_token_file;
-  std::string state_dir;  // empty with --memory
+  std::string tls_ca_file;  // empty: plaintext
+  std::string tls_name;     // of both brokers' certificates; empty: the host of `broker`
+  std::string state_dir;    // empty with --memory
   FleetOptions fleet;
   double speed_up = 1;
   Millis inference_interval{10'000};

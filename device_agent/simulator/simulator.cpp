@@ -56,7 +56,7 @@ Status raise_descriptor_limit(size_t devices) {
 Simulator::Simulator(Options options)
     : options_(std::move(options)),
       random_(mix(options_.fleet.seed, 5)),
-      environment_{io_, options_, truth_, {}, {}, {}, {}, {}, Sabotage::kNone, false, {}, {}} {}
+      environment_{io_, options_, truth_, {}, {}, {}, {}, {}, {}, Sabotage::kNone, false, {}, {}} {}
 
 Simulator::~Simulator() = default;
 
@@ -127,6 +127,15 @@ Status Simulator::build_fleet() {
   return {};
 }
 
+Status Simulator::load_trust() {
+  if (options_.tls_ca_file.empty()) return {};
+  auto trust = TlsTrust::load(options_.tls_ca_file,
+                              options_.tls_name.empty() ? options_.broker.host : options_.tls_name);
+  if (!trust) return trust.error();
+  environment_.trust = *std::move(trust);
+  return {};
+}
+
 Status Simulator::listen() {
   if (options_.control_path.empty()) return {};
   Result<std::unique_ptr<ControlServer>> control = ControlServer::listen(
@@ -142,6 +151,7 @@ Status Simulator::start() {
   Status done = read_inputs();
   if (done.ok()) done = resolve(options_.broker, &environment_.broker);
   if (done.ok()) done = resolve(options_.enroll_broker, &environment_.enroll_broker);
+  if (done.ok()) done = load_trust();
   if (done.ok()) done = build_fleet();
   if (!done) return done;
   const int64_t jitter = std::max<int64_t>(options_.connect_jitter.count(), 1);
@@ -258,6 +268,10 @@ void Simulator::report_progress(Clock::time_point now) {
              "inferences\n",
              s["devices"].dump(), s["enrolled"].dump(), s["online"].dump(), s["offline"].dump(),
              s["with_model"].dump(), s["inferences"].dump());
+  const std::string& why = environment_.counters.last_connect_error;
+  if (s["online"] == 0 && !why.empty()) {
+    fmt::print(stderr, "covey-sim: nobody is online; the last connection: {}\n", why);
+  }
 }
 
 }  // namespace covey::simulator

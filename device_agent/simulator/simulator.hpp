@@ -46,6 +46,7 @@ class Simulator {
   Status build_fleet();
   Status read_inputs();
   Status resolve(const HostPort& address, boost::asio::ip::tcp::endpoint* endpoint);
+  Status load_trust();
   Status listen();
   void fail(const Error& error);
   void shut_down();

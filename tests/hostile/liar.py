@@ -3,6 +3,7 @@
 
 import pathlib
 import secrets
+import ssl
 
 import mqtt
 import wire
@@ -21,12 +22,20 @@ def facts(device_class="m4", firmware="1.0.0", agent="0.1.0", slot_bytes=262144,
             (6, more.get("message_bytes_max", 2048)), (7, 1), (9, 1 << ES256 | 1 << ED25519))
 
 
+def trust(site):
+    """What an honest client checks the broker by; None: it speaks no TLS."""
+    endpoints = site.endpoints()
+    if not endpoints["devices_over_tls"]:
+        return None
+    return ssl.create_default_context(cafile=endpoints["ca_file"])
+
+
 class Enroller:
     """The enrolment listener, as whoever has the token sees it."""
 
     def __init__(self, site, client_id):
         token = (pathlib.Path(site.data) / "enroll.token").read_text().strip()
-        self.client = mqtt.Client(site.endpoints()["enroll"], client_id, "enroll", token)
+        self.client = mqtt.Client(site.endpoints()["enroll"], client_id, "enroll", token, tls=trust(site))
         self.client_id = client_id
 
     def listen(self):
@@ -78,7 +87,7 @@ class Device:
     def connect(self, will=None):
         self.close()
         self.client = mqtt.Client(self.site.endpoints()["mqtt"], self.device, self.username,
-                                  self.password, will)
+                                  self.password, will, tls=trust(self.site))
         self.client.subscribe(f"covey/v1/{self.shard}/{self.device}/down/+")
         return self
 

@@ -37,11 +37,13 @@ def publish_packet(topic, payload, retain=False):
 
 
 class Client:
-    def __init__(self, endpoint, client_id, username, password, will=None, keep_alive_s=600):
-        """`endpoint` is "host:port", `will` is (topic, payload)."""
+    def __init__(self, endpoint, client_id, username, password, will=None, keep_alive_s=600, tls=None):
+        """`endpoint` is "host:port", `will` is (topic, payload), `tls` an ssl.SSLContext."""
         host, port = endpoint.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), timeout=PATIENCE_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=host)
         self.buffer = bytearray()
         self.messages = []  # (topic, payload) that nobody asked for yet
         flags = 0xC2 | (0x04 if will else 0)
