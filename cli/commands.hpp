@@ -125,6 +125,7 @@ void add_label_commands(CLI::App& monitor, Invocation& invocation);
 void add_alert_commands(CLI::App& app, Invocation& invocation);
 void add_key_commands(CLI::App& app, Invocation& invocation);
 void add_admin_commands(CLI::App& app, Invocation& invocation);
+void add_site_commands(CLI::App& app, Invocation& invocation);
 void add_context_commands(CLI::App& app, Invocation& invocation);
 void add_completion_command(CLI::App& app, Invocation& invocation);
 void add_help_commands(CLI::App& app, Invocation& invocation);

@@ -75,6 +75,7 @@ int run(int argc, char** argv) {
   add_alert_commands(app, invocation);
   add_key_commands(app, invocation);
   add_admin_commands(app, invocation);
+  add_site_commands(app, invocation);
   add_context_commands(app, invocation);
   add_completion_command(app, invocation);
   add_help_commands(app, invocation);

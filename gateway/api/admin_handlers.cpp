@@ -41,6 +41,9 @@ void get_site(const CallPtr<v1::GetSiteRequest, v1::GetSiteResponse>& call) {
   to.set_site(context.site);
   to.set_version(context.version);
   to.set_start_id(context.start_id);
+  to.set_devices_over_tls(context.tls.devices);
+  to.set_ca_pem(context.tls.ca);
+  to.set_ca_fingerprint(context.tls.ca_fingerprint);
   to.set_uptime_ms(static_cast<uint64_t>(
       std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - context.started)
           .count()));

@@ -14,6 +14,7 @@
 
 #include "core/result.hpp"
 #include "gateway/api/caller.hpp"
+#include "gateway/api/tls_facts.hpp"
 #include "gateway/runtime/engine_port.hpp"
 
 namespace covey::api {
@@ -25,6 +26,7 @@ struct Context {
   std::string version;
   std::string start_id;
   std::chrono::steady_clock::time_point started;
+  TlsFacts tls;
 };
 using ContextPtr = std::shared_ptr<const Context>;
 

@@ -34,6 +34,8 @@ struct ListenAddress {
 // "127.0.0.1:7070", "[::1]:7070". Errors: BAD_LISTEN_ADDRESS.
 Result<ListenAddress> parse_listen_address(std::string_view text);
 std::string to_string(const ListenAddress& address);
+bool is_address(std::string_view host);  // an IP address, or localhost
+bool is_loopback(std::string_view host);
 // Errors: TLS_REQUIRED unless the address is a loopback one.
 Status check_loopback(std::string_view host);
 // `localhost` as the number that it stands for here, whatever /etc/hosts says; else the text.
@@ -42,13 +44,23 @@ std::string ip_literal(std::string_view host);
 enum class MqttMode : uint8_t { kEmbedded, kExternal };
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError };
 enum class LogFormat : uint8_t { kText, kJson };
+// Where listeners speak without TLS.
+enum class Plaintext : uint8_t { kNever, kLoopback, kAnywhere };
 
 struct Config {
   std::string data_dir = ".";  // --data or COVEY_DATA; not a key of the file
 
   struct {
     std::string name = "site";
+    std::vector<std::string> names;  // of the gateway in its certificate, sorted; empty: the host's
   } site;
+
+  struct {
+    Plaintext plaintext = Plaintext::kLoopback;
+    std::string certificate_file;  // empty: the site's own authority issues one
+    std::string key_file;
+    std::string ca_file;
+  } tls;
 
   struct {
     ListenAddress listen{"127.0.0.1", 7070};
@@ -138,6 +150,9 @@ struct Config {
     } drift;
   } monitoring;
 };
+
+// Whether a listener of devices on `host` speaks TLS. The one place that says so.
+bool speaks_tls(const Config& config, std::string_view host);
 
 // Where a value came from: "default", "covey.yaml:12", "COVEY_MQTT_EMBEDDED_PORT", "--data".
 using Origins = std::map<std::string, std::string, std::less<>>;  // by dotted path

@@ -22,6 +22,8 @@ Status write_endpoints(const std::string& data_dir, const Endpoints& endpoints) 
       {"mqtt", endpoints.mqtt},
       {"enroll", endpoints.enroll},
       {"enroll_token_file", endpoints.enroll_token_file},
+      {"devices_over_tls", endpoints.devices_over_tls},
+      {"ca_file", endpoints.ca_file},
   };
   // A path that is not UTF-8 is replaced, not thrown about.
   const std::string text =
@@ -65,6 +67,10 @@ Result<Endpoints> read_endpoints(const std::string& data_dir) {
   if (!read("mqtt", endpoints.mqtt)) return bad("mqtt");
   if (!read("enroll", endpoints.enroll)) return bad("enroll");
   if (!read("enroll_token_file", endpoints.enroll_token_file)) return bad("enroll_token_file");
+  const auto tls = document.find("devices_over_tls");
+  if (tls == document.end() || !tls->is_boolean()) return bad("devices_over_tls");
+  endpoints.devices_over_tls = tls->get<bool>();
+  if (!read("ca_file", endpoints.ca_file)) return bad("ca_file");
   return endpoints;
 }
 

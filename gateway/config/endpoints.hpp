@@ -21,6 +21,8 @@ struct Endpoints {
   std::string mqtt;    // device listener, host:port
   std::string enroll;  // enrolment listener; empty with an external broker
   std::string enroll_token_file;
+  bool devices_over_tls = false;  // on both
+  std::string ca_file;            // what devices trust then; empty: the operator knows
 
   bool operator==(const Endpoints&) const = default;
 };

@@ -182,6 +182,19 @@ Key listen_key(std::string path, Field field, std::string help) {
   return key;
 }
 
+// The address of listeners that may be anywhere.
+template <typename Field>
+Key address_key(std::string path, Field field, std::string help) {
+  Key key = text_key(std::move(path), "address", 253, field, std::move(help));
+  key.limit = "an IP address, or localhost";
+  key.read = [field](Config& config, std::string_view text) -> Status {
+    if (!is_address(text)) return bad_value(text, "an IP address, or localhost");
+    field(config) = std::string(text);
+    return {};
+  };
+  return key;
+}
+
 // A host of a loopback listener or broker.
 template <typename Field>
 Key host_key(std::string path, Field field, std::string help) {

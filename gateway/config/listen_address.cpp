@@ -54,17 +54,38 @@ std::string ip_literal(std::string_view host) {
   return host == "localhost" ? "127.0.0.1" : std::string(host);
 }
 
-Status check_loopback(std::string_view host) {
+bool is_address(std::string_view host) {
+  const std::string literal = ip_literal(host);
+  return is_v4(literal) || is_v6(literal);
+}
+
+bool is_loopback(std::string_view host) {
   const std::string literal = ip_literal(host);
   in6_addr v6{};
-  const bool is_v6_loopback =
-      ::inet_pton(AF_INET6, literal.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-  if (is_v6_loopback || (is_v4(literal) && literal.starts_with("127."))) return {};
+  return (::inet_pton(AF_INET6, literal.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6)) ||
+         (is_v4(literal) && literal.starts_with("127."));
+}
+
+Status check_loopback(std::string_view host) {
+  if (is_loopback(host)) return {};
   return invalid("TLS_REQUIRED",
-                 fmt::format("'{}' is not a loopback address: this version has no TLS, so it "
-                             "listens and connects on 127.0.0.1, ::1 or localhost only; use an SSH "
-                             "tunnel or a TLS proxy on this machine to reach it from elsewhere",
+                 fmt::format("'{}' is not a loopback address: here no caller proves who he is yet, "
+                             "so only 127.0.0.1, ::1 and localhost will do; use an SSH tunnel or a "
+                             "TLS proxy on this machine to reach it from elsewhere (devices have "
+                             "TLS: mqtt.embedded.listen)",
                              host.substr(0, 80)));
+}
+
+bool speaks_tls(const Config& config, std::string_view host) {
+  switch (config.tls.plaintext) {
+    case Plaintext::kNever:
+      return true;
+    case Plaintext::kLoopback:
+      return !is_loopback(host);
+    case Plaintext::kAnywhere:
+      return false;
+  }
+  return true;
 }
 
 }  // namespace covey::config

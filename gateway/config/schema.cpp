@@ -8,6 +8,7 @@
 
 #include "core/nearest.hpp"
 #include "gateway/config/key_kinds.hpp"
+#include "gateway/config/site_keys.hpp"
 #include "monitoring/alerts/alert.hpp"
 
 namespace covey::config {
@@ -18,29 +19,15 @@ constexpr size_t kUnixPathMax = 107;  // sockaddr_un.sun_path without its zero
 
 constexpr Names<MqttMode, 2> kMqttModes{
     {{MqttMode::kEmbedded, "embedded"}, {MqttMode::kExternal, "external"}}};
+constexpr Names<Plaintext, 3> kPlaintexts{{{Plaintext::kNever, "never"},
+                                           {Plaintext::kLoopback, "loopback"},
+                                           {Plaintext::kAnywhere, "anywhere"}}};
 constexpr Names<LogLevel, 5> kLogLevels{{{LogLevel::kTrace, "trace"},
                                          {LogLevel::kDebug, "debug"},
                                          {LogLevel::kInfo, "info"},
                                          {LogLevel::kWarn, "warn"},
                                          {LogLevel::kError, "error"}}};
 constexpr Names<LogFormat, 2> kLogFormats{{{LogFormat::kText, "text"}, {LogFormat::kJson, "json"}}};
-
-Key site_name_key() {
-  Key key = text_key(
-      "site.name", "name", 63, [](Config& c) -> std::string& { return c.site.name; },
-      "Name of this site in output and metrics.");
-  key.limit = "1 to 63 of a-z 0-9 . -";
-  key.read = [](Config& config, std::string_view text) -> Status {
-    const bool valid =
-        !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
-          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
-        });
-    if (!valid) return bad_value(text, "a site name: 1 to 63 of a-z 0-9 . -");
-    config.site.name = std::string(text);
-    return {};
-  };
-  return key;
-}
 
 Key grpc_unix_key() {
   Key key;
@@ -65,6 +52,23 @@ std::vector<Key> build_schema() {
   constexpr uint64_t kMiB = 1ULL << 20;
   std::vector<Key> keys;
   keys.push_back(site_name_key());
+  keys.push_back(site_names_key());
+
+  keys.push_back(choice_key(
+      "tls.plaintext", kPlaintexts, [](Config & c) -> auto& { return c.tls.plaintext; },
+      "Where devices may speak without TLS. `anywhere`: whoever is on the way can read and change "
+      "what is not signed, and has the passwords; each start warns about it."));
+  keys.push_back(text_key(
+      "tls.certificate_file", "path", 4096,
+      [](Config & c) -> auto& { return c.tls.certificate_file; },
+      "Certificate of the gateway (PEM), followed by those above it; without: the site's own "
+      "authority issues and renews one. Read again when it changes."));
+  keys.push_back(text_key(
+      "tls.key_file", "path", 4096, [](Config & c) -> auto& { return c.tls.key_file; },
+      "Its private key (PEM, without a password)."));
+  keys.push_back(text_key(
+      "tls.ca_file", "path", 4096, [](Config & c) -> auto& { return c.tls.ca_file; },
+      "What devices have to trust for `tls.certificate_file`, for `covey site ca`."));
 
   keys.push_back(listen_key(
       "grpc.listen", [](Config & c) -> auto& { return c.grpc.listen; }, "API for CLI and CI."));
@@ -113,9 +117,10 @@ std::vector<Key> build_schema() {
   password.secret = true;
   keys.push_back(std::move(password));
 
-  keys.push_back(host_key(
+  keys.push_back(address_key(
       "mqtt.embedded.listen", [](Config & c) -> auto& { return c.mqtt.embedded.listen; },
-      "Address of the embedded broker's listeners."));
+      "Address of the embedded broker's listeners for devices; with TLS beyond loopback (see "
+      "`tls.plaintext`)."));
   keys.push_back(number_key(
       "mqtt.embedded.port", "port", 0, 65'535,
       [](Config & c) -> auto& { return c.mqtt.embedded.port; },
@@ -330,6 +335,13 @@ std::vector<std::pair<std::string, Error>> check_relations(const Config& config)
                               "report would make a device offline",
                               covey::to_string(config.offline.silence_after),
                               covey::to_string(config.telemetry.report_interval)));
+  }
+  if (config.tls.certificate_file.empty() != config.tls.key_file.empty()) {
+    contradiction(config.tls.key_file.empty() ? "tls.key_file" : "tls.certificate_file",
+                  "tls.certificate_file and tls.key_file belong together: set both or none");
+  }
+  if (!config.tls.ca_file.empty() && config.tls.certificate_file.empty()) {
+    contradiction("tls.ca_file", "is for a certificate of your own: set tls.certificate_file, too");
   }
   const auto& drift = config.monitoring.drift;
   if (drift.warn_delta > drift.page_delta) {

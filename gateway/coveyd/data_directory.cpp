@@ -44,7 +44,8 @@ std::vector<Error> check_owners(const std::string& data_dir) {
 }
 
 std::string trace_of_a_site(const std::string& data_dir) {
-  for (const char* name : {"enroll.token", "broker/mosquitto.conf", "endpoints.json"}) {
+  for (const char* name :
+       {"enroll.token", "broker/mosquitto.conf", "endpoints.json", "tls/ca.key"}) {
     if (exists(fmt::format("{}/{}", data_dir, name))) return name;
   }
   // Emptied by an orderly stop: whoever stopped in order had a database. A start that was killed

@@ -56,7 +56,8 @@ engine::EngineConfig engine_config_of(const config::Config& config) {
   return engine;
 }
 
-GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id) {
+GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id,
+                            const api::TlsFacts& tls) {
   Bytes id(sizeof start_id);
   std::memcpy(id.data(), &start_id, sizeof start_id);
   return {.host = config.grpc.listen.host,
@@ -67,7 +68,8 @@ GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id) {
           .questions_over_tcp_max = size_t{config.limits.control_queue} / 2,
           .site = config.site.name,
           .version = COVEY_VERSION,
-          .start_id = to_hex(id)};
+          .start_id = to_hex(id),
+          .tls = tls};
 }
 
 }  // namespace covey

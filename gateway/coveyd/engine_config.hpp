@@ -9,6 +9,7 @@
 namespace covey {
 
 engine::EngineConfig engine_config_of(const config::Config& config);
-GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id);
+GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id,
+                            const api::TlsFacts& tls);
 
 }  // namespace covey

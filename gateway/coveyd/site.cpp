@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/coveyd/site.hpp"
 
+#include <fmt/format.h>
 #include <openssl/rand.h>
 #include <unistd.h>
 
@@ -120,10 +121,13 @@ Status Site::open_store(const SiteStart& how) {
 Status Site::start_broker() {
   if (config_.mqtt.mode == config::MqttMode::kExternal || read_only_) return {};
   const auto& embedded = config_.mqtt.embedded;
+  const Result<std::string> certificate = open_identity();
+  if (!certificate) return certificate.error();
   broker_ = std::make_unique<broker::EmbeddedBroker>(
       broker::BrokerOptions{.data_dir = config_.data_dir,
                             .binary = embedded.binary,
-                            .listen = embedded.listen,
+                            .listen = config::ip_literal(embedded.listen),
+                            .certificate_file = *certificate,
                             .device_port = embedded.port,
                             .enroll_port = embedded.enroll_port,
                             .max_connections = embedded.max_connections,
@@ -140,10 +144,50 @@ Status Site::start_broker() {
   Result<broker::BrokerEndpoints> started = broker_->start();
   if (!started) return started.error();
   broker_endpoints_ = *std::move(started);
+  if (renewal_) renewal_->start();
   for (const std::string& note : broker_->state().notes) {
     log::log_event(log::Level::kWarn, "broker_note", {{"text", note}});
   }
   return {};
+}
+
+// The file that the broker's listeners for devices show; empty: they speak no TLS.
+Result<std::string> Site::open_identity() {
+  const std::string& listen = config_.mqtt.embedded.listen;
+  const bool beyond_loopback = !config::is_loopback(listen);
+  if (!config::speaks_tls(config_, listen)) {
+    if (beyond_loopback) {
+      log::log_event(log::Level::kWarn, "plaintext_beyond_loopback",
+                     {{"listen", listen},
+                      {"text",
+                       "tls.plaintext is `anywhere`: passwords and telemetry of devices can "
+                       "be read on the way"}});
+    }
+    return std::string();
+  }
+  Result<tls::SiteIdentity> identity =
+      tls::SiteIdentity::open({.data_dir = config_.data_dir,
+                               .site = config_.site.name,
+                               .names = config_.site.names,
+                               .certificate_file = config_.tls.certificate_file,
+                               .key_file = config_.tls.key_file,
+                               .ca_file = config_.tls.ca_file},
+                              runtime::now_of_clocks().wall);
+  if (!identity) return identity.error();
+  endpoints_.devices_over_tls = true;
+  endpoints_.ca_file = identity->ca_path();
+  tls_ = {.devices = true, .ca = identity->ca(), .ca_fingerprint = identity->ca_fingerprint()};
+  log::log_event(log::Level::kInfo, "tls",
+                 {{"listen", listen},
+                  {"ca_fingerprint", tls_.ca_fingerprint},
+                  {"server_fingerprint", identity->server().fingerprint},
+                  {"names", fmt::format("{}", fmt::join(identity->server().names, " "))}});
+  std::string file = identity->server_path();
+  renewal_ = std::make_unique<tls::Renewal>(
+      *std::move(identity),
+      tls::Renewal::Options{.wall = [] { return runtime::now_of_clocks().wall; },
+                            .renewed = [this] { broker_->certificate_changed(); }});
+  return file;
 }
 
 Status Site::begin_site(const SiteStart& how, Snapshot& snapshot) {
@@ -220,7 +264,7 @@ Status Site::start_runtime(const SiteStart& how) {
 void Site::make_link() {
   const auto& external = config_.mqtt.external;
   mqtt::MqttOptions options;
-  options.host = broker_ ? broker_endpoints_.host : external.host;
+  options.host = broker_ ? broker_endpoints_.service_host : external.host;
   options.port = broker_ ? broker_endpoints_.service_port : external.port;
   options.username = broker_ ? broker_endpoints_.username : external.username;
   options.password = broker_ ? broker_endpoints_.password : external.password;
@@ -240,7 +284,7 @@ runtime::Sinks Site::sinks() const {
 
 Status Site::start_servers() {
   Result<std::unique_ptr<GrpcServer>> grpc =
-      GrpcServer::start(*runtime_, grpc_options_of(config_, start_id_));
+      GrpcServer::start(*runtime_, grpc_options_of(config_, start_id_, tls_));
   if (!grpc) return grpc.error();
   grpc_ = *std::move(grpc);
   serving_ = true;  // from now on calls may come, and see grpc_
@@ -317,6 +361,7 @@ void Site::stop(const std::function<void(const char* step)>& doing) {
   begin("leaving the broker");
   if (link_) link_->stop(2s);
   begin("stopping the broker");
+  if (renewal_) renewal_->stop();
   if (broker_) broker_->stop(3s);
   begin("closing the store");
   if (endpoints_.pid != 0) config::remove_endpoints(config_.data_dir);
@@ -326,6 +371,7 @@ void Site::stop(const std::function<void(const char* step)>& doing) {
   // The runtime outlives the link's callbacks, which use it.
   link_.reset();
   runtime_.reset();
+  renewal_.reset();
   broker_.reset();
   store_.reset();
 }

@@ -19,6 +19,7 @@
 #include "gateway/adapters/http/metrics.hpp"
 #include "gateway/adapters/http/server.hpp"
 #include "gateway/adapters/mqtt/client.hpp"
+#include "gateway/adapters/tls/renewal.hpp"
 #include "gateway/config/config.hpp"
 #include "gateway/config/endpoints.hpp"
 #include "gateway/coveyd/device_link.hpp"
@@ -57,6 +58,7 @@ class Site {
   Status load_engine(const SiteStart& how);
   Status begin_site(const SiteStart& how, Snapshot& snapshot);
   Status start_broker();
+  Result<std::string> open_identity();
   Status start_runtime(const SiteStart& how);
   Status start_servers();
   void make_link();
@@ -77,7 +79,9 @@ class Site {
   std::optional<engine::Engine> engine_;            // loaded, until the runtime has it
   std::unique_ptr<broker::EmbeddedBroker> broker_;  // null: external, or read-only
   broker::BrokerEndpoints broker_endpoints_;
-  std::unique_ptr<DeviceLink> link_;  // null: read-only
+  api::TlsFacts tls_;
+  std::unique_ptr<tls::Renewal> renewal_;  // null: no listener speaks TLS
+  std::unique_ptr<DeviceLink> link_;       // null: read-only
   std::unique_ptr<runtime::Runtime> runtime_;
   http::Metrics metrics_;
   std::unique_ptr<http::HttpServer> http_;

@@ -88,6 +88,16 @@ void Site::add_metrics() {
                     static_cast<double>(engine.drops[i]),
                     {{"reason", std::string(to_string(static_cast<engine::Drop>(i)))}});
     }
+    if (renewal_) {
+      const tls::Renewal::State tls = renewal_->state();
+      sheet.gauge("covey_tls_certificate_end_seconds",
+                  "End of the certificate that devices are shown, in Unix time.",
+                  static_cast<double>(tls.server.not_after.count()) / 1e3);
+      sheet.gauge("covey_tls_renewal_failed", "1: the last look for a new one failed, see the log.",
+                  tls.failure.empty() ? 0 : 1);
+      sheet.counter("covey_tls_renewals_total", "Certificates that took the place of another.",
+                    static_cast<double>(tls.renewals));
+    }
     sheet.gauge("covey_read_only", "1: the disk is full, nothing is written.", read_only_ ? 1 : 0);
     if (const std::optional<uint64_t> free = store_->condition().free_bytes) {
       sheet.gauge("covey_disk_free_bytes", "What the disk of the data directory has left.",

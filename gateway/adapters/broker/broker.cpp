@@ -81,22 +81,24 @@ Status EmbeddedBroker::Supervisor::prepare() {
 }
 
 Status EmbeddedBroker::Supervisor::reserve_ports() {
-  const auto reserve = [&](uint16_t wanted, const char* key, uint16_t& port) -> Status {
-    ReservedPort reserved = reserve_port(options_.listen, wanted);
+  const auto reserve = [&](const std::string& host, uint16_t wanted, const char* key,
+                           uint16_t& port) -> Status {
+    ReservedPort reserved = reserve_port(host, wanted);
     if (reserved.port == 0) {
       return Error{Code::kUnavailable, "BROKER_NOT_READY",
                    fmt::format("{}: port {} on {} is taken by another program; choose another, or "
                                "0 for any",
-                               key, wanted, options_.listen)};
+                               key, wanted, host)};
     }
     port = reserved.port;
     reserved_.push_back(std::move(reserved));
     return {};
   };
   const Status done[] = {
-      reserve(options_.device_port, "mqtt.embedded.port", endpoints_.device_port),
-      reserve(options_.enroll_port, "mqtt.embedded.enroll_port", endpoints_.enroll_port),
-      reserve(0, "the service listener", endpoints_.service_port)};
+      reserve(options_.listen, options_.device_port, "mqtt.embedded.port", endpoints_.device_port),
+      reserve(options_.listen, options_.enroll_port, "mqtt.embedded.enroll_port",
+              endpoints_.enroll_port),
+      reserve(endpoints_.service_host, 0, "the service listener", endpoints_.service_port)};
   for (const Status& status : done) {
     if (!status) return status;
   }
@@ -144,5 +146,6 @@ void EmbeddedBroker::set_credential(const DeviceId& device, std::string password
 }
 void EmbeddedBroker::remove_credential(const DeviceId& device) { supervisor_->remove(device); }
 bool EmbeddedBroker::flush(Millis timeout) { return supervisor_->flush(timeout); }
+void EmbeddedBroker::certificate_changed() { supervisor_->certificate_changed(); }
 
 }  // namespace covey::broker

@@ -2,7 +2,8 @@
 // Supervises the embedded mosquitto of a site: writes its configuration into DATA/broker, starts
 // it, proves readiness by a real MQTT connect, restarts it with back-off, ends it in bounded time.
 //
-// Three listeners on loopback, each with its own users and access list (per_listener_settings):
+// Three listeners, those of devices on loopback or with TLS 1.2 or 1.3, each with its own users and
+// access list (per_listener_settings):
 // * device: user = device id = client id; writes covey/v1/{00 to 3f}/{id}/up/{hello, status,
 //   report, fetch, bye} and reads covey/v1/+/{id}/down/+, covey/v1/site and covey/v1/m/+.
 // * enrolment: user `enroll`, password DATA/enroll.token, client id = device id; writes
@@ -46,8 +47,9 @@ struct BrokerNews {
 struct BrokerOptions {
   std::string data_dir;
   std::string binary = "mosquitto";  // a path, or a name: PATH, /usr/sbin, /usr/local/sbin
-  std::string listen = "127.0.0.1";
-  uint16_t device_port = 0;  // 0: a free one
+  std::string listen = "127.0.0.1";  // of the listeners for devices; the gateway's is on loopback
+  std::string certificate_file;  // key and certificates (PEM): they speak TLS; empty: they don't
+  uint16_t device_port = 0;      // 0: a free one
   uint16_t enroll_port = 0;
   uint32_t max_connections = 20'000;
   uint32_t max_packet_bytes = 65'536;
@@ -64,7 +66,8 @@ struct BrokerOptions {
 };
 
 struct BrokerEndpoints {
-  std::string host;
+  std::string host;                        // of devices
+  std::string service_host = "127.0.0.1";  // of the gateway, wherever devices connect
   uint16_t device_port = 0;
   uint16_t enroll_port = 0;
   uint16_t service_port = 0;
@@ -113,6 +116,8 @@ class EmbeddedBroker {
   void set_credential(const DeviceId& device, std::string password);
   void remove_credential(const DeviceId& device);
   bool flush(Millis timeout);
+  // The certificate's file has changed: connections that are there stay, new ones get the new one.
+  void certificate_changed();
 
  private:
   class Supervisor;

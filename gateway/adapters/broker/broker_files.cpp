@@ -23,7 +23,7 @@ Error files_error(const Error& cause) {
   return {Code::kUnavailable, "BROKER_FILES", cause.message};
 }
 
-std::string listener(const BrokerFiles& files, const BrokerOptions& options, uint16_t port,
+std::string listener(const BrokerFiles& files, const std::string& host, uint16_t port,
                      std::string_view name, unsigned connections, std::string_view more) {
   return fmt::format(
       "\nlistener {} {}\n"
@@ -33,7 +33,18 @@ std::string listener(const BrokerFiles& files, const BrokerOptions& options, uin
       "password_file {}/{}.passwords\n"
       "acl_file {}/{}.acl\n"
       "{}",
-      port, options.listen, connections, files.folder, name, files.folder, name, more);
+      port, host, connections, files.folder, name, files.folder, name, more);
+}
+
+// Of a listener for devices; `tls_version` is the lowest. Key and certificate in one file, so that
+// no reader ever finds one of them without the other.
+std::string transport(const BrokerOptions& options) {
+  if (options.certificate_file.empty()) return {};
+  return fmt::format(
+      "certfile {}\n"
+      "keyfile {}\n"
+      "tls_version tlsv1.2\n",
+      options.certificate_file, options.certificate_file);
 }
 
 // Exactly what a device says, shard by shard: with a `+` it could have the broker keep messages on
@@ -123,10 +134,12 @@ Status write_configuration(const BrokerFiles& files, const BrokerOptions& option
   // out of files that only the owner may read.
   if (::geteuid() == 0) text += "user root\n";
   // The user name as client id: nobody takes over another's session.
-  text += listener(files, options, endpoints.device_port, "device", options.max_connections,
-                   "use_username_as_clientid true\n");
-  text += listener(files, options, endpoints.enroll_port, "enroll", kEnrollConnectionsMax, "");
-  text += listener(files, options, endpoints.service_port, "service", kServiceConnectionsMax, "");
+  text += listener(files, options.listen, endpoints.device_port, "device", options.max_connections,
+                   "use_username_as_clientid true\n" + transport(options));
+  text += listener(files, options.listen, endpoints.enroll_port, "enroll", kEnrollConnectionsMax,
+                   transport(options));
+  text += listener(files, endpoints.service_host, endpoints.service_port, "service",
+                   kServiceConnectionsMax, "");
 
   const auto put = [&](const std::string& name, const std::string& content) {
     return config::write_file_durably(files.folder + "/" + name, content, kOwnerOnly);

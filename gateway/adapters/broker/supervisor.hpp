@@ -66,6 +66,12 @@ class EmbeddedBroker::Supervisor {
     if (credentials_.erase(device) > 0) credentials_changed();
   }
 
+  // A SIGHUP reads both again.
+  void certificate_changed() {
+    const std::lock_guard lock(mutex_);
+    credentials_changed();
+  }
+
   bool flush(Millis timeout) {
     std::unique_lock lock(mutex_);
     const uint64_t wanted = credentials_version_;
@@ -93,7 +99,8 @@ class EmbeddedBroker::Supervisor {
   Millis until_credentials_due(Millis limit) const;
   void sleep_backoff(Millis backoff);
   MqttAccess access() const {
-    return {options_.listen, endpoints_.service_port, endpoints_.username, endpoints_.password};
+    return {endpoints_.service_host, endpoints_.service_port, endpoints_.username,
+            endpoints_.password};
   }
   Status probe() const { return probe_mqtt(access(), options_.probe_timeout); }
   void sweep();

@@ -18,6 +18,7 @@
 
 #include "core/result.hpp"
 #include "core/time.hpp"
+#include "gateway/api/tls_facts.hpp"
 #include "gateway/runtime/engine_port.hpp"
 
 namespace covey {
@@ -37,6 +38,7 @@ struct GrpcOptions {
   std::string site = "site";      // name, version and start id as GetSite shows them
   std::string version;
   std::string start_id;
+  api::TlsFacts tls;
 };
 
 // Of connections, since the start; reasons are the words of Refusal and Offence.

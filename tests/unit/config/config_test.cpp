@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/config/config.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,15 +101,56 @@ TEST(Config, AllErrorsAtOnceWithLineAndPath) {
   EXPECT_EQ(outcome.errors[3].reason, "DUPLICATE_KEY");
 }
 
-TEST(Config, RefusesToListenBeyondLoopbackUntilThereIsTls) {
+TEST(Config, WhereNobodyProvesWhoHeIsLoopbackIsAllThereIs) {
   for (const char* yaml : {"grpc: {listen: 0.0.0.0:7070}", "http: {listen: '[::]:7071'}",
-                           "mqtt: {embedded: {listen: 192.168.1.4}}",
                            "mqtt: {mode: external, external: {host: broker.plant}}"}) {
     const ConfigOutcome outcome = from_yaml(yaml);
     ASSERT_EQ(outcome.errors.size(), 1u) << yaml;
     EXPECT_EQ(outcome.errors[0].reason, "TLS_REQUIRED");
     EXPECT_NE(outcome.errors[0].message.find("site.yaml:1"), std::string::npos);
   }
+}
+
+TEST(Config, DevicesSpeakTlsBeyondLoopback) {
+  struct Case {
+    const char* listen;
+    const char* plaintext;
+    bool tls;
+  };
+  for (const Case& c : {Case{"127.0.0.1", "loopback", false}, Case{"localhost", "loopback", false},
+                        Case{"::1", "loopback", false}, Case{"10.0.0.5", "loopback", true},
+                        Case{"0.0.0.0", "loopback", true}, Case{"::", "loopback", true},
+                        Case{"127.0.0.1", "never", true}, Case{"0.0.0.0", "anywhere", false}}) {
+    const ConfigOutcome outcome = parse_config(
+        {.yaml = fmt::format("mqtt: {{embedded: {{listen: \"{}\"}}}}\ntls: {{plaintext: {}}}\n",
+                             c.listen, c.plaintext)});
+    ASSERT_TRUE(outcome.ok()) << c.listen << ": " << outcome.errors[0].message;
+    EXPECT_EQ(speaks_tls(outcome.config, outcome.config.mqtt.embedded.listen), c.tls)
+        << c.listen << " " << c.plaintext;
+  }
+  const ConfigOutcome name = parse_config({.yaml = "mqtt: {embedded: {listen: gateway.plant}}\n"});
+  ASSERT_EQ(name.errors.size(), 1U);
+  EXPECT_NE(name.errors[0].message.find("an IP address"), std::string::npos);
+}
+
+TEST(Config, NamesOfTheGatewayAreComparedAsCertificatesHaveThem) {
+  const ConfigOutcome outcome =
+      parse_config({.yaml = "site: {names: \"GW.Plant, 10.0.0.5,fd00:0::5 ,gw.plant\"}\n"});
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(outcome.config.site.names,
+            (std::vector<std::string>{"10.0.0.5", "fd00::5", "gw.plant"}));
+  for (const char* bad : {"*.plant", "a b", "gw/plant", "gw,,x", "gw#1", ".plant", "g\xc3\xbc"}) {
+    EXPECT_EQ(parse_config({.yaml = fmt::format("site: {{names: \"{}\"}}\n", bad)}).errors.size(),
+              1U)
+        << bad;
+  }
+}
+
+TEST(Config, CertificateAndKeyBelongTogether) {
+  EXPECT_EQ(parse_config({.yaml = "tls: {certificate_file: a.pem}\n"}).errors.size(), 1U);
+  EXPECT_EQ(parse_config({.yaml = "tls: {key_file: a.key}\n"}).errors.size(), 1U);
+  EXPECT_EQ(parse_config({.yaml = "tls: {ca_file: ca.pem}\n"}).errors.size(), 1U);
+  EXPECT_TRUE(parse_config({.yaml = "tls: {certificate_file: a, key_file: b, ca_file: c}\n"}).ok());
 }
 
 TEST(Config, EnvironmentWinsOverTheFileAndIsChecked) {

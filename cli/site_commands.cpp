@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "covey/v1/admin.pb.h"
+
+namespace covey::cli {
+namespace {
+
+// What devices have to trust, or why there is nothing.
+Result<v1::GetSiteResponse> site_with_ca(const Invocation& invocation) {
+  Result<std::unique_ptr<Client>> client = invocation.connect();
+  if (!client) return client.error();
+  Result<v1::GetSiteResponse> site = (*client)->call<v1::GetSiteResponse>(v1::GetSiteRequest());
+  if (!site) return site.error();
+  if (!site->devices_over_tls()) {
+    return precondition("NO_TLS",
+                        "devices of this site speak no TLS: it listens on loopback only, or "
+                        "tls.plaintext lets them; set mqtt.embedded.listen or tls.plaintext");
+  }
+  if (site->ca_pem().empty()) {
+    return precondition("NO_CA",
+                        "the gateway shows a certificate of your own: tls.ca_file names what "
+                        "devices have to trust for it");
+  }
+  return site;
+}
+
+int print_ca(const Invocation& invocation, bool fingerprint) {
+  const Result<v1::GetSiteResponse> site = site_with_ca(invocation);
+  if (!site) return invocation.fail(site.error());
+  return invocation.print_json(
+      {{"ca_pem", site->ca_pem()}, {"ca_fingerprint", site->ca_fingerprint()}},
+      [&] { return fingerprint ? site->ca_fingerprint() + "\n" : site->ca_pem(); });
+}
+
+}  // namespace
+
+void add_site_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App* site = app.add_subcommand("site", "What the site is known by");
+  site->require_subcommand(1);
+  CLI::App* ca = site->add_subcommand("ca", "The certificate that devices have to trust (PEM)");
+  ca->footer(
+      "Example:\n  covey site ca > site-ca.pem   # into the firmware, or covey-sim --tls-ca");
+  on(ca, invocation, [&invocation] { return print_ca(invocation, false); });
+  CLI::App* fingerprint = site->add_subcommand("fingerprint", "SHA-256 of that certificate");
+  fingerprint->footer("Example:\n  covey site fingerprint   # compare it with the log of coveyd");
+  on(fingerprint, invocation, [&invocation] { return print_ca(invocation, true); });
+}
+
+}  // namespace covey::cli

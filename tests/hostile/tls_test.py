@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The listeners of devices over TLS: who must refuse whom, and certificates that change, end or break
+while devices are connected."""
+
+import os
+import pathlib
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import hostile
+import liar
+import mqtt
+import site_process
+
+CONFIG = site_process.CONFIG + "tls: {plaintext: never}\n"
+OWN = "tls: {plaintext: never, certificate_file: %s, key_file: %s, ca_file: %s}\n"
+CONNECTIONS = 300  # that begin a handshake and go on with nothing
+
+
+def anywhere(config):
+    """The same with listeners for devices on all addresses."""
+    return config.replace("mqtt: {embedded: {", 'mqtt: {embedded: {listen: "0.0.0.0", ')
+
+
+def openssl(*words, **more):
+    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60, **more)
+
+
+class Authority:
+    """Somebody's own, with the tools that an operator has."""
+
+    def __init__(self, folder, name="operator"):
+        self.folder = pathlib.Path(folder)
+        self.ca = self.folder / f"{name}-ca.pem"
+        self.ca_key = self.folder / f"{name}-ca.key"
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                "-subj", f"/CN={name}", "-keyout", self.ca_key, "-out", self.ca)
+
+    def issue(self, certificate, key, names="IP:127.0.0.1", days=10):
+        """Whole files that take the place of those that were there, as cert-manager does it."""
+        request = self.folder / "request.pem"
+        extensions = self.folder / "extensions"
+        extensions.write_text(f"subjectAltName={names}\n")
+        new_key, new_certificate = self.folder / "new.key", self.folder / "new.pem"
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=gateway",
+                "-keyout", new_key, "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial",
+                "-days", str(days), "-extfile", extensions, "-out", new_certificate)
+        new_key.rename(key)
+        new_certificate.rename(certificate)
+
+
+def shown(endpoint):
+    """The certificate that a new connection is shown, whoever vouches for it."""
+    host, port = endpoint.rsplit(":", 1)
+    return ssl.get_server_certificate((host, int(port)), timeout=30)
+
+
+class Tls(hostile.Case):
+    def raw(self, endpoint):
+        host, port = endpoint.rsplit(":", 1)
+        connection = socket.create_connection((host, int(port)), timeout=30)
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_a_device_gets_in_and_others_do_not(self):
+        site = self.start(CONFIG)
+        at = site.endpoints()
+        self.assertTrue(at["devices_over_tls"])
+        device = self.device(site, "honest-1")
+        self.assertEqual(device.client.socket.version(), "TLSv1.3")
+        device.hello()
+        hostile.until(lambda: site.call("status").get("devices_online") == 1, "the device is online")
+
+        with self.subTest("its own authority, a name that is not the gateway's"):
+            context = liar.trust(site)
+            with self.raw(at["mqtt"]) as connection, self.assertRaisesRegex(ssl.SSLError, "mismatch|doesn't match"):
+                context.wrap_socket(connection, server_hostname="gateway.elsewhere")
+        with self.subTest("another authority"):
+            context = ssl.create_default_context(cafile=Authority(self.folder, "foreign").ca)
+            with self.assertRaises(ssl.SSLCertVerificationError):
+                mqtt.Client(at["mqtt"], "x", "x", "x", tls=context)
+        with self.subTest("plaintext to a listener of TLS"), self.assertRaises((OSError, AssertionError)):
+            mqtt.Client(at["mqtt"], "honest-1", device.username, device.password)
+        with self.subTest("a password that is not this device's"), self.assertRaises(mqtt.Refused):
+            mqtt.Client(at["mqtt"], "honest-1", "honest-1", "0" * 32, tls=liar.trust(site))
+        with self.subTest("TLS 1.1"):
+            old = subprocess.run(["openssl", "s_client", "-connect", at["mqtt"], "-tls1_1",
+                                  "-cipher", "ALL:@SECLEVEL=0"],
+                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+            self.assertNotEqual(old.returncode, 0)
+            self.assertIn("protocol version", old.stderr)
+        with self.subTest("what the API and the CLI say of it"):
+            authority = pathlib.Path(at["ca_file"]).read_text()
+            self.assertEqual(site.covey("site", "ca").stdout, authority)
+            said = site.covey("site", "fingerprint").stdout.strip()
+            digest = subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256"], input=authority,
+                                    capture_output=True, text=True, check=True).stdout
+            self.assertTrue(digest.strip().endswith(said), digest)
+            self.assertIn(said, site.log())
+        self.assertNotIn("PRIVATE KEY", site.log())
+        device.client.flush()  # all the while it was there
+
+    def test_the_gateways_own_listener_stays_on_loopback(self):
+        site = self.start(anywhere(CONFIG))
+        text = (site.data / "broker" / "mosquitto.conf").read_text()
+        listeners = [line.split()[1:] for line in text.splitlines() if line.startswith("listener ")]
+        self.assertEqual([host for _, host in listeners], ["0.0.0.0", "0.0.0.0", "127.0.0.1"])
+        self.assertEqual(text.count("certfile "), 2)
+
+    def test_certificates_change_under_connected_devices(self):
+        authority = Authority(self.folder)
+        certificate, key = self.folder / "own.pem", self.folder / "own.key"
+        authority.issue(certificate, key)
+        site = self.start(site_process.CONFIG + OWN % (certificate, key, authority.ca))
+        at = site.endpoints()
+        device = self.device(site, "honest-1")
+        self.assertEqual(shown(at["mqtt"]).split(), certificate.read_text().split())
+        self.assertEqual(site.covey("site", "ca").stdout, authority.ca.read_text())
+
+        with self.subTest("a broken file leaves the old one"):
+            before = certificate.read_text()
+            certificate.write_text("no certificate")
+            hostile.until(lambda: "tls_certificate_not_renewed" in site.log(), "the log says so", 90)
+            self.assertIn(str(certificate), site.log())
+            self.assertEqual(shown(at["mqtt"]).split(), before.split())
+            device.client.flush()
+        with self.subTest("a new one is shown to new connections"):
+            authority.issue(certificate, key)
+            hostile.until(lambda: shown(at["mqtt"]).split() == certificate.read_text().split(),
+                          "the new certificate is shown", 90)
+            device.client.flush()
+            self.assertEqual(shown(at["enroll"]).split(), certificate.read_text().split())
+            self.device(site, "honest-2")
+        self.assertEqual(site.stop(), 0)
+
+    def test_a_start_says_all_that_is_wrong(self):
+        authority = Authority(self.folder)
+        certificate, key = self.folder / "own.pem", self.folder / "own.key"
+        authority.issue(certificate, key)
+        os.chmod(key, 0o644)
+        certificate.write_text("no certificate")
+        site = site_process.Site(hostile.PROGRAMS, self.folder,
+                                 site_process.CONFIG + OWN % (certificate, key, authority.ca))
+        self.addCleanup(site.kill)
+        site.spawn()
+        self.assertNotEqual(site.process.wait(site_process.PATIENCE_S), 0)
+        for words in ("CERTIFICATE_INVALID", f"{certificate}: no certificate in PEM", "chmod 600"):
+            self.assertIn(words, site.log())
+
+    def test_plaintext_beyond_loopback_is_warned_about(self):
+        site = self.start(anywhere(CONFIG.replace("never", "anywhere")))
+        self.assertIn("plaintext_beyond_loopback", site.log())
+        self.assertFalse(site.endpoints()["devices_over_tls"])
+        refused = site.covey("site", "ca")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("tls.plaintext", refused.stderr)
+
+    def test_handshakes_that_stand_still_take_nobodys_place(self):
+        site = self.start(CONFIG)
+        at = site.endpoints()
+        hello = struct.pack(">BHH", 22, 0x0301, 512)  # a record's head, and never its content
+        for _ in range(CONNECTIONS):
+            self.raw(at["mqtt"]).sendall(hello)
+        over = threading.Event()
+
+        def come_and_go():
+            while not over.is_set():
+                with socket.create_connection(tuple(at["mqtt"].rsplit(":", 1)), timeout=30) as connection:
+                    connection.sendall(hello)
+
+        attacker = threading.Thread(target=come_and_go, daemon=True)
+        attacker.start()
+        began = time.monotonic()
+        device = self.device(site, "honest-1")
+        device.hello()
+        hostile.until(lambda: site.call("status").get("devices_online") == 1, "the device is online")
+        over.set()
+        attacker.join()
+        self.assertLess(time.monotonic() - began, hostile.site_process.PATIENCE_S)
+        self.assertTrue(site.ready()[0])
+
+
+if __name__ == "__main__":
+    sys.exit(hostile.main())
