@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that flood HTTP/2 are closed with a reason, and nobody else notices: each attack runs on
-four connections that begin again whenever they are closed."""
+four connections that begin again whenever they are closed: floods_test.py BIN_DIR [--long]
+
+--long attacks for a minute each and holds callers to p99 under 100 ms; some seconds are too short for
+that bound on a machine that does other things, too."""
 
 import multiprocessing
 import re
@@ -15,7 +18,9 @@ from http2 import (ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEA
 
 GET_SITE = "/covey.v1.AdminService/GetSite"
 CONNECTIONS = 4
-ATTACK_S = 4
+LONG = "--long" in sys.argv
+ATTACK_S = 60 if LONG else 4
+P99_MAX_S = 0.1 if LONG else 1
 MEMORY_MAX = 256 << 20
 BLOCK = http2.header_block(GET_SITE)
 
@@ -146,7 +151,9 @@ class Floods(hostile.Case):
                 for each in attackers:
                     each.join()
                 for caller in callers:
-                    self.assertLess(caller.worst_of_99(), 1, f"{len(caller.took)} calls")
+                    print(f"{make.__name__}: {len(caller.took)} calls, p99 {caller.worst_of_99() * 1000:.1f} ms, "
+                          f"{hostile.resident_bytes(site.process.pid) >> 20} MiB")
+                    self.assertLess(caller.worst_of_99(), P99_MAX_S, f"{len(caller.took)} calls")
                     caller.peer.socket.close()
                 after = closed_by_reason(site)
                 self.assertTrue(any(after[reason] > before[reason] for reason in reasons), after)
@@ -174,4 +181,4 @@ class Floods(hostile.Case):
 
 
 if __name__ == "__main__":
-    sys.exit(hostile.main())
+    sys.exit(hostile.main(argv=[word for word in sys.argv if word != "--long"]))
