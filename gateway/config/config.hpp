@@ -82,6 +82,9 @@ struct Config {
       std::string username;
       std::string password;       // read from password_file, or COVEY_MQTT_EXTERNAL_PASSWORD
       std::string password_file;  // its first line
+      std::string ca_file;        // TLS, with a broker that it vouches for; empty: plaintext
+      std::string certificate_file;
+      std::string key_file;
     } external;
     struct {
       std::string listen = "127.0.0.1";

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "gateway/config/schema.hpp"
+#include "gateway/config/site_keys.hpp"
 
 namespace covey::config {
 
@@ -195,14 +196,15 @@ Key address_key(std::string path, Field field, std::string help) {
   return key;
 }
 
-// A host of a loopback listener or broker.
+// A host to connect to.
 template <typename Field>
 Key host_key(std::string path, Field field, std::string help) {
   Key key = text_key(std::move(path), "host", 253, field, std::move(help));
-  key.limit = "loopback";
+  key.limit = "a DNS name or an IP address";
   key.read = [field](Config& config, std::string_view text) -> Status {
-    if (const Status loopback = check_loopback(text); !loopback) return loopback;
-    field(config) = std::string(text);
+    std::string name = canonical_name(text);
+    if (name.empty()) return bad_value(text, "a DNS name or an IP address");
+    field(config) = std::move(name);
     return {};
   };
   return key;

@@ -98,7 +98,7 @@ std::vector<Key> build_schema() {
       "`embedded`: coveyd runs its own mosquitto. `external`: a broker that is there already."));
   keys.push_back(host_key(
       "mqtt.external.host", [](Config & c) -> auto& { return c.mqtt.external.host; },
-      "Host of the external broker."));
+      "Host of the external broker; beyond loopback over TLS, with `mqtt.external.ca_file`."));
   keys.push_back(number_key(
       "mqtt.external.port", "port", 1, 65'535,
       [](Config & c) -> auto& { return c.mqtt.external.port; }, "Port of the external broker."));
@@ -106,6 +106,18 @@ std::vector<Key> build_schema() {
       "mqtt.external.username", "text", 255,
       [](Config & c) -> auto& { return c.mqtt.external.username; },
       "User of the gateway there; empty: anonymous."));
+  keys.push_back(text_key(
+      "mqtt.external.ca_file", "path", 4096,
+      [](Config & c) -> auto& { return c.mqtt.external.ca_file; },
+      "What vouches for the broker (PEM); with it the gateway speaks TLS."));
+  keys.push_back(text_key(
+      "mqtt.external.certificate_file", "path", 4096,
+      [](Config & c) -> auto& { return c.mqtt.external.certificate_file; },
+      "By which the broker knows the gateway (PEM); read at each connect."));
+  keys.push_back(text_key(
+      "mqtt.external.key_file", "path", 4096,
+      [](Config & c) -> auto& { return c.mqtt.external.key_file; },
+      "Its private key (PEM, without a password)."));
   keys.push_back(text_key(
       "mqtt.external.password_file", "path", 4096,
       [](Config & c) -> auto& { return c.mqtt.external.password_file; },
@@ -342,6 +354,25 @@ std::vector<std::pair<std::string, Error>> check_relations(const Config& config)
   }
   if (!config.tls.ca_file.empty() && config.tls.certificate_file.empty()) {
     contradiction("tls.ca_file", "is for a certificate of your own: set tls.certificate_file, too");
+  }
+  const auto& external = config.mqtt.external;
+  if (config.mqtt.mode == MqttMode::kExternal && external.ca_file.empty() &&
+      speaks_tls(config, external.host)) {
+    errors.emplace_back(
+        "mqtt.external.host",
+        invalid("TLS_REQUIRED",
+                fmt::format("'{}' is reached over TLS: set mqtt.external.ca_file to "
+                            "what vouches for the broker (or tls.plaintext)",
+                            external.host)));
+  }
+  if (external.certificate_file.empty() != external.key_file.empty()) {
+    contradiction(
+        external.key_file.empty() ? "mqtt.external.key_file" : "mqtt.external.certificate_file",
+        "mqtt.external.certificate_file and key_file belong together: set both or none");
+  }
+  if (!external.certificate_file.empty() && external.ca_file.empty()) {
+    contradiction("mqtt.external.certificate_file",
+                  "is for TLS: set mqtt.external.ca_file, too, to what vouches for the broker");
   }
   const auto& drift = config.monitoring.drift;
   if (drift.warn_delta > drift.page_delta) {

@@ -16,8 +16,8 @@ namespace {
 
 constexpr size_t kNamesMax = 64;
 
-// A name as clients say it, for comparison with a certificate's: of DNS in small letters, or an
-// address as inet_ntop writes it. Empty: neither.
+}  // namespace
+
 std::string canonical_name(std::string_view text) {
   std::array<unsigned char, sizeof(in6_addr)> bytes{};
   std::array<char, INET6_ADDRSTRLEN> address{};
@@ -36,8 +36,6 @@ std::string canonical_name(std::string_view text) {
       });
   return plain ? name : std::string();
 }
-
-}  // namespace
 
 Key site_name_key() {
   Key key = text_key(

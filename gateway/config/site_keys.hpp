@@ -6,6 +6,10 @@
 
 namespace covey::config {
 
+// A name as clients say it, for comparison with a certificate's: of DNS in small letters, or an
+// address as inet_ntop writes it. Empty: neither.
+std::string canonical_name(std::string_view text);
+
 Key site_name_key();
 Key site_names_key();
 

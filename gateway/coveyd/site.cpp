@@ -268,6 +268,18 @@ void Site::make_link() {
   options.port = broker_ ? broker_endpoints_.service_port : external.port;
   options.username = broker_ ? broker_endpoints_.username : external.username;
   options.password = broker_ ? broker_endpoints_.password : external.password;
+  if (!broker_) {
+    options.ca_file = external.ca_file;
+    options.certificate_file = external.certificate_file;
+    options.key_file = external.key_file;
+    if (external.ca_file.empty() && !config::is_loopback(external.host)) {
+      log::log_event(log::Level::kWarn, "plaintext_beyond_loopback",
+                     {{"broker", external.host},
+                      {"text",
+                       "tls.plaintext is `anywhere`: what the gateway and devices say can be "
+                       "read on the way"}});
+    }
+  }
   std::function<void()> let_in;
   if (broker_) let_in = [this] { (void)broker_->flush(2s); };
   link_ =

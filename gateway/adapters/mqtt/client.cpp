@@ -48,7 +48,20 @@ MqttOptions completed(MqttOptions options) {
 std::string uri(const MqttOptions& options) {
   const bool v6 = options.host.find(':') != std::string::npos;
   const std::string host = v6 ? "[" + options.host + "]" : options.host;
-  return fmt::format("tcp://{}:{}", host, options.port);
+  return fmt::format("{}://{}:{}", options.ca_file.empty() ? "tcp" : "ssl", host, options.port);
+}
+
+// Its name or address must be in its certificate.
+paho::ssl_options tls_of(const MqttOptions& options) {
+  paho::ssl_options tls;
+  tls.set_trust_store(options.ca_file);
+  tls.set_enable_server_cert_auth(true);
+  tls.set_verify(true);
+  if (!options.certificate_file.empty()) {
+    tls.set_key_store(options.certificate_file);
+    tls.set_private_key(options.key_file);
+  }
+  return tls;
 }
 
 }  // namespace
@@ -231,19 +244,19 @@ bool MqttClient::Session::connect_once() {
   try {
     connection_.fetch_add(1);
     in_flight_.store(0);
-    const auto options =
-        paho::connect_options_builder()
-            .mqtt_version(kVersion311)
-            .clean_session(true)
-            .automatic_reconnect(false)
-            .keep_alive_interval(
-                std::chrono::duration_cast<std::chrono::seconds>(options_.keep_alive))
-            .connect_timeout(
-                std::chrono::duration_cast<std::chrono::seconds>(options_.connect_timeout))
-            .max_inflight(kInflightOfPaho)
-            .user_name(options_.username)
-            .password(options_.password)
-            .finalize();
+    auto options = paho::connect_options_builder()
+                       .mqtt_version(kVersion311)
+                       .clean_session(true)
+                       .automatic_reconnect(false)
+                       .keep_alive_interval(
+                           std::chrono::duration_cast<std::chrono::seconds>(options_.keep_alive))
+                       .connect_timeout(std::chrono::duration_cast<std::chrono::seconds>(
+                           options_.connect_timeout))
+                       .max_inflight(kInflightOfPaho)
+                       .user_name(options_.username)
+                       .password(options_.password)
+                       .finalize();
+    if (!options_.ca_file.empty()) options.set_ssl(tls_of(options_));
     // Paho gives up by itself after connect_timeout; the second here is for a Paho that does not.
     if (!client_->connect(options)->wait_for(options_.connect_timeout + 1s)) {
       client_->disconnect(0)->wait_for(1s);
@@ -269,7 +282,11 @@ bool MqttClient::Session::connect_once() {
       if (client_->is_connected()) client_->disconnect(0)->wait_for(1s);
     } catch (const std::exception&) {  // gone already
     }
-    return fail(fmt::format("{}: {}", uri(options_), problem.what()));
+    const char* hint = options_.ca_file.empty()
+                           ? ""
+                           : " (TLS: mqtt.external.ca_file must vouch for the broker, and its "
+                             "certificate have this name)";
+    return fail(fmt::format("{}: {}{}", uri(options_), problem.what(), hint));
   }
 }
 

@@ -38,6 +38,9 @@ struct MqttOptions {
   std::string client_id;  // empty: "svc-gateway-" and 16 random hex digits
   std::string username;
   std::string password;
+  std::string ca_file;           // PEM, what vouches for the broker: TLS; empty: plaintext
+  std::string certificate_file;  // PEM, by which the broker knows us; empty: by user and password
+  std::string key_file;          // of that
   std::vector<std::string> subscriptions = {"covey/v1/+/+/up/+", "covey/v1/enroll/+/up"};
   Millis keep_alive{20s};
   Millis connect_timeout{5s};

@@ -103,7 +103,8 @@ TEST(Config, AllErrorsAtOnceWithLineAndPath) {
 
 TEST(Config, WhereNobodyProvesWhoHeIsLoopbackIsAllThereIs) {
   for (const char* yaml : {"grpc: {listen: 0.0.0.0:7070}", "http: {listen: '[::]:7071'}",
-                           "mqtt: {mode: external, external: {host: broker.plant}}"}) {
+                           "mqtt: {mode: external, external: {host: broker.plant}}",
+                           "mqtt: {mode: external, external: {host: 10.0.0.9}}"}) {
     const ConfigOutcome outcome = from_yaml(yaml);
     ASSERT_EQ(outcome.errors.size(), 1u) << yaml;
     EXPECT_EQ(outcome.errors[0].reason, "TLS_REQUIRED");
@@ -141,6 +142,23 @@ TEST(Config, NamesOfTheGatewayAreComparedAsCertificatesHaveThem) {
             (std::vector<std::string>{"10.0.0.5", "fd00::5", "gw.plant"}));
   for (const char* bad : {"*.plant", "a b", "gw/plant", "gw,,x", "gw#1", ".plant", "g\xc3\xbc"}) {
     EXPECT_EQ(parse_config({.yaml = fmt::format("site: {{names: \"{}\"}}\n", bad)}).errors.size(),
+              1U)
+        << bad;
+  }
+}
+
+TEST(Config, AnExternalBrokerElsewhereIsReachedOverTls) {
+  EXPECT_TRUE(
+      parse_config({.yaml = "mqtt: {mode: external, external: {host: broker.plant, ca_file: "
+                            "ca.pem}}\n"})
+          .ok());
+  EXPECT_TRUE(parse_config({.yaml = "mqtt: {mode: external, external: {host: broker.plant}}\ntls: "
+                                    "{plaintext: anywhere}\n"})
+                  .ok());
+  for (const char* bad : {"{certificate_file: a, key_file: b}", "{ca_file: c, certificate_file: a}",
+                          "{ca_file: c, key_file: b}", "{ca_file: c, host: 'a b'}"}) {
+    EXPECT_EQ(parse_config({.yaml = fmt::format("mqtt: {{mode: external, external: {}}}\n", bad)})
+                  .errors.size(),
               1U)
         << bad;
   }
