@@ -4,6 +4,7 @@ while devices are connected."""
 
 import os
 import pathlib
+import signal
 import socket
 import ssl
 import struct
@@ -19,6 +20,17 @@ import site_process
 
 CONFIG = site_process.CONFIG + "tls: {plaintext: never}\n"
 OWN = "tls: {plaintext: never, certificate_file: %s, key_file: %s, ca_file: %s}\n"
+PLAN = """\
+apiVersion: covey/v1
+kind: Rollout
+metadata: {name: first}
+spec:
+  release: bearing-vibration@1.0.0
+  target: 'class = "m4f-256k"'
+  stages: [{name: fleet, size: 100%, soak: 1s}]
+  gates: [{failures: {max: 10%}}]
+  attempt: {deadline: 100s, retries: 3, backoff: 1s}
+"""
 CONNECTIONS = 300  # that begin a handshake and go on with nothing
 
 
@@ -138,6 +150,47 @@ class Tls(hostile.Case):
             self.assertEqual(shown(at["enroll"]).split(), certificate.read_text().split())
             self.device(site, "honest-2")
         self.assertEqual(site.stop(), 0)
+
+    def fleet(self, site, *options):
+        """covey-sim with ten devices; what it says is in its log."""
+        at = site.endpoints()
+        log = self.folder / "fleet.log"
+        with open(log, "wb") as out:
+            fleet = subprocess.Popen(
+                [hostile.PROGRAMS / "covey-sim", "--broker", at["mqtt"], "--enroll-broker", at["enroll"],
+                 "--enroll-token-file", at["enroll_token_file"], "--memory", "--count", "10",
+                 "--inference-interval", "200ms", "--report-interval", "5s", "--probation-inferences", "1",
+                 "--tls-ca", at["ca_file"], *options],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=site_process.end_with_me)
+        self.addCleanup(fleet.wait)
+        self.addCleanup(fleet.kill)
+        return log
+
+    def test_a_fleet_gets_its_model_over_tls_and_comes_back(self):
+        site = self.start(CONFIG + "enroll: {auto_accept: true}\n")
+        key, public = site.trust_author(self.folder)
+        self.fleet(site, "--trusted-key", public)
+        hostile.until(lambda: site.call("status").get("devices_online") == 10, "the fleet is online")
+        site.push_example(key)
+        plan = self.folder / "plan.yaml"
+        plan.write_text(PLAN)
+        site.call("rollout", "create", "-f", plan)
+        hostile.until(lambda: site.call("rollout", "get", "first")["rollout"]["state"] == "ROLLOUT_STATE_SUCCEEDED",
+                      "the fleet runs the release", 120)
+        # Without its broker nobody is there; all come back to the new one by themselves.
+        connects = site.metric("covey_broker_restarts_total")
+        broker = subprocess.run(["pgrep", "-P", str(site.process.pid), "mosquitto"], capture_output=True, text=True,
+                                check=True).stdout.split()
+        os.kill(int(broker[0]), signal.SIGKILL)
+        hostile.until(lambda: site.metric("covey_broker_restarts_total") > connects, "the gateway is back")
+        inferences = site.call("status").get("inferences", 0)
+        hostile.until(lambda: int(site.call("status").get("inferences", 0)) > int(inferences), "reports come again")
+
+    def test_a_fleet_says_why_it_does_not_come(self):
+        site = self.start(CONFIG)
+        log = self.fleet(site, "--tls-name", "gateway.elsewhere")
+        hostile.until(lambda: "nobody is online" in log.read_text(), "covey-sim says so")
+        self.assertIn("gateway.elsewhere", log.read_text())
 
     def test_a_start_says_all_that_is_wrong(self):
         authority = Authority(self.folder)
