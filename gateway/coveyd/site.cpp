@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "gateway/adapters/log/log.hpp"
+#include "gateway/adapters/tls/own_files.hpp"
 #include "gateway/codec/report_decoder.hpp"
 #include "gateway/coveyd/data_directory.hpp"
 #include "gateway/coveyd/engine_config.hpp"
@@ -225,7 +226,9 @@ Status Site::start_runtime(const SiteStart& how) {
   Result<std::unique_ptr<Reader>> reader = store_->reader();
   if (!reader) return reader.error();
 
-  if (!read_only_) make_link();
+  if (!read_only_) {
+    if (Status made = make_link(); !made) return made;
+  }
   runtime::Runtime::Edges edges{
       .sinks = sinks(),
       .fatal =
@@ -261,8 +264,15 @@ Status Site::start_runtime(const SiteStart& how) {
   return link_ ? link_->start() : Status();
 }
 
-void Site::make_link() {
+Status Site::make_link() {
   const auto& external = config_.mqtt.external;
+  if (!broker_) {
+    const Result<tls::Own> own = tls::read_own({.certificate = external.certificate_file,
+                                                .key = external.key_file,
+                                                .ca = external.ca_file},
+                                               runtime::now_of_clocks().wall);
+    if (!own) return invalid(own.error().reason, "mqtt.external: " + own.error().message);
+  }
   mqtt::MqttOptions options;
   options.host = broker_ ? broker_endpoints_.service_host : external.host;
   options.port = broker_ ? broker_endpoints_.service_port : external.port;
@@ -284,6 +294,7 @@ void Site::make_link() {
   if (broker_) let_in = [this] { (void)broker_->flush(2s); };
   link_ =
       std::make_unique<DeviceLink>(std::move(options), share_of_device(config_), std::move(let_in));
+  return {};
 }
 
 runtime::Sinks Site::sinks() const {

@@ -61,7 +61,7 @@ class Site {
   Result<std::string> open_identity();
   Status start_runtime(const SiteStart& how);
   Status start_servers();
-  void make_link();
+  Status make_link();
   runtime::Sinks sinks() const;
   Status publish_endpoints();
   void add_metrics();

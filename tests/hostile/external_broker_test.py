@@ -82,6 +82,21 @@ class ExternalBroker(hostile.Case):
                                    if d["name"].endswith("new-1")], "the device is pending")
         self.assertEqual(site.stop(), 0)
 
+    def test_a_start_says_all_that_is_wrong(self):
+        authority = Authority(self.folder)
+        foreign = Authority(self.folder, "foreign")
+        certificate, key = self.folder / "gateway.pem", self.folder / "gateway.key"
+        authority.issue(certificate, key, "DNS:gateway")
+        key.write_bytes(foreign.ca_key.read_bytes())
+        missing = self.folder / "missing.pem"
+        site = site_process.Site(hostile.PROGRAMS, self.folder,
+                                 CONFIG.format(port=free_port(), ca=missing, certificate=certificate, key=key))
+        self.addCleanup(site.kill)
+        site.spawn()
+        self.assertNotEqual(site.process.wait(site_process.PATIENCE_S), 0)
+        for words in ("mqtt.external", str(missing), "the key is not the certificate's"):
+            self.assertIn(words, site.log())
+
     def test_a_broker_that_is_somebody_else_gets_nothing(self):
         ours, theirs = Authority(self.folder), Authority(self.folder, "foreign")
         for authority, names in ((theirs, "IP:127.0.0.1"), (ours, "DNS:broker.elsewhere,IP:10.9.9.9")):

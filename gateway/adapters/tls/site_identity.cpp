@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "gateway/adapters/tls/host_names.hpp"
+#include "gateway/adapters/tls/own_files.hpp"
 #include "gateway/config/durable_file.hpp"
 
 namespace covey::tls {
@@ -26,20 +27,6 @@ Error files_error(const Error& cause) {
 }
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
-
-// A key of ours that others may read is no secret any more.
-Status check_secret(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
-    return files_error({Code::kUnavailable, "TLS_FILES",
-                        fmt::format("cannot look at {}: {}", path, std::strerror(errno))});
-  }
-  if ((status.st_mode & (S_IROTH | S_IWOTH)) == 0) return {};
-  return precondition(
-      "TLS_FILES", fmt::format("{} can be read by everybody: chmod 600 it, and replace the key if "
-                               "somebody may have read it",
-                               path));
-}
 
 bool in_time(const CertificateFacts& facts, Millis now) {
   return facts.not_before <= now && now <= facts.not_after;
@@ -139,44 +126,15 @@ Result<bool> SiteIdentity::issue(Millis now) {
 }
 
 Result<bool> SiteIdentity::take_over(Millis now) {
-  std::string faults;
-  const auto fault = [&](const std::string& path, const std::string& message) {
-    faults += fmt::format("{}{}: {}", faults.empty() ? "" : "; ", path, message);
-  };
-  const auto read = [&](const std::string& path) {
-    Result<std::string> text = config::read_file_bounded(path, kPemBytesMax);
-    if (!text) faults += (faults.empty() ? "" : "; ") + text.error().message;
-    return text ? *std::move(text) : std::string();
-  };
-  Credentials found;
-  found.certificate = read(options_.certificate_file);
-  found.key = read(options_.key_file);
-  const std::string ca = options_.ca_file.empty() ? std::string() : read(options_.ca_file);
-  if (!found.key.empty()) {
-    if (const Status secret = check_secret(options_.key_file); !secret) {
-      fault("tls.key_file", secret.error().message);
-    }
+  const Result<Own> own = read_own(
+      {.certificate = options_.certificate_file, .key = options_.key_file, .ca = options_.ca_file},
+      now);
+  if (!own) {
+    return invalid(own.error().reason,
+                   "tls.certificate_file, tls.key_file: " + own.error().message);
   }
-  const Result<CertificateFacts> facts = facts_of(found.certificate);
-  if (!found.certificate.empty() && !facts) fault(options_.certificate_file, facts.error().message);
-  if (facts && now > facts->not_after) {
-    fault(options_.certificate_file, "it has expired: renew it");
-  } else if (facts && now < facts->not_before) {
-    fault(options_.certificate_file, "its time has not begun: is this machine's clock right?");
-  }
-  if (facts && !found.key.empty()) {
-    if (const Status pair = check_pair(found); !pair) {
-      fault(options_.key_file, pair.error().message);
-    }
-  }
-  if (!ca.empty()) {
-    if (const auto issuer = facts_of(ca); !issuer) fault(options_.ca_file, issuer.error().message);
-  }
-  if (!faults.empty()) {
-    return invalid("CERTIFICATE_INVALID", "tls.certificate_file, tls.key_file: " + faults);
-  }
-  ca_ = ca;
-  std::string pem = found.key + "\n" + found.certificate;
+  ca_ = own->ca;
+  std::string pem = own->credentials.key + "\n" + own->credentials.certificate;
   if (pem == shown_) return false;
   if (const Status done = put(std::move(pem)); !done) return done.error();
   return true;

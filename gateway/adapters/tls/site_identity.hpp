@@ -27,9 +27,6 @@ struct IdentityOptions {
   std::string ca_file;             // what clients of such a certificate trust; empty: not known
 };
 
-// Of PEM files: a chain of some certificates has some kilobytes.
-inline constexpr size_t kPemBytesMax = 64U << 10U;
-
 class SiteIdentity {
  public:
   // `now`: by the wall clock.

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "gateway/adapters/tls/own_files.hpp"
 #include "tests/unit/tls/times.hpp"
 
 namespace covey::tls {
