@@ -2,6 +2,7 @@
 #include "gateway/coveyd/device_link.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/adapters/mqtt/topics.hpp"
@@ -28,9 +29,10 @@ EventClass class_of(mqtt::UpKind kind) {
 }
 
 constexpr size_t kChunksAtOnce = 8;  // of one device
-// Of what the client holds (4,096): goals and acknowledgements have room beside chunks and grants,
-// and what is there leaves while the next are made.
-constexpr uint64_t kInFlight = 1'024;
+// Of what the client holds (4,096): acknowledgements have room beside chunks, goals and grants, and
+// what is there leaves while the next are made. Paho looks through all of it for each message with
+// QoS 1, so more would be slower, not faster.
+constexpr uint64_t kInFlight = 512;
 constexpr Millis kRoomWait = 1s;
 
 uint8_t shard(uint32_t number) { return static_cast<uint8_t>(number); }
@@ -51,6 +53,7 @@ DeviceLink::DeviceLink(mqtt::MqttOptions options, mqtt::DeviceShares::Share shar
                                      on_message(topic, payload, kept);
                                    }}),
       granting_("covey-grants", 1),
+      telling_("covey-goals", 1),
       sending_("covey-chunks", 1) {}
 
 std::map<std::string, uint64_t> DeviceLink::malformed_by_reason() const {
@@ -124,26 +127,52 @@ void DeviceLink::deliver(std::span<const engine::Effect> effects) {
 // A broker that is slow to take passwords holds up those whom it lets in, and nobody else.
 void DeviceLink::grant_later(const engine::Effect& effect) {
   const auto& grant = std::get<engine::PublishGrant>(effect);
-  {
-    const std::lock_guard lock(mutex_);
-    grants_.insert_or_assign(grant.device, grant);
-  }
+  grants_.put(grant.device, grant);
   (void)granting_.post([this] { give_grants(); });  // one that waits takes all
 }
 
 void DeviceLink::give_grants() {
-  std::map<DeviceId, engine::PublishGrant> grants;
-  {
-    const std::lock_guard lock(mutex_);
-    grants.swap(grants_);
-  }
+  std::vector<engine::PublishGrant> grants;
+  while (auto grant = grants_.take()) grants.push_back(*std::move(grant));
   if (grants.empty()) return;
   let_in_();
-  for (const auto& [device, grant] : grants) {
+  for (const engine::PublishGrant& grant : grants) {
     while (client_.connected() && !has_room()) {
     }
     deliver_one(grant);
   }
+}
+
+void DeviceLink::tell_later(const DeviceId& device, GoalOrNone goal) {
+  goals_.put(device, std::move(goal));
+  (void)telling_.post([this] { tell_goals(); });  // one that waits takes all
+}
+
+void DeviceLink::tell_goals() {
+  while (client_.connected()) {
+    if (!has_room()) continue;
+    const auto next = goals_.take();
+    if (!next) return;
+    if (const auto* goal = std::get_if<engine::PublishGoal>(&*next)) {
+      publish_goal(*goal);
+    } else {
+      const auto& gone = std::get<engine::ClearGoal>(*next);
+      (void)publish(mqtt::down_topic(shard(gone.shard), gone.device, mqtt::DownKind::kGoal), {},
+                    mqtt::Qos::kAtLeastOnce, true);
+    }
+  }
+  goals_.clear();  // told again when a session begins
+}
+
+void DeviceLink::publish_goal(const engine::PublishGoal& goal) {
+  const Result<Bytes> payload = codec::encode(goal.goal, goal.order_key);
+  if (!payload) {
+    log::log_event(log::Level::kError, "goal_refused",
+                   {{"device", goal.device.str()}, {"reason", payload.error().message}});
+    return;
+  }
+  (void)publish(mqtt::down_topic(shard(goal.shard), goal.device, mqtt::DownKind::kGoal), *payload,
+                mqtt::Qos::kAtLeastOnce, true);
 }
 
 // Waits a while for it. Of what has lanes of its own.
@@ -184,16 +213,7 @@ void DeviceLink::deliver_one(const engine::Effect& effect) {
       (void)link.publish(std::string(mqtt::kSiteTopic), codec::encode(e.site),
                          mqtt::Qos::kAtLeastOnce, true);
     }
-    void operator()(const engine::PublishGoal& e) const {
-      const Result<Bytes> payload = codec::encode(e.goal, e.order_key);
-      if (!payload) {
-        log::log_event(log::Level::kError, "goal_refused",
-                       {{"device", e.device.str()}, {"reason", payload.error().message}});
-        return;
-      }
-      (void)link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kGoal),
-                         *payload, mqtt::Qos::kAtLeastOnce, true);
-    }
+    void operator()(const engine::PublishGoal& e) const { link.tell_later(e.device, e); }
     void operator()(const engine::PublishAck& e) const {
       (void)link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kAck),
                          codec::encode(e.ack, e.device, e.order_key), mqtt::Qos::kAtMostOnce,
@@ -214,10 +234,7 @@ void DeviceLink::deliver_one(const engine::Effect& effect) {
       (void)link.publish(mqtt::enroll_down_topic(e.device), codec::encode(e.grant),
                          mqtt::Qos::kAtLeastOnce, false);
     }
-    void operator()(const engine::ClearGoal& e) const {
-      (void)link.publish(mqtt::down_topic(shard(e.shard), e.device, mqtt::DownKind::kGoal), {},
-                         mqtt::Qos::kAtLeastOnce, true);
-    }
+    void operator()(const engine::ClearGoal& e) const { link.tell_later(e.device, e); }
     // Not for devices: the router gives them to others.
     void operator()(const engine::SetCredential&) const {}
     void operator()(const engine::Reply&) const {}

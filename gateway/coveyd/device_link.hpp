@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Between MQTT and the engine: decodes what devices say into events, encodes effects into messages.
-// It is the sink of what devices are told; chunks wait here until the broker takes them, in a lane
-// of their own, so that nothing else waits behind them. Threading: on_message on Paho's thread
-// (decodes and enqueues, nothing else), deliver on the runtime's outbox thread. Everything that is
-// refused is counted by reason.
+// It is the sink of what devices are told; chunks, goals and grants wait here until the broker
+// takes them, in lanes of their own, so that nothing else waits behind them and nobody's goal is
+// dropped because others were told theirs. Threading: on_message on Paho's thread (decodes and
+// enqueues, nothing else), deliver on the runtime's outbox thread. Everything that is refused is
+// counted by reason.
 #pragma once
 
 #include <array>
@@ -15,12 +16,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "gateway/adapters/mqtt/client.hpp"
 #include "gateway/adapters/mqtt/device_shares.hpp"
 #include "gateway/engine/events.hpp"
 #include "gateway/runtime/chunk_queue.hpp"
 #include "gateway/runtime/lane.hpp"
+#include "gateway/runtime/newest_queue.hpp"
 #include "gateway/runtime/runtime.hpp"
 
 namespace covey {
@@ -38,6 +41,7 @@ class DeviceLink {
   void stop(Millis deadline) {
     client_.stop(deadline);
     granting_.stop(0ms);
+    telling_.stop(0ms);
     sending_.stop(0ms);
   }
 
@@ -58,6 +62,10 @@ class DeviceLink {
   void deliver_one(const engine::Effect& effect);
   void grant_later(const engine::Effect& effect);
   void give_grants();
+  using GoalOrNone = std::variant<engine::PublishGoal, engine::ClearGoal>;
+  void tell_later(const DeviceId& device, GoalOrNone goal);
+  void tell_goals();
+  void publish_goal(const engine::PublishGoal& goal);
   bool has_room();
   void send_chunks();
   void publish_chunk(const engine::PublishChunks& chunks, uint32_t index);
@@ -70,12 +78,13 @@ class DeviceLink {
   std::atomic<uint64_t> malformed_{0};
   mutable std::mutex mutex_;
   std::map<std::string, uint64_t> malformed_by_reason_;  // guarded by mutex_
-  // The newest of each device, until the broker knows its password. Guarded by mutex_.
-  std::map<DeviceId, engine::PublishGrant> grants_;
+  runtime::NewestQueue<engine::PublishGrant> grants_;    // until the broker knows the password
+  runtime::NewestQueue<GoalOrNone> goals_;
   runtime::ChunkQueue chunks_;
   std::atomic<uint64_t> chunks_sent_{0};
   mqtt::MqttClient client_;  // its callbacks use what is above
   runtime::Lane granting_;   // last: they use the client
+  runtime::Lane telling_;
   runtime::Lane sending_;
 };
 

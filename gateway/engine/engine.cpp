@@ -68,6 +68,7 @@ class Dispatch {
     if (heard && passed <= kTickMax) state.site.observed += passed;
     earn(turn_, passed);
     note_flow(turn_, tick.chunks);
+    pace_tellings(turn_);
     state.backlog = tick.backlog;
     if (!session_began(tick.broker_session)) go_on_retelling(turn_);
     expire_sessions(turn_);

@@ -107,7 +107,8 @@ class MqttClient {
 
   Status publish(std::string_view topic, ByteView payload, Qos qos, bool retain);
 
-  // Waits until at most `in_flight` publishes wait for the broker. One thread at a time. False:
+  // Waits until at most `in_flight` publishes wait for the broker. Several threads may wait, for
+  // the same level. False:
   // they still do after `limit`, or there is no connection.
   bool await_room(uint64_t in_flight, Millis limit);
 

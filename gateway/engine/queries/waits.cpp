@@ -140,6 +140,11 @@ class Waits {
                       "chunk waits {}, {:.0f} leave in a second; it goes on by itself",
                       state_.rollouts.transfers.size(), covey::to_string(chunk_wait(state_)),
                       chunks_per_s(state_)));
+    } else if (tellings_left(state_) == 0) {
+      add("LINK", deployment, deployment.create_wall, Millis{0},
+          fmt::format("{} devices have not shown yet what they were offered, {:.0f} do in a "
+                      "second: more are told as fast as that; it goes on by itself",
+                      state_.rollouts.telling.awaited.size(), state_.rollouts.telling.shown_per_s));
     } else {
       add("TURN", deployment, deployment.create_wall, Millis{0},
           "their turn has not come: max_in_flight and rollout.offer_rate set the pace");

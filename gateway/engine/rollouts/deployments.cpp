@@ -205,6 +205,7 @@ void offer(Turn& turn, uint64_t number, Millis deadline_after) {
   DeviceModel& model = change_model(turn, deployment.device, deployment.release.model);
   model.attempt_last = std::max(model.attempt_last, model.attempt_last + 1);
   ++turn.counters().offers;
+  own_rollouts(turn).telling.left -= 1;
   advance(turn, number,
           deployment::Offered{.deadline = turn.state.site.observed + deadline_after,
                               .attempt = model.attempt_last,

@@ -26,8 +26,8 @@ void earn(Turn& turn, Millis passed) {
 }
 
 uint32_t offers_left(const State& state) {
-  return std::min(static_cast<uint32_t>(state.rollouts.offer_credit / kOffer),
-                  transfers_left(state));
+  return std::min({static_cast<uint32_t>(state.rollouts.offer_credit / kOffer),
+                   transfers_left(state), tellings_left(state)});
 }
 
 void spend_offers(Turn& turn, uint32_t offers) {

@@ -117,7 +117,7 @@ void offer_back(Turn& turn, const Rollout& rollout, Attempts& attempts, TickBudg
       attempts.away.insert(attempts.here.extract(first));
       continue;
     }
-    if (!budget.take_change()) return;
+    if (!budget.take_telling()) return;
     offer(turn, *first, rollout.plan->rules.attempt.deadline);
   }
 }

@@ -248,7 +248,7 @@ void judge_rollouts(Turn& turn) {
 
 void advance_rollouts(Turn& turn) {
   RolloutsState& rollouts = own_rollouts(turn);
-  TickBudget budget{.offers = offers_left(turn.state)};
+  TickBudget budget{.offers = offers_left(turn.state), .tellings = tellings_left(turn.state)};
   const uint32_t offers_before = budget.offers;
   const std::vector<RolloutName> open(rollouts.open.begin(), rollouts.open.end());
   for (const RolloutName& name : open) {

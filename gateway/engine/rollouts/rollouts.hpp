@@ -126,6 +126,9 @@ bool can_be_offered(const State& state, const Deployment& deployment);
 bool was_received(const FleetState& fleet, const Deployment& deployment);
 // At the end of a turn, when goals have been renewed.
 void note_receipts(Turn& turn);
+// As many as are shown soon may be offered; every tick.
+void pace_tellings(Turn& turn);
+uint32_t tellings_left(const State& state);
 // All of it anew: at the start, and to check (tests/sim).
 void recount_receipts(RolloutsState& rollouts, const FleetState& fleet);
 

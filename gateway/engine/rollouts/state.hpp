@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -81,6 +82,17 @@ struct Flow {
   double promised = 0;
 };
 
+// How fast devices show what they are offered, and how many are offered more therefore
+// (receipts.cpp).
+struct Telling {
+  std::deque<std::pair<Millis, uint64_t>> told;  // mono, deployment: of the last seconds
+  std::set<uint64_t> awaited;                    // of these: not shown yet
+  uint64_t shown = 0;                            // since the last look
+  Millis seen_at{0};                             // mono: the last look
+  double shown_per_s = 0;                        // as measured while some were awaited
+  double left = 0;                               // that may be offered now
+};
+
 // rollout, stage, rollback, state of the deployments: as storage/records.hpp, CountRecord
 using CountKey = std::tuple<RolloutName, uint32_t, bool, std::string>;
 
@@ -133,6 +145,7 @@ struct RolloutsState {
   RolloutName judged_last;
   double bandwidth_tokens = 0;
   Flow flow;
+  Telling telling;
   std::map<DeviceId, Download> downloads;
   Millis downloads_swept{0};  // mono
   uint64_t offer_credit = 0;  // thousandths of an offer

@@ -13,10 +13,12 @@ namespace covey::engine {
 // What one tick may do in this room, so that a turn stays short whatever the size of the fleet.
 struct TickBudget {
   uint32_t offers = 0;                 // of releases: the site's pace (pace.cpp)
+  uint32_t tellings = 0;               // of what goes back: as fast as it is shown (receipts.cpp)
   uint32_t changes = kChangesPerTick;  // of deployments
   uint32_t looks = kLooksPerTick;      // at devices
 
   bool take_offer() { return changes > 0 && take(offers) && take(changes); }
+  bool take_telling() { return changes > 0 && take(tellings) && take(changes); }
   bool take_change() { return take(changes); }
   bool take_look() { return take(looks); }
 

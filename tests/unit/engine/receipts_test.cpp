@@ -2,6 +2,9 @@
 // What the gateway means and what it knows to have arrived: counted apart.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "gateway/engine/queries/queries.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "tests/unit/engine/site.hpp"
@@ -95,6 +98,56 @@ TEST_F(Receipts, TheTimeToReceiptIsThatOfDevicesThatWereHere) {
   show("d1");
   EXPECT_EQ(timed() - timed_before, 2U);
   EXPECT_LT(site.state().counters.receipt_times.sum_ms, 2'000U);
+}
+
+class Telling : public testing::Test {
+ protected:
+  Telling() {
+    site.push({1, 1, 0});
+    site.join_many("d", kDevices);
+    site.pass(1s);
+  }
+  static constexpr int kDevices = 1'000;
+  // Of those that were offered something, `most` show it.
+  void show_some(size_t most) {
+    const std::set<uint64_t> unreceived = site.state().rollouts.unreceived;
+    for (const uint64_t number : unreceived) {
+      if (most-- == 0) return;
+      const std::string id = site.state().rollouts.deployments.at(number).device.str();
+      site.device(id).goal_counter = site.goal(id)->counter;
+      site.status(id);
+    }
+  }
+  size_t offered() const { return site.state().counters.offers; }
+  size_t awaited() const { return site.state().rollouts.unreceived.size(); }
+  Site site;
+};
+
+TEST_F(Telling, AsManyAreOfferedAsAreShownSoon) {
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
+  size_t most = 0;
+  for (int i = 0; i < 50; ++i) {
+    site.pass(100ms);
+    most = std::max(most, awaited());
+    show_some(20);  // 200 a second
+  }
+  EXPECT_LE(most, 200U) << "about a second of what is shown";
+  EXPECT_GE(offered(), 500U) << "and it does not stand still";
+}
+
+TEST_F(Telling, WhoNeverShowsItHoldsUpNobody) {
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
+  site.pass(15s);
+  EXPECT_EQ(offered(), 1'000U) << "100 a second at least";
+}
+
+TEST_F(Telling, WhereAllAnswerAtOnceTheCeilingIsTheOperators) {
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
+  for (int i = 0; i < 40 && offered() < 1'000; ++i) {
+    site.pass(100ms);
+    site.obey_all();
+  }
+  EXPECT_EQ(offered(), 1'000U);
 }
 
 }  // namespace
