@@ -25,9 +25,11 @@ def measure(settings, console, folder):
     for devices, rate in points:
         pace = "the defaults" if rate is None else f"{rate} offers a second"
         console.step(f"Load: {devices} devices, {pace}")
-        figures = roll_out(settings, console, folder / str(len(observed)), devices, rate, SELDOM)
+        figures = roll_out(settings, console, folder / str(len(observed)), devices, rate, SELDOM,
+                           watched=devices == fleets[-1])
         observed.append({"offer_rate": rate, **{name: figures[name] for name in (
             "devices", "seconds", "chunks", "chunks_of_model", "chunks_per_needed",
-            "confirmed_p50_s", "confirmed_p99_s", "dropped", "connections_lost", "cpu_seconds", "enrol_seconds")}})
+            "confirmed_p50_s", "confirmed_p99_s", "dropped", "connections_lost", "cpu_seconds", "enrol_seconds",
+            "bystanders")}})
         observed[-1]["confirmed_per_second"] = devices / figures["seconds"]
     return {"points": observed}

@@ -15,7 +15,7 @@ import tempfile
 from covey_demo.console import Console
 from covey_demo.processes import Child, DemoError, describe_exit
 
-from . import agent, ingest, load, memory, rollout, storms
+from . import agent, ingest, load, memory, receipts, rollout, storms
 from .machine import about_machine, about_source
 from .report import print_table
 
@@ -23,8 +23,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAMS = ("coveyd", "covey", "covey-sim", "covey_bench_load", "covey_bench_bare",
             "covey_bench_floor", "covey_bench_model")
 PARTS = {"agent": agent.measure, "ingest": ingest.measure, "memory": memory.measure,
-         "rollout": rollout.measure, "load": load.measure, "storms": storms.measure}
-# Of which a run without names consists: load takes a quarter of an hour, storms five minutes.
+         "rollout": rollout.measure, "load": load.measure,
+         "receipts": receipts.measure, "storms": storms.measure}
+# Of which a run without names consists: load takes a quarter of an hour, receipts and
+# storms some minutes.
 USUAL = ("agent", "ingest", "memory", "rollout")
 SCHEMA = 2
 EXIT_FAILED = 1
@@ -83,7 +85,7 @@ def parse(arguments):
     parser.add_argument("--quick", action="store_true",
                         help="20 devices, one second: proves that it works, measures nothing")
     parser.add_argument("only", nargs="*", type=part, metavar="PART",
-                        help="of " + ", ".join(PARTS) + " (default: all but load and storms)")
+                        help="of " + ", ".join(PARTS) + " (default: the first four)")
     parser.add_argument("--devices", type=number(1, 5000), metavar="N",
                         help="of the rollout and of the memory's slope (default 1000)")
     parser.add_argument("--seconds", type=number(1, 600), metavar="N",

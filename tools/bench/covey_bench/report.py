@@ -27,6 +27,10 @@ def rows_of(observed):
     if "load" in observed:
         for point in observed["load"]["points"]:
             yield from load_rows(point)
+    for point in observed.get("receipts", []):
+        yield from receipt_rows(point)
+    for name, storm in observed.get("storms", {}).items():
+        yield from storm_rows(name.replace("_", " "), storm)
 
 
 def ingest_rows(name, both):
@@ -64,8 +68,36 @@ def load_rows(point):
     pace = "defaults" if rate is None else f"{rate:,} offers/s"
     yield "load", f"{point['devices']:,} devices, {pace}: confirmed/s, chunks per needed, seconds", (
         f"{point['confirmed_per_second']:.0f}, {point['chunks_per_needed']:.3f}, {point['seconds']:.1f}")
-    yield "load", "CPU: coveyd, mosquitto, covey-sim", ", ".join(
+    yield "load", *cpu_row(point)
+    if point.get("bystanders"):
+        yield from beside_rows(point["bystanders"])
+
+
+def cpu_row(point):
+    return "CPU: coveyd, mosquitto, covey-sim", ", ".join(
         f"{point['cpu_seconds'][name]:.1f} s" for name in ("coveyd", "mosquitto", "covey_sim"))
+
+
+def beside_rows(beside):
+    yield "load", "  of others: reports acknowledged, p50, p99, worst", (
+        f"{beside['reports']}, {beside['acknowledged_p50_s']:.2f} s, "
+        f"{beside['acknowledged_p99_s']:.2f} s, {beside['acknowledged_max_s']:.2f} s")
+    yield "load", "  of others: API calls, p99", f"{beside['api_calls']}, " + ", ".join(
+        f"{name} {ms:.0f} ms" for name, ms in beside["api_p99_ms"].items())
+    yield "load", "  not ready", f"{len(beside['ready_bad'])} of {beside['ready_looks']} looks"
+
+
+def receipt_rows(point):
+    pace = "defaults" if point["offer_rate"] is None else f"{point['offer_rate']:,} offers/s"
+    yield "receipts", f"{point['received']:,} goals of {point['devices']:,} devices, {pace}: p50, p99", (
+        f"{point['p50_s']:.2f} s, {point['p99_s']:.2f} s")
+    yield "receipts", *cpu_row(point)
+
+
+def storm_rows(name, storm):
+    yield "storms", f"{name}, {storm['devices']:,} devices: all online, sessions each", (
+        f"{storm['seconds']:.1f} s, {storm['sessions_per_device']:.2f}")
+    yield "storms", *cpu_row(storm)
 
 
 def print_table(console, observed):

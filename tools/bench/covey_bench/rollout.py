@@ -12,6 +12,7 @@ import time
 from covey_demo.gateway import device_of, word
 from covey_demo.processes import DemoError
 
+from .bystanders import Bystanders
 from .site import CLASS, UNPACED, Fleet, cpu_seconds, pss_bytes, running_site
 
 MODEL = "bench-fc"
@@ -26,7 +27,7 @@ apiVersion: covey/v1
 kind: Rollout
 metadata: {{name: bench}}
 spec:
-  release: {model}@1.0.0
+  release: {model}@{version}
   stages:
     - {{name: all, size: 100%}}
   attempt: {{deadline: 10m, retries: 2, backoff: 1s}}
@@ -61,9 +62,9 @@ def int8(data, index, size):
     return [byte - 256 if byte > 127 else byte for byte in part]
 
 
-def push(site, files, key):
+def push(site, files, key, version="1.0.0"):
     model, statistics, preprocessing = files
-    site.call("model", "push", f"{MODEL}@1.0.0", "--artifact", f"{CLASS}={model}",
+    site.call("model", "push", f"{MODEL}@{version}", "--artifact", f"{CLASS}={model}",
               "--stats", statistics, "--preprocessing", preprocessing, "--preprocessing-id", 1,
               "--key", key)
 
@@ -73,7 +74,7 @@ def chunk_bytes(site):
     return int(release["artifacts"][0]["chunk_size_bytes"])
 
 
-def follow(site, fleet, console, name):
+def follow(site, fleet, console, name, wanted="SUCCEEDED"):
     """The ended rollout. Looks seldom: a look is a process of its own on the same cores."""
     end = time.monotonic() + LIMIT_S
     while True:
@@ -84,8 +85,8 @@ def follow(site, fleet, console, name):
         counts = rollout.get("deployments", {})
         console.bar(counts.get("CONFIRMED", 0), fleet.devices, "rollout: " + ", ".join(
             f"{n} {s}" for s, n in sorted(counts.items()) if n))
-        if state in ENDED:
-            if state != "SUCCEEDED":
+        if state in ENDED and (state == wanted or wanted == "SUCCEEDED"):
+            if state != wanted:
                 raise DemoError(f"the rollout ended {state}: {rollout.get('explanation', '')}")
             return rollout
         if time.monotonic() > end:
@@ -149,8 +150,9 @@ def floor(settings, console, folder, figures):
     return json.loads(settings.run("covey_bench_floor", command, folder, LIMIT_S))
 
 
-def roll_out(settings, console, folder, devices, offer_rate, options=()):
-    """Figures of one rollout to a new fleet at a new site."""
+def roll_out(settings, console, folder, devices, offer_rate, options=(), watched=False):
+    """Figures of one rollout to a new fleet at a new site. `watched`: with what those notice of it
+    who are not in it."""
     folder.mkdir()
     files = build_model(settings, folder)
     with running_site(settings, folder / "site", offer_rate) as (site, fleets):
@@ -164,17 +166,22 @@ def roll_out(settings, console, folder, devices, offer_rate, options=()):
         online_s = fleet.await_online(console)
         console.step(f"{devices} devices enrolled and online after {online_s:.1f} s")
         plan = folder / "plan.yaml"
-        plan.write_text(PLAN.format(model=MODEL))
+        plan.write_text(PLAN.format(model=MODEL, version="1.0.0"))
+        bystanders = Bystanders(site) if watched else None
         before = Sample(site, fleet)
         created = site.call("rollout", "create", "-f", plan)["rollout"]
         name = device_of(created["name"])
+        if bystanders:
+            bystanders.start(name)
         rollout = follow(site, fleet, console, name)
+        beside = bystanders.figures() if bystanders else None
         after = Sample(site, fleet)
         deployments = site.call("rollout", "deployments", name, limit_s=60)["deployments"]
         figures = figures_of(rollout, deployments, before, after, devices)
         figures["coveyd_pss_bytes"] = pss_bytes(site.child.pid)
         figures["mosquitto_pss_bytes"] = pss_bytes(site.broker_pid())
         figures["enrol_seconds"] = online_s
+        figures["bystanders"] = beside
         figures["chunk_bytes"] = chunk_bytes(site)
     figures["model_bytes"] = files[0].stat().st_size
     figures["chunks_of_model"] = max(int(d["chunks_total"]) for d in deployments)
