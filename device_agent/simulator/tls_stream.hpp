@@ -13,8 +13,8 @@
 
 #include "core/result.hpp"
 
-typedef struct ssl_ctx_st SSL_CTX;
-typedef struct ssl_st SSL;
+struct ssl_ctx_st;  // OpenSSL's
+struct ssl_st;
 
 namespace covey::simulator {
 
@@ -30,7 +30,7 @@ class TlsTrust {
  private:
   friend class TlsStream;
   TlsTrust() = default;
-  SSL_CTX* context_ = nullptr;
+  ssl_ctx_st* context_ = nullptr;
   std::string name_;
 };
 
@@ -55,7 +55,7 @@ class TlsStream {
   Outcome outcome(int result);
 
   const std::shared_ptr<const TlsTrust> trust_;
-  SSL* ssl_ = nullptr;
+  ssl_st* ssl_ = nullptr;
   std::string failure_;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a site tells of itself at each scrape (HTTP thread).
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@ void add_receipt_metrics(http::MetricSheet& sheet, const engine::Counters& engin
               static_cast<double>(engine.offers_unreceived));
   const engine::ReceiptTimes& times = engine.receipt_times;
   std::vector<double> bounds;
+  bounds.reserve(std::size(engine::ReceiptTimes::kBoundsMs));
   for (const uint32_t ms : engine::ReceiptTimes::kBoundsMs) bounds.push_back(ms / 1e3);
   sheet.histogram("covey_goal_receipt_seconds",
                   "From a goal to its device's word that it has it, where it was online.", bounds,
