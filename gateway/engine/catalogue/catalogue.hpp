@@ -13,6 +13,9 @@ namespace covey::engine {
 // ---- releases.cpp: an artifact and what is derived from it
 
 void know(CatalogueState& catalogue, const ArtifactRecord& record);
+// nullptr: nobody pushed it here, or it is another model's, whatever a device says it is.
+const KnownArtifact* artifact_of(const State& state, const ModelName& model,
+                                 const Digest& manifest);
 
 Result<CommandReply> create_release(Turn& turn, const CreateRelease& command);
 // Errors: NOT_FOUND, RELEASE_IN_USE.

@@ -68,6 +68,13 @@ void know(CatalogueState& catalogue, const ArtifactRecord& record) {
   catalogue.artifacts.insert_or_assign(record.artifact->digest, std::move(known));
 }
 
+const KnownArtifact* artifact_of(const State& state, const ModelName& model,
+                                 const Digest& manifest) {
+  const auto known = state.catalogue.artifacts.find(manifest);
+  if (known == state.catalogue.artifacts.end()) return nullptr;
+  return known->second.release.model == model ? &known->second : nullptr;
+}
+
 Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
   CatalogueState& catalogue = own_catalogue(turn);
   if (command.artifacts.empty()) return invalid("NO_ARTIFACT", "artifacts: at least one");

@@ -2,6 +2,7 @@
 // The security floor of a device's model: what it accepts anew is not older than that. It rises
 // only when nothing can ask the device to go back any more
 // (docs/design/trust.md, "Security floor").
+#include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/fleet/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
@@ -32,6 +33,33 @@ std::set<ReleaseId> settled_releases(const Turn& turn) {
   return settled;
 }
 
+bool is_below(const State& state, const ModelName& model, const std::optional<Digest>& manifest,
+              uint32_t version) {
+  if (!manifest) return false;
+  const KnownArtifact* const known = artifact_of(state, model, *manifest);
+  return known != nullptr && known->artifact->manifest.security_version < version;
+}
+
+// A rollout may send the device back to something older: also where it took, since, what an attempt
+// before had offered.
+bool may_go_below(const State& state, const Device& device, const ModelName& model,
+                  uint32_t version) {
+  const RolloutsState& rollouts = state.rollouts;
+  for (const std::set<RolloutName>* names : {&rollouts.open, &rollouts.unsettled}) {
+    for (const RolloutName& name : *names) {
+      const RolloutIndex& index = rollouts.attempts.at(name);
+      for (const Attempts* attempts : {&index.rollout, &index.rollback}) {
+        const auto newest = attempts->newest.find(device.id);
+        if (newest == attempts->newest.end()) continue;
+        const Deployment& deployment = rollouts.deployments.at(newest->second);
+        if (deployment.release.model != model) continue;
+        if (is_below(state, model, deployment.previous, version)) return true;
+      }
+    }
+  }
+  return false;
+}
+
 bool raise_floor(Turn& turn, const Device& device, const std::set<ReleaseId>& settled) {
   bool raised = false;
   for (const auto& [name, model] : device.models) {
@@ -39,10 +67,11 @@ bool raise_floor(Turn& turn, const Device& device, const std::set<ReleaseId>& se
     if (!model.desired || model.reported.confirmed != model.desired) continue;
     // What is under way may be older: an assignment from before another decision.
     if (deployment_in_progress(turn.state, device.id, name) != nullptr) continue;
-    const auto known = turn.state.catalogue.artifacts.find(*model.desired);
-    if (known == turn.state.catalogue.artifacts.end()) continue;
-    const uint32_t version = known->second.artifact->manifest.security_version;
-    if (version <= model.security_floor || !settled.contains(known->second.release)) continue;
+    const KnownArtifact* const known = artifact_of(turn.state, name, *model.desired);
+    if (known == nullptr) continue;
+    const uint32_t version = known->artifact->manifest.security_version;
+    if (version <= model.security_floor || !settled.contains(known->release)) continue;
+    if (may_go_below(turn.state, device, name, version)) continue;
     change_model(turn, device.id, name).security_floor = version;
     raised = true;
   }

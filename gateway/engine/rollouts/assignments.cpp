@@ -3,6 +3,7 @@
 // at when something about it changes; nobody walks over the fleet.
 #include <algorithm>
 
+#include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/own.hpp"
@@ -30,20 +31,20 @@ bool put_right(Turn& turn, const DeviceId& id, const ModelName& name, const Devi
     offer(turn, open->number, kAttemptDeadline);
     return true;
   }
-  const auto known = state.catalogue.artifacts.find(*model.desired);
-  if (known == state.catalogue.artifacts.end()) return false;
+  const KnownArtifact* const known = artifact_of(state, name, *model.desired);
+  if (known == nullptr) return false;
   if (state.site.observed < model.retry_not_before) {
     own_rollouts(turn).reconcile_later.add(model.retry_not_before, id);
     return false;
   }
   // It may have become another device since; what is desired of it changes with the next decision.
-  const Artifact& artifact = *known->second.artifact;
+  const Artifact& artifact = *known->artifact;
   const Device& device = state.fleet.devices.at(id);
   if (check_compatibility(artifact.manifest, artifact.algorithms(), device.facts, 0)) return false;
   // Work for another model fills the goal: when that has ended, the device is looked at again.
   if (!goal_fits(state, device, name, Beside::kWorkOfNow)) return false;
   const uint64_t number = create_deployment(turn, {.device = id,
-                                                   .release = known->second.release,
+                                                   .release = known->release,
                                                    .manifest = *model.desired,
                                                    .cause = Cause::kAssignment})
                               .number;

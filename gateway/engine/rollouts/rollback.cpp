@@ -4,6 +4,7 @@
 // standing assignment goes too. Each step can be repeated: a start begins the walks anew.
 #include <algorithm>
 
+#include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/own.hpp"
@@ -33,15 +34,14 @@ void send_back(Turn& turn, const Rollout& rollout, const Deployment& deployment)
   if (deployment_in_progress(state, id, name) != nullptr) return;
   // Who has left goes back when it is accepted again.
   if (state.fleet.devices.at(id).state != DeviceState::kAccepted) return;
-  const auto known = state.catalogue.artifacts.find(previous);
-  create_deployment(
-      turn, {.device = id,
-             .release = known != state.catalogue.artifacts.end() ? known->second.release
-                                                                 : ReleaseId{name, Version{}},
-             .manifest = previous,
-             .rollout = rollout.plan->name,
-             .stage = stage,
-             .cause = Cause::kRollback});
+  const KnownArtifact* const known = artifact_of(state, name, previous);
+  create_deployment(turn,
+                    {.device = id,
+                     .release = known != nullptr ? known->release : ReleaseId{name, Version{}},
+                     .manifest = previous,
+                     .rollout = rollout.plan->name,
+                     .stage = stage,
+                     .cause = Cause::kRollback});
 }
 
 // It had ended: newer decisions about a device stand (last in, first out).

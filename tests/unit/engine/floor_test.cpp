@@ -110,6 +110,31 @@ TEST_F(Floor, AnotherRolloutOfTheReleaseHoldsIt) {
   EXPECT_EQ(floor("d1"), 0U) << "it can still be sent back";
 }
 
+// It took what an attempt before had offered, while the next one knows the older release as what it
+// would send the device back to.
+TEST_F(Floor, ARolloutThatMaySendItBackHoldsIt) {
+  succeed();
+  stay(8min);
+  site.fall_back("d0", {1, 0, 0}, "STARTS_EXHAUSTED");
+  site.push({1, 2, 0});
+  PlanDocument next = simple_plan("next", "1.2.0");
+  next.target = R"(id = "d0")";
+  next.attempt.deadline = "1h";
+  ASSERT_TRUE(site.roll_out(next).ok());
+  site.pass(2s);
+  ASSERT_EQ(site.newest("d0").previous, site.manifest({1, 0, 0}));
+  site.run("d0", {1, 1, 0});
+  stay(5min);
+  EXPECT_EQ(floor("d1"), 2U);
+  EXPECT_EQ(floor("d0"), 0U);
+  ASSERT_TRUE(site.command(engine::RollBackRollout{RolloutName("next"), ""}).ok());
+  site.pass(2s);
+  site.obey_all();
+  site.pass(2s);
+  EXPECT_EQ(site.newest("d0").state, DeploymentState::kConfirmed);
+  EXPECT_EQ(site.rollout("next").progress.state, RolloutState::kRolledBack);
+}
+
 TEST_F(Floor, AnEndedRolloutGoesBackWithinItsWindow) {
   succeed();
   ASSERT_FALSE(site.state().rollouts.assignments.empty());

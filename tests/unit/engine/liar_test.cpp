@@ -246,6 +246,40 @@ TEST_F(LyingDevice, AlertsAndLogLinesOfOneDeviceAreFew) {
   expect_same_after_restart();
 }
 
+// A manifest is of the model that its author signed it for, whatever a device says it runs.
+TEST_F(LyingDevice, AManifestOfAnotherModelIsNotBroughtBack) {
+  site.join_many("e", 3);
+  engine::HelloMessage hello = site.hello_of("d0");
+  hello.goal_counter += 10;  // what it says it runs is adopted
+  hello.models.push_back(hello.models[0]);
+  hello.models[1].model = ModelName("other");
+  site.send("d0", hello);
+  hello.models[1].confirmed = site.manifest({1, 1, 0});
+  site.send("d0", hello);
+  site.pass(1min);
+  EXPECT_EQ(site.attempts("d0"), 0U);
+  expect_same_after_restart();
+}
+
+TEST_F(LyingDevice, ARollbackKeepsToItsModel) {
+  const ReleaseId other{ModelName("other"), {9, 0, 0}};
+  const auto foreign = site.open(other.version, {"m4"}, 0, other.model);
+  ASSERT_TRUE(site.command(engine::CreateRelease{other, {foreign}}).ok());
+  site.device("d0").model.confirmed = foreign->digest;
+  site.hello("d0");
+  ASSERT_TRUE(site.roll_out(simple_plan("r", "1.1.0")).ok());
+  site.pass(5s);
+  site.obey("d0");
+  site.pass(10s);
+  ASSERT_TRUE(site.command(engine::RollBackRollout{RolloutName("r"), "no good"}).ok());
+  site.pass(1min);
+  ASSERT_EQ(site.attempts("d0"), 2U);
+  for (const Deployment& deployment : site.store().deployments()) {
+    EXPECT_EQ(deployment.release.model, kSiteModel);
+  }
+  expect_same_after_restart();
+}
+
 TEST_F(LyingDevice, AlertsHaveATerm) {
   engine::EngineConfig config = generous_config();
   config.retention = 1h;

@@ -190,8 +190,8 @@ Result<engine::CommandReply> Site::roll_out(const PlanDocument& plan,
 }
 
 std::shared_ptr<const Artifact> Site::open(const Version& version,
-                                           const std::vector<std::string>& classes,
-                                           uint8_t salt) const {
+                                           const std::vector<std::string>& classes, uint8_t salt,
+                                           const ModelName& model) const {
   ArtifactInput input;
   for (const std::string& name : classes) input.device_classes.emplace_back(name);
   input.arena_bytes = 2048;
@@ -202,6 +202,7 @@ std::shared_ptr<const Artifact> Site::open(const Version& version,
   input.model.assign(3000, static_cast<uint8_t>(version.minor + salt));
   input.selftest.vectors = {{{1, 2}, {3, 4}}};
   input.gateway_part = gateway_part(version);
+  input.gateway_part.model = model;
   input.tables = tables_of(input.gateway_part, std::vector<uint32_t>(16, 16'384));
   const UnsignedArtifact built = need(build_artifact(input), "artifact");
   const SignedManifest manifest{built.manifest_bytes, {sign(author_, built.manifest_digest)}};

@@ -85,7 +85,7 @@ class Site {
   Digest manifest(const Version& version) const;
   std::shared_ptr<const Artifact> open(const Version& version,
                                        const std::vector<std::string>& classes = {"m4"},
-                                       uint8_t salt = 0) const;
+                                       uint8_t salt = 0, const ModelName& model = kSiteModel) const;
 
   // ---- devices
   Played& device(const std::string& id) { return devices_.at(id); }
