@@ -24,6 +24,7 @@ void World::check() {
   check_deployments();
   check_rollouts();
   check_counts();
+  if (liar_) check_liar();
   if (!gateway_->idle()) return;
   check_history();
   check_labels();
@@ -67,7 +68,8 @@ void World::check_deployments() {
     const DeviceModel& model =
         state.fleet.devices.at(deployment.device).models.at(deployment.release.model);
     const auto known = state.catalogue.artifacts.find(deployment.manifest);
-    if (deployment.cause == Cause::kAssignment && known != state.catalogue.artifacts.end() &&
+    if (deployment.cause == Cause::kAssignment && !lies(deployment.device) &&
+        known != state.catalogue.artifacts.end() &&
         known->second.artifact->manifest.security_version < model.security_floor) {
       fail(deployment.device.str() + " is to have what is below its security floor");
     }
@@ -308,7 +310,8 @@ void World::check_effect(const engine::Effect& effect) {
            " left before it was durable");
     }
   } else if (const auto* chunks = std::get_if<engine::PublishChunks>(&effect)) {
-    if (chunks->result != engine::ChunkResult::kOk) return;
+    if (chunks->result != engine::ChunkResult::kOk || lies(chunks->device)) return;
+    result_.chunks_sent += chunks->indexes.size();
     for (const uint32_t index : chunks->indexes) {
       const auto [said, first] =
           chunks_said_.try_emplace({chunks->device, chunks->manifest, index}, schedule_.now());
@@ -316,6 +319,8 @@ void World::check_effect(const engine::Effect& effect) {
       said->second = schedule_.now();
     }
   } else if (const auto* ack = std::get_if<engine::PublishAck>(&effect)) {
+    // What can't be counted is acknowledged, or it would be said for ever.
+    if (lies(ack->device)) return;
     for (const engine::StreamAckMessage& said : ack->ack.streams) {
       const auto is_of = [&](const auto& row) {
         return row.device == ack->device && row.boot_id == ack->ack.boot_id &&
@@ -324,6 +329,10 @@ void World::check_effect(const engine::Effect& effect) {
       const uint64_t durable = gateway_->store().look([&](const memory::Tables& tables) {
         uint64_t highest = 0;
         for (const auto& [key, stream] : tables.streams) {
+          // A boot of long ago, which was forgotten whole.
+          const bool forgotten = stream.device == ack->device &&
+                                 stream.boot_id == ack->ack.boot_id && stream.manifest.is_zero();
+          if (forgotten) return ~uint64_t{0};
           if (is_of(stream)) highest = std::max(highest, stream.mark.cumulative);
         }
         for (const ReportRecord& report : tables.reports) {
@@ -347,8 +356,8 @@ void World::check_chunks() {
   uint64_t needed = 0;
   for (const auto& device : devices_) needed += device->chunks_fetched();
   const uint64_t percent = service_max_ == 0ms ? 125 : 150;
-  if (gateway_->chunks > needed * percent / 100 + kWindows) {
-    fail(std::to_string(gateway_->chunks) + " chunks sent, where " + std::to_string(needed) +
+  if (result_.chunks_sent > needed * percent / 100 + kWindows) {
+    fail(std::to_string(result_.chunks_sent) + " chunks sent, where " + std::to_string(needed) +
          " were needed");
   }
   if (service_max_ == 0ms && result_.chunks_again > needed / 20 + kWindows) {
@@ -382,7 +391,7 @@ void World::check_end() {
     }
     for (const uint64_t number : state.rollouts.in_progress) {
       const Deployment& d = state.rollouts.deployments.at(number);
-      if (parked(d.device)) continue;
+      if (parked(d.device) || lies(d.device)) continue;
       who += " deployment " + std::to_string(number) + " of " + d.device.str() + " " +
              std::string(to_string(d.state));
     }

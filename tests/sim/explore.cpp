@@ -12,9 +12,11 @@ namespace {
 int usage(int code) {
   std::fputs(
       "usage: covey_sim_explore [--seed N] [--seeds K] [--broken speak_before_persist] [--quiet]\n"
+      "                         [--liars SHARE]\n"
       "Runs K seeds from N (default 1, 1): the real engine and the real agent in virtual time, "
       "with\n"
-      "faults, then without. Exit code 0: every invariant held; 1: one did not; 2: usage.\n",
+      "faults, then without; in a SHARE of them (0 to 1) a device lies. Exit code 0: every "
+      "invariant held; 1: one did not; 2: usage.\n",
       code == 0 ? stdout : stderr);
   return code;
 }
@@ -36,6 +38,8 @@ int main(int argc, char** argv) {
       seed = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--seeds" && value != nullptr) {
       seeds = std::strtoull(argv[++i], nullptr, 10);
+    } else if (flag == "--liars" && value != nullptr) {
+      options.liars = std::strtod(argv[++i], nullptr);
     } else if (flag == "--broken" && value != nullptr) {
       if (std::strcmp(argv[++i], "speak_before_persist") != 0) return usage(2);
       options.speak_before_persist = true;
@@ -57,7 +61,7 @@ int main(int argc, char** argv) {
           "seed %llu: ok: %llu rollouts (%llu succeeded, %llu rolled back), %llu power cuts, %llu "
           "resets, %llu gateway crashes, %llu inferences, %llu labels, %llu messages; %llu chunks "
           "sent, %llu "
-          "needed, %llu again; service up to %lld ms, %llu refused; %lld s\n",
+          "needed, %llu again; service up to %lld ms, %llu refused; %lld s%s\n",
           static_cast<unsigned long long>(s), static_cast<unsigned long long>(result.rollouts),
           static_cast<unsigned long long>(result.rollouts_succeeded),
           static_cast<unsigned long long>(result.rollouts_rolled_back),
@@ -72,7 +76,7 @@ int main(int argc, char** argv) {
           static_cast<unsigned long long>(result.chunks_again),
           static_cast<long long>(result.service_max.count()),
           static_cast<unsigned long long>(result.refused),
-          static_cast<long long>(result.ended.count() / 1000));
+          static_cast<long long>(result.ended.count() / 1000), result.liar ? ", one lied" : "");
     }
     std::fflush(stdout);
   }

@@ -14,7 +14,7 @@ namespace {
 constexpr Millis kSafetyPhase = 20min;
 constexpr Millis kLivenessPhase = 3h;
 constexpr Millis kStep = 1s;
-constexpr Millis kReportInterval = 10s;
+constexpr Millis kLiesFrom = 30s;
 constexpr int kBusiestPercent = 70;  // that a slow gateway is with reports alone
 
 PrivateKey make_key(SignatureAlgorithm algorithm) {
@@ -23,7 +23,7 @@ PrivateKey make_key(SignatureAlgorithm algorithm) {
   return *std::move(key);
 }
 
-engine::EngineConfig config() {
+engine::EngineConfig config(const WorldOptions& options) {
   engine::EngineConfig config;
   config.report_interval = kReportInterval;
   config.offline_after = 40s;
@@ -32,6 +32,9 @@ engine::EngineConfig config() {
   config.window = 60s;
   config.bandwidth_bytes_per_s = 200'000;
   config.rollback_window = 2min;
+  const uint64_t more = options.no_budgets ? 1'000'000 : 1;
+  config.allowances = engine::allowances_of(more * kReportsPerInterval,
+                                            more * kReportBytesPerInterval, kReportInterval);
   return config;
 }
 
@@ -65,13 +68,17 @@ World::World(WorldOptions options)
       author_(make_key(SignatureAlgorithm::kEs256)),
       thief_(make_key(SignatureAlgorithm::kEd25519)) {
   const uint64_t count = 3 + random_.below(8);
-  gateway_ = std::make_unique<Gateway>(schedule_, random_, network_, config(),
+  gateway_ = std::make_unique<Gateway>(schedule_, random_, network_, config(options),
                                        count * (1 + random_.below(8)));
   gateway_->faults.speak_before_persist = options.speak_before_persist;
   gateway_->on_effect = [this](const engine::Effect& effect) { check_effect(effect); };
   labels_ = std::make_unique<Labels>(schedule_, random_, *gateway_);
+  if (random_.chance(options.liars)) {
+    liar_ = std::make_unique<Liar>(schedule_, random_, network_, DeviceId("liar"));
+  }
   // A third of the worlds is slow: up to what their devices say at least, a report in ten seconds.
-  if (random_.chance(0.35)) {
+  // Not those of a liar: what one device may take of a busy engine is the link's to bound.
+  if (random_.chance(0.35) && !liar_) {
     service_max_ = random_.between(1ms, 2 * kReportInterval * kBusiestPercent / 100 / count);
     chunk_max_ = service_max_ / (1 + random_.below(8));
     gateway_->faults.chunk_max = chunk_max_;
@@ -131,6 +138,7 @@ void World::push(const ReleaseId& release, Behaviour behaviour, const PrivateKey
                                             trust);
   COVEY_ASSERT(artifact.ok());
   if (&key == &thief_) evil_.insert(artifact->digest);
+  if (liar_) liar_->knows(artifact->digest);
   gateway_->submit(
       engine::CreateRelease{release, {std::make_shared<const Artifact>(*std::move(artifact))}});
   releases_.push_back(release);
@@ -301,6 +309,7 @@ void World::calm() {
   network_.faults = {.loss = 0, .duplicate = 0, .delay_max = 20ms};
   gateway_->faults.crash_between = 0;
   gateway_->faults.service_max = service_max_;
+  if (liar_) liar_->slow_down();
 }
 
 bool World::parked(const DeviceId& device) const {
@@ -324,7 +333,8 @@ bool World::settled() {
     }
   }
   for (const uint64_t number : state.rollouts.in_progress) {
-    if (!parked(state.rollouts.deployments.at(number).device)) return false;
+    const DeviceId& device = state.rollouts.deployments.at(number).device;
+    if (!parked(device) && !lies(device)) return false;
   }
   for (const auto& device : devices_) {
     const auto known = state.fleet.devices.find(device->id());
@@ -352,6 +362,7 @@ WorldResult World::run() {
   for (const auto& device : devices_) {
     schedule_.after(random_.between(0ms, 5s), [&d = *device] { d.power_on(); });
   }
+  if (liar_) schedule_.after(random_.between(0ms, kLiesFrom), [this] { liar_->begin(); });
   const Millis disturbance = random_.between(2s, 120s);
   Millis next_disturbance = 20s;
   Millis next_operation = 10s;
@@ -392,7 +403,7 @@ WorldResult World::run() {
   }
   result_.gateway_crashes = gateway_->crashes;
   result_.messages = network_.published;
-  result_.chunks_sent = gateway_->chunks;
+  result_.liar = liar_ != nullptr;
   result_.refused = gateway_->refused();
   result_.labels = labels_->labelled();
   result_.service_max = service_max_;
@@ -403,7 +414,7 @@ WorldResult World::run() {
       if (rollout.progress.state == RolloutState::kRolledBack) ++result_.rollouts_rolled_back;
     }
     for (const auto& [key, total] : gateway_->engine().state().telemetry.totals) {
-      result_.inferences += total.inferences;
+      if (!lies(total.device)) result_.inferences += total.inferences;
     }
   }
   return result_;

@@ -16,12 +16,21 @@
 #include "tests/sim/device.hpp"
 #include "tests/sim/gateway.hpp"
 #include "tests/sim/labels.hpp"
+#include "tests/sim/liar.hpp"
 
 namespace covey::sim {
 
+// What a device may send.
+inline constexpr Millis kReportInterval{10'000};
+inline constexpr uint64_t kReportsPerInterval = 8;
+inline constexpr uint64_t kReportBytesPerInterval = 4'096;
+
 struct WorldOptions {
   uint64_t seed = 1;
-  bool speak_before_persist = false;  // deliberately broken gateway
+  double liars = 0.3;  // so many worlds have a device that lies
+  // Deliberately broken gateways.
+  bool speak_before_persist = false;
+  bool no_budgets = false;
   bool verbose = false;
 };
 
@@ -41,7 +50,8 @@ struct WorldResult {
   uint64_t chunks_again = 0;   // sent sooner than their device would ask again
   uint64_t refused = 0;        // by full queues of the gateway
   Millis service_max{0};
-  Millis ended{0};  // when all had converged
+  bool liar = false;  // one lied
+  Millis ended{0};    // when all had converged
 };
 
 class World {
@@ -76,6 +86,10 @@ class World {
   void check_end();
   void check_chunks();
   void check_labels();
+  void check_liar();
+  void check_rows_of_liar(const memory::Tables& tables);
+
+  bool lies(const DeviceId& device) const { return liar_ && device == liar_->id(); }
 
   const WorldOptions options_;
   Random random_;
@@ -83,7 +97,8 @@ class World {
   Network network_;
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<Labels> labels_;
-  std::vector<std::unique_ptr<Device>> devices_;
+  std::vector<std::unique_ptr<Device>> devices_;  // the honest ones
+  std::unique_ptr<Liar> liar_;
   PrivateKey author_;
   PrivateKey thief_;  // the gateway trusts this key, devices don't: a stolen gateway
   std::set<Digest> evil_;
@@ -96,6 +111,7 @@ class World {
   // (device, epoch, counter): one goal has one content for ever
   std::map<std::tuple<DeviceId, uint32_t, uint64_t>, Bytes> goals_said_;
   uint32_t since_reload_ = 0;
+  std::optional<uint32_t> epoch_;  // of the site, since several devices are enrolled
   WorldResult result_;
   bool calm_ = false;
   Millis service_max_{0};  // of this world, between its spells
