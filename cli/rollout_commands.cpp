@@ -73,14 +73,14 @@ std::string plan_page(const Invocation& invocation, const v1::PlanRolloutRespons
   std::string out = fmt::format(
       "{} devices match; {} cannot take it or have it; {} are offline; {} are held "
       "back\n",
-      r.matched(), r.excluded_size(), r.offline_size(), r.holdback_size());
+      r.matched(), r.excluded_devices(), r.offline_devices(), r.holdback_devices());
   if (!r.offline().empty()) {
     out += "  offline  " + joined(r.offline(), invocation.wide() ? 100'000 : 8) +
            ": they get it when they are back in time\n";
   }
   for (const v1::PlannedStage& stage : r.stages()) {
     out += fmt::format("\nstage {}: {} devices ({} new)\n", stage.name(), stage.devices_total(),
-                       stage.devices_size());
+                       stage.devices_new());
     const size_t most = invocation.wide() ? 100'000 : 8;
     if (!stage.devices().empty()) out += "  " + joined(stage.devices(), most) + "\n";
     for (const std::string& gate : stage.gates()) out += "  gate     " + gate + "\n";
@@ -91,6 +91,9 @@ std::string plan_page(const Invocation& invocation, const v1::PlanRolloutRespons
     excluded.add({e.device(), e.reason(), e.explanation()});
   }
   if (!excluded.empty()) out += "\n" + excluded.render(invocation.style);
+  const uint32_t named = static_cast<uint32_t>(r.excluded_size());
+  if (r.excluded_devices() > named)
+    out += fmt::format("and {} more\n", r.excluded_devices() - named);
   return out;
 }
 

@@ -86,7 +86,7 @@ std::string rollout_page(const v1::Rollout& rollout, const Style& style) {
   if (rollout.end_time_ms() > 0) out += ", ended " + utc(rollout.end_time_ms()) + " UTC";
   out += fmt::format("\n  target {}, holdback {} devices, left out {}\n\n",
                      rollout.spec().target().empty() ? "all" : rollout.spec().target(),
-                     rollout.holdback_devices(), rollout.excluded_size());
+                     rollout.holdback_devices(), rollout.excluded_devices());
   Table table({"STAGE", "STATE", "DEVICES", "NEW", "DEPLOYMENTS", "GATES"});
   for (const v1::Stage& stage : rollout.stages()) {
     std::string gates;
@@ -137,6 +137,11 @@ std::string rollout_explanation(const v1::Rollout& rollout,
   if (!excluded.empty()) out += "\nleft out\n";
   for (const auto& [reason, devices] : excluded) {
     out += fmt::format("  {} device(s), e.g. {}: {}\n", devices.size(), devices.front(), reason);
+  }
+  const auto shown = static_cast<uint32_t>(rollout.excluded_size());
+  if (rollout.excluded_devices() > shown) {
+    out += fmt::format("  of the first {} of {}; the API has the others\n", shown,
+                       rollout.excluded_devices());
   }
   Table troubled({"DEVICE", "STAGE", "CAUSE", "STATE", "ATTEMPT", "REASON"});
   for (const v1::Deployment& deployment : deployments.deployments()) {

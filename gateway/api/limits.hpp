@@ -20,6 +20,9 @@ inline constexpr size_t kUnreadPerCallerMax = kAnswerBytesMax;  // not taken yet
 inline constexpr size_t kUnreadBytesMax = 16U << 20U;
 inline constexpr Millis kAnswerTakenWithin{60'000};  // or the connection is closed
 
+inline constexpr size_t kExclusionsShown = 100;  // of a rollout, at a time
+inline constexpr size_t kPlanNamesMax = 1'000;   // of each list of a plan
+
 // ---- Uploads: of kUploadsMax.
 inline constexpr int kUploadsOverTcpMax = 3;                   // one is kept for the Unix socket
 inline constexpr uint64_t kUploadBytesPerSecond = 64U << 10U;  // slower ones end

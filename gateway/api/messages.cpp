@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/api/messages.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 
 #include "core/duration.hpp"
+#include "gateway/api/limits.hpp"
 #include "gateway/api/names.hpp"
 #include "gateway/codec/plan_codec.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
@@ -247,12 +249,21 @@ void fill_summary(v1::Rollout& to, const engine::State& state, const Rollout& ro
   to.set_creator(rollout.plan->creator);
 }
 
+void fill_exclusions(v1::Rollout& to, const std::vector<Exclusion>& all, const DeviceId& after) {
+  to.clear_excluded();
+  to.set_excluded_devices(static_cast<uint32_t>(all.size()));
+  auto next = std::ranges::upper_bound(all, after, {}, &Exclusion::device);
+  for (; next != all.end() && static_cast<size_t>(to.excluded_size()) < kExclusionsShown; ++next) {
+    fill(*to.add_excluded(), *next);
+  }
+}
+
 void fill(v1::Rollout& to, const engine::State& state, const Rollout& rollout) {
   fill_summary(to, state, rollout);
   for (int i = 0; i < to.stages_size(); ++i) {
     fill_gates(*to.mutable_stages(i), state, rollout.plan->name, static_cast<uint32_t>(i));
   }
-  for (const Exclusion& exclusion : rollout.plan->excluded) fill(*to.add_excluded(), exclusion);
+  fill_exclusions(to, rollout.plan->excluded, DeviceId());
   for (const engine::Wait& wait : engine::waits_of(state, rollout))
     fill_wait(*to.add_waits(), wait);
 }

@@ -20,6 +20,8 @@ void fill(v1::Rollout& to, const engine::State& state, const Rollout& rollout);
 // As lists have it: without exclusions and without what the gates said.
 void fill_summary(v1::Rollout& to, const engine::State& state, const Rollout& rollout);
 void fill(v1::Exclusion& to, const Exclusion& exclusion);
+// Some of them, from the first one after `after` on; `all` are by device.
+void fill_exclusions(v1::Rollout& to, const std::vector<Exclusion>& all, const DeviceId& after);
 void fill(v1::Deployment& to, const engine::State& state, const Deployment& deployment);
 void fill(v1::Alert& to, const monitoring::Alert& alert);
 void fill(v1::Histogram& to, const engine::HistogramView& view);

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "core/duration.hpp"
 #include "gateway/api/handlers.hpp"
+#include "gateway/api/limits.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
 #include "gateway/codec/plan_codec.hpp"
@@ -23,17 +25,15 @@ Status show_rollout(const engine::Engine& engine, const RolloutName& name, C& ca
 }
 
 void add_exclusions(const CallPtr<v1::GetRolloutRequest, v1::GetRolloutResponse>& call,
-                    const RolloutName& name) {
+                    const RolloutName& name, const DeviceId& after) {
   const auto plan = std::make_shared<Result<std::optional<RolloutPlan>>>(std::nullopt);
   call->context->engine.history([plan, name](Reader& reader) { *plan = reader.rollout_plan(name); },
-                                [call, plan](const Status& asked) {
+                                [call, plan, after](const Status& asked) {
                                   if (!asked) return call->finish(asked);
                                   if (!*plan) return call->finish(plan->error());
                                   if (**plan) {
-                                    for (const Exclusion& exclusion : (**plan)->excluded) {
-                                      fill(*call->response.mutable_rollout()->add_excluded(),
-                                           exclusion);
-                                    }
+                                    fill_exclusions(*call->response.mutable_rollout(),
+                                                    (**plan)->excluded, after);
                                   }
                                   call->finish({});
                                 },
@@ -59,20 +59,33 @@ Result<PlanDocument> document_of(const C& call) {
   return plan_from_proto(call.request.spec(), name->str());
 }
 
+// What a plan names of a long list.
+auto first(const auto& list) {
+  return std::span(list).first(std::min<size_t>(list.size(), kPlanNamesMax));
+}
+
 void show_preview(const Plan& plan, const engine::RolloutPreview& preview,
                   v1::PlanRolloutResponse& response) {
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     v1::PlannedStage& stage = *response.add_stages();
     stage.set_name(plan.stages[i].name);
-    for (const DeviceId& id : preview.sets.added_by(i)) stage.add_devices(id.str());
+    const auto added = preview.sets.added_by(i);
+    stage.set_devices_new(static_cast<uint32_t>(added.size()));
+    for (const DeviceId& id : first(added)) stage.add_devices(id.str());
     stage.set_devices_total(static_cast<uint32_t>(preview.sets.ends[i]));
     engine::StageForecast forecast = engine::forecast_stage(plan, preview, i);
     for (std::string& words : forecast.gates) stage.add_gates(std::move(words));
     for (std::string& words : forecast.warnings) stage.add_warnings(std::move(words));
   }
-  for (const Exclusion& exclusion : preview.excluded) fill(*response.add_excluded(), exclusion);
-  for (const DeviceId& id : preview.offline) response.add_offline(id.str());
-  for (const DeviceId& id : preview.sets.held_back()) response.add_holdback(id.str());
+  const auto held_back = preview.sets.held_back();
+  response.set_excluded_devices(static_cast<uint32_t>(preview.excluded.size()));
+  response.set_holdback_devices(static_cast<uint32_t>(held_back.size()));
+  response.set_offline_devices(static_cast<uint32_t>(preview.offline.size()));
+  for (const Exclusion& exclusion : first(preview.excluded)) {
+    fill(*response.add_excluded(), exclusion);
+  }
+  for (const DeviceId& id : first(preview.offline)) response.add_offline(id.str());
+  for (const DeviceId& id : first(held_back)) response.add_holdback(id.str());
   response.set_matched(preview.matched);
 }
 
@@ -153,16 +166,25 @@ void create_rollout(const CallPtr<v1::CreateRolloutRequest, v1::CreateRolloutRes
 void get_rollout(const CallPtr<v1::GetRolloutRequest, v1::GetRolloutResponse>& call) {
   Result<RolloutName> name = rollout_name(call->request.name(), "name");
   if (!name) return call->finish(name.error());
+  DeviceId after;
+  if (!call->request.excluded_after().empty()) {
+    Result<DeviceId> device = device_name(call->request.excluded_after(), "excluded_after");
+    if (!device) return call->finish(device.error());
+    after = *std::move(device);
+  }
   const auto status = std::make_shared<Status>();
   const auto settled = std::make_shared<bool>(false);
   call->context->engine.read(
-      [call, status, settled, name = *name](const engine::Engine& engine) {
+      [call, status, settled, name = *name, after](const engine::Engine& engine) {
         *status = show_rollout(engine, name, *call);
-        *settled = *status && engine.state().rollouts.by_name.at(name).progress.settled;
+        if (!*status) return;
+        const Rollout& rollout = engine.state().rollouts.by_name.at(name);
+        *settled = rollout.progress.settled;
+        fill_exclusions(*call->response.mutable_rollout(), rollout.plan->excluded, after);
       },
-      [call, status, settled, name = *name](const Status& looked) {
+      [call, status, settled, name = *name, after](const Status& looked) {
         if (!looked || !*settled) return call->finish(looked ? *status : looked);
-        add_exclusions(call, name);
+        add_exclusions(call, name, after);
       },
       call->wanted());
 }

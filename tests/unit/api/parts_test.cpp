@@ -78,7 +78,8 @@ TEST_F(Parts, OfAFleet) {
   stage.set_size("100%");
   const v1::PlanRolloutResponse planned = ask_in_parts(&api::plan_rollout, plan);
   EXPECT_EQ(planned.matched(), kDevices + 1U);
-  EXPECT_EQ(planned.stages(0).devices_size(), kDevices + 1);
+  EXPECT_EQ(planned.stages(0).devices_new(), kDevices + 1U);
+  EXPECT_EQ(static_cast<size_t>(planned.stages(0).devices_size()), kPlanNamesMax);
 }
 
 TEST_F(Parts, OfReleases) {
