@@ -14,8 +14,12 @@ namespace covey::engine {
 namespace {
 
 constexpr uint32_t kRetryPendingS = 5;
-// A stranger that was heard within this time keeps its place: it asks every few seconds.
+// A stranger that was heard within this time asks on, and keeps its place. Where all places are
+// kept so, some change hands all the same, this share in a second: first those of who asked once
+// only, then of who was not heard for longest. A newcomer that goes on asking gets in and stays,
+// whoever floods has to ask for each of its ids as often, and the store does not work for it.
 constexpr Millis kStrangerKept = 1min;
+constexpr double kReplacedPerSecond = 0.01;
 constexpr Millis kHeardKeptEvery = 1h;       // in the row of a stranger that goes on asking
 constexpr Millis kNonceChangesEvery = 1s;    // of one device, at most
 constexpr Millis kNonceRefusedEvery = 1min;  // the same, where nothing comes of it
@@ -108,12 +112,25 @@ void forget(Turn& turn, const DeviceId& id) {
   turn.urgent();
 }
 
-// The stranger that was not heard for longest gives its place away.
+bool may_replace(Turn& turn) {
+  StrangersReplaced& replaced = own_fleet(turn).replaced;
+  const double rate = kReplacedPerSecond * static_cast<double>(turn.config.pending_max);
+  const auto passed = static_cast<double>((turn.now.mono - replaced.earned_until).count());
+  replaced.earned_until = turn.now.mono;
+  replaced.credit = std::min(std::max(1.0, rate), replaced.credit + rate * passed / 1000.0);
+  if (replaced.credit < 1) return false;
+  replaced.credit -= 1;
+  return true;
+}
+
 bool make_room(Turn& turn) {
   const FleetState& fleet = turn.state.fleet;
   if (fleet.strangers.empty()) return false;
-  const auto [heard, number] = *fleet.strangers.begin();
-  if (turn.now.wall - heard < kStrangerKept) return false;
+  auto [heard, number] = *fleet.strangers.begin();
+  if (turn.now.wall - heard < kStrangerKept) {
+    if (!may_replace(turn)) return false;
+    if (!fleet.asked_once.empty()) number = fleet.asked_once.begin()->second;
+  }
   const DeviceId id = fleet.by_number[number]->id;
   forget(turn, id);
   return true;
@@ -122,6 +139,8 @@ bool make_room(Turn& turn) {
 // The keys stop working with this transaction, and nothing counts on the device any more.
 void void_keys(Turn& turn, Device& device, DeviceState state, std::string_view why) {
   leave_fleet(turn, device, why);
+  // Nobody shall find there what was said under keys that are void.
+  if (device.goal_counter > 0) turn.emit(ClearGoal{device.id, device.shard});
   ++device.enroll_generation;
   device.enroll_nonce = 0;
   device.enroll_changes = 0;

@@ -173,7 +173,10 @@ void renew_goals(Turn& turn) {
     }
   }
   for (const DeviceId& id : turn.fleet_rows.goals) {
-    if (!state.fleet.devices.contains(id)) continue;
+    const auto found = state.fleet.devices.find(id);
+    if (found == state.fleet.devices.end() || found->second.state != DeviceState::kAccepted) {
+      continue;
+    }
     Device& device = change_device(turn, id);
     renew_goal(turn, device);
     publish_goal(turn, device);

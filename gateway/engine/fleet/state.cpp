@@ -6,6 +6,11 @@
 #include "core/assert.hpp"
 
 namespace covey::engine {
+namespace {
+
+constexpr Millis kAsksAgainAfter = 1s;
+
+}  // namespace
 
 Device& FleetState::add(Device&& device) {
   const DeviceId id = device.id;
@@ -44,6 +49,9 @@ void FleetState::remove(const DeviceId& device) {
 void FleetState::heard_stranger(const Device& device, Millis wall) {
   const DeviceNumber number = numbers_.at(device.id);
   if (sessions[number].waiting_at == Millis{0}) return;
+  const Millis before = sessions[number].waiting_at;
+  // A repetition of the same question is none of its own.
+  if (wall >= before && wall - before < kAsksAgainAfter) return;
   forget_stranger(number);
   sessions[number].waiting_at = std::max(wall, Millis{1});
   strangers.emplace(sessions[number].waiting_at, number);
@@ -53,6 +61,7 @@ void FleetState::forget_stranger(DeviceNumber number) {
   Millis& at = sessions[number].waiting_at;
   if (at == Millis{0}) return;
   strangers.erase({at, number});
+  asked_once.erase({at, number});
   at = Millis{0};
 }
 
@@ -63,6 +72,7 @@ void FleetState::count_in(const Device& device) {
       const DeviceNumber number = numbers_.at(device.id);
       sessions[number].waiting_at = std::max(device.last_seen_wall, Millis{1});
       strangers.emplace(sessions[number].waiting_at, number);
+      asked_once.emplace(sessions[number].waiting_at, number);
     }
   } else if (device.enrolled) {
     ++enrolled;

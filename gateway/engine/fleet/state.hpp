@@ -70,6 +70,12 @@ struct Retelling {
   DeviceNumber goals = 0;
 };
 
+// Of strangers that had asked just now; a token bucket.
+struct StrangersReplaced {
+  double credit = 0;
+  Millis earned_until{0};  // mono
+};
+
 class FleetState {
  public:
   FleetState() = default;
@@ -94,6 +100,8 @@ class FleetState {
   // Waiting or rejected, and never accepted: when they were heard last (wall), the oldest first.
   // There is no place for them but what nobody else needs.
   std::set<std::pair<Millis, DeviceNumber>> strangers;
+  std::set<std::pair<Millis, DeviceNumber>> asked_once;  // of these, since when
+  StrangersReplaced replaced;
   // Recounted by tests/sim.
   size_t waiting = 0;     // devices that are not accepted
   size_t enrolled = 0;    // accepted, and said an authenticated hello once

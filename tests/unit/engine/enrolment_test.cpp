@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include "gateway/engine/fleet/fleet.hpp"
 #include "tests/unit/engine/site.hpp"
 
@@ -105,6 +107,46 @@ TEST(Enrolment, RejectedIsToldSoAndAcceptedByNameOnly) {
   EXPECT_EQ(find<engine::SetCredential>(late)->password, "");
   EXPECT_EQ(site.state().fleet.devices.at(DeviceId("a")).state, DeviceState::kRejected);
   EXPECT_EQ(site.command(engine::AcceptDevices{}).error().reason, "NO_DEVICES");
+}
+
+// What the broker keeps of a device whose keys are void is said to nobody.
+TEST(Enrolment, VoidKeysTakeTheGoalFromTheBroker) {
+  Site site;
+  site.push({1, 0, 0});
+  site.push({1, 1, 0});
+  for (const bool reject : {true, false}) {
+    const std::string id = reject ? "rejected" : "anew";
+    site.join(id);
+    site.run(id, {1, 0, 0});
+    PlanDocument plan = simple_plan("to-" + id, "1.1.0");
+    plan.target = fmt::format(R"(id = "{}")", id);
+    ASSERT_TRUE(site.roll_out(plan).ok());
+    site.pass(2s);
+    ASSERT_EQ(site.newest(id).state, DeploymentState::kOffered);
+    std::string said;
+    site.on_said = [&](const engine::Effect& effect) {
+      const auto* goal = std::get_if<engine::PublishGoal>(&effect);
+      const auto* cleared = std::get_if<engine::ClearGoal>(&effect);
+      if (goal != nullptr && goal->device.str() == id) said += "goal ";
+      if (cleared != nullptr && cleared->device.str() == id) said += "clear ";
+    };
+    if (reject) {
+      ASSERT_TRUE(site.command(engine::RejectDevice{DeviceId(id)}).ok());
+    } else {
+      ASSERT_TRUE(site.command(engine::ReenrollDevice{DeviceId(id)}).ok());
+    }
+    site.disconnect_broker();
+    site.connect_broker();
+    site.pass(20s);
+    EXPECT_EQ(said, "clear ") << id;
+    site.enroll(id, 7);
+    site.accept(id);
+    site.hello(id);
+    site.pass(1s);
+    EXPECT_EQ(said.substr(0, 11), "clear goal ") << id << ": one of its new keys";
+    site.on_said = nullptr;
+    site.check_reload();
+  }
 }
 
 TEST(Enrolment, TheTopicIsTheIdentity) {

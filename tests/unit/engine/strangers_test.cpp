@@ -29,9 +29,6 @@ TEST(Strangers, JunkGivesItsPlaceToWhoGoesOnAsking) {
   Site site(few_places());
   site.enroll("honest");
   for (int i = 0; i < 19; ++i) site.enroll("junk" + std::to_string(i));
-  site.enroll("late");
-  EXPECT_FALSE(is_known(site, "late")) << "those who are here have just asked";
-  EXPECT_EQ(site.drops(Drop::kEnrollLimit), 1U);
   for (int i = 0; i < 13; ++i) {
     site.pass(5s, 1s);
     site.enroll("honest");
@@ -43,6 +40,37 @@ TEST(Strangers, JunkGivesItsPlaceToWhoGoesOnAsking) {
   EXPECT_LE(site.state().fleet.devices.size(), 20U);
   site.accept("honest");
   EXPECT_EQ(known(site, "honest").state, DeviceState::kAccepted);
+  site.check_reload();
+}
+
+// Somebody asks under a new id all the time, so that no place is older than a minute.
+TEST(Strangers, AFloodDoesNotKeepANewcomerOut) {
+  engine::EngineConfig config = few_places();
+  config.pending_max = 200;
+  Site site(config);
+  site.enroll("waits");
+  site.pass(5s, 1s);
+  site.enroll("waits");
+  int flooded = 0;
+  const auto flood = [&](int ids) {
+    for (int i = 0; i < ids; ++i) site.enroll("flood" + std::to_string(flooded++));
+  };
+  flood(400);
+  EXPECT_GE(site.drops(Drop::kEnrollLimit), 150U) << "not each of them costs rows";
+  bool in = false;
+  for (int asked = 0; asked < 60; ++asked) {
+    site.enroll("newcomer");
+    in = in || is_known(site, "newcomer");
+    ASSERT_EQ(is_known(site, "newcomer"), in) << "it stays as long as it asks";
+    ASSERT_TRUE(is_known(site, "waits"));
+    for (int second = 0; second < 5; ++second) {
+      flood(10);
+      site.pass(1s, 1s);
+    }
+    site.enroll("waits");
+  }
+  EXPECT_TRUE(in);
+  EXPECT_LE(site.state().fleet.devices.size(), 200U);
   site.check_reload();
 }
 
