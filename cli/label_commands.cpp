@@ -85,10 +85,17 @@ int submit_labels(const Invocation& invocation, const LabelOptions& options) {
     sum.set_matched(sum.matched() + done->matched());
     sum.set_unmatched(sum.unmatched() + done->unmatched());
     sum.set_unchanged(sum.unchanged() + done->unchanged());
+    sum.set_of_nobody(sum.of_nobody() + done->of_nobody());
   }
   return invocation.print(sum, [](const v1::SubmitLabelsResponse& r) {
-    return fmt::format("{} matched a sampled inference, {} did not, {} were known already.\n",
-                       grouped(r.matched()), grouped(r.unmatched()), grouped(r.unchanged()));
+    std::string text =
+        fmt::format("{} matched a sampled inference, {} did not, {} were known already.\n",
+                    grouped(r.matched()), grouped(r.unmatched()), grouped(r.unchanged()));
+    if (r.of_nobody() > 0) {
+      text += fmt::format("{} are of devices that are not there, and were left out.\n",
+                          grouped(r.of_nobody()));
+    }
+    return text;
   });
 }
 

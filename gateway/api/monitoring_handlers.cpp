@@ -173,6 +173,7 @@ void look_up_and_submit(const LabelsCall& call, std::shared_ptr<engine::SubmitLa
       response.set_matched(reply.labels_matched);
       response.set_unmatched(reply.labels_unmatched);
       response.set_unchanged(reply.labels_unchanged);
+      response.set_of_nobody(reply.labels_of_nobody);
     });
   };
   call->context->engine.read([](const engine::Engine&) {},

@@ -147,6 +147,9 @@ std::string detail_of(const Command& command, const CommandReply& reply) {
   if (std::holds_alternative<SubmitLabels>(command)) {
     text = fmt::format("{} matched, {} unmatched, {} unchanged", reply.labels_matched,
                        reply.labels_unmatched, reply.labels_unchanged);
+    if (reply.labels_of_nobody > 0) {
+      text += fmt::format(", {} of devices that are not there", reply.labels_of_nobody);
+    }
   }
   if (reply.devices.size() > 1) add(text, names_of(reply.devices), "; ");
   return bounded(std::move(text));

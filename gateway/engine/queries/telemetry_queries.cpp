@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/assert.hpp"
+#include "core/duration.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
 #include "gateway/engine/queries/existence.hpp"
 #include "gateway/engine/queries/questions.hpp"
@@ -174,9 +175,13 @@ Status DriftQuestion::choose(const State& state, const EngineConfig& config) {
   const ReleaseRecord& release = state.catalogue.releases.at(view_.release);
   const std::vector<int64_t> windows = newest_closed(state, release, most_);
   if (windows.empty()) {
-    return precondition("NO_WINDOW",
-                        fmt::format("no window of {} has closed yet: they are {} s long",
-                                    to_string(view_.release), config.window.count() / 1000));
+    return precondition(
+        "NO_WINDOW",
+        fmt::format("no window of {} has closed in the last {}: they are {} s long, "
+                    "and the newest {} are compared; `covey monitor windows` shows "
+                    "older ones",
+                    to_string(view_.release), covey::to_string(config.window * config.windows_kept),
+                    config.window.count() / 1000, config.windows_kept));
   }
   view_.start = windows.back() * config.window;
   view_.end = (windows.front() + 1) * config.window;

@@ -150,13 +150,10 @@ uint32_t classes_of(const State& state, const ModelName& model) {
   return classes;
 }
 
-Status check(const State& state, const LabelInput& label, size_t index, uint32_t classes) {
+Status check(const LabelInput& label, size_t index, uint32_t classes) {
   if (label.truth >= classes) {
     return invalid("BAD_CLASS", fmt::format("labels[{}].class: {} but the model has {} classes",
                                             index, label.truth, classes));
-  }
-  if (!state.fleet.devices.contains(label.device)) {
-    return not_found(fmt::format("labels[{}].device: no device {}", index, label.device.str()));
   }
   return {};
 }
@@ -243,13 +240,22 @@ Result<CommandReply> submit_labels(Turn& turn, const SubmitLabels& command) {
   }
   // All or nothing: look at every label before the first is taken.
   for (size_t i = 0; i < command.labels.size(); ++i) {
-    if (Status good = check(turn.state, command.labels[i], i, classes); !good) return good.error();
+    if (Status good = check(command.labels[i], i, classes); !good) return good.error();
   }
   forget_recent(own_telemetry(turn).recent, turn.now.mono);
   CommandReply reply;
   const Millis before = labels_before(turn);
   for (const LabelInput& label : command.labels) {
+    // One device that was retired must not hold up the labels of the others.
+    if (!turn.state.fleet.devices.contains(label.device)) {
+      ++reply.labels_of_nobody;
+      continue;
+    }
     take_label(turn, before, command.model, label, reply);
+  }
+  if (!command.labels.empty() && reply.labels_of_nobody == command.labels.size()) {
+    return not_found("labels: no device " + command.labels.front().device.str() +
+                     ", nor any other of them: `covey device list` shows them");
   }
   judge_soon(turn, command.model);
   return reply;

@@ -43,6 +43,20 @@ TEST_F(Labels, MatchTheirSampleWheneverEitherComes) {
   EXPECT_EQ(accuracy().labelled, 3U);
 }
 
+TEST_F(Labels, OfADeviceThatIsNotThereAreLeftOut) {
+  make(1);
+  site.report("d0", site.window("d0", 10, -1, 1));
+  engine::SubmitLabels batch{kLabelled, {{DeviceId("retired"), 1, 1, 0}}};
+  EXPECT_EQ(site.command(batch).error().code, Code::kNotFound) << "not one that is there";
+  batch.labels.push_back({DeviceId("d0"), site.device("d0").boot_id, 1, 0});
+  const auto reply = site.command(batch);
+  ASSERT_TRUE(reply.ok());
+  EXPECT_EQ(reply->labels_of_nobody, 1U);
+  EXPECT_EQ(reply->labels_matched, 1U);
+  EXPECT_EQ(site.audit().front().detail,
+            "1 matched, 0 unmatched, 0 unchanged, 1 of devices that are not there");
+}
+
 TEST_F(Labels, RepeatedOnesCountOnceAndChangedOnesReplace) {
   make(1);
   site.report("d0", site.window("d0", 10, -1, 1));
