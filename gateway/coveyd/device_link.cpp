@@ -80,6 +80,9 @@ void DeviceLink::on_message(std::string_view topic, ByteView payload, bool retai
   const Result<mqtt::UpTopic> parsed = mqtt::parse_up_topic(topic);
   if (!parsed) {
     client_.count_drop(mqtt::MqttDrop::kInBadTopic);
+    // Whoever wonders why a device never appears finds it here; the log lets through a few.
+    log::log_event(log::Level::kWarn, "bad_topic",
+                   {{"reason", parsed.error().reason}, {"text", parsed.error().message}});
     return;
   }
   // Before anything of it is read or queued. The last will is the broker's word.

@@ -14,6 +14,7 @@
 #include "gateway/coveyd/engine_config.hpp"
 #include "gateway/coveyd/open_store.hpp"
 #include "gateway/coveyd/sinks.hpp"
+#include "gateway/coveyd/taken_ports.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/runtime/clocks.hpp"
 
@@ -94,7 +95,9 @@ Result<std::unique_ptr<Site>> Site::start(const config::Config& config, const Si
   auto site = std::make_unique<Site>(config, std::move(disk_full), Token{});
   if (Status opened = site->open_store(how); !opened) return opened.error();
   if (Status loaded = site->load_engine(how); !loaded) return loaded.error();
-  if (Status started = site->start_broker(); !started) return started.error();
+  if (Status started = site->start_broker(); !started) {
+    return with_taken_ports(started.error(), config);
+  }
   if (Status started = site->start_runtime(how); !started) return started.error();
   if (Status started = site->start_servers(); !started) return started.error();
   return site;
@@ -308,7 +311,7 @@ runtime::Sinks Site::sinks() const {
 Status Site::start_servers() {
   Result<std::unique_ptr<GrpcServer>> grpc =
       GrpcServer::start(*runtime_, grpc_options_of(config_, start_id_, tls_));
-  if (!grpc) return grpc.error();
+  if (!grpc) return with_taken_ports(grpc.error(), config_);
   grpc_ = *std::move(grpc);
   serving_ = true;  // from now on calls may come, and see grpc_
 

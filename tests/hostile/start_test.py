@@ -7,6 +7,7 @@ import pathlib
 import resource
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -136,6 +137,22 @@ class Start(hostile.Case):
         self.assertIn("telemetry.window", said)
         self.assertIn("xml", said)
         self.assertIn("3 error(s)", said)
+
+    def test_all_ports_that_are_taken_are_said_at_once(self):
+        keys = ("grpc.listen", "http.listen", "mqtt.embedded.port", "mqtt.embedded.enroll_port")
+        takers = []
+        for _ in keys:
+            taker = socket.create_server(("127.0.0.1", 0))
+            self.addCleanup(taker.close)
+            takers.append(taker.getsockname()[1])
+        grpc, http, mqtt, enroll = takers
+        site = self.site(f"grpc: {{listen: \"127.0.0.1:{grpc}\"}}\n"
+                         f"http: {{listen: \"127.0.0.1:{http}\"}}\n"
+                         f"mqtt: {{embedded: {{port: {mqtt}, enroll_port: {enroll}}}}}\n")
+        said = self.refused(site)
+        for key, port in zip(keys, takers):
+            self.assertIn(key, said)
+            self.assertIn(str(port), said)
 
     def test_limits_of_the_system_are_said_with_what_to_raise(self):
         def files():

@@ -99,10 +99,16 @@ Status EmbeddedBroker::Supervisor::reserve_ports() {
       reserve(options_.listen, options_.enroll_port, "mqtt.embedded.enroll_port",
               endpoints_.enroll_port),
       reserve(endpoints_.service_host, 0, "the service listener", endpoints_.service_port)};
+  std::optional<Error> all;  // people see each of them at once
   for (const Status& status : done) {
-    if (!status) return status;
+    if (status) continue;
+    if (all) {
+      all->message += "; " + status.error().message;
+    } else {
+      all = status.error();
+    }
   }
-  return {};
+  return all ? Status(*std::move(all)) : Status();
 }
 
 void EmbeddedBroker::Supervisor::lower_connections() {
