@@ -28,6 +28,11 @@ inline constexpr size_t kLabelsWaitingMax = 262'144;
 inline constexpr size_t kInferencesRememberedMax = 262'144;
 inline constexpr Millis kInferencesRemembered{600'000};
 inline constexpr size_t kRequestsMax = 10'000;  // request ids that are remembered
+// What is over, the newest, however long its retention.
+inline constexpr size_t kRolloutsOverMax = 10'000;
+inline constexpr uint64_t kAuditEntriesMax = 1'000'000;
+inline constexpr size_t kAssignmentsMax = 1'000;  // what rollouts left for devices that come
+inline constexpr size_t kAssignmentsPerTargetMax = 8;
 
 // ---- What one device may cost (gateway/engine/fleet/budget.hpp): the defaults, far above what a
 // device with four models and a backlog sends.
@@ -86,6 +91,8 @@ inline constexpr size_t kExpiredPerTick = 500;         // deployments whose time
 inline constexpr size_t kRetriedPerTick = 200;
 inline constexpr size_t kStrangersForgottenPerSweep = 500;
 inline constexpr size_t kReconciledPerTick = 200;        // devices
+inline constexpr size_t kAttemptsLookedAtPerTick = 500;  // whose rollouts can't be forgotten
+inline constexpr Millis kRolloutForgottenEvery{1'000};   // with all its rows
 inline constexpr size_t kArchivedPerTick = 500;          // deployments
 inline constexpr size_t kSessionsAskedPerTick = 1'000;   // has the window of this device come?
 inline constexpr size_t kDevicesCopiedPerTick = 500;     // for the statistics of a window

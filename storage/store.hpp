@@ -61,6 +61,10 @@ struct PutGates {
 struct PutDeployment {
   Deployment deployment;
 };
+// With all that is its: plan, order, gates, counts, events and attempts. It has been over for long.
+struct ForgetRollout {
+  RolloutName rollout;
+};
 // It is history from now on: load() leaves it out, a Reader still has it. Its number is not put
 // again.
 struct ArchiveDeployment {
@@ -128,12 +132,17 @@ struct AppendAudit {
 };
 // Retention, by the gateway's own clock: windows that ended before, samples and labels that came
 // before, alerts that were resolved before; the log's beginning up to the first report that did
-// not come before, or is not settled. And whatever claims to be of after `after`.
+// not come before, or is not settled. And whatever claims to be of after `after`. Archived attempts
+// of no rollout up to the first that did not change before; the audit's beginning up to the first
+// entry that is not of before, and whatever is not above `audit_up_to`.
 struct Forget {
   Millis windows_before{0};
   Millis reports_before{0};
   Millis labels_before{0};
   Millis alerts_before{0};
+  Millis attempts_before{0};
+  Millis audit_before{0};
+  uint64_t audit_up_to = 0;
   Millis after = Millis::max();
 };
 using Write =
@@ -141,7 +150,8 @@ using Write =
                  PutRolloutProgress, PutGates, PutDeployment, PutAssignment, RemoveAssignment,
                  PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
                  PutAlert, AppendReport, AppendEvent, AppendAudit, Forget, ArchiveDeployment,
-                 PutCount, RemoveRequest, RemoveTotal, RemoveLabel, PutLabelTally, ForgetDevice>;
+                 PutCount, RemoveRequest, RemoveTotal, RemoveLabel, PutLabelTally, ForgetDevice,
+                 ForgetRollout>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {

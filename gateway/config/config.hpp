@@ -116,6 +116,7 @@ struct Config {
     Millis goal_lease{10min};
     Millis probation_deadline{30min};  // from PROBATION to proof
     Millis rollback_window{24h};       // after the end
+    Millis retention{24h * 1095};      // of what is over
   } rollout;
 
   struct {

@@ -209,6 +209,11 @@ std::vector<Key> build_schema() {
       "rollout.rollback_window", 0ms, 24h * 3650,
       [](Config & c) -> auto& { return c.rollout.rollback_window; },
       "How long an ended rollout can be rolled back; the security floor rises after that."));
+  keys.push_back(duration_key(
+      "rollout.retention", 24h, 24h * 3650, [](Config & c) -> auto& { return c.rollout.retention; },
+      "How long rollouts that are over (plan, events, attempts; the newest 10,000) and entries of "
+      "the audit log (the newest 1,000,000) are kept. A rollout stays while a device's newest "
+      "attempt, or what devices are to have, is of it."));
 
   keys.push_back(duration_key(
       "offline.silence_after", 1s, 24h * 30,
@@ -221,7 +226,8 @@ std::vector<Key> build_schema() {
   keys.push_back(number_key(
       "enroll.pending_max", "number", 1, 1'000'000,
       [](Config & c) -> auto& { return c.enroll.pending_max; },
-      "Devices that nobody has accepted; who was not heard for a minute gives way to others."));
+      "Devices that nobody has accepted; who was not heard for a minute gives way to others, and "
+      "where all were, one in a hundred each second of those who asked once only."));
   keys.push_back(duration_key(
       "enroll.expire_after", 1min, 24h * 3650,
       [](Config & c) -> auto& { return c.enroll.expire_after; },

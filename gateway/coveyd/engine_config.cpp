@@ -40,6 +40,7 @@ engine::EngineConfig engine_config_of(const config::Config& config) {
   engine.pending_max = config.enroll.pending_max;
   engine.stranger_expiry = config.enroll.expire_after;
   engine.rollback_window = config.rollout.rollback_window;
+  engine.history_retention = config.rollout.retention;
   engine.bandwidth_bytes_per_s = config.rollout.bandwidth_bytes_per_s;
   engine.offers_per_s = config.rollout.offer_rate;
   engine.hello_jitter = std::clamp<Millis>(config.telemetry.report_interval / 4, 200ms, 30s);

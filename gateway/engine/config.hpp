@@ -36,6 +36,7 @@ struct EngineConfig {
   Millis window{900'000};
   uint32_t windows_kept = 4;  // closed windows per device in memory: late counts revise them
   Millis retention{30LL * 24 * 3'600'000};  // of windows, reports, samples and labels in the store
+  Millis history_retention{1095LL * 24 * 3'600'000};  // of rollouts that are over, and the audit
   bool drift_enabled = true;
   monitoring::DriftOptions drift;
   monitoring::LocaliseOptions localise;

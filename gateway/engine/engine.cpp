@@ -83,14 +83,15 @@ class Dispatch {
       expire_claims(turn_);
       end_reconciling(turn_);
       expire_strangers(turn_);
-      resolve_alerts_of_the_past(turn_);
       judge_budgets(turn_);
       if (state.clocks.broker_connected()) publish_site(turn_);  // whoever missed it, and the time
     }
     reconcile(turn_);
     raise_floors(turn_);
     archive_deployments(turn_);
+    forget_rollouts(turn_);
     close_windows(turn_);
+    resolve_alerts_of_the_past(turn_);
     settle_some(turn_);
     if (turn_.now.mono - state.telemetry.last_forget >= kForgetInterval) {
       state.telemetry.last_forget = turn_.now.mono;

@@ -23,6 +23,15 @@ class Applier {
     t_.labels.remove_if([&](const LabelRecord& row) { return row.device == w.device; });
     std::erase_if(t_.tallies, of_device);
   }
+  void operator()(const ForgetRollout& w) {
+    t_.rollouts.erase(w.rollout);
+    t_.rollout_plans.erase(w.rollout);
+    std::erase_if(t_.gates, [&](const auto& row) { return row.first.first == w.rollout; });
+    std::erase_if(t_.counts, [&](const auto& row) { return std::get<0>(row.first) == w.rollout; });
+    std::erase_if(t_.events, [&](const auto& row) { return row.second.rollout == w.rollout; });
+    std::erase_if(t_.past_deployments,
+                  [&](const auto& row) { return row.second.rollout == w.rollout; });
+  }
   void operator()(const PutTrustedKey& w) { t_.trusted_keys.insert_or_assign(w.key.key_id, w.key); }
   void operator()(const RemoveTrustedKey& w) { t_.trusted_keys.erase(w.key_id); }
   void operator()(const PutRelease& w) { t_.releases.insert_or_assign(w.release.id, w.release); }
@@ -96,6 +105,16 @@ class Applier {
     std::erase_if(t_.alerts, [&](const auto& row) {
       return row.second.resolved_at && *row.second.resolved_at < w.alerts_before;
     });
+    const auto stays = std::ranges::find_if(t_.past_deployments, [&](const auto& row) {
+      return !row.second.rollout && row.second.update_wall >= w.attempts_before;
+    });
+    const uint64_t first = stays == t_.past_deployments.end() ? UINT64_MAX : stays->first;
+    std::erase_if(t_.past_deployments,
+                  [&](const auto& row) { return !row.second.rollout && row.first < first; });
+    const auto kept = std::ranges::find_if(t_.audit, [&](const auto& row) {
+      return row.first > w.audit_up_to && row.second.wall >= w.audit_before;
+    });
+    t_.audit.erase(t_.audit.begin(), kept);
     const auto end = std::ranges::find_if(t_.reports, [&](const ReportRecord& row) {
       return row.wall >= w.reports_before || row.position > t_.site.reports_settled;
     });

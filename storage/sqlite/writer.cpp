@@ -40,6 +40,18 @@ Status Writer::operator()(const ForgetDevice& w) {
   return done;
 }
 
+Status Writer::operator()(const ForgetRollout& w) {
+  Status done;
+  for (const char* sql :
+       {"DELETE FROM rollouts WHERE rollout = ?", "DELETE FROM rollout_plans WHERE rollout = ?",
+        "DELETE FROM rollout_orders WHERE rollout = ?", "DELETE FROM gates WHERE rollout = ?",
+        "DELETE FROM rollout_counts WHERE rollout = ?", "DELETE FROM events WHERE rollout = ?",
+        "DELETE FROM past_deployments WHERE rollout = ?"}) {
+    if (done) done = run(sql, [&](Statement& to) { to.text(w.rollout.str()); });
+  }
+  return done;
+}
+
 Status Writer::operator()(const PutRelease& w) {
   static const std::string remove_artifacts =
       "DELETE FROM artifacts WHERE " + rows::with_key(rows::table_of<ReleaseRecord>());
@@ -94,6 +106,20 @@ Status Writer::operator()(const Forget& w) {
   if (done) {
     done = run("DELETE FROM alerts WHERE resolved_wall_ms < ?",
                [&](Statement& to) { to.integer(w.alerts_before.count()); });
+  }
+  // Both are in the order of time: what is old is at their beginning.
+  if (done) {
+    done = run(
+        "DELETE FROM past_deployments WHERE rollout IS NULL AND number < coalesce((SELECT number "
+        "FROM past_deployments WHERE rollout IS NULL AND update_wall_ms >= ? ORDER BY number LIMIT "
+        "1), 9223372036854775807)",
+        [&](Statement& to) { to.integer(w.attempts_before.count()); });
+  }
+  if (done) {
+    done = run(
+        "DELETE FROM audit WHERE sequence <= ?1 OR sequence < coalesce((SELECT sequence FROM audit "
+        "WHERE wall_ms >= ?2 ORDER BY sequence LIMIT 1), 9223372036854775807)",
+        [&](Statement& to) { to.number(w.audit_up_to).integer(w.audit_before.count()); });
   }
   // The log is in the order of arrival: no index is needed to find what is old.
   if (done) {

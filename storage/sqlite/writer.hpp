@@ -38,6 +38,7 @@ class Writer {
   Status operator()(const PutStream& w) { return put(w.stream); }
   Status operator()(const RemoveStream& w);
   Status operator()(const ForgetDevice& w);
+  Status operator()(const ForgetRollout& w);
   Status operator()(const PutTotal& w) { return put(w.total); }
   Status operator()(const RemoveTotal& w);
   Status operator()(const PutWindow& w) { return put(w.window); }

@@ -81,6 +81,7 @@ void settle_rollouts(Turn& turn) {
     turn.rollout_rows.rollouts.insert(name);
     if (rollout.progress.state == RolloutState::kSucceeded) {
       rollouts.settled_releases.insert(rollout.plan->rules.release);
+      bound_assignments(turn, name);
     }
     auto index = rollouts.attempts.extract(name);
     rollouts.leaving.push_back(std::move(index.mapped().rollout.newest));

@@ -157,6 +157,13 @@ void count(Turn& turn, const Deployment& newest, bool more);
 void settle_rollouts(Turn& turn);
 void archive_deployments(Turn& turn);
 
+// ---- history.cpp: rollouts that are over do not stay for ever
+
+// Every tick: some looks, or one rollout.
+void forget_rollouts(Turn& turn);
+// One that succeeded is settled: assignments above their bounds go, the oldest first.
+void bound_assignments(Turn& turn, const RolloutName& settled);
+
 // ---- assignments.cpp
 
 // The device is to have the release, as far as it can take it. True: something changed.

@@ -106,6 +106,17 @@ struct RolloutRows {
   std::set<CountKey> counts;
 };
 
+// Which rollouts that are over go: what still needs them is looked for bit by bit, then they go one
+// by one.
+struct History {
+  bool going_on = false;
+  Millis began{0};            // mono
+  uint64_t looked_until = 0;  // of the deployments
+  std::set<RolloutName> needed;
+  std::deque<RolloutName> leaving;
+  Millis last_left{0};  // mono
+};
+
 struct RolloutsState {
   std::map<RolloutName, Rollout> by_name;
   std::map<std::pair<RolloutName, uint32_t>, GateRecord> gates;
@@ -142,6 +153,7 @@ struct RolloutsState {
   Walk around;                                        // over the fleet, again and again
   std::vector<std::map<DeviceId, uint64_t>> leaving;  // attempts of rollouts that were settled
   std::set<uint64_t> archive_due;                     // deployments that may have become history
+  History history;
   RolloutName judged_last;
   double bandwidth_tokens = 0;
   Flow flow;

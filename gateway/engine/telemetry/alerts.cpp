@@ -68,6 +68,9 @@ monitoring::AlertEvent as_event(const SubjectVerdict& verdict) {
   return monitoring::WindowUnknown{};
 }
 
+constexpr size_t kScopesAskedPerTick = 500;  // devices
+constexpr Millis kScopesAskedEvery = 10s;
+
 // What one event proves, or ends.
 constexpr monitoring::AlertPolicy kAtOnce{.fire_windows = 1, .of_windows = 1, .quiet_windows = 1};
 
@@ -118,34 +121,55 @@ void apply_verdict(Turn& turn, const Digest& manifest, const WindowVerdict& verd
   }
 }
 
-void resolve_alerts_of_the_past(Turn& turn) {
-  const State& state = turn.state;
-  std::vector<monitoring::AlertKey> open;
-  for (const auto& [key, track] : own_telemetry(turn).alerts) {
+namespace {
+
+void begin_scopes(Turn& turn, ScopesLook& look) {
+  look = {.began = turn.now.mono};
+  for (const auto& [key, track] : turn.state.telemetry.alerts) {
     if (!key.scope.empty() && track.newest &&
         track.newest->state != monitoring::AlertState::kResolved) {
-      open.push_back(key);
+      look.open.push_back(key);
     }
   }
-  if (open.empty()) return;
-  std::set<std::string> running;
+}
+
+// True: all devices have been asked.
+bool ask_for_scopes(const State& state, ScopesLook& look) {
   const auto add = [&](const std::optional<Digest>& manifest) {
     if (!manifest) return;
     const auto known = state.catalogue.artifacts.find(*manifest);
-    if (known != state.catalogue.artifacts.end()) running.insert(to_string(known->second.release));
+    if (known != state.catalogue.artifacts.end()) {
+      look.running.insert(to_string(known->second.release));
+    }
   };
-  for (const auto& [id, device] : state.fleet.devices) {
-    if (device.state != DeviceState::kAccepted) continue;
-    for (const auto& [name, model] : device.models) {
+  const auto& devices = state.fleet.devices;
+  auto next = look.looked_until ? devices.upper_bound(*look.looked_until) : devices.begin();
+  for (size_t n = 0; n < kScopesAskedPerTick && next != devices.end(); ++n, ++next) {
+    look.looked_until = next->first;
+    if (next->second.state != DeviceState::kAccepted) continue;
+    for (const auto& [name, model] : next->second.models) {
       add(model.reported.active);
       add(model.reported.confirmed);
     }
   }
-  for (const monitoring::AlertKey& key : open) {
-    if (running.contains(key.scope)) continue;
+  return next == devices.end();
+}
+
+}  // namespace
+
+void resolve_alerts_of_the_past(Turn& turn) {
+  ScopesLook& look = own_telemetry(turn).scopes;
+  if (look.open.empty()) {
+    if (turn.now.mono - look.began >= kScopesAskedEvery) begin_scopes(turn, look);
+    if (look.open.empty()) return;
+  }
+  if (!ask_for_scopes(turn.state, look)) return;
+  for (const monitoring::AlertKey& key : look.open) {
+    if (look.running.contains(key.scope)) continue;
     advance(turn, key, monitoring::ScopeGone{"no device runs " + key.scope + " any more"},
             turn.config.alert_policy);
   }
+  look = {.began = look.began};
 }
 
 void resolve_duplicate_identity(Turn& turn, const Device& device) {

@@ -143,6 +143,14 @@ struct TelemetryRows {
   std::set<std::tuple<Digest, DeviceId, int64_t>> tallies;
 };
 
+// Whether a release that an alert is about still runs somewhere: asked of some devices per tick.
+struct ScopesLook {
+  Millis began{0};  // mono
+  std::vector<monitoring::AlertKey> open;
+  std::optional<DeviceId> looked_until;
+  std::set<std::string> running;
+};
+
 struct TelemetryState {
   std::map<StreamKey, StreamRecord> streams;
   std::map<TotalKey, TotalRecord> totals;
@@ -158,6 +166,7 @@ struct TelemetryState {
   Deadlines<DeviceNumber> acks;
   RecentInferences recent;
   WindowClosing closing;
+  ScopesLook scopes;
   std::vector<OpenWindow::Devices> windows_leaving;  // given back to the allocator bit by bit
   Millis last_forget{0};
   Millis windows_looked_at{0};  // mono: for those that are due or past

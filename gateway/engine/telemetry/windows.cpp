@@ -227,12 +227,16 @@ void forget_old(Turn& turn) {
   if (schedules_held(turn.state)) return;
   const Millis before = turn.now.wall - turn.config.retention;
   const Millis labels = labels_before(turn);
+  const uint64_t entries = turn.state.site.audit_sequence;
   // Of a time that has not been: only a wrong clock or a device's lie puts it there.
   const Millis after = turn.now.wall + kClockSlack;
   turn.write(Forget{.windows_before = before,
                     .reports_before = before,
                     .labels_before = labels,
                     .alerts_before = before,
+                    .attempts_before = before,
+                    .audit_before = turn.now.wall - turn.config.history_retention,
+                    .audit_up_to = entries > kAuditEntriesMax ? entries - kAuditEntriesMax : 0,
                     .after = after});
   forget_labels(turn, labels, after);
   forget_alerts(turn, before);

@@ -3,6 +3,7 @@
 // for is all there.
 #include <gtest/gtest.h>
 
+#include "core/limits.hpp"
 #include "gateway/engine/queries/queries.hpp"
 #include "gateway/engine/turn/turn.hpp"
 #include "tests/unit/engine/site.hpp"
@@ -62,6 +63,39 @@ TEST_F(Archive, AStartLoadsTheNewestOfEachDeviceWhateverCameBefore) {
   EXPECT_EQ(site.newest("d0").release.version, (Version{1, 5, 0}));
   const auto reader = *site.store().reader();
   EXPECT_EQ(reader->deployments(RolloutName("r2"), 0, 10)->size(), 3U);
+}
+
+TEST_F(Archive, RolloutsThatAreOverForLongGo) {
+  engine::EngineConfig config = short_memory();
+  config.history_retention = 30min;
+  site.restart(config);
+  for (int i = 0; i < 3; ++i) site.hello("d" + std::to_string(i));
+  keep_in_touch(1min);  // its grace is over
+  for (uint16_t minor = 1; minor <= 3; ++minor) {
+    roll_out(minor);
+    keep_in_touch(90s);
+  }
+  keep_in_touch(3h);
+  // The newest attempts, and what devices that come are to have, are of it.
+  EXPECT_EQ(site.state().rollouts.by_name.size(), 3U) << "assignments name them";
+  ASSERT_EQ(site.store().deployments().size(), 9U);
+  for (uint16_t minor = 4; minor <= 12; ++minor) {
+    roll_out(minor);
+    keep_in_touch(90s);
+  }
+  keep_in_touch(3h);
+  const auto& rollouts = site.state().rollouts;
+  EXPECT_EQ(rollouts.assignments.size(), kAssignmentsPerTargetMax + 1);
+  EXPECT_EQ(rollouts.by_name.size(), kAssignmentsPerTargetMax + 1);
+  EXPECT_FALSE(rollouts.by_name.contains(RolloutName("r1")));
+  EXPECT_TRUE(counts("r1").empty());
+  const auto reader = *site.store().reader();
+  EXPECT_TRUE(reader->deployments(RolloutName("r1"), 0, 10)->empty());
+  EXPECT_TRUE(site.events("r1").empty());
+  EXPECT_FALSE(site.events("r12").empty());
+  site.check_reload();
+  site.restart(config);
+  EXPECT_EQ(site.state().rollouts.by_name.size(), kAssignmentsPerTargetMax + 1);
 }
 
 TEST_F(Archive, WhatCanStillBeRolledBackStays) {

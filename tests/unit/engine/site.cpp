@@ -111,6 +111,7 @@ void Site::load() {
 std::vector<engine::Effect> Site::handle(engine::Event event) {
   engine::Output output = engine_->handle(std::span(&event, 1), now_);
   if (!output.writes.empty()) need(store_.commit(output.writes), "commit");
+  if (on_committed) on_committed(output.writes);
   if (crash_next_ && !output.writes.empty()) {
     crash_next_ = false;
     restart();

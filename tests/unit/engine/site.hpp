@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -136,6 +137,8 @@ class Site {
   // The statistics of windows are ready at once, or wait for give_verdicts().
   bool hold_verdicts = false;
   void give_verdicts();
+  // Told of all that is committed, before what it lets leave.
+  std::function<void(std::span<const Write>)> on_committed;
   // Told of all that leaves, in order.
   std::function<void(const engine::Effect&)> on_said;
   // The store's content and the engine's memory are the same.

@@ -365,8 +365,9 @@ Write RandomWrites::make(size_t kind) {
     case 19:
       return AppendAudit{{++sequence_, any_wall(), any_text(), any_text(), any_text(), any_text()}};
     case 20:
-      return Forget{some_time(), some_time(), some_time(), some_time(),
-                    any_flag() ? Millis::max() : some_time()};
+      return Forget{
+          some_time(), some_time(), some_time(),          some_time(),
+          some_time(), some_time(), below(sequence_ + 1), any_flag() ? Millis::max() : some_time()};
     case 21:
       return RemoveAssignment{below(4)};
     case 22:
@@ -386,6 +387,8 @@ Write RandomWrites::make(size_t kind) {
       return PutLabelTally{{any_digest(), any_device(), any_wall(), any64(), any64()}};
     case 29:
       return ForgetDevice{any_device()};
+    case 30:
+      return ForgetRollout{any_rollout()};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};
