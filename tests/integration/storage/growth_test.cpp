@@ -21,7 +21,7 @@ constexpr size_t kPendingMax = 30;
 constexpr int kYears = 12;  // so long that everything has had its term several times
 constexpr size_t kReleases = 2;
 // Kept because what devices are to have names them.
-constexpr size_t kRolloutsKept = kAssignmentsPerTargetMax + 1 + kDevices;
+constexpr size_t kRolloutsKept = kAssignmentsPerTargetMax + kDevices;
 
 struct Growing {
   const char* name;
@@ -32,8 +32,8 @@ struct Growing {
 const std::vector<Growing> kTables{
     {"alerts", 40},  // term: retention after their end; a device's notices are few
     {"artifacts", kReleases + kYears},  // people's; image and tables go with `covey model delete`
-    {"assignments", kAssignmentsPerTargetMax + 1},  // per target, kAssignmentsMax in all
-    {"audit", 1'500},                               // term: history retention; kAuditEntriesMax
+    {"assignments", kAssignmentsPerTargetMax},  // per target, kAssignmentsMax in all
+    {"audit", 1'500},                           // term: history retention; kAuditEntriesMax
     {"deployments", 4 * kDevices},        // in progress, and the newest of each device and model
     {"devices", kDevices + kPendingMax},  // accepted by people; strangers: enroll.pending_max
     {"events", 20 * kRolloutsKept},       // with their rollout
@@ -236,7 +236,7 @@ TEST_F(Growth, MemoryKeepsToItsBounds) {
       {"open_rollouts", open_rollouts.size(), kDevices},
       {"newest_deployment", newest.size(), 2 * kDevices},
       {"in_progress", in_progress.size(), 2 * kDevices},
-      {"assignments", assignments.size(), kAssignmentsPerTargetMax + 1},
+      {"assignments", assignments.size(), kAssignmentsPerTargetMax},
       {"requests", requests.size(), kRequestsMax},
       {"open", open.size(), 1},
       {"unsettled", unsettled.size(), 2},

@@ -85,8 +85,8 @@ TEST_F(Archive, RolloutsThatAreOverForLongGo) {
   }
   keep_in_touch(3h);
   const auto& rollouts = site.state().rollouts;
-  EXPECT_EQ(rollouts.assignments.size(), kAssignmentsPerTargetMax + 1);
-  EXPECT_EQ(rollouts.by_name.size(), kAssignmentsPerTargetMax + 1);
+  EXPECT_EQ(rollouts.assignments.size(), kAssignmentsPerTargetMax);
+  EXPECT_EQ(rollouts.by_name.size(), kAssignmentsPerTargetMax);
   EXPECT_FALSE(rollouts.by_name.contains(RolloutName("r1")));
   EXPECT_TRUE(counts("r1").empty());
   const auto reader = *site.store().reader();
@@ -95,7 +95,7 @@ TEST_F(Archive, RolloutsThatAreOverForLongGo) {
   EXPECT_FALSE(site.events("r12").empty());
   site.check_reload();
   site.restart(config);
-  EXPECT_EQ(site.state().rollouts.by_name.size(), kAssignmentsPerTargetMax + 1);
+  EXPECT_EQ(site.state().rollouts.by_name.size(), kAssignmentsPerTargetMax);
 }
 
 TEST_F(Archive, WhatCanStillBeRolledBackStays) {
