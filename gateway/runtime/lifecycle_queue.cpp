@@ -184,7 +184,7 @@ void LifecycleQueue::append(Entry& device, LifecycleKind kind, Event&& event) {
 }
 
 std::deque<LifecycleQueue::Message>::iterator LifecycleQueue::erase(
-    Entry& device, std::deque<Message>::iterator message) {
+    Entry& device, const std::deque<Message>::iterator& message) {
   of_kind_[static_cast<size_t>(message->kind)].erase(message->place);
   --size_;
   return device.second.messages.erase(message);

@@ -73,7 +73,7 @@ class LifecycleQueue {
   void forget_fetches(Entry& device);
   bool make_room(LifecycleKind kind);
   void append(Entry& device, LifecycleKind kind, engine::Event&& event);
-  std::deque<Message>::iterator erase(Entry& device, std::deque<Message>::iterator message);
+  std::deque<Message>::iterator erase(Entry& device, const std::deque<Message>::iterator& message);
   void forget_if_silent(Entry& device);
   void count(LifecycleDrop drop) { ++drops_[static_cast<size_t>(drop)]; }
 
