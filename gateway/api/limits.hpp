@@ -12,14 +12,14 @@
 namespace covey {
 
 // ---- Answers.
-inline constexpr size_t kPageBytesMax = 512U << 10U;   // a page of a list ends here, however few
+inline constexpr size_t kPageBytesMax = 512U << 10U;  // a page of a list ends here, however few
 // One that is larger is an error: clients take no more unless they are told to (gRPC's default).
 inline constexpr size_t kAnswerBytesMax = 4U << 20U;
 // Of all over TCP; as much over the socket. What an answer is made of stays until it is read, and
 // takes six times these bytes.
 inline constexpr size_t kUnreadBytesMax = 8U << 20U;
 inline constexpr size_t kUnreadPerCallerMax = kUnreadBytesMax;  // of a connection
-inline constexpr Millis kAnswerTakenWithin{60'000};  // or the connection is closed
+inline constexpr Millis kAnswerTakenWithin{60'000};             // or the connection is closed
 
 inline constexpr size_t kExclusionsShown = 100;  // of a rollout, at a time
 inline constexpr size_t kPlanNamesMax = 1'000;   // of each list of a plan
