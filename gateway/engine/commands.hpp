@@ -141,7 +141,7 @@ struct CommandReply {
   uint32_t labels_matched = 0;
   uint32_t labels_unmatched = 0;
   uint32_t labels_unchanged = 0;
-  uint32_t labels_of_nobody = 0;  // no such device: it may have been removed
+  uint32_t labels_of_nobody = 0;                 // no such device: it may have been removed
   std::vector<std::string> warnings;             // of a plan, in words
   std::shared_ptr<const RolloutPlan> validated;  // only: nothing was changed
 };
