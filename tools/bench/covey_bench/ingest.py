@@ -60,7 +60,7 @@ def provision(settings, console, site, folder):
         fleet.start()
         fleet.await_online(console)
         plan = folder / "plan.yaml"
-        plan.write_text(PLAN.format(model=MODEL))
+        plan.write_text(PLAN.format(model=MODEL, version="1.0.0"))
         rollout = site.call("rollout", "create", "-f", plan)["rollout"]
         follow(site, fleet, console, device_of(rollout["name"]))
     finally:
