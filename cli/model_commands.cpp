@@ -18,6 +18,7 @@ struct ModelOptions {
   std::vector<std::string> artifacts;
   BuildOptions build;
   std::string key;
+  std::string source;
   std::string signature;
   std::string public_key;
   uint32_t artifact = 0;
@@ -54,6 +55,7 @@ Result<BuiltRelease> build(const Invocation& invocation, ModelOptions& options) 
 std::string release_page(const v1::Release& release) {
   std::string out = fmt::format("{}@{}  {} devices have it confirmed\n", release.model(),
                                 release.version(), release.devices_confirmed());
+  if (!release.source().empty()) out += fmt::format("  source {}\n", release.source());
   for (const v1::Artifact& artifact : release.artifacts()) {
     out += fmt::format("  {}  image {} bytes, model {} bytes, arena {} bytes, chunks of {}\n",
                        joined(artifact.device_classes(), 8), grouped(artifact.image_size_bytes()),
@@ -82,8 +84,9 @@ std::string releases_table(const Invocation& invocation, const v1::ListReleasesR
   return table.render(invocation.style);
 }
 
-int upload(const Invocation& invocation, const BuiltRelease& release) {
+int upload(const Invocation& invocation, const BuiltRelease& release, const std::string& source) {
   v1::ReleaseHeader header;
+  header.set_source(source);
   header.set_model(release.release.model.str());
   header.set_version(to_string(release.release.version));
   std::vector<Bytes> images;
@@ -136,7 +139,7 @@ int push(const Invocation& invocation, ModelOptions& options) {
     if (!key) return invocation.fail(key.error());
     if (Status done = sign_release(*release, *key); !done) return invocation.fail(done.error());
   }
-  return upload(invocation, *release);
+  return upload(invocation, *release, options.source);
 }
 
 // What is in a release folder now.
@@ -226,6 +229,8 @@ void add_model_push(CLI::App& model, Invocation& invocation,
       ->required();
   add_build_options(*send, *options);
   send->add_option("--key", options->key, "Author's private key (PEM, mode 0600)");
+  send->add_option("--source", options->source,
+                   "Where it was made, for whoever looks later: a commit, a pipeline's URL");
   send->footer(
       "Examples:\n"
       "  covey model push bearing-vibration@1.1.0 --artifact m4f-256k,m0-64k=m.tflite \\\n"

@@ -21,6 +21,7 @@ struct RolloutOptions {
   std::string name;
   std::string file;
   std::string release;
+  std::string source;
   std::string reason;
   std::string request_id;
   std::string device;
@@ -38,8 +39,9 @@ struct NamedSpec {
 Result<NamedSpec> read_plan(const RolloutOptions& options) {
   Result<Bytes> bytes = read_file(options.file, kYamlBytesMax);
   if (!bytes) return bytes.error();
-  PlanFile file = read_plan_file(std::string(bytes->begin(), bytes->end()),
-                                 {.name = options.name, .release = options.release});
+  PlanFile file =
+      read_plan_file(std::string(bytes->begin(), bytes->end()),
+                     {.name = options.name, .release = options.release, .source = options.source});
   if (!file.problems.empty()) {
     return to_error(file.problems, options.file == "-" ? "standard input" : options.file);
   }
@@ -169,6 +171,9 @@ void add_plan_commands(CLI::App& rollout, Invocation& invocation,
     command.add_option("-f,--file", options->file, "Plan file; -: stdin")->required();
     command.add_option("--name", options->name, "Instead of metadata.name");
     command.add_option("--release", options->release, "MODEL@VERSION instead of spec.release");
+    command.add_option(
+        "--source", options->source,
+        "Where the plan was made instead of spec.source: a commit, a pipeline's URL");
   };
   CLI::App* plan = rollout.add_subcommand("plan", "What a plan would do; changes nothing");
   add_file(*plan);

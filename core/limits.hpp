@@ -59,7 +59,8 @@ inline constexpr uint64_t kInferencesPerMsMax = 100;
 
 // ---- Calls of the API.
 inline constexpr size_t kMessageBytesMax = 1U << 20U;
-inline constexpr size_t kTextBytesMax = 1024;  // reasons and comments of people
+inline constexpr size_t kTextBytesMax = 1024;   // reasons and comments of people
+inline constexpr size_t kSourceBytesMax = 256;  // where a release or a plan was made
 inline constexpr int32_t kPageSizeMax = 1000;
 inline constexpr int32_t kPageSizeDefault = 100;
 inline constexpr size_t kNamesMax = 10'000;              // of devices, in one request

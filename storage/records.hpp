@@ -64,6 +64,7 @@ struct ReleaseRecord {
   std::vector<ArtifactRecord> artifacts;
   Millis create_wall{0};
   Millis delete_wall{0};  // 0: it is there. Else its artifacts have no images any more
+  std::string source;     // where it was made, as its author says: a commit, a pipeline
 
   bool operator==(const ReleaseRecord&) const = default;
 };

@@ -191,6 +191,7 @@ PlanFile read_plan_file(const std::string& yaml, const PlanOverrides& overrides)
   if (!reading.root.is_map()) return file;
   if (!overrides.name.empty()) file.document.name = overrides.name;
   if (!overrides.release.empty()) file.document.release = overrides.release;
+  if (!overrides.source.empty()) file.document.source = overrides.source;
   for (const PlanProblem& problem : read_plan(file.document).problems) {
     reader.problem_of_meaning(problem.path, problem.message);
   }

@@ -30,6 +30,7 @@ struct PlanFile {
 struct PlanOverrides {
   std::string name;
   std::string release;
+  std::string source;
 };
 
 // Form and meaning: keys and types here, values by deploy/rollout/plan.hpp. Problems of form hide

@@ -84,6 +84,7 @@ std::string rollout_page(const v1::Rollout& rollout, const Style& style) {
   std::string out = head(rollout, style);
   out += fmt::format("  created {} UTC by {}", utc(rollout.create_time_ms()), rollout.creator());
   if (rollout.end_time_ms() > 0) out += ", ended " + utc(rollout.end_time_ms()) + " UTC";
+  if (!rollout.spec().source().empty()) out += "\n  source " + rollout.spec().source();
   out += fmt::format("\n  target {}, holdback {} devices, left out {}\n\n",
                      rollout.spec().target().empty() ? "all" : rollout.spec().target(),
                      rollout.holdback_devices(), rollout.excluded_devices());

@@ -176,6 +176,7 @@ void fill(v1::Release& to, const ReleaseRecord& release) {
   to.set_model(release.id.model.str());
   to.set_version(to_string(release.id.version));
   to.set_create_time_ms(release.create_wall.count());
+  to.set_source(release.source);
   for (const ArtifactRecord& record : release.artifacts) {
     const Artifact& artifact = *record.artifact;
     v1::Artifact& a = *to.add_artifacts();

@@ -38,6 +38,10 @@ Status UploadAssembly::take_header(const v1::ReleaseHeader& header) {
   Result<ReleaseId> release = release_name(header.model() + "@" + header.version(), "header");
   if (!release) return release.error();
   release_ = *std::move(release);
+  if (Status text = check_text(header.source(), "header.source", kSourceBytesMax); !text) {
+    return text;
+  }
+  source_ = header.source();
   if (header.artifacts_size() == 0) {
     return invalid("NO_ARTIFACT", "header.artifacts: at least one");
   }

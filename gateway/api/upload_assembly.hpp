@@ -30,6 +30,7 @@ class UploadAssembly {
   // After the last part.
   Status complete() const;
   const ReleaseId& release() const { return release_; }
+  const std::string& source() const { return source_; }
   // Opens every artifact against `trusted` and runs its self-test. Slow: not on gRPC's threads.
   Result<Artifacts> verify(const TrustStore& trusted);
 
@@ -43,6 +44,7 @@ class UploadAssembly {
   };
   bool has_header_ = false;
   ReleaseId release_;
+  std::string source_;
   std::vector<Part> parts_;
   size_t current_ = 0;  // the image that pieces belong to
 };

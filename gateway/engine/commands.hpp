@@ -56,6 +56,7 @@ struct RemoveDevice {
 struct CreateRelease {
   ReleaseId release;
   std::vector<std::shared_ptr<const Artifact>> artifacts;
+  std::string source;  // where it was made; of a release that is there already, the first stays
 };
 
 // Its images leave the store; what names it stays readable, and its version stays taken.

@@ -76,6 +76,7 @@ void columns(auto& visit, Like<ReleaseRecord> auto& r) {
   visit.key("patch", r.id.version.patch);
   visit("create_wall_ms", r.create_wall);
   visit("delete_wall_ms", r.delete_wall);
+  visit("source", r.source);
 }
 
 constexpr const char* table_name(const ArtifactRow&) { return "artifacts"; }

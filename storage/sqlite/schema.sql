@@ -177,7 +177,7 @@ CREATE TABLE releases (
   major INTEGER NOT NULL,
   minor INTEGER NOT NULL,
   patch INTEGER NOT NULL,
-  create_wall_ms INTEGER NOT NULL, delete_wall_ms INTEGER NOT NULL DEFAULT 0,
+  create_wall_ms INTEGER NOT NULL, delete_wall_ms INTEGER NOT NULL DEFAULT 0, source TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (model, major, minor, patch)
 ) STRICT, WITHOUT ROWID;
 

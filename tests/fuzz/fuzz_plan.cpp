@@ -54,6 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   document.on_fail = in.next();
   document.attempt = {in.next(), in.number(), in.next()};
   document.offline.skip_after = in.next();
+  document.source = in.next();
   document.gates.push_back(gate(in));
   while (in.more() && document.stages.size() < 40) {
     covey::StageDocument stage;

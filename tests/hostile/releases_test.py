@@ -8,6 +8,16 @@ import sys
 import hostile
 
 RELEASE = "bearing-vibration@1.0.0"
+PLAN = """\
+apiVersion: covey/v1
+kind: Rollout
+metadata: {name: first}
+spec:
+  release: bearing-vibration@1.0.0
+  source: git 0000000
+  stages: [{name: fleet, size: 100%}]
+  gates: [{failures: {max: 10%}}]
+"""
 
 
 class Releases(hostile.Case):
@@ -44,6 +54,21 @@ class Releases(hostile.Case):
         self.assertIn("DELETE_RELEASE", actions)
         self.site.push_example(self.key)
         self.assertTrue(all(size > 0 for size in self.image_bytes()), "the same content comes back")
+
+    def test_where_it_was_made(self):
+        self.site.call("model", "delete", RELEASE)
+        self.site.push_example(self.key, "--source", "git 3f2a1c9")
+        self.assertEqual(self.site.call("model", "get", RELEASE)["release"]["source"], "git 3f2a1c9")
+        self.device(self.site, "m-1", device_class="m4f-256k")
+        plan = self.folder / "plan.yaml"
+        plan.write_text(PLAN)
+        self.assertEqual(self.refused("rollout", "plan", "-f", plan, "--source", "g" * 257)["reason"], "BAD_PLAN")
+        self.site.call("rollout", "create", "-f", plan, "--source", "https://ci.example/run/7\x1b[31m")
+        self.assertEqual(self.site.call("rollout", "get", "first")["rollout"]["spec"]["source"],
+                         "https://ci.example/run/7\x1b[31m")
+        shown = self.site.covey("rollout", "get", "first").stdout
+        self.assertIn("source https://ci.example/run/7", shown)
+        self.assertNotIn("\x1b", shown)
 
     def test_what_is_not_there(self):
         for words in (["rollout", "explain", "nobody"], ["rollout", "watch", "nobody"],

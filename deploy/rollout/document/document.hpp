@@ -67,6 +67,7 @@ struct PlanDocument {
   };
   Attempt attempt;
   Offline offline;
+  std::string source;  // where it was made: a commit, a pipeline
   bool operator==(const PlanDocument&) const = default;
 };
 
@@ -84,8 +85,8 @@ void fields(auto& visit, Like<PlanDocument::Offline> auto& document) {
 
 // All but the name, which YAML and the API have elsewhere.
 void spec_fields(auto& visit, Like<PlanDocument> auto& document) {
-  auto& [name, release, target, strata, holdback, seed, stages, gates, on_fail, attempt, offline] =
-      document;
+  auto& [name, release, target, strata, holdback, seed, stages, gates, on_fail, attempt, offline,
+         source] = document;
   visit("release", release);
   visit("target", target);
   visit("strata", strata);
@@ -96,6 +97,7 @@ void spec_fields(auto& visit, Like<PlanDocument> auto& document) {
   visit("on_fail", on_fail);
   visit("attempt", attempt);
   visit("offline", offline);
+  visit("source", source);
 }
 
 void fields(auto& visit, Like<PlanDocument> auto& document) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/limits.hpp"
+
 namespace covey {
 namespace {
 
@@ -65,6 +67,9 @@ void PlanReader::read_spec(const PlanDocument& document, Plan& plan) {
   }
   plan.seed = document.seed.empty() ? document.name : document.seed;
   if (document.seed.size() > kSeedBytesMax) values_.bad("spec.seed", "is longer than 128 bytes");
+  if (document.source.size() > kSourceBytesMax) {
+    values_.bad("spec.source", fmt::format("is longer than {} bytes", kSourceBytesMax));
+  }
   if (document.on_fail == "PAUSE") {
     plan.on_fail = OnFail::kPause;
   } else if (!document.on_fail.empty() && document.on_fail != "ROLLBACK") {

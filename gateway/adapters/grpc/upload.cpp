@@ -102,8 +102,8 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
     Result<Artifacts> artifacts = assembly_.verify(trusted);
     if (!artifacts) return end(artifacts.error());
     session_->context->engine.submit(
-        request_of(peer_->caller,
-                   engine::CreateRelease{assembly_.release(), *std::move(artifacts)}),
+        request_of(peer_->caller, engine::CreateRelease{assembly_.release(), *std::move(artifacts),
+                                                        assembly_.source()}),
         [self = shared_from_this()](const Result<engine::CommandReply>& reply) {
           if (!reply) return self->end(reply.error());
           self->show(reply->already_existed);

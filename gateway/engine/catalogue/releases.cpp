@@ -94,7 +94,10 @@ Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
                      "push a new version"};
   }
   std::set<DeviceClass> classes;
-  ReleaseRecord release{.id = command.release, .artifacts = {}, .create_wall = turn.now.wall};
+  ReleaseRecord release{.id = command.release,
+                        .artifacts = {},
+                        .create_wall = turn.now.wall,
+                        .source = command.source};
   for (const std::shared_ptr<const Artifact>& artifact : command.artifacts) {
     if (artifact->manifest.release() != command.release) {
       return invalid("RELEASE_MISMATCH", "a manifest is of " +

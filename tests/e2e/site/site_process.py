@@ -119,7 +119,7 @@ class Site:
     def call(self, *words):
         done = self.covey("-o", "json", *words)
         if done.returncode != 0:
-            raise AssertionError(f"covey {' '.join(words)}: {done.stderr}")
+            raise AssertionError(f"covey {' '.join(map(str, words))}: {done.stderr}")
         return json.loads(done.stdout)
 
     def trust_author(self, folder):
@@ -129,12 +129,12 @@ class Site:
         self.call("key", "trust", public)
         return key, public
 
-    def push_example(self, key):
+    def push_example(self, key, *more):
         """bearing-vibration@1.0.0, for devices of class m4f-256k."""
         self.call("model", "push", "bearing-vibration@1.0.0",
                   "--artifact", f"m4f-256k={MODELS / 'bearing-1.0.0.tflite'}",
                   "--stats", MODELS / "bearing-1.0.0.stats.json",
-                  "--preprocessing", MODELS / "preprocessing.bin", "--key", key)
+                  "--preprocessing", MODELS / "preprocessing.bin", "--key", key, *more)
 
     def stop(self):
         """SIGTERM, and the exit code."""

@@ -35,6 +35,7 @@ PlanDocument full_document() {
   document.gates = {failures, accuracy};
   document.on_fail = "PAUSE";
   document.seed = "autumn";
+  document.source = "git 3f2a1c9";
   document.attempt = {"10m", 0, "1m"};
   document.offline.skip_after = "7d";
   return document;
@@ -49,6 +50,7 @@ TEST(PlanCodec, goes_both_ways_without_a_loss) {
   EXPECT_EQ(*back, document);
   EXPECT_EQ(back->name, document.name);
   EXPECT_EQ(back->seed, "autumn");
+  EXPECT_EQ(back->source, "git 3f2a1c9");
   EXPECT_EQ(back->attempt.retries, 0U);
   EXPECT_EQ(back->gates[0].failures->min_sample, 0U);
   EXPECT_FALSE(back->gates[1].accuracy->min_sample.has_value());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/rollout/plan.hpp"
+#include "core/limits.hpp"
 
 #include <gtest/gtest.h>
 
@@ -106,6 +107,7 @@ TEST(Plan, ShowsAllProblemsAtOnce) {
   document.on_fail = "EXPLODE";
   document.attempt = {"soon", 101, "-1s"};
   document.offline = {"x"};
+  document.source = std::string(kSourceBytesMax + 1, 'g');
   document.stages[0].size = "5%%";
   document.stages[1].name = "canary";
   document.stages[1].mode = "LOUD";
@@ -118,6 +120,7 @@ TEST(Plan, ShowsAllProblemsAtOnce) {
                                       "spec.release: BAD_PLAN",
                                       "spec.target: BAD_PLAN",
                                       "spec.holdback: BAD_PLAN",
+                                      "spec.source: BAD_PLAN",
                                       "spec.on_fail: BAD_PLAN",
                                       "spec.strata[1]: BAD_PLAN",
                                       "spec.strata[2]: BAD_PLAN",

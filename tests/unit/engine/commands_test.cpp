@@ -97,6 +97,16 @@ TEST_F(Commands, AReleaseNeverChanges) {
   EXPECT_EQ(twice.error().reason, "CLASS_TWICE");
 }
 
+TEST_F(Commands, WhereAReleaseWasMadeIsKeptAsItWasSaidFirst) {
+  const ReleaseId id{ModelName("bearing"), {4, 0, 0}};
+  const auto artifact = site.open({4, 0, 0});
+  ASSERT_TRUE(site.command(engine::CreateRelease{id, {artifact}, "git 3f2a1c9"}).ok());
+  ASSERT_TRUE(site.command(engine::CreateRelease{id, {artifact}, "git 0000000"}).ok());
+  EXPECT_EQ(site.state().catalogue.releases.at(id).source, "git 3f2a1c9");
+  site.restart();
+  EXPECT_EQ(site.state().catalogue.releases.at(id).source, "git 3f2a1c9");
+}
+
 TEST_F(Commands, AKeyThatIsGoneSignsNothing) {
   const auto artifact = site.open({1, 1, 0});
   const std::string key = site.state().catalogue.trusted_keys.begin()->first;
