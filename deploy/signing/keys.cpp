@@ -16,6 +16,7 @@
 #include <limits>
 
 #include "core/assert.hpp"
+#include "core/freed.hpp"
 #include "deploy/signing/sha256.hpp"
 
 namespace covey {
@@ -34,13 +35,6 @@ namespace {
 
 using Key = std::shared_ptr<const detail::OpensslKey>;
 
-template <auto kFree>
-struct Freed {
-  template <typename T>
-  void operator()(T* object) const {
-    kFree(object);
-  }
-};
 using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
 using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;

@@ -18,9 +18,9 @@
 #include <vector>
 
 #include "covey/agent.h"
-#include "device_agent/simulator/connection.hpp"
 #include "device_agent/simulator/environment.hpp"
 #include "device_agent/simulator/hardware.hpp"
+#include "device_agent/simulator/link/connection.hpp"
 #include "device_agent/simulator/random.hpp"
 #include "device_agent/simulator/scenario.hpp"
 #include "device_agent/simulator/sensor.hpp"

@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "device_agent/simulator/connection.hpp"
+#include "device_agent/simulator/link/connection.hpp"
 #include "gateway/adapters/broker/broker.hpp"
 #include "gateway/adapters/mqtt/client.hpp"
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "covey/device/v1/device.pb.h"
-#include "device_agent/simulator/connection.hpp"
+#include "device_agent/simulator/link/connection.hpp"
 #include "tests/integration/simulator/release.hpp"
 
 namespace covey::simulator_test {

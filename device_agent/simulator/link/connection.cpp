@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device_agent/simulator/connection.hpp"
+#include "device_agent/simulator/link/connection.hpp"
 
 #include <fmt/format.h>
 

@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "covey/mqtt.h"
+#include "device_agent/simulator/link/tls_stream.hpp"
 #include "device_agent/simulator/random.hpp"
-#include "device_agent/simulator/tls_stream.hpp"
 
 namespace covey::simulator {
 

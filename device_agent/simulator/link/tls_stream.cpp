@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device_agent/simulator/tls_stream.hpp"
+#include "device_agent/simulator/link/tls_stream.hpp"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
