@@ -71,7 +71,11 @@ Status SiteIdentity::open_authority() {
         config::read_file_bounded(certificate_path, kPemBytesMax);
     if (!certificate) return files_error(certificate.error());
     const Result<std::string> key = config::read_file_bounded(key_path, kPemBytesMax);
-    if (!key) return files_error(key.error());
+    if (!key) {
+      Error error = files_error(key.error());
+      error.message += "; bring it back from a backup: devices know this authority";
+      return error;
+    }
     if (const Status secret = check_secret(key_path); !secret) return secret;
     authority_ = {*key, *certificate};
     if (const Status pair = check_pair(authority_); !pair) {

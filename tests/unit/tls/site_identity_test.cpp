@@ -130,6 +130,7 @@ TEST_F(Identity, ADamagedAuthorityIsNotReplaced) {
   const Result<SiteIdentity> gone = open();
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().reason, "TLS_FILES");
+  EXPECT_NE(gone.error().message.find("backup"), std::string::npos);
   EXPECT_EQ(text("tls/ca.pem"), ca);
 }
 
