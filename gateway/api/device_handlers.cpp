@@ -40,11 +40,15 @@ Status show_device(const engine::Engine& engine, const DeviceId& id, C& call) {
   return {};
 }
 
-// A page of devices, and how many there are, a part of the fleet at a time.
+// A page of devices, and how many there are, a part of the fleet at a time. Where all are asked for
+// the fleet knows how many, and nobody before or behind the page is looked at.
 class DevicePage {
  public:
   DevicePage(size_t size, std::string after, Filter filter)
-      : after_(std::move(after)), filter_(std::move(filter)), room_(size) {}
+      : after_(std::move(after)), filter_(std::move(filter)), room_(size) {
+    const Result<DeviceId> behind = DeviceId::parse(after_);
+    if (filter_.matches_everything() && behind) cursor_ = engine::Cursor<DeviceId>(*behind);
+  }
 
   template <typename C>
   Result<bool> operator()(const engine::Engine& engine, C& call) {
@@ -55,8 +59,13 @@ class DevicePage {
       }
       return 1;
     };
-    const bool whole = cursor_.advance(engine.state().fleet.devices, engine::kDevicesPerLook, see);
-    if (whole) call.response.set_total_size(total_);
+    const auto& devices = engine.state().fleet.devices;
+    const bool whole = cursor_.advance(devices, engine::kDevicesPerLook, see) ||
+                       (filter_.matches_everything() && !call.response.next_page_token().empty());
+    if (whole) {
+      call.response.set_total_size(
+          filter_.matches_everything() ? static_cast<int32_t>(devices.size()) : total_);
+    }
     return whole;
   }
 

@@ -61,6 +61,7 @@ TEST_F(Parts, OfAFleet) {
   EXPECT_EQ(of_site.models(0).confirmed().at("1.0.0"), kDevices + 1U);
   v1::ListDevicesRequest devices;
   devices.set_page_size(10);
+  devices.set_filter("state = ACCEPTED");
   EXPECT_EQ(ask_in_parts(&api::list_devices, devices).total_size(), kDevices + 1);
   v1::GetReleaseRequest release;
   release.set_name("bearing@1.0.0");
@@ -80,6 +81,24 @@ TEST_F(Parts, OfAFleet) {
   EXPECT_EQ(planned.matched(), kDevices + 1U);
   EXPECT_EQ(planned.stages(0).devices_new(), kDevices + 1U);
   EXPECT_EQ(static_cast<size_t>(planned.stages(0).devices_size()), kPlanNamesMax);
+}
+
+// Without a filter only the page is looked at.
+TEST_F(Parts, PagesOfAFleetHaveEachDeviceOnce) {
+  site.join_many("press", kDevices);
+  v1::ListDevicesRequest request;
+  request.set_page_size(150);
+  std::set<std::string> names;
+  do {
+    const Result<v1::ListDevicesResponse> page = ask(port, &api::list_devices, request);
+    ASSERT_TRUE(page.ok());
+    EXPECT_EQ(page->total_size(), kDevices + 1);
+    for (const v1::Device& device : page->devices()) {
+      EXPECT_TRUE(names.insert(device.name()).second) << device.name();
+    }
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(names.size(), kDevices + 1U);
 }
 
 TEST_F(Parts, OfReleases) {
