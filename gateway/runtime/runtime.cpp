@@ -48,6 +48,7 @@ Runtime::Runtime(engine::Engine engine, Store& store, std::unique_ptr<Reader> re
       store_(store),
       reader_(std::move(reader)),
       engine_(std::move(engine)),
+      pace_(options_.commit_wanted, options_.writes_max),
       durable_(engine_.revision()),
       inbox_(options_.control_queue, options_.lifecycle_queue, options_.telemetry_queue),
       durable_shown_(durable_),
@@ -222,6 +223,8 @@ void Runtime::drain_events(SteadyTime until) {
 
 bool Runtime::has_room(Share share) const {
   const auto quarters = static_cast<size_t>(share);
+  // A report can wait for one more commit, which a caller or a transfer should not.
+  if (share == Share::kTelemetry && writes_.size() >= pace_.rows()) return false;
   return 4 * writes_.size() < quarters * options_.writes_max &&
          4 * pending_size_ < quarters * options_.pending_max;
 }
@@ -301,7 +304,7 @@ void Runtime::on_tick() {
 
 void Runtime::commit_soon(bool urgent) {
   if (committing_) return;  // the next one starts when this one is done
-  if (urgent || writes_.size() >= options_.writes_max / 2) return submit_commit();
+  if (urgent || writes_.size() >= pace_.rows() / 2) return submit_commit();
   if (commit_armed_) return;
   commit_armed_ = true;
   commit_timer_.expires_after(options_.commit_interval);
@@ -325,11 +328,13 @@ void Runtime::write(const std::vector<Write>& rows, uint64_t revision, SteadyTim
   if (const Status done = store_.commit(rows); !done) return edges_.fatal(done.error());
   writes_count_ += rows.size();
   if (++commits_ == options_.kill_after_commits) std::raise(SIGKILL);
-  boost::asio::post(io_, [this, revision, since] { on_committed(revision, since); });
+  boost::asio::post(
+      io_, [this, count = rows.size(), revision, since] { on_committed(count, revision, since); });
 }
 
-void Runtime::on_committed(uint64_t revision, SteadyTime since) {
+void Runtime::on_committed(size_t rows, uint64_t revision, SteadyTime since) {
   commit_lag_.observe(SteadyClock::now() - since);
+  pace_.observe(rows, SteadyClock::now() - since);
   committing_ = false;
   commit_since_ = SteadyTime{};
   durable_ = revision;

@@ -28,6 +28,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "gateway/runtime/commit_pace.hpp"
 #include "gateway/runtime/engine_port.hpp"
 #include "gateway/runtime/inbox.hpp"
 #include "gateway/runtime/lag.hpp"
@@ -49,6 +50,9 @@ struct RuntimeOptions {
   size_t batch_max = 128;  // events of a class that are handled together
   // A turn ends after this, whatever waits: ticks and finished commits come next.
   Millis turn{20};
+  // What devices say is taken while the next commit has no more rows than the disk takes in this
+  // time: whoever asks something meanwhile waits for two commits.
+  Millis commit_wanted{15};
   // What waits for a slow disk: rows, and what may be said once they are durable. At one of them
   // telemetry stays in its queue, at 5/4 what devices say of themselves, at 6/4 the API, and at
   // twice as much the engine stands still.
@@ -160,7 +164,7 @@ class Runtime final : public EnginePort {
   void commit_soon(bool urgent);
   void submit_commit();
   void write(const std::vector<Write>& rows, uint64_t revision, SteadyTime since);
-  void on_committed(uint64_t revision, SteadyTime since);
+  void on_committed(size_t rows, uint64_t revision, SteadyTime since);
   void release_when_durable(Pending pending);
   void release(Pending pending);
   bool knows_session() const;         // any thread
@@ -182,6 +186,7 @@ class Runtime final : public EnginePort {
   uint64_t writes_revision_ = 0;
   bool commit_armed_ = false;
   bool committing_ = false;
+  CommitPace pace_;
   uint64_t durable_ = 0;
   std::deque<Pending> pending_;
   size_t pending_size_ = 0;

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Those who are not in a rollout while it goes on: devices that report and wait for their
-acknowledgement, somebody who asks the API, and whoever asks whether coveyd is ready. Each has a
-thread; they ask seldom enough not to be the load."""
+acknowledgement, somebody who asks the API, and whoever asks whether coveyd is ready. They ask
+seldom enough not to be the load. Who asks the API is a process of its own, as callers are: no
+thread of the others is in its answers' time."""
 
+import multiprocessing
 import pathlib
 import sys
 import threading
@@ -22,6 +24,7 @@ REPORTERS = 5
 REPORT_EVERY_S = 2.0
 CALLS_EVERY_S = 0.1  # each of the three in turn
 READY_EVERY_S = 0.5
+CALLER_ENDS_S = 30
 ACK_STREAMS, ACK_CUMULATIVE = 2, 2  # fields of device.proto
 DEVICES_OF_A_PAGE = 100
 
@@ -76,12 +79,11 @@ class Reporter(threading.Thread):
                 self.took.append(now - self.waits.pop(sequence))
 
 
-class Caller(threading.Thread):
+class Calls:
     """Calls over one connection, one after the other, until they are answered."""
 
-    def __init__(self, site, rollout, over):
-        super().__init__(name="caller", daemon=True)
-        self.connection = http2.Connection(str(site.data / "covey.sock"))
+    def __init__(self, socket, rollout):
+        self.connection = http2.Connection(socket)
         self.calls = {
             "ListDevices": ("/covey.v1.DeviceService/ListDevices",
                             wire.encode((1, DEVICES_OF_A_PAGE))),
@@ -89,17 +91,16 @@ class Caller(threading.Thread):
                            wire.encode((1, f"rollouts/{rollout}"))),
             "GetDevice": ("/covey.v1.DeviceService/GetDevice",
                           wire.encode((1, f"devices/{BYSTANDER}0")))}
-        self.over = over
         self.took = {name: [] for name in self.calls}
         self.failed = 0
 
-    def run(self):
-        while not self.over.is_set():
+    def until(self, over):
+        while not over.is_set():
             for name, (path, request) in self.calls.items():
                 begin = time.monotonic()
                 self.failed += 0 if self.answered(path, request) else 1
                 self.took[name].append(time.monotonic() - begin)
-                self.over.wait(CALLS_EVERY_S)
+                over.wait(CALLS_EVERY_S)
 
     def answered(self, path, request):
         frames, number = self.connection.call(path, request)
@@ -120,6 +121,41 @@ class Caller(threading.Thread):
                                                  len(payload).to_bytes(4, "big")))
             if stream == number and kind != http2.WINDOW_UPDATE and flags & http2.END_STREAM:
                 return size > 0
+
+
+def call_until(socket, rollout, over, result):
+    calls = Calls(socket, rollout)
+    try:
+        calls.until(over)
+    finally:
+        result.send((calls.took, calls.failed))
+
+
+class Caller:
+    """Calls in a process of its own, until `figures()`."""
+
+    def __init__(self, site, rollout):
+        own = multiprocessing.get_context("spawn")
+        self.over = own.Event()
+        self.result, theirs = own.Pipe(duplex=False)
+        self.process = own.Process(target=call_until, daemon=True, args=(
+            str(site.data / "covey.sock"), rollout, self.over, theirs))
+        self.process.start()
+        theirs.close()
+
+    def figures(self):
+        """(seconds of the calls by name, how many failed)"""
+        self.over.set()
+        if not self.result.poll(CALLER_ENDS_S):
+            raise DemoError("the calls beside the rollout have not ended")
+        try:
+            took, failed = self.result.recv()
+        except EOFError:
+            took, failed = None, None
+        self.process.join(CALLER_ENDS_S)
+        if self.process.exitcode != 0:
+            raise DemoError("the calls beside the rollout failed: the traceback is above")
+        return took, failed
 
 
 class ReadyProbe(threading.Thread):
@@ -152,15 +188,16 @@ class Bystanders:
         self.threads = []
 
     def start(self, rollout):
-        self.caller = Caller(self.site, rollout, self.over)
+        self.caller = Caller(self.site, rollout)
         self.ready = ReadyProbe(self.site, self.over)
-        self.threads = [*self.reporters, self.caller, self.ready]
+        self.threads = [*self.reporters, self.ready]
         for thread in self.threads:
             thread.start()
 
     def figures(self):
         self.over.set()
         now = time.monotonic()
+        calls, failed = self.caller.figures()
         for thread in self.threads:
             thread.join(10)
         took = [each for reporter in self.reporters for each in reporter.took]
@@ -170,8 +207,8 @@ class Bystanders:
             "reports": len(took), "report_interval_s": REPORT_EVERY_S,
             "acknowledged_p50_s": quantile(took, 0.50), "acknowledged_p99_s": quantile(took, 0.99),
             "acknowledged_max_s": max([*took, *waits], default=0.0),
-            "api_p50_ms": {name: 1000 * quantile(each, 0.50) for name, each in self.caller.took.items()},
-            "api_p99_ms": {name: 1000 * quantile(each, 0.99) for name, each in self.caller.took.items()},
-            "api_calls": sum(len(each) for each in self.caller.took.values()),
-            "api_failed": self.caller.failed,
+            "api_p50_ms": {name: 1000 * quantile(each, 0.50) for name, each in calls.items()},
+            "api_p99_ms": {name: 1000 * quantile(each, 0.99) for name, each in calls.items()},
+            "api_calls": sum(len(each) for each in calls.values()),
+            "api_failed": failed,
             "ready_looks": self.ready.looks, "ready_bad": self.ready.bad}
