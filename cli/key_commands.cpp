@@ -144,29 +144,4 @@ void add_key_commands(CLI::App& app, Invocation& invocation) {
   add_key_remove(*key, invocation, options);
 }
 
-void add_admin_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App* admin = app.add_subcommand("admin", "The site's own records");
-  admin->require_subcommand(1);
-  CLI::App* audit = admin->add_subcommand("audit", "Every change: who, when, what; newest first");
-  audit->footer("Example:\n  covey admin audit");
-  const auto limit = std::make_shared<int32_t>(100);
-  audit->add_option("--limit", *limit, "How many")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  on(audit, invocation, [&invocation, limit] {
-    v1::ListAuditEntriesRequest request;
-    request.set_page_size(*limit);
-    return call_and_print<v1::ListAuditEntriesResponse>(invocation, request, [&](const auto& r) {
-      Table table({"NUMBER", "TIME (UTC)", "WHO", "WHAT", "SUBJECT", "DETAIL"});
-      for (const v1::AuditEntry& entry : r.entries()) {
-        table.add({fmt::format("{}", entry.sequence()), utc(entry.time_ms()), entry.actor(),
-                   entry.action(), entry.subject(), entry.detail()});
-      }
-      const char* more =
-          r.next_page_token().empty() ? "" : "There are older ones: --limit shows more.\n";
-      return table.render(invocation.style) + more;
-    });
-  });
-}
-
 }  // namespace covey::cli

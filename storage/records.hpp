@@ -31,6 +31,7 @@ struct SiteRecord {
   uint64_t deployment_number = 0;  // last used
   uint64_t event_sequence = 0;
   uint64_t audit_sequence = 0;
+  Digest audit_hash;  // of that entry
   uint64_t report_sequence = 0;  // position of the newest report in the log
   uint64_t reports_settled = 0;  // streams, totals and windows hold every report up to here
   bool reconciling = false;
@@ -122,13 +123,21 @@ struct EventRecord {
   bool operator==(const EventRecord&) const = default;
 };
 
+// Bound to the one before it by `hash` (deploy/signing/audit_chain.hpp).
 struct AuditRecord {
   uint64_t sequence = 0;
   Millis wall{0};
   std::string actor;
+  std::string known;       // how it was known who
+  std::string from;        // an address; "": this machine
+  std::string request_id;  // of the call
   std::string action;
   std::string subject;
+  std::string before;
+  std::string after;
   std::string detail;
+  Digest previous;  // hash of the entry before
+  Digest hash;
 
   bool operator==(const AuditRecord&) const = default;
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "deploy/signing/audit_chain.hpp"
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
@@ -104,6 +105,27 @@ void remove_trusted_key(
                [](const engine::CommandReply&, auto&) {});
 }
 
+void get_audit_head(const CallPtr<v1::GetAuditHeadRequest, v1::GetAuditHeadResponse>& call) {
+  const std::shared_ptr<const PrivateKey> key = call->context->audit_key;
+  if (!key) return call->finish(precondition("NO_AUDIT_KEY", "this site has no audit key"));
+  answer(call, [key](const engine::Engine& engine, auto& c) -> Status {
+    const SiteRecord& site = engine.state().site;
+    const AuditHead head{.site = c.context->site,
+                         .sequence = site.audit_sequence,
+                         .hash = site.audit_hash,
+                         .signed_at = engine.state().clocks.last_now.wall};
+    v1::AuditHead& to = *c.response.mutable_head();
+    to.set_site(head.site);
+    to.set_sequence(head.sequence);
+    to.set_hash(to_hex(head.hash));
+    to.set_sign_time_ms(head.signed_at.count());
+    to.set_key_id(to_hex(key->public_key().id()));
+    to.set_public_key_pem(key->public_key().to_pem());
+    to.set_signature(to_hex(key->sign(digest_of(head))));
+    return {};
+  });
+}
+
 void list_audit_entries(
     const CallPtr<v1::ListAuditEntriesRequest, v1::ListAuditEntriesResponse>& call) {
   const Result<size_t> size = page_size(call->request.page_size());
@@ -127,6 +149,13 @@ void list_audit_entries(
           entry.set_action(row.action);
           entry.set_subject(row.subject);
           entry.set_detail(row.detail);
+          entry.set_known(row.known);
+          entry.set_from(row.from);
+          entry.set_request_id(row.request_id);
+          entry.set_before(row.before);
+          entry.set_after(row.after);
+          entry.set_previous_hash(to_hex(row.previous));
+          entry.set_hash(to_hex(row.hash));
           room.take(entry);
         }
         if (rows.size() > shown) {

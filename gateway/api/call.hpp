@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/result.hpp"
+#include "deploy/signing/keys.hpp"
 #include "gateway/api/caller.hpp"
 #include "gateway/api/tls_facts.hpp"
 #include "gateway/runtime/engine_port.hpp"
@@ -27,6 +28,7 @@ struct Context {
   std::string start_id;
   std::chrono::steady_clock::time_point started;
   TlsFacts tls;
+  std::shared_ptr<const PrivateKey> audit_key;  // null: no head can be signed
 };
 using ContextPtr = std::shared_ptr<const Context>;
 

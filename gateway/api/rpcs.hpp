@@ -60,7 +60,8 @@
   UNARY(AddTrustedKey, add_trusted_key, kAdmin, kChanges)       \
   UNARY(ListTrustedKeys, list_trusted_keys, kViewer, kReads)    \
   UNARY(RemoveTrustedKey, remove_trusted_key, kAdmin, kChanges) \
-  UNARY(ListAuditEntries, list_audit_entries, kViewer, kReads)
+  UNARY(ListAuditEntries, list_audit_entries, kViewer, kReads)  \
+  UNARY(GetAuditHead, get_audit_head, kViewer, kReads)
 // All of them.
 #define COVEY_RPCS(UNARY, STREAM)      \
   COVEY_DEVICE_RPCS(UNARY, STREAM)     \

@@ -11,7 +11,8 @@ namespace covey {
 namespace {
 
 constexpr const char* kObeyed[] = {"covey.db", "covey.db-wal", "covey.db-shm", "lock",
-                                   "reserve",  "enroll.token", "broker",       "endpoints.json"};
+                                   "reserve",  "enroll.token", "broker",       "endpoints.json",
+                                   "audit.key"};
 
 bool exists(const std::string& path) {
   struct stat status {};

@@ -10,6 +10,7 @@
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/adapters/tls/own_files.hpp"
 #include "gateway/codec/report_decoder.hpp"
+#include "gateway/coveyd/audit_key.hpp"
 #include "gateway/coveyd/data_directory.hpp"
 #include "gateway/coveyd/engine_config.hpp"
 #include "gateway/coveyd/open_store.hpp"
@@ -309,8 +310,12 @@ runtime::Sinks Site::sinks() const {
 }
 
 Status Site::start_servers() {
-  Result<std::unique_ptr<GrpcServer>> grpc =
-      GrpcServer::start(*runtime_, grpc_options_of(config_, start_id_, tls_));
+  GrpcOptions options = grpc_options_of(config_, start_id_, tls_);
+  // On a full disk a key can't be made: the API answers all the same.
+  Result<std::shared_ptr<const PrivateKey>> audit_key = open_audit_key(config_.data_dir);
+  if (!audit_key && !read_only_) return audit_key.error();
+  if (audit_key) options.audit_key = *std::move(audit_key);
+  Result<std::unique_ptr<GrpcServer>> grpc = GrpcServer::start(*runtime_, options);
   if (!grpc) return with_taken_ports(grpc.error(), config_);
   grpc_ = *std::move(grpc);
   serving_ = true;  // from now on calls may come, and see grpc_

@@ -126,12 +126,14 @@ struct NamedBy {
   }
 };
 
+}  // namespace
+
 std::string bounded(std::string text) {
   if (text.size() <= kDetailBytesMax) return text;
-  return text.substr(0, kDetailBytesMax) + "...";
+  size_t end = kDetailBytesMax;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // UTF-8
+  return text.substr(0, end) + "...";
 }
-
-}  // namespace
 
 std::string action_of(const Command& command) { return std::visit(NameOf{}, command); }
 

@@ -48,15 +48,16 @@ struct Execute {
 void on_command(Turn& turn, const CommandReceived& event) {
   turn.urgent();
   const CommandRequest& request = event.request;
+  const std::string before = standing_of(turn.state, request.command);
   Result<CommandReply> result =
       std::visit(Execute{turn, request.actor, request.etag}, request.command);
   const auto note = [&](std::string subject, std::string detail) {
-    turn.write(AppendAudit{{.sequence = turn.number_audit(),
-                            .wall = turn.now.wall,
-                            .actor = request.actor,
-                            .action = action_of(request.command),
-                            .subject = std::move(subject),
-                            .detail = std::move(detail)}});
+    turn.note_audit({.actor = request.actor,
+                     .action = action_of(request.command),
+                     .subject = std::move(subject),
+                     .before = before,
+                     .after = result ? standing_of(turn.state, request.command) : std::string(),
+                     .detail = std::move(detail)});
   };
   if (result && (result->already_existed || result->validated)) {
     // Nothing was done.

@@ -19,6 +19,7 @@ void columns(auto& visit, Like<SiteRecord> auto& r) {
   visit("deployment_number", r.deployment_number);
   visit("event_sequence", r.event_sequence);
   visit("audit_sequence", r.audit_sequence);
+  visit("audit_hash", r.audit_hash);
   visit("reconciling", r.reconciling);
   visit("report_sequence", r.report_sequence);
   visit("reports_settled", r.reports_settled);

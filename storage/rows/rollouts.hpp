@@ -144,6 +144,13 @@ void columns(auto& visit, Like<AuditRecord> auto& r) {
   visit("action", r.action);
   visit("subject", r.subject);
   visit("detail", r.detail);
+  visit("known", r.known);
+  visit("came_from", r.from);
+  visit("request_id", r.request_id);
+  visit("was", r.before);
+  visit("became", r.after);
+  visit("previous_hash", r.previous);
+  visit("hash", r.hash);
 }
 
 }  // namespace covey::rows

@@ -39,6 +39,7 @@ struct GrpcOptions {
   std::string version;
   std::string start_id;
   api::TlsFacts tls;
+  std::shared_ptr<const PrivateKey> audit_key;  // null: heads are not signed (tests)
 };
 
 // Of connections, since the start; reasons are the words of Refusal and Offence.

@@ -2,7 +2,9 @@
 #include "gateway/engine/turn/turn.hpp"
 
 #include <algorithm>
+#include <utility>
 
+#include "deploy/signing/audit_chain.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/telemetry.hpp"
@@ -18,6 +20,26 @@ void Turn::event(const RolloutName& rollout, std::string kind, std::string subje
                      .kind = std::move(kind),
                      .subject = std::move(subject),
                      .text = std::move(text)}});
+}
+
+void Turn::note_audit(AuditRecord entry) {
+  SiteRecord& site = all_.site;
+  entry.sequence = ++site.audit_sequence;
+  entry.wall = now.wall;
+  entry.previous = site.audit_hash;
+  entry.hash = audit_hash(entry.previous, {.sequence = entry.sequence,
+                                           .wall = entry.wall,
+                                           .actor = entry.actor,
+                                           .known = entry.known,
+                                           .from = entry.from,
+                                           .request_id = entry.request_id,
+                                           .action = entry.action,
+                                           .subject = entry.subject,
+                                           .before = entry.before,
+                                           .after = entry.after,
+                                           .detail = entry.detail});
+  site.audit_hash = entry.hash;
+  write(AppendAudit{std::move(entry)});
 }
 
 void ReceiptTimes::observe(Millis took) {

@@ -45,8 +45,8 @@ class Turn {
     return all_.site;
   }
   uint64_t next_deployment_number() { return ++all_.site.deployment_number; }
-  // The sequence of the next entry of the audit log.
-  uint64_t number_audit() { return ++all_.site.audit_sequence; }
+  // The next entry of the audit log: number, time and hashes are put in here.
+  void note_audit(AuditRecord entry);
   // There is room in the audit log for one more command that was refused.
   bool may_note_refusal();
   void event(const RolloutName& rollout, std::string kind, std::string subject, std::string text);

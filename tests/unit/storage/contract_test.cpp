@@ -12,6 +12,22 @@
 namespace covey {
 namespace {
 
+AuditRecord entry_of(uint64_t sequence) {
+  AuditRecord entry{.sequence = sequence,
+                    .wall = Millis{6},
+                    .actor = "anna",
+                    .known = "token",
+                    .from = "10.0.0.7",
+                    .request_id = "call-1",
+                    .action = "PAUSE",
+                    .subject = "r1",
+                    .before = "RUNNING",
+                    .after = "PAUSED",
+                    .detail = "because"};
+  entry.hash.bytes.fill(static_cast<uint8_t>(sequence));
+  return entry;
+}
+
 using test::expect_same;
 using test::RandomWrites;
 
@@ -301,7 +317,7 @@ TYPED_TEST(StoreContract, ReadsHistoryByPage) {
   for (uint64_t i = 1; i <= 10; ++i) {
     writes.push_back(AppendEvent{{i, i % 2 == 0 ? rollout : RolloutName("r2"), Millis{5}, "KIND",
                                   "subject", std::to_string(i)}});
-    writes.push_back(AppendAudit{{i, Millis{6}, "anna", "PAUSE", "r1", "because"}});
+    writes.push_back(AppendAudit{entry_of(i)});
   }
   writes.push_back(AppendEvent{{10, rollout, Millis{9}, "NEVER", "", ""}});  // never changed
   commit(this->store(), writes);
@@ -326,7 +342,7 @@ TYPED_TEST(StoreContract, ReadsHistoryByPage) {
   EXPECT_EQ((*reader)->events(rollout, {.limit = 1})->at(0).kind, "KIND");
   const std::vector<AuditRecord> audit = *(*reader)->audit({.limit = 3});
   ASSERT_EQ(audit.size(), 3U);
-  EXPECT_EQ(audit[0], (AuditRecord{10, Millis{6}, "anna", "PAUSE", "r1", "because"}));
+  EXPECT_EQ(audit[0], entry_of(10));
 
   // A reader sees what was committed after it was made.
   commit(this->store(), {AppendEvent{{12, rollout, Millis{5}, "KIND", "", ""}}});

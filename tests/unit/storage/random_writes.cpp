@@ -307,7 +307,7 @@ Write RandomWrites::make(size_t kind) {
   switch (kind) {
     case 0:
       return PutSite{{any32(), any_digest(), any_wall(), any64(), below(9), below(9), below(9),
-                      below(99), below(99), any_flag()}};
+                      any_digest(), below(99), below(99), any_flag()}};
     case 1:
       return PutDevice{device()};
     case 2:
@@ -363,7 +363,9 @@ Write RandomWrites::make(size_t kind) {
       return AppendEvent{
           {++sequence_, any_rollout(), any_wall(), any_text(), any_text(), any_text()}};
     case 19:
-      return AppendAudit{{++sequence_, any_wall(), any_text(), any_text(), any_text(), any_text()}};
+      return AppendAudit{{++sequence_, any_wall(), any_text(), any_text(), any_text(), any_text(),
+                          any_text(), any_text(), any_text(), any_text(), any_text(), any_digest(),
+                          any_digest()}};
     case 20:
       return Forget{
           some_time(), some_time(), some_time(),          some_time(),

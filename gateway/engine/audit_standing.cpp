@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "gateway/engine/audit.hpp"
+
+namespace covey::engine {
+namespace {
+
+constexpr size_t kShownOfMany = 20;
+
+struct StandingOf {
+  const State& state;
+
+  std::string device(const DeviceId& id) const {
+    const auto found = state.fleet.devices.find(id);
+    if (found == state.fleet.devices.end()) return "";
+    std::string text(to_string(found->second.state));
+    for (const auto& [key, value] : found->second.labels) {
+      text += fmt::format(" {}={}", key, value);
+    }
+    return fmt::format("{} generation {}", text, found->second.enroll_generation);
+  }
+  std::string devices(const DeviceSelection& selection) const {
+    const bool many = selection.all || !selection.filter.empty();
+    if (many || selection.ids.size() > kShownOfMany) return "";
+    if (selection.ids.size() == 1) return device(selection.ids.front());
+    std::string text;
+    for (const DeviceId& id : selection.ids) {
+      text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", id.str(), device(id));
+    }
+    return text;
+  }
+  std::string rollout(const RolloutName& name) const {
+    const auto found = state.rollouts.by_name.find(name);
+    if (found == state.rollouts.by_name.end()) return "";
+    const RolloutProgress& progress = found->second.progress;
+    std::string text(to_string(progress.state));
+    if (!progress.reason.empty()) text += fmt::format(" ({})", progress.reason);
+    for (size_t i = 0; i < progress.stages.size(); ++i) {
+      const StageState stage = progress.stages[i].state;
+      if (stage == StageState::kPending || stage == StageState::kPassed) continue;
+      text += fmt::format(" stage {} {}", i + 1, to_string(stage));
+    }
+    return text;
+  }
+  std::string release(const ReleaseId& id) const {
+    return state.catalogue.releases.contains(id) ? "PRESENT" : "";
+  }
+
+  std::string operator()(const AcceptDevices& c) const { return devices(c.devices); }
+  std::string operator()(const LabelDevices& c) const { return devices(c.devices); }
+  std::string operator()(const RejectDevice& c) const { return device(c.device); }
+  std::string operator()(const ReenrollDevice& c) const { return device(c.device); }
+  std::string operator()(const RemoveDevice& c) const { return device(c.device); }
+  std::string operator()(const CreateRelease& c) const { return release(c.release); }
+  std::string operator()(const DeleteRelease& c) const { return release(c.release); }
+  std::string operator()(const PauseRollout& c) const { return rollout(c.rollout); }
+  std::string operator()(const ResumeRollout& c) const { return rollout(c.rollout); }
+  std::string operator()(const ApproveRollout& c) const { return rollout(c.rollout); }
+  std::string operator()(const AbortRollout& c) const { return rollout(c.rollout); }
+  std::string operator()(const RollBackRollout& c) const { return rollout(c.rollout); }
+  std::string operator()(const SkipDevice& c) const { return rollout(c.rollout); }
+  std::string operator()(const AcknowledgeAlert& c) const {
+    for (const auto& [key, track] : state.telemetry.alerts) {
+      if (!track.newest || monitoring::alert_id(key, track.newest->episode) != c.alert) continue;
+      const auto& acknowledged = track.newest->acknowledged;
+      return acknowledged ? fmt::format("acknowledged by {}", acknowledged->by) : "open";
+    }
+    return "";
+  }
+  std::string operator()(const RemoveTrustedKeyCommand& c) const {
+    const auto found = state.catalogue.trusted_keys.find(c.key_id);
+    if (found == state.catalogue.trusted_keys.end()) return "";
+    return fmt::format("TRUSTED {}", found->second.comment);
+  }
+  // What these make has its name from the answer, or is as long as its file.
+  std::string operator()(const CreateRollout&) const { return ""; }
+  std::string operator()(const SubmitLabels&) const { return ""; }
+  std::string operator()(const AddTrustedKey&) const { return ""; }
+};
+
+}  // namespace
+
+std::string standing_of(const State& state, const Command& command) {
+  return bounded(std::visit(StandingOf{state}, command));
+}
+
+}  // namespace covey::engine
