@@ -31,7 +31,7 @@ struct SiteRecord {
   uint64_t deployment_number = 0;  // last used
   uint64_t event_sequence = 0;
   uint64_t audit_sequence = 0;
-  Digest audit_hash;  // of that entry
+  Digest audit_hash;             // of that entry
   uint64_t report_sequence = 0;  // position of the newest report in the log
   uint64_t reports_settled = 0;  // streams, totals and windows hold every report up to here
   bool reconciling = false;

@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "core/digest.hpp"
-#include "core/time.hpp"
 #include "core/result.hpp"
+#include "core/time.hpp"
 
 namespace covey {
 

@@ -10,9 +10,9 @@
 namespace covey {
 namespace {
 
-constexpr const char* kObeyed[] = {"covey.db", "covey.db-wal", "covey.db-shm", "lock",
-                                   "reserve",  "enroll.token", "broker",       "endpoints.json",
-                                   "audit.key"};
+constexpr const char* kObeyed[] = {"covey.db", "covey.db-wal",   "covey.db-shm",
+                                   "lock",     "reserve",        "enroll.token",
+                                   "broker",   "endpoints.json", "audit.key"};
 
 bool exists(const std::string& path) {
   struct stat status {};

@@ -113,8 +113,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engin
   impl->session = std::make_shared<api::Session>(
       std::make_shared<const api::Context>(
           api::Context{engine, options.site, options.version, options.start_id,
-                       std::chrono::steady_clock::now(), options.tls,
-                       options.audit_key}),
+                       std::chrono::steady_clock::now(), options.tls, options.audit_key}),
       api::SessionOptions{.upload_piece_timeout = options.upload_piece_timeout,
                           .questions_over_tcp_max = options.questions_over_tcp_max});
   impl->services = api::make_services(impl->session);
