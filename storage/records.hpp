@@ -49,6 +49,20 @@ struct TrustedKeyRecord {
   bool operator==(const TrustedKeyRecord&) const = default;
 };
 
+// What lets a person or a pipeline in; of the secret there is only its digest.
+struct TokenRecord {
+  std::string name;
+  Digest hash;         // SHA-256 of the secret
+  std::string role;    // a word of access::Role
+  std::string models;  // globs with blanks between; "": all
+  std::string creator;
+  Millis create_wall{0};
+  Millis expire_wall{0};  // 0: never
+  Millis use_wall{0};     // last, as far as it was noted; 0: never
+
+  bool operator==(const TokenRecord&) const = default;
+};
+
 // A release's artifact as uploaded. Immutable and shared: images are large.
 struct ArtifactRecord {
   ReleaseId release;

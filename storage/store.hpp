@@ -44,6 +44,12 @@ struct PutTrustedKey {
 struct RemoveTrustedKey {
   std::string key_id;
 };
+struct PutToken {
+  TokenRecord token;
+};
+struct RemoveToken {
+  std::string name;
+};
 struct PutRelease {
   ReleaseRecord release;
 };
@@ -151,13 +157,14 @@ using Write =
                  PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
                  PutAlert, AppendReport, AppendEvent, AppendAudit, Forget, ArchiveDeployment,
                  PutCount, RemoveRequest, RemoveTotal, RemoveLabel, PutLabelTally, ForgetDevice,
-                 ForgetRollout>;
+                 ForgetRollout, PutToken, RemoveToken>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {
   SiteRecord site;
   std::vector<Device> devices;
   std::vector<TrustedKeyRecord> trusted_keys;
+  std::vector<TokenRecord> tokens;
   std::vector<ReleaseRecord> releases;
   std::vector<Rollout> rollouts;  // settled ones without order and exclusions
   std::vector<GateRecord> gates;

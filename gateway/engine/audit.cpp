@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/duration.hpp"
 #include "deploy/signing/sha256.hpp"
 
 namespace covey::engine {
@@ -33,6 +34,9 @@ struct NameOf {
   std::string operator()(const AcknowledgeAlert&) const { return "ACKNOWLEDGE_ALERT"; }
   std::string operator()(const AddTrustedKey&) const { return "ADD_TRUSTED_KEY"; }
   std::string operator()(const RemoveTrustedKeyCommand&) const { return "REMOVE_TRUSTED_KEY"; }
+  std::string operator()(const CreateToken&) const { return "CREATE_TOKEN"; }
+  std::string operator()(const RevokeToken&) const { return "REVOKE_TOKEN"; }
+  std::string operator()(const NoteTokenUses&) const { return "NOTE_TOKEN_USES"; }
 };
 
 void add(std::string& list, std::string_view text, std::string_view between = ", ") {
@@ -101,6 +105,12 @@ struct SaidBy {
     return text;
   }
   std::string operator()(const AddTrustedKey& c) const { return c.comment; }
+  std::string operator()(const CreateToken& c) const {
+    std::string text = fmt::format("role {}", c.role);
+    if (!c.models.empty()) add(text, "models " + c.models, "; ");
+    add(text, c.lifetime.count() == 0 ? "no end" : "for " + covey::to_string(c.lifetime), "; ");
+    return text;
+  }
   template <typename Other>
   std::string operator()(const Other&) const {
     return "";
@@ -120,6 +130,9 @@ struct NamedBy {
   std::string operator()(const AcknowledgeAlert& c) const { return c.alert; }
   std::string operator()(const AddTrustedKey& c) const { return c.comment; }
   std::string operator()(const RemoveTrustedKeyCommand& c) const { return c.key_id; }
+  std::string operator()(const CreateToken& c) const { return c.name; }
+  std::string operator()(const RevokeToken& c) const { return c.name; }
+  std::string operator()(const NoteTokenUses&) const { return ""; }
   template <typename OfRollout>
   std::string operator()(const OfRollout& c) const {
     return c.rollout.str();

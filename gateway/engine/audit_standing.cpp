@@ -73,6 +73,13 @@ struct StandingOf {
     if (found == state.catalogue.trusted_keys.end()) return "";
     return fmt::format("TRUSTED {}", found->second.comment);
   }
+  std::string token(const std::string& name) const {
+    const auto found = state.access.tokens.find(name);
+    return found == state.access.tokens.end() ? "" : "role " + found->second.role;
+  }
+  std::string operator()(const CreateToken& c) const { return token(c.name); }
+  std::string operator()(const RevokeToken& c) const { return token(c.name); }
+  std::string operator()(const NoteTokenUses&) const { return ""; }
   // What these make has its name from the answer, or is as long as its file.
   std::string operator()(const CreateRollout&) const { return ""; }
   std::string operator()(const SubmitLabels&) const { return ""; }

@@ -122,16 +122,42 @@ struct RemoveTrustedKeyCommand {
   std::string key_id;
 };
 
+struct CreateToken {
+  std::string name;
+  Digest hash;            // of what its owner is shown once
+  std::string role;       // a word of access::Role
+  std::string models;     // globs with blanks between; "": all
+  Millis lifetime{0};     // 0: without an end
+  Millis expire_wall{0};  // then; 0: never
+};
+struct RevokeToken {
+  std::string name;
+};
+// When tokens were used last: for people, who look for those that nobody needs. Not audited.
+struct NoteTokenUses {
+  std::map<std::string, Millis> uses;  // wall, by name
+};
+
 using Command =
     std::variant<AcceptDevices, RejectDevice, LabelDevices, ReenrollDevice, RemoveDevice,
                  CreateRelease, DeleteRelease, CreateRollout, PauseRollout, ResumeRollout,
                  ApproveRollout, AbortRollout, RollBackRollout, SkipDevice, SubmitLabels,
-                 AcknowledgeAlert, AddTrustedKey, RemoveTrustedKeyCommand>;
+                 AcknowledgeAlert, AddTrustedKey, RemoveTrustedKeyCommand, CreateToken, RevokeToken,
+                 NoteTokenUses>;
+
+// How and from where somebody asked, for the audit log.
+struct Origin {
+  std::string known;       // how it is known who: "unix-peer", "token"
+  std::string from;        // an address; "": this machine
+  std::string request_id;  // of the call
+};
 
 struct CommandRequest {
   Command command;
-  std::string actor;  // who, for the audit log
-  std::string etag;   // "": whatever the resource is now; else ABORTED (ETAG_MISMATCH)
+  std::string actor;      // who, for the audit log
+  std::string etag;       // "": whatever the resource is now; else ABORTED (ETAG_MISMATCH)
+  Origin origin{};        // "": not a call
+  bool own_only = false;  // may pause, resume and abort only rollouts that `actor` created
 };
 
 struct CommandReply {

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/engine/execute.hpp"
+
+#include <fmt/format.h>
+
+#include "gateway/engine/access/access.hpp"
 #include "gateway/engine/audit.hpp"
 #include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/fleet/device_fields.hpp"
@@ -41,7 +45,34 @@ struct Execute {
   R operator()(const AcknowledgeAlert& c) const { return acknowledge_alert(turn, c, actor); }
   R operator()(const AddTrustedKey& c) const { return add_key(turn, c); }
   R operator()(const RemoveTrustedKeyCommand& c) const { return remove_key(turn, c); }
+  R operator()(const CreateToken& c) const { return create_token(turn, c, actor); }
+  R operator()(const RevokeToken& c) const { return revoke_token(turn, c); }
+  R operator()(const NoteTokenUses& c) const { return note_token_uses(turn, c); }
 };
+
+struct RolloutOf {
+  const RolloutName* operator()(const PauseRollout& c) const { return &c.rollout; }
+  const RolloutName* operator()(const ResumeRollout& c) const { return &c.rollout; }
+  const RolloutName* operator()(const AbortRollout& c) const { return &c.rollout; }
+  template <typename Other>
+  const RolloutName* operator()(const Other&) const {
+    return nullptr;
+  }
+};
+
+// What is not there says so itself.
+Status check_own(const State& state, const CommandRequest& request) {
+  const RolloutName* name = std::visit(RolloutOf{}, request.command);
+  if (!request.own_only || name == nullptr) return {};
+  const auto found = state.rollouts.by_name.find(*name);
+  if (found == state.rollouts.by_name.end() || found->second.plan->creator == request.actor) {
+    return {};
+  }
+  return Error{Code::kPermissionDenied, "NOT_YOURS",
+               fmt::format("rollout {} is of {}: the role ci may pause, resume and abort what it "
+                           "created, an operator all",
+                           name->str(), found->second.plan->creator)};
+}
 
 }  // namespace
 
@@ -49,18 +80,24 @@ void on_command(Turn& turn, const CommandReceived& event) {
   turn.urgent();
   const CommandRequest& request = event.request;
   const std::string before = standing_of(turn.state, request.command);
+  const Status own = check_own(turn.state, request);
   Result<CommandReply> result =
-      std::visit(Execute{turn, request.actor, request.etag}, request.command);
+      own ? std::visit(Execute{turn, request.actor, request.etag}, request.command)
+          : Result<CommandReply>(own.error());
   const auto note = [&](std::string subject, std::string detail) {
     turn.note_audit({.actor = request.actor,
+                     .known = request.origin.known,
+                     .from = request.origin.from,
+                     .request_id = request.origin.request_id,
                      .action = action_of(request.command),
                      .subject = std::move(subject),
                      .before = before,
                      .after = result ? standing_of(turn.state, request.command) : std::string(),
                      .detail = std::move(detail)});
   };
-  if (result && (result->already_existed || result->validated)) {
-    // Nothing was done.
+  const bool clerical = std::holds_alternative<NoteTokenUses>(request.command);
+  if (clerical || (result && (result->already_existed || result->validated))) {
+    // Nothing was done that somebody asked for.
   } else if (result) {
     note(subject_of(request.command, *result), detail_of(request.command, *result));
   } else if (!result && turn.may_note_refusal()) {

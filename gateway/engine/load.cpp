@@ -130,6 +130,10 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
     if (Status added = state.catalogue.trust.add(*std::move(parsed)); !added) return added.error();
     state.catalogue.trusted_keys.emplace(key.key_id, std::move(key));
   }
+  for (TokenRecord& token : snapshot.tokens) {
+    std::string name = token.name;
+    state.access.tokens.emplace(std::move(name), std::move(token));
+  }
   for (ReleaseRecord& release : snapshot.releases) {
     for (const ArtifactRecord& record : release.artifacts) know(state.catalogue, record);
     auto& releases =
@@ -158,6 +162,7 @@ Snapshot Engine::snapshot() const {
   snapshot.site = state_.site;
   for (const auto& [id, device] : state_.fleet.devices) snapshot.devices.push_back(device);
   for (const auto& [id, key] : state_.catalogue.trusted_keys) snapshot.trusted_keys.push_back(key);
+  for (const auto& [name, token] : state_.access.tokens) snapshot.tokens.push_back(token);
   std::map<ReleaseId, ReleaseRecord> releases = state_.catalogue.releases;
   releases.insert(state_.catalogue.deleted.begin(), state_.catalogue.deleted.end());
   for (auto& [id, release] : releases) snapshot.releases.push_back(std::move(release));

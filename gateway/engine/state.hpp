@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 
+#include "gateway/engine/access/state.hpp"
 #include "gateway/engine/catalogue/state.hpp"
 #include "gateway/engine/config.hpp"
 #include "gateway/engine/drops.hpp"
@@ -57,6 +58,7 @@ struct State {
   Clocks clocks;
   FleetState fleet;
   CatalogueState catalogue;
+  AccessState access;
   RolloutsState rollouts;
   GatesState gates;
   TelemetryState telemetry;

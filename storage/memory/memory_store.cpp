@@ -34,6 +34,8 @@ class Applier {
   }
   void operator()(const PutTrustedKey& w) { t_.trusted_keys.insert_or_assign(w.key.key_id, w.key); }
   void operator()(const RemoveTrustedKey& w) { t_.trusted_keys.erase(w.key_id); }
+  void operator()(const PutToken& w) { t_.tokens.insert_or_assign(w.token.name, w.token); }
+  void operator()(const RemoveToken& w) { t_.tokens.erase(w.name); }
   void operator()(const PutRelease& w) { t_.releases.insert_or_assign(w.release.id, w.release); }
   void operator()(const PutRolloutPlan& w) {
     t_.rollout_plans.insert_or_assign(w.plan->name, w.plan);
@@ -259,6 +261,7 @@ Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
   snapshot.site = tables_.site;
   snapshot.devices = values_of(tables_.devices);
   snapshot.trusted_keys = values_of(tables_.trusted_keys);
+  snapshot.tokens = values_of(tables_.tokens);
   snapshot.releases = values_of(tables_.releases);
   for (const auto& [name, progress] : tables_.rollouts) {
     const auto plan = tables_.rollout_plans.find(name);

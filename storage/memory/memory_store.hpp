@@ -57,6 +57,7 @@ struct Tables {
   SiteRecord site;
   std::map<DeviceId, Device> devices;
   std::map<std::string, TrustedKeyRecord> trusted_keys;
+  std::map<std::string, TokenRecord> tokens;
   std::map<ReleaseId, ReleaseRecord> releases;
   std::map<RolloutName, std::shared_ptr<const RolloutPlan>> rollout_plans;
   std::map<RolloutName, RolloutProgress> rollouts;

@@ -68,6 +68,18 @@ void columns(auto& visit, Like<TrustedKeyRecord> auto& r) {
   visit("create_wall_ms", r.create_wall);
 }
 
+constexpr const char* table_name(const TokenRecord&) { return "tokens"; }
+void columns(auto& visit, Like<TokenRecord> auto& r) {
+  visit.key("name", r.name);
+  visit("hash", r.hash);
+  visit("role", r.role);
+  visit("models", r.models);
+  visit("creator", r.creator);
+  visit("create_wall_ms", r.create_wall);
+  visit("expire_wall_ms", r.expire_wall);
+  visit("use_wall_ms", r.use_wall);
+}
+
 // Its artifacts have a table of their own.
 constexpr const char* table_name(const ReleaseRecord&) { return "releases"; }
 void columns(auto& visit, Like<ReleaseRecord> auto& r) {

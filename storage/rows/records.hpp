@@ -17,7 +17,7 @@ using Records = std::tuple<SiteRecord, Device, TrustedKeyRecord, ReleaseRecord, 
                            RolloutPlan, RolloutOrder, ProgressRow, GateRecord, Deployment,
                            CountRecord, AssignmentRecord, RequestRecord, StreamRecord, TotalRecord,
                            WindowRecord, SampleRecord, LabelTallyRecord, LabelRecord, ReportRecord,
-                           monitoring::Alert, EventRecord, AuditRecord>;
+                           monitoring::Alert, EventRecord, AuditRecord, TokenRecord>;
 
 template <typename Record>
 const Table& table_of() {

@@ -276,6 +276,17 @@ CREATE TABLE streams (
   PRIMARY KEY (device, boot_id, manifest)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE tokens (
+  name TEXT PRIMARY KEY,
+  hash BLOB NOT NULL,
+  role TEXT NOT NULL,
+  models TEXT NOT NULL,
+  creator TEXT NOT NULL,
+  create_wall_ms INTEGER NOT NULL,
+  expire_wall_ms INTEGER NOT NULL,
+  use_wall_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE totals (
   device TEXT NOT NULL,
   manifest BLOB NOT NULL,

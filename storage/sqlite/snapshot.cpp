@@ -84,6 +84,7 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   select.all(sites);
   select.all(snapshot.devices);
   select.all(snapshot.trusted_keys);
+  select.all(snapshot.tokens);
   select.all(snapshot.releases);
   select.all(artifacts);
   select.all(plans);

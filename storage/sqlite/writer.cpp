@@ -5,6 +5,7 @@
 
 namespace covey::sqlite {
 
+Status Writer::operator()(const RemoveToken& w) { return remove(TokenRecord{.name = w.name}); }
 Status Writer::operator()(const RemoveTrustedKey& w) {
   return remove(TrustedKeyRecord{.key_id = w.key_id});
 }

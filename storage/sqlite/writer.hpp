@@ -24,6 +24,8 @@ class Writer {
   Status operator()(const PutDevice& w) { return put(w.device); }
   Status operator()(const PutTrustedKey& w) { return put(w.key); }
   Status operator()(const RemoveTrustedKey& w);
+  Status operator()(const PutToken& w) { return put(w.token); }
+  Status operator()(const RemoveToken& w);
   Status operator()(const PutRelease& w);
   Status operator()(const PutRolloutPlan& w);
   Status operator()(const PutRolloutProgress& w);

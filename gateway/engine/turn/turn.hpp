@@ -57,6 +57,7 @@ class Turn {
   friend State& own_all(Turn& turn);
   friend FleetState& own_fleet(Turn& turn);
   friend CatalogueState& own_catalogue(Turn& turn);
+  friend AccessState& own_access(Turn& turn);
   friend RolloutsState& own_rollouts(Turn& turn);
   friend GatesState& own_gates(Turn& turn);
   friend TelemetryState& own_telemetry(Turn& turn);

@@ -391,6 +391,11 @@ Write RandomWrites::make(size_t kind) {
       return ForgetDevice{any_device()};
     case 30:
       return ForgetRollout{any_rollout()};
+    case 31:
+      return PutToken{{fmt::format("token{}", below(4)), any_digest(), "ci", any_text(), any_text(),
+                       any_wall(), any_wall(), any_wall()}};
+    case 32:
+      return RemoveToken{fmt::format("token{}", below(4))};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};
@@ -416,6 +421,7 @@ void expect_same(const Snapshot& a, const Snapshot& b) {
   expect_rows<SiteRecord>({a.site}, {b.site});
   expect_rows(a.devices, b.devices);
   expect_rows(a.trusted_keys, b.trusted_keys);
+  expect_rows(a.tokens, b.tokens);
   expect_rows(a.releases, b.releases);
   EXPECT_EQ(a.rollouts, b.rollouts);
   expect_rows(a.gates, b.gates);

@@ -45,6 +45,7 @@ TEST(Rows, KeepEveryMember) {
     expect_kept(std::get<AppendEvent>(of(18)).event);
     expect_kept(std::get<AppendAudit>(of(19)).entry);
     expect_kept(std::get<PutCount>(of(23)).count);
+    expect_kept(std::get<PutToken>(of(31)).token);
   }
 }
 
