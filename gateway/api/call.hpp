@@ -14,11 +14,15 @@
 
 #include "core/result.hpp"
 #include "deploy/signing/keys.hpp"
-#include "gateway/api/caller.hpp"
+#include "gateway/access/access.hpp"
 #include "gateway/api/tls_facts.hpp"
 #include "gateway/runtime/engine_port.hpp"
 
 namespace covey::api {
+
+using access::Caller;
+using access::Role;
+using access::Via;
 
 // What all calls share. Immutable; outlives the server with the calls that hold it.
 struct Context {
@@ -29,6 +33,7 @@ struct Context {
   std::chrono::steady_clock::time_point started;
   TlsFacts tls;
   std::shared_ptr<const PrivateKey> audit_key;  // null: no head can be signed
+  std::shared_ptr<access::Access> access;
 };
 using ContextPtr = std::shared_ptr<const Context>;
 
@@ -160,7 +165,13 @@ void page_from_history(std::shared_ptr<C> call, Query query, Page page) {
 // What the engine is asked on behalf of `caller`: the only way from the API to a command.
 inline engine::CommandRequest request_of(const Caller& caller, engine::Command command,
                                          std::string etag = "") {
-  return {std::move(command), audit_name(caller), std::move(etag)};
+  return {.command = std::move(command),
+          .actor = access::audit_name(caller),
+          .etag = std::move(etag),
+          .origin = {.known = std::string(to_string(caller.known)),
+                     .from = caller.from,
+                     .request_id = caller.request_id},
+          .own_only = caller.role == Role::kCi};
 }
 
 // Runs a command; `show(engine, reply, call)` then fills the response from the new state.

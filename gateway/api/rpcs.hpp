@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every RPC of the API, one row each: what it is called, who may call it, what it is about, whether
-// it changes anything. Handlers are declared from these rows and gRPC's services are made of them,
-// so a handler without a row does not compile; a test walks the services' descriptors, so an RPC
-// without a row, or one that is not served, does not pass.
+// Every RPC of the API and every route of the operations port, one row each: what it is called, who
+// may call it, what it is about, whether it changes anything. Handlers are declared from these
+// rows, gRPC's services and the replies over HTTP are made of them, so one without a row does not
+// compile; a test walks the services' descriptors, so an RPC without a row, or one that is not
+// served, does not pass.
 //
 //   UNARY(Method, handler, role, effect)    STREAM(Method, role, effect)
+//   ROUTE(Name, path, role)
 //
-// `role` is the least one that may call it. Roles are known, not enforced yet: all callers of today
-// are admins (caller.hpp). `effect` is kReads or kChanges; what changes is audited.
+// `role` is the least one that may call it; Access (gateway/access) asks for it. A `ci` may abort,
+// pause and resume only what it created, and touch only the models that it is limited to.
+// `effect` is kReads or kChanges; what changes is audited.
+//
+// gRPC's own health service answers anybody (probes have no token), and so does reflection: what
+// it shows is proto/covey/v1.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string_view>
 
-#include "gateway/api/caller.hpp"
+#include "gateway/access/access.hpp"
 
 #define COVEY_DEVICE_RPCS(UNARY, STREAM)                    \
   UNARY(ListDevices, list_devices, kViewer, kReads)         \
@@ -26,28 +32,28 @@
   UNARY(RemoveDevice, remove_device, kAdmin, kChanges)
 
 #define COVEY_MODEL_RPCS(UNARY, STREAM)               \
-  STREAM(CreateRelease, kOperator, kChanges)          \
+  STREAM(CreateRelease, kCi, kChanges)                \
   UNARY(GetRelease, get_release, kViewer, kReads)     \
   UNARY(ListReleases, list_releases, kViewer, kReads) \
   UNARY(DeleteRelease, delete_release, kAdmin, kChanges)
 
 #define COVEY_ROLLOUT_RPCS(UNARY, STREAM)                       \
   UNARY(PlanRollout, plan_rollout, kViewer, kReads)             \
-  UNARY(CreateRollout, create_rollout, kOperator, kChanges)     \
+  UNARY(CreateRollout, create_rollout, kCi, kChanges)           \
   UNARY(GetRollout, get_rollout, kViewer, kReads)               \
   UNARY(ListRollouts, list_rollouts, kViewer, kReads)           \
   STREAM(WatchRollout, kViewer, kReads)                         \
-  UNARY(PauseRollout, pause_rollout, kOperator, kChanges)       \
-  UNARY(ResumeRollout, resume_rollout, kOperator, kChanges)     \
+  UNARY(PauseRollout, pause_rollout, kCi, kChanges)             \
+  UNARY(ResumeRollout, resume_rollout, kCi, kChanges)           \
   UNARY(ApproveRollout, approve_rollout, kOperator, kChanges)   \
-  UNARY(AbortRollout, abort_rollout, kOperator, kChanges)       \
+  UNARY(AbortRollout, abort_rollout, kCi, kChanges)             \
   UNARY(SkipDevice, skip_device, kOperator, kChanges)           \
   UNARY(RollbackRollout, rollback_rollout, kOperator, kChanges) \
   UNARY(ListDeployments, list_deployments, kViewer, kReads)     \
   UNARY(ListRolloutEvents, list_rollout_events, kViewer, kReads)
 
 #define COVEY_MONITORING_RPCS(UNARY, STREAM)                       \
-  UNARY(SubmitLabels, submit_labels, kOperator, kChanges)          \
+  UNARY(SubmitLabels, submit_labels, kCi, kChanges)                \
   UNARY(GetInferenceTotals, get_inference_totals, kViewer, kReads) \
   UNARY(ListWindows, list_windows, kViewer, kReads)                \
   UNARY(GetDrift, get_drift, kViewer, kReads)                      \
@@ -61,8 +67,20 @@
   UNARY(ListTrustedKeys, list_trusted_keys, kViewer, kReads)    \
   UNARY(RemoveTrustedKey, remove_trusted_key, kAdmin, kChanges) \
   UNARY(ListAuditEntries, list_audit_entries, kViewer, kReads)  \
-  UNARY(GetAuditHead, get_audit_head, kViewer, kReads)
-// All of them.
+  UNARY(GetAuditHead, get_audit_head, kViewer, kReads)          \
+  UNARY(CreateToken, create_token, kAdmin, kChanges)            \
+  UNARY(ListTokens, list_tokens, kAdmin, kReads)                \
+  UNARY(RevokeToken, revoke_token, kAdmin, kChanges)            \
+  UNARY(GetCaller, get_caller, kViewer, kReads)
+
+// The operations port. kNone: anybody; what probes ask tells no more than that the gateway is
+// ready.
+#define COVEY_HTTP_ROUTES(ROUTE)      \
+  ROUTE(Metrics, "/metrics", kViewer) \
+  ROUTE(Health, "/healthz", kNone)    \
+  ROUTE(Readiness, "/readyz", kNone)
+
+// All RPCs.
 #define COVEY_RPCS(UNARY, STREAM)      \
   COVEY_DEVICE_RPCS(UNARY, STREAM)     \
   COVEY_MODEL_RPCS(UNARY, STREAM)      \
@@ -71,6 +89,8 @@
   COVEY_ADMIN_RPCS(UNARY, STREAM)
 
 namespace covey::api {
+
+using access::Role;
 
 enum class Resource : uint8_t { kDevices, kReleases, kRollouts, kTelemetry, kSite };
 

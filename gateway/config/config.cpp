@@ -50,7 +50,8 @@ bool is_of_others(const std::string& name, const std::string& value) {
       "COVEY_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|"
       "PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)");
   static const std::regex of_ours(
-      "COVEY_(ADDRESS|JOBS|KEYWORD_MODEL|(BIN|MBEDTLS|SHARED|TFLM)_DIR|"
+      "COVEY_(ADDRESS|CA_FILE|CLIENT_CERTIFICATE|CLIENT_KEY|TOKEN_FILE|JOBS|KEYWORD_MODEL|(BIN|"
+      "MBEDTLS|SHARED|TFLM)_DIR|"
       "(DEV|SIM|TEST)_.*)");
   if (std::regex_match(name, of_kubernetes) || std::regex_match(name, of_ours)) return true;
   return name.ends_with("_PORT") && value.find("://") != std::string::npos;

@@ -36,8 +36,6 @@ Result<ListenAddress> parse_listen_address(std::string_view text);
 std::string to_string(const ListenAddress& address);
 bool is_address(std::string_view host);  // an IP address, or localhost
 bool is_loopback(std::string_view host);
-// Errors: TLS_REQUIRED unless the address is a loopback one.
-Status check_loopback(std::string_view host);
 // `localhost` as the number that it stands for here, whatever /etc/hosts says; else the text.
 std::string ip_literal(std::string_view host);
 
@@ -60,7 +58,13 @@ struct Config {
     std::string certificate_file;  // empty: the site's own authority issues one
     std::string key_file;
     std::string ca_file;
+    std::string client_ca_file;  // empty: callers have no certificates
   } tls;
+
+  struct {
+    std::string loopback_role = "viewer";  // a word of access::Role
+    std::string file;                      // rules of certificates and JWTs; empty: none
+  } access;
 
   struct {
     ListenAddress listen{"127.0.0.1", 7070};
@@ -155,7 +159,7 @@ struct Config {
   } monitoring;
 };
 
-// Whether a listener of devices on `host` speaks TLS. The one place that says so.
+// Whether a listener on `host` speaks TLS. The one place that says so.
 bool speaks_tls(const Config& config, std::string_view host);
 
 // Where a value came from: "default", "covey.yaml:12", "COVEY_MQTT_EMBEDDED_PORT", "--data".

@@ -23,6 +23,8 @@ Status write_endpoints(const std::string& data_dir, const Endpoints& endpoints) 
       {"enroll", endpoints.enroll},
       {"enroll_token_file", endpoints.enroll_token_file},
       {"devices_over_tls", endpoints.devices_over_tls},
+      {"grpc_over_tls", endpoints.grpc_over_tls},
+      {"http_over_tls", endpoints.http_over_tls},
       {"ca_file", endpoints.ca_file},
   };
   // A path that is not UTF-8 is replaced, not thrown about.
@@ -67,9 +69,13 @@ Result<Endpoints> read_endpoints(const std::string& data_dir) {
   if (!read("mqtt", endpoints.mqtt)) return bad("mqtt");
   if (!read("enroll", endpoints.enroll)) return bad("enroll");
   if (!read("enroll_token_file", endpoints.enroll_token_file)) return bad("enroll_token_file");
-  const auto tls = document.find("devices_over_tls");
-  if (tls == document.end() || !tls->is_boolean()) return bad("devices_over_tls");
-  endpoints.devices_over_tls = tls->get<bool>();
+  for (const auto& [name, into] : {std::pair{"devices_over_tls", &endpoints.devices_over_tls},
+                                   std::pair{"grpc_over_tls", &endpoints.grpc_over_tls},
+                                   std::pair{"http_over_tls", &endpoints.http_over_tls}}) {
+    const auto field = document.find(name);
+    if (field == document.end() || !field->is_boolean()) return bad(name);
+    *into = field->get<bool>();
+  }
   if (!read("ca_file", endpoints.ca_file)) return bad("ca_file");
   return endpoints;
 }

@@ -22,7 +22,9 @@ struct Endpoints {
   std::string enroll;  // enrolment listener; empty with an external broker
   std::string enroll_token_file;
   bool devices_over_tls = false;  // on both
-  std::string ca_file;            // what devices trust then; empty: the operator knows
+  bool grpc_over_tls = false;     // not the Unix socket
+  bool http_over_tls = false;
+  std::string ca_file;  // what devices and callers trust then; empty: the operator knows
 
   bool operator==(const Endpoints&) const = default;
 };

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "gateway/config/schema.hpp"
 #include "gateway/config/site_keys.hpp"
@@ -163,17 +164,38 @@ Key choice_key(std::string path, const Names<Enum, N>& names, Field field, std::
   return key;
 }
 
+// One of a few words, kept as it is.
+template <typename Field>
+Key word_key(std::string path, std::vector<std::string> words, Field field, std::string help) {
+  const std::string choices = fmt::format("{}", fmt::join(words, ", "));
+  Key key;
+  key.path = std::move(path);
+  key.type = "one of " + choices;
+  key.help = std::move(help);
+  key.read = [words = std::move(words), choices, field](Config& config,
+                                                        std::string_view text) -> Status {
+    if (std::find(words.begin(), words.end(), text) == words.end()) {
+      return bad_value(text, "one of " + choices);
+    }
+    field(config) = std::string(text);
+    return {};
+  };
+  key.write = [field](const Config& config) -> std::string {
+    return field(const_cast<Config&>(config));
+  };
+  return key;
+}
+
 template <typename Field>
 Key listen_key(std::string path, Field field, std::string help) {
   Key key;
   key.path = std::move(path);
   key.type = "address:port";
-  key.limit = "loopback; port 0: any free one";
+  key.limit = "an IP address; port 0: any free one";
   key.help = std::move(help);
   key.read = [field](Config& config, std::string_view text) -> Status {
     const Result<ListenAddress> address = parse_listen_address(text);
     if (!address) return address.error();
-    if (const Status loopback = check_loopback(address->host); !loopback) return loopback;
     field(config) = *address;
     return {};
   };

@@ -66,16 +66,6 @@ bool is_loopback(std::string_view host) {
          (is_v4(literal) && literal.starts_with("127."));
 }
 
-Status check_loopback(std::string_view host) {
-  if (is_loopback(host)) return {};
-  return invalid("TLS_REQUIRED",
-                 fmt::format("'{}' is not a loopback address: here no caller proves who he is yet, "
-                             "so only 127.0.0.1, ::1 and localhost will do; use an SSH tunnel or a "
-                             "TLS proxy on this machine to reach it from elsewhere (devices have "
-                             "TLS: mqtt.embedded.listen)",
-                             host.substr(0, 80)));
-}
-
 bool speaks_tls(const Config& config, std::string_view host) {
   switch (config.tls.plaintext) {
     case Plaintext::kNever:

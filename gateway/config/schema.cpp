@@ -56,7 +56,8 @@ std::vector<Key> build_schema() {
 
   keys.push_back(choice_key(
       "tls.plaintext", kPlaintexts, [](Config & c) -> auto& { return c.tls.plaintext; },
-      "Where devices may speak without TLS. `anywhere`: whoever is on the way can read and change "
+      "Where devices and callers may speak without TLS. `anywhere`: whoever is on the way can read "
+      "and change "
       "what is not signed, and has the passwords; each start warns about it."));
   keys.push_back(text_key(
       "tls.certificate_file", "path", 4096,
@@ -68,10 +69,26 @@ std::vector<Key> build_schema() {
       "Its private key (PEM, without a password)."));
   keys.push_back(text_key(
       "tls.ca_file", "path", 4096, [](Config & c) -> auto& { return c.tls.ca_file; },
-      "What devices have to trust for `tls.certificate_file`, for `covey site ca`."));
+      "What devices and callers have to trust for `tls.certificate_file`, for `covey site ca`."));
+  keys.push_back(text_key(
+      "tls.client_ca_file", "path", 4096, [](Config & c) -> auto& { return c.tls.client_ca_file; },
+      "What vouches for certificates of callers (PEM): who shows one is known by its name, and "
+      "`access.file` says what that may do. Read again when it changes."));
+
+  keys.push_back(word_key(
+      "access.loopback_role", {"none", "viewer", "ci", "operator", "admin"},
+      [](Config & c) -> auto& { return c.access.loopback_role; },
+      "Role of programs on this machine that come over TCP without TLS and show nothing, where "
+      "they "
+      "run as another user than coveyd; its own user and root are admins."));
+  keys.push_back(text_key(
+      "access.file", "path", 4096, [](Config & c) -> auto& { return c.access.file; },
+      "Roles of certificates' names and of JWTs, as YAML; read again when it changes, and so are "
+      "the `jwks_file`s that it names."));
 
   keys.push_back(listen_key(
-      "grpc.listen", [](Config & c) -> auto& { return c.grpc.listen; }, "API for CLI and CI."));
+      "grpc.listen", [](Config & c) -> auto& { return c.grpc.listen; },
+      "API for CLI and CI; with TLS beyond loopback (see `tls.plaintext`)."));
   keys.push_back(grpc_unix_key());
   keys.push_back(number_key(
       "grpc.max_connections", "number", 1, 20'000,
@@ -86,7 +103,7 @@ std::vector<Key> build_schema() {
 
   keys.push_back(listen_key(
       "http.listen", [](Config & c) -> auto& { return c.http.listen; },
-      "/metrics, /healthz and /readyz."));
+      "/metrics (for viewers), /healthz and /readyz; with TLS beyond loopback."));
   keys.push_back(number_key(
       "http.max_connections", "number", 1, 1000,
       [](Config & c) -> auto& { return c.http.max_connections; },

@@ -57,10 +57,25 @@ engine::EngineConfig engine_config_of(const config::Config& config) {
   return engine;
 }
 
-GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id,
-                            const api::TlsFacts& tls) {
+namespace {
+
+std::string start_word(uint64_t start_id) {
   Bytes id(sizeof start_id);
   std::memcpy(id.data(), &start_id, sizeof start_id);
+  return to_hex(id);
+}
+
+}  // namespace
+
+access::AccessOptions access_options_of(const config::Config& config, uint64_t start_id) {
+  return {.loopback_role =
+              access::parse_role(config.access.loopback_role).value_or(access::Role::kNone),
+          .id_prefix = start_word(start_id),
+          .wall = {}};
+}
+
+GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id,
+                            const api::TlsFacts& tls) {
   return {.host = config.grpc.listen.host,
           .port = config.grpc.listen.port,
           .unix_path = config.grpc.unix_socket,
@@ -69,7 +84,7 @@ GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id,
           .questions_over_tcp_max = size_t{config.limits.control_queue} / 2,
           .site = config.site.name,
           .version = COVEY_VERSION,
-          .start_id = to_hex(id),
+          .start_id = start_word(start_id),
           .tls = tls};
 }
 

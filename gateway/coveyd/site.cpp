@@ -96,6 +96,8 @@ Result<std::unique_ptr<Site>> Site::start(const config::Config& config, const Si
   auto site = std::make_unique<Site>(config, std::move(disk_full), Token{});
   if (Status opened = site->open_store(how); !opened) return opened.error();
   if (Status loaded = site->load_engine(how); !loaded) return loaded.error();
+  if (Status opened = site->open_identity(); !opened) return opened.error();
+  if (Status made = site->make_access(); !made) return made.error();
   if (Status started = site->start_broker(); !started) {
     return with_taken_ports(started.error(), config);
   }
@@ -126,21 +128,19 @@ Status Site::open_store(const SiteStart& how) {
 Status Site::start_broker() {
   if (config_.mqtt.mode == config::MqttMode::kExternal || read_only_) return {};
   const auto& embedded = config_.mqtt.embedded;
-  const Result<std::string> certificate = open_identity();
-  if (!certificate) return certificate.error();
-  broker_ = std::make_unique<broker::EmbeddedBroker>(
-      broker::BrokerOptions{.data_dir = config_.data_dir,
-                            .binary = embedded.binary,
-                            .listen = config::ip_literal(embedded.listen),
-                            .certificate_file = *certificate,
-                            .device_port = embedded.port,
-                            .enroll_port = embedded.enroll_port,
-                            .max_connections = embedded.max_connections,
-                            .max_packet_bytes = embedded.max_packet_bytes,
-                            .max_queued_messages = embedded.max_queued_messages,
-                            .max_queued_bytes = embedded.max_queued_bytes,
-                            .memory_limit_bytes = embedded.memory_limit_bytes,
-                            .happened = log_broker_news});
+  broker_ = std::make_unique<broker::EmbeddedBroker>(broker::BrokerOptions{
+      .data_dir = config_.data_dir,
+      .binary = embedded.binary,
+      .listen = config::ip_literal(embedded.listen),
+      .certificate_file = endpoints_.devices_over_tls ? server_certificate_ : "",
+      .device_port = embedded.port,
+      .enroll_port = embedded.enroll_port,
+      .max_connections = embedded.max_connections,
+      .max_packet_bytes = embedded.max_packet_bytes,
+      .max_queued_messages = embedded.max_queued_messages,
+      .max_queued_bytes = embedded.max_queued_bytes,
+      .memory_limit_bytes = embedded.memory_limit_bytes,
+      .happened = log_broker_news});
   // All at once and before its start: whoever is let in is let in from its first moment on.
   for (const auto& [id, device] : engine_->state().fleet.devices) {
     if (device.state != DeviceState::kAccepted) continue;
@@ -149,50 +149,10 @@ Status Site::start_broker() {
   Result<broker::BrokerEndpoints> started = broker_->start();
   if (!started) return started.error();
   broker_endpoints_ = *std::move(started);
-  if (renewal_) renewal_->start();
   for (const std::string& note : broker_->state().notes) {
     log::log_event(log::Level::kWarn, "broker_note", {{"text", note}});
   }
   return {};
-}
-
-// The file that the broker's listeners for devices show; empty: they speak no TLS.
-Result<std::string> Site::open_identity() {
-  const std::string& listen = config_.mqtt.embedded.listen;
-  const bool beyond_loopback = !config::is_loopback(listen);
-  if (!config::speaks_tls(config_, listen)) {
-    if (beyond_loopback) {
-      log::log_event(log::Level::kWarn, "plaintext_beyond_loopback",
-                     {{"listen", listen},
-                      {"text",
-                       "tls.plaintext is `anywhere`: passwords and telemetry of devices can "
-                       "be read on the way"}});
-    }
-    return std::string();
-  }
-  Result<tls::SiteIdentity> identity =
-      tls::SiteIdentity::open({.data_dir = config_.data_dir,
-                               .site = config_.site.name,
-                               .names = config_.site.names,
-                               .certificate_file = config_.tls.certificate_file,
-                               .key_file = config_.tls.key_file,
-                               .ca_file = config_.tls.ca_file},
-                              runtime::now_of_clocks().wall);
-  if (!identity) return identity.error();
-  endpoints_.devices_over_tls = true;
-  endpoints_.ca_file = identity->ca_path();
-  tls_ = {.devices = true, .ca = identity->ca(), .ca_fingerprint = identity->ca_fingerprint()};
-  log::log_event(log::Level::kInfo, "tls",
-                 {{"listen", listen},
-                  {"ca_fingerprint", tls_.ca_fingerprint},
-                  {"server_fingerprint", identity->server().fingerprint},
-                  {"names", fmt::format("{}", fmt::join(identity->server().names, " "))}});
-  std::string file = identity->server_path();
-  renewal_ = std::make_unique<tls::Renewal>(
-      *std::move(identity),
-      tls::Renewal::Options{.wall = [] { return runtime::now_of_clocks().wall; },
-                            .renewed = [this] { broker_->certificate_changed(); }});
-  return file;
 }
 
 Status Site::begin_site(const SiteStart& how, Snapshot& snapshot) {
@@ -310,11 +270,14 @@ runtime::Sinks Site::sinks() const {
 }
 
 Status Site::start_servers() {
+  access_keeper_->start(*runtime_);
   GrpcOptions options = grpc_options_of(config_, start_id_, tls_);
   // On a full disk a key can't be made: the API answers all the same.
   Result<std::shared_ptr<const PrivateKey>> audit_key = open_audit_key(config_.data_dir);
   if (!audit_key && !read_only_) return audit_key.error();
   if (audit_key) options.audit_key = *std::move(audit_key);
+  options.access = access_;
+  if (endpoints_.grpc_over_tls) options.server_tls = server_tls_;
   Result<std::unique_ptr<GrpcServer>> grpc = GrpcServer::start(*runtime_, options);
   if (!grpc) return with_taken_ports(grpc.error(), config_);
   grpc_ = *std::move(grpc);
@@ -324,7 +287,9 @@ Status Site::start_servers() {
   http_ = std::make_unique<http::HttpServer>(
       http::HttpOptions{.host = config_.http.listen.host,
                         .port = config_.http.listen.port,
-                        .connections_max = config_.http.max_connections},
+                        .connections_max = config_.http.max_connections,
+                        .access = access_,
+                        .tls = endpoints_.http_over_tls ? server_tls_ : nullptr},
       metrics_, [this] {
         std::vector<http::ReadyCheck> checks;
         for (runtime::HealthCheck& check : runtime_->health()) {
@@ -335,6 +300,7 @@ Status Site::start_servers() {
   Result<uint16_t> http_port = http_->start();
   if (!http_port) return http_port.error();
   http_port_ = *http_port;
+  if (renewal_) renewal_->start();
   return publish_endpoints();
 }
 
@@ -387,6 +353,7 @@ void Site::stop(const std::function<void(const char* step)>& doing) {
   if (http_) http_->stop();
   begin("ending calls of the API");
   if (grpc_) grpc_->stop(3s);
+  if (access_keeper_) access_keeper_->stop();
   begin("committing what was taken");
   if (runtime_) runtime_->stop(8s);
   begin("leaving the broker");

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "core/result.hpp"
+#include "gateway/access/access.hpp"
 #include "gateway/adapters/broker/broker.hpp"
 #include "gateway/adapters/grpc/server.hpp"
 #include "gateway/adapters/http/metrics.hpp"
@@ -22,6 +23,7 @@
 #include "gateway/adapters/tls/renewal.hpp"
 #include "gateway/config/config.hpp"
 #include "gateway/config/endpoints.hpp"
+#include "gateway/coveyd/access_keeper.hpp"
 #include "gateway/coveyd/device_link.hpp"
 #include "gateway/runtime/runtime.hpp"
 #include "storage/store.hpp"
@@ -58,9 +60,11 @@ class Site {
   Status load_engine(const SiteStart& how);
   Status begin_site(const SiteStart& how, Snapshot& snapshot);
   Status start_broker();
-  Result<std::string> open_identity();
+  Status open_identity();
+  void warn_of_plaintext() const;
   Status start_runtime(const SiteStart& how);
   Status start_servers();
+  Status make_access();
   Status make_link();
   runtime::Sinks sinks() const;
   Status publish_endpoints();
@@ -80,10 +84,14 @@ class Site {
   std::unique_ptr<broker::EmbeddedBroker> broker_;  // null: external, or read-only
   broker::BrokerEndpoints broker_endpoints_;
   api::TlsFacts tls_;
+  std::string server_certificate_;  // file of it; empty: no listener speaks TLS
+  std::shared_ptr<tls::ServerContexts> server_tls_;
   std::unique_ptr<tls::Renewal> renewal_;  // null: no listener speaks TLS
   std::unique_ptr<DeviceLink> link_;       // null: read-only
   std::unique_ptr<runtime::Runtime> runtime_;
   http::Metrics metrics_;
+  std::shared_ptr<access::Access> access_;
+  std::unique_ptr<AccessKeeper> access_keeper_;
   std::unique_ptr<http::HttpServer> http_;
   std::unique_ptr<GrpcServer> grpc_;
   std::atomic<bool> serving_{false};

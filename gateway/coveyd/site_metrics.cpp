@@ -132,6 +132,10 @@ void Site::add_caller_metrics(http::MetricSheet& sheet) const {
     sheet.counter("covey_api_closed_total", "Connections to the API that coveyd closed, by reason.",
                   static_cast<double>(count), {{"reason", reason}});
   }
+  for (const auto& [reason, count] : access_->denials()) {
+    sheet.counter("covey_calls_denied_total", "Calls and routes that were not let in, by reason.",
+                  static_cast<double>(count), {{"reason", reason}});
+  }
   const http::HttpCounters http = http_->counters();
   sheet.gauge("covey_http_connections", "Connections to this port.",
               static_cast<double>(http.open));

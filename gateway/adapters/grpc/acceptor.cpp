@@ -19,6 +19,7 @@
 #include <optional>
 #include <utility>
 
+#include "gateway/adapters/posix/peer_user.hpp"
 #include "gateway/adapters/posix/socket_address.hpp"
 
 namespace covey::api {
@@ -34,9 +35,6 @@ Error listen_error(const std::string& key, const std::string& where, int number)
 }
 
 Result<Descriptor> listen_tcp(const std::string& host, uint16_t port, int& bound_port) {
-  if (const Status loopback = config::check_loopback(host); !loopback) {
-    return precondition(loopback.error().reason, "grpc.listen: " + loopback.error().message);
-  }
   SocketAddress address;
   const std::string where = fmt::format("{}:{}", host, port);
   if (!address.set(host, port)) return listen_error("grpc.listen", where, EINVAL);
@@ -104,11 +102,13 @@ std::string text_of(const sockaddr_storage& address) {
 }  // namespace
 
 Result<std::unique_ptr<Acceptor>> Acceptor::listen(const std::string& host, uint16_t port,
-                                                   const std::string& unix_path) {
+                                                   const std::string& unix_path,
+                                                   std::shared_ptr<const access::Access> access,
+                                                   bool tls) {
   struct Access : Acceptor {};
   auto acceptor = std::make_unique<Access>();
-  acceptor->owner_ = local_user(geteuid());
-  acceptor->root_ = local_user(0);
+  acceptor->access_ = std::move(access);
+  acceptor->tls_ = tls;
   Result<Descriptor> tcp = listen_tcp(host, port, acceptor->port_);
   if (!tcp) return tcp.error();
   acceptor->tcp_ = *std::move(tcp);
@@ -174,7 +174,8 @@ void Acceptor::accept_one(int listener, bool unix_socket) {
     tcp_rate_.take(1, std::chrono::steady_clock::now());
     const int on = 1;
     (void)setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return relay_->take(std::move(fd), from_loopback(text_of(address)));
+    Caller caller = caller_over_tcp(fd.get(), address);
+    return relay_->take(std::move(fd), std::move(caller));
   }
   std::optional<Caller> caller = caller_over_unix(fd.get());
   if (!caller) return relay_->count(Refusal::kStranger);
@@ -186,9 +187,12 @@ std::optional<Caller> Acceptor::caller_over_unix(int fd) const {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
-  if (peer.uid == geteuid()) return owner_;
-  if (peer.uid == 0) return root_;
-  return std::nullopt;
+  return access_->unix_peer(peer.uid);
+}
+
+Caller Acceptor::caller_over_tcp(int fd, const sockaddr_storage& address) const {
+  if (tls_) return access_->tls_peer(text_of(address), "");
+  return access_->plaintext_peer(text_of(address), is_over_loopback(fd), user_at_other_end(fd));
 }
 
 }  // namespace covey::api

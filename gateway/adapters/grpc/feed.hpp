@@ -17,10 +17,12 @@
 
 #include "core/id.hpp"
 #include "covey/v1/rollouts.pb.h"
-#include "gateway/api/caller.hpp"
+#include "gateway/access/caller.hpp"
 #include "gateway/runtime/engine_port.hpp"
 
 namespace covey::api {
+
+using access::Via;
 
 class Feed {
  public:
@@ -50,7 +52,7 @@ class Feed {
  private:
   struct Entry {
     RolloutName rollout;
-    Via via = Via::kLoopback;
+    Via via = Via::kTcp;
     std::weak_ptr<Watcher> watcher;
   };
   struct Topic {

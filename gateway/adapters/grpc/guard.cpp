@@ -28,8 +28,9 @@ bool was_earned(uint32_t& earned) {
 
 std::string_view to_string(Offence offence) {
   static constexpr std::array<std::string_view, kOffences> kWords = {
-      "none",         "not_http2", "resets",       "settings",       "pings",  "empty_data",
-      "header_block", "streams",   "stalled_call", "stalled_reader", "silent", "evicted"};
+      "none",       "not_http2",    "resets",  "settings",     "pings",
+      "empty_data", "header_block", "streams", "stalled_call", "stalled_reader",
+      "silent",     "handshake",    "evicted"};
   return kWords[static_cast<size_t>(offence)];
 }
 

@@ -31,9 +31,10 @@ enum class Offence : uint8_t {
   kStalledCall,    // a call whose request does not go on
   kStalledReader,  // it does not read
   kSilent,         // it connects and does not say the preface in time
+  kHandshake,      // of TLS: refused, by whom and why the log says
   kEvicted,        // no offence: it was idle longest when somebody else needed the place
 };
-inline constexpr size_t kOffences = 12;
+inline constexpr size_t kOffences = 13;
 std::string_view to_string(Offence offence);
 
 // So many per second, and `most` at once.

@@ -2,6 +2,7 @@
 #include "gateway/adapters/grpc/line.hpp"
 
 #include <openssl/rand.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -10,6 +11,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
 
 #include "core/digest.hpp"
@@ -59,11 +61,12 @@ std::string go_away(uint32_t last_stream, uint32_t error, std::string_view why) 
 
 }  // namespace
 
-Line::Line(boost::asio::io_context& io, Descriptor connection, Caller caller, uint64_t number,
-           Millis handshake_timeout, LineOwner& owner)
+Line::Line(boost::asio::io_context& io, Descriptor connection, Caller transport,
+           tls::ContextPtr tls, uint64_t number, Millis handshake_timeout, LineOwner& owner)
     : io_(io),
       owner_(owner),
-      peer_(std::make_shared<Peer>(std::move(caller))),
+      transport_(std::move(transport)),
+      context_(std::move(tls)),
       number_(number),
       since_(std::chrono::steady_clock::now()),
       handshake_timeout_(handshake_timeout),
@@ -73,14 +76,54 @@ Line::Line(boost::asio::io_context& io, Descriptor connection, Caller caller, ui
       timer_(io),
       guard_(since_),
       minute_since_(since_) {
-  const bool local = peer_->caller.via == Via::kUnixSocket;
+  const bool local = transport_.via == Via::kUnixSocket;
   error_code failed;
   client_.assign(boost::asio::generic::stream_protocol(local ? AF_UNIX : AF_INET, 0),
                  connection.release(), failed);
 }
 
 void Line::start() {
-  boost::asio::post(io_, [self = shared_from_this()] { self->read_client(); });
+  boost::asio::post(io_, [self = shared_from_this()] {
+    if (self->context_) return self->shake_hands();
+    self->peer_ = std::make_shared<Peer>(self->transport_);
+    self->read_client();
+  });
+}
+
+// Its time is that of the preface: look() ends what takes longer.
+void Line::shake_hands() {
+  SSL* connection = SSL_new(context_.get());
+  if (connection == nullptr) return close();
+  tls_.emplace(client_, connection);  // which frees it
+  tls_->async_handshake(
+      boost::asio::ssl::stream_base::server, [self = shared_from_this()](const error_code& failed) {
+        if (self->state_ != State::kOpen) return;
+        SSL* done = self->tls_->native_handle();
+        if (failed) {
+          if (failed.category() == boost::asio::error::get_ssl_category()) {
+            const auto number = static_cast<unsigned long>(failed.value());
+            self->owner_.ended(Offence::kHandshake, self->transport_,
+                               tls::handshake_error(done, number));
+          }
+          return self->close();
+        }
+        const unsigned char* protocol = nullptr;
+        unsigned int size = 0;
+        SSL_get0_alpn_selected(done, &protocol, &size);
+        if (size == 0) return self->end(Offence::kNotHttp2);  // RFC 9113, section 3.3
+        self->peer_ = std::make_shared<Peer>(self->owner_.known_by(done, self->transport_));
+        self->read_client();
+      });
+}
+
+// async_write to whatever the client speaks.
+template <typename Then>
+void Line::write_client(boost::asio::const_buffer bytes, Then then) {
+  if (tls_) {
+    boost::asio::async_write(*tls_, bytes, std::move(then));
+  } else {
+    boost::asio::async_write(client_, bytes, std::move(then));
+  }
 }
 
 void Line::end_soon(Offence offence) {
@@ -102,6 +145,7 @@ void Line::look() {
 // Within a minute at least what was there at its beginning.
 bool Line::takes_answers(Time now) {
   if (now - minute_since_ < kAnswerTakenWithin) return true;
+  if (!peer_) return true;
   const uint64_t taken = peer_->taken_bytes - minute_taken_;
   const bool enough = taken >= minute_unread_;
   minute_since_ = now;
@@ -112,12 +156,17 @@ bool Line::takes_answers(Time now) {
 
 void Line::read_client() {
   if (state_ != State::kOpen) return;
-  client_.async_read_some(boost::asio::buffer(up_.data() + gathered_, up_.size() - gathered_),
-                          [self = shared_from_this()](const error_code& failed, size_t count) {
-                            if (self->state_ != State::kOpen) return;
-                            if (failed) return self->close();
-                            self->on_client(count);
-                          });
+  const auto room = boost::asio::buffer(up_.data() + gathered_, up_.size() - gathered_);
+  auto read = [self = shared_from_this()](const error_code& failed, size_t count) {
+    if (self->state_ != State::kOpen) return;
+    if (failed) return self->close();
+    self->on_client(count);
+  };
+  if (tls_) {
+    tls_->async_read_some(room, std::move(read));
+  } else {
+    client_.async_read_some(room, std::move(read));
+  }
 }
 
 void Line::on_client(size_t count) {
@@ -127,6 +176,7 @@ void Line::on_client(size_t count) {
   if (verdict.offence != Offence::kNone) return end(verdict.offence);
   note_streams();
   if (!guard_.greeted()) return read_client();
+  greeted_ = true;
   if (name_.empty() && !connect_to_grpc()) return close();
   pass_on(verdict.wait);
 }
@@ -179,8 +229,8 @@ void Line::on_server(size_t count) {
   note_streams();
   writing_ = true;
   writing_since_ = now;
-  boost::asio::async_write(
-      client_, boost::asio::buffer(down_.data(), count),
+  write_client(
+      boost::asio::buffer(down_.data(), count),
       [self = shared_from_this(), offence = verdict.offence](const error_code& failed, size_t) {
         self->writing_ = false;
         self->said_anything_ = true;
@@ -202,7 +252,7 @@ void Line::end(Offence offence) {
   if (state_ != State::kOpen) return;
   state_ = State::kEnding;
   offence_ = offence;
-  owner_.ended(offence, peer_->caller);
+  owner_.ended(offence, peer_ ? peer_->caller : transport_, "");
   if (!guard_.greeted()) return close();  // whoever it is, it does not speak HTTP/2
   if (may_say_goodbye()) return say_goodbye();
   close_after_linger();
@@ -219,10 +269,12 @@ void Line::say_goodbye() {
       go_away(guard_.last_stream(), evicted ? kNoError : kEnhanceYourCalm, to_string(offence_));
   error_code ignored;
   client_.cancel(ignored);
-  // As much as the socket takes at once: who does not read gets no more.
-  client_.non_blocking(true, ignored);
-  client_.write_some(boost::asio::buffer(goodbye_), ignored);
-  linger();
+  state_ = State::kOver;
+  server_.close(ignored);
+  // Who does not read it has as long as it may linger.
+  close_after_linger();
+  write_client(boost::asio::buffer(goodbye_),
+               [self = shared_from_this()](const error_code&, size_t) { self->linger(); });
 }
 
 void Line::linger() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is at the other end of each connection that gRPC serves. gRPC is handed one end of a socket
 // pair; the name of the other end, which only this process can have given, leads from a call back
-// to its connection, and so to whatever its transport vouched for: today a Unix peer or an address,
-// later a certificate. Thread-safe.
+// to its connection, and so to whatever its transport vouched for: a Unix peer, an address,
+// a certificate. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -14,9 +14,12 @@
 #include <string_view>
 #include <utility>
 
-#include "gateway/api/caller.hpp"
+#include "gateway/access/caller.hpp"
 
 namespace covey::api {
+
+using access::Caller;
+using access::Via;
 
 struct Peer {
   explicit Peer(Caller c) : caller(std::move(c)) {}

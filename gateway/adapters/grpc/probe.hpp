@@ -21,7 +21,7 @@ std::string tcp_target(const std::string& host, int port);
 class Probe {
  public:
   // Asks at once, then every `interval`; an answer may take `timeout`.
-  Probe(std::string target, Millis interval, Millis timeout);
+  Probe(std::string target, bool tls, Millis interval, Millis timeout);
   ~Probe() { stop(); }
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;
@@ -36,6 +36,7 @@ class Probe {
   std::string ask();
 
   const std::string target_;
+  const bool tls_;
   const Millis interval_;
   const Millis timeout_;
   mutable std::mutex mutex_;  // guards all below

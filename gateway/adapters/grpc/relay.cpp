@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -17,6 +18,7 @@
 
 #include "gateway/adapters/grpc/line.hpp"
 #include "gateway/adapters/log/log.hpp"
+#include "gateway/adapters/tls/peer_certificate.hpp"
 
 namespace covey::api {
 namespace {
@@ -36,8 +38,12 @@ std::string_view to_string(Refusal refusal) {
 
 class Relay::Impl final : public LineOwner, public std::enable_shared_from_this<Relay::Impl> {
  public:
-  Impl(const RelayOptions& options, std::shared_ptr<Peers> peers, HandOver hand_over)
-      : options_(options), peers_(std::move(peers)), hand_over_(std::move(hand_over)) {}
+  Impl(const RelayOptions& options, std::shared_ptr<Peers> peers,
+       std::shared_ptr<const access::Access> access, HandOver hand_over)
+      : options_(options),
+        peers_(std::move(peers)),
+        access_(std::move(access)),
+        hand_over_(std::move(hand_over)) {}
 
   void start() {
     for (Loop& loop : loops_) {
@@ -66,14 +72,19 @@ class Relay::Impl final : public LineOwner, public std::enable_shared_from_this<
     }
   }
 
-  void take(Descriptor connection, Caller caller) {
+  void take(Descriptor connection, Caller transport) {
     std::shared_ptr<Line> evicted;
+    tls::ContextPtr context;
+    if (options_.tls && transport.via == Via::kTcp) {
+      context = options_.tls->of(tls::Protocol::kHttp2);
+    }
     {
       const std::lock_guard lock(mutex_);
-      if (!find_place(caller, evicted)) return;
+      if (!find_place(transport, evicted)) return;
       Loop& loop = loops_[next_++ % kThreads];
-      const auto line = std::make_shared<Line>(loop.io, std::move(connection), std::move(caller),
-                                               next_, options_.handshake_timeout, *this);
+      const auto line =
+          std::make_shared<Line>(loop.io, std::move(connection), std::move(transport),
+                                 std::move(context), next_, options_.handshake_timeout, *this);
       lines_.emplace(next_, line);
       line->start();
     }
@@ -88,7 +99,7 @@ class Relay::Impl final : public LineOwner, public std::enable_shared_from_this<
     std::copy(closed_.begin(), closed_.end(), now.closed.begin());
     const std::lock_guard lock(mutex_);
     for (const auto& [number, line] : lines_) {
-      ++(line->caller().via == Via::kUnixSocket ? now.open_unix : now.open_tcp);
+      ++(line->transport().via == Via::kUnixSocket ? now.open_unix : now.open_tcp);
     }
     return now;
   }
@@ -98,7 +109,15 @@ class Relay::Impl final : public LineOwner, public std::enable_shared_from_this<
   std::shared_ptr<Peers> peers() override { return peers_; }
   void hand_over(int fd) override { hand_over_(fd); }
   void no_descriptors() override { count(Refusal::kNoDescriptors); }
-  void ended(Offence offence, const Caller& caller) override {
+  Caller known_by(ssl_st* connection, const Caller& transport) override {
+    const Result<std::optional<tls::PeerCertificate>> certificate =
+        tls::peer_certificate(connection);
+    if (!certificate) return access_->tls_peer(transport.from, certificate.error().message);
+    if (!*certificate) return access_->tls_peer(transport.from, "");
+    return access_->certificate_peer(transport.from, (*certificate)->name,
+                                     (*certificate)->not_after);
+  }
+  void ended(Offence offence, const Caller& caller, std::string_view detail) override {
     const auto index = static_cast<size_t>(offence);
     const uint64_t total = ++closed_[index];
     if (offence == Offence::kEvicted) return;
@@ -108,9 +127,11 @@ class Relay::Impl final : public LineOwner, public std::enable_shared_from_this<
       if (logged_[index] != Time{} && now - logged_[index] < kLogInterval) return;
       logged_[index] = now;
     }
-    log::log_event(
-        log::Level::kWarn, "api_connection_closed",
-        {{"reason", to_string(offence)}, {"caller", audit_name(caller)}, {"times_so_far", total}});
+    log::log_event(log::Level::kWarn, "api_connection_closed",
+                   {{"reason", to_string(offence)},
+                    {"detail", detail},
+                    {"caller", access::audit_name(caller)},
+                    {"times_so_far", total}});
   }
   void gone(uint64_t number) override {
     std::shared_ptr<Line> line;  // goes outside the lock
@@ -134,21 +155,24 @@ class Relay::Impl final : public LineOwner, public std::enable_shared_from_this<
     std::thread thread;
   };
 
-  // Under the lock. Makes room where it can: who is idle longest goes.
-  bool find_place(const Caller& caller, std::shared_ptr<Line>& evicted) {
-    const bool local = caller.via == Via::kUnixSocket;
+  // Under the lock. Makes room where it can: who is idle longest goes, those first that have not
+  // shaken hands, so that half-open connections crowd out each other.
+  bool find_place(const Caller& transport, std::shared_ptr<Line>& evicted) {
+    const bool local = transport.via == Via::kUnixSocket;
     size_t all = 0;
     size_t same = 0;
     std::shared_ptr<Line> idle;
     std::shared_ptr<Line> idle_same;
     const auto consider = [](std::shared_ptr<Line>& oldest, const std::shared_ptr<Line>& line) {
-      if (line->idle() && (!oldest || line->idle_since() < oldest->idle_since())) oldest = line;
+      if (!line->idle()) return;
+      const auto rank = [](const Line& one) { return std::pair(one.greeted(), one.idle_since()); };
+      if (!oldest || rank(*line) < rank(*oldest)) oldest = line;
     };
     for (const auto& [number, line] : lines_) {
-      if (line->leaving() || (line->caller().via == Via::kUnixSocket) != local) continue;
+      if (line->leaving() || (line->transport().via == Via::kUnixSocket) != local) continue;
       ++all;
       consider(idle, line);
-      if (line->caller().name != caller.name) continue;
+      if (line->transport().from != transport.from) continue;
       ++same;
       consider(idle_same, line);
     }
@@ -182,6 +206,7 @@ class Relay::Impl final : public LineOwner, public std::enable_shared_from_this<
 
   const RelayOptions options_;
   const std::shared_ptr<Peers> peers_;
+  const std::shared_ptr<const access::Access> access_;
   const HandOver hand_over_;
   std::atomic<bool> stopping_{false};
   std::array<std::atomic<uint64_t>, kRefusals> refused_{};
@@ -196,14 +221,16 @@ class Relay::Impl final : public LineOwner, public std::enable_shared_from_this<
   std::map<uint64_t, std::shared_ptr<Line>> lines_;  // guarded by mutex_
 };
 
-Relay::Relay(const RelayOptions& options, std::shared_ptr<Peers> peers, HandOver hand_over)
-    : impl_(std::make_shared<Impl>(options, std::move(peers), std::move(hand_over))) {}
+Relay::Relay(const RelayOptions& options, std::shared_ptr<Peers> peers,
+             std::shared_ptr<const access::Access> access, HandOver hand_over)
+    : impl_(std::make_shared<Impl>(options, std::move(peers), std::move(access),
+                                   std::move(hand_over))) {}
 Relay::~Relay() { impl_->stop(Millis{0}); }
 
 void Relay::start() { impl_->start(); }
 void Relay::stop(Millis flush) { impl_->stop(flush); }
-void Relay::take(Descriptor connection, Caller caller) {
-  impl_->take(std::move(connection), std::move(caller));
+void Relay::take(Descriptor connection, Caller transport) {
+  impl_->take(std::move(connection), std::move(transport));
 }
 void Relay::count(Refusal refusal) { impl_->count(refusal); }
 RelayCounters Relay::counters() const { return impl_->counters(); }

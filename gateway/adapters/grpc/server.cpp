@@ -59,7 +59,8 @@ api::RelayOptions places(const GrpcOptions& options) {
   api::RelayOptions relay{.tcp_max = options.max_connections,
                           .per_address_max = options.max_connections_per_address,
                           .unix_max = options.max_connections,
-                          .handshake_timeout = options.handshake_timeout};
+                          .handshake_timeout = options.handshake_timeout,
+                          .tls = options.server_tls};
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return relay;
   const uint64_t free =
@@ -106,16 +107,18 @@ GrpcServer::~GrpcServer() { stop(Millis{0}); }
 Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engine,
                                                       const GrpcOptions& options) {
   auto impl = std::make_shared<Impl>();
-  Result<std::unique_ptr<api::Acceptor>> acceptor =
-      api::Acceptor::listen(options.host, options.port, options.unix_path);
+  const auto access = options.access ? options.access : std::make_shared<access::Access>();
+  Result<std::unique_ptr<api::Acceptor>> acceptor = api::Acceptor::listen(
+      options.host, options.port, options.unix_path, access, options.server_tls != nullptr);
   if (!acceptor) return acceptor.error();
   impl->acceptor = *std::move(acceptor);
   impl->session = std::make_shared<api::Session>(
       std::make_shared<const api::Context>(
           api::Context{engine, options.site, options.version, options.start_id,
-                       std::chrono::steady_clock::now(), options.tls, options.audit_key}),
+                       std::chrono::steady_clock::now(), options.tls, options.audit_key, access}),
       api::SessionOptions{.upload_piece_timeout = options.upload_piece_timeout,
-                          .questions_over_tcp_max = options.questions_over_tcp_max});
+                          .questions_over_tcp_max = options.questions_over_tcp_max},
+      access);
   impl->services = api::make_services(impl->session);
 
   grpc::EnableDefaultHealthCheckService(true);
@@ -133,7 +136,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engin
   impl->serving = std::make_unique<api::Serving>(engine, *impl->server->GetHealthCheckService(),
                                                  options.health_interval);
   impl->relay = std::make_unique<api::Relay>(
-      places(options), impl->session->peers, [connections = impl->connections.get()](int fd) {
+      places(options), impl->session->peers, access,
+      [connections = impl->connections.get()](int fd) {
         grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
         connection.listener_fd = -1;
         connection.fd = fd;
@@ -144,7 +148,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engin
   impl->probe = std::make_unique<api::Probe>(
       options.unix_path.empty() ? api::tcp_target(options.host, impl->acceptor->port())
                                 : "unix:" + options.unix_path,
-      options.probe_interval, options.probe_timeout);
+      options.unix_path.empty() && options.server_tls != nullptr, options.probe_interval,
+      options.probe_timeout);
   return std::make_unique<GrpcServer>(std::move(impl));
 }
 

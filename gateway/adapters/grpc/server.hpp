@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The API of coveyd: gRPC over TCP on loopback and over a Unix socket that only its owner may use
-// (0600). All services of proto/covey/v1, health and reflection. Clients reach gRPC through a relay
-// that watches what they send (docs/adr/0030).
+// The API of coveyd: gRPC over TCP, with TLS or without, and over a Unix socket that only its owner
+// may use (0600). All services of proto/covey/v1, health and reflection. Clients reach gRPC through
+// a relay that watches what they send (docs/adr/0030).
 //
 // Threading: start() and stop() on one thread; gRPC's own threads serve calls: they translate,
 // enqueue into the EnginePort and never wait. Uploads are verified on a thread of their own. The
 // port must outlive the server, and may complete calls late: after stop() such completions are
-// ignored. Errors: GRPC_LISTEN (address in use, socket path too long or not ours), TLS_REQUIRED
-// (not a loopback address).
+// ignored. Errors: GRPC_LISTEN (address in use, socket path too long or not ours).
 #pragma once
 
 #include <cstdint>
@@ -18,13 +17,15 @@
 
 #include "core/result.hpp"
 #include "core/time.hpp"
+#include "gateway/access/access.hpp"
+#include "gateway/adapters/tls/server_contexts.hpp"
 #include "gateway/api/tls_facts.hpp"
 #include "gateway/runtime/engine_port.hpp"
 
 namespace covey {
 
 struct GrpcOptions {
-  std::string host = "127.0.0.1";              // an IP address of loopback
+  std::string host = "127.0.0.1";              // an IP address
   uint16_t port = 0;                           // 0: a free one
   std::string unix_path;                       // empty: no Unix socket
   uint32_t max_connections = 1000;             // over TCP; as many over the Unix socket
@@ -40,6 +41,8 @@ struct GrpcOptions {
   std::string start_id;
   api::TlsFacts tls;
   std::shared_ptr<const PrivateKey> audit_key;  // null: heads are not signed (tests)
+  std::shared_ptr<access::Access> access;  // null: one of its own, as without a configuration
+  std::shared_ptr<tls::ServerContexts> server_tls;  // over TCP; null: plaintext
 };
 
 // Of connections, since the start; reasons are the words of Refusal and Offence.

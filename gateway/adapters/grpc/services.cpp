@@ -11,6 +11,7 @@
 #include "covey/v1/monitoring.grpc.pb.h"
 #include "covey/v1/rollouts.grpc.pb.h"
 #include "gateway/api/handlers.hpp"
+#include "gateway/api/scope.hpp"
 
 namespace covey::api {
 namespace {
@@ -36,15 +37,27 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
         peer_(session->peer_of(context)),
         in_flight_(std::move(session), peer_) {}
 
+  template <Role kLeast>
   static grpc::ServerUnaryReactor* start(const SessionPtr& session,
                                          grpc::CallbackServerContext* context, const Req* request,
-                                         Resp* response,
+                                         Resp* response, const access::Rule& rule,
                                          void (*handler)(const CallPtr<Req, Resp>&)) {
+    static_assert(kLeast != Role::kCi || Scoped<Req>, "gateway/api/scope.hpp lacks this request");
     const auto reactor = std::make_shared<UnaryReactor>(session, *context, *response);
     reactor->self_ = reactor;
-    if (!reactor->peer_) {
-      reactor->end(connection_gone(), nullptr);
+    Result<Caller> caller = session->admit(reactor->peer_, *context, rule);
+    if (!caller) {
+      reactor->end(caller.error(), nullptr);
       return reactor.get();
+    }
+    if constexpr (Scoped<Req>) {
+      const ModelScope model = scope_of(*request);
+      const Status in_scope =
+          model ? session->access->admit_model(*caller, *model, rule) : Status();
+      if (!in_scope) {
+        reactor->end(in_scope, nullptr);
+        return reactor.get();
+      }
     }
     // Nothing is computed for who does not read what there is.
     if (const Status room = reactor->in_flight_.hold(1); !room) {
@@ -60,7 +73,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
     const auto call = std::make_shared<Call<Req, Resp>>();
     call->context = session->context;
     call->request = *request;
-    call->caller = reactor->peer_->caller;
+    call->caller = *std::move(caller);
     call->interest = reactor->interest_;
     call->finish = [reactor, place, raw = call.get()](const Status& status) {
       reactor->end(status, &raw->response);
@@ -104,16 +117,17 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   InFlight in_flight_;
 };
 
-#define COVEY_UNARY(Method, handler, role, effect)                            \
-  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,      \
-                                   const v1::Method##Request* request,        \
-                                   v1::Method##Response* response) override { \
-    return UnaryReactor<v1::Method##Request, v1::Method##Response>::start(    \
-        session_, context, request, response, &(handler));                    \
+#define COVEY_UNARY(Method, handler, role, effect)                                     \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,               \
+                                   const v1::Method##Request* request,                 \
+                                   v1::Method##Response* response) override {          \
+    return UnaryReactor<v1::Method##Request, v1::Method##Response>::start<Role::role>( \
+        session_, context, request, response, {#Method, Role::role}, &(handler));      \
   }
 
-// Streams are written by hand.
-#define COVEY_STREAM(Method, role, effect)
+// Streams are written by hand, with their row.
+#define COVEY_STREAM(Method, role, effect) \
+  static constexpr access::Rule rule_of_##Method{#Method, Role::role};
 
 class Devices final : public v1::DeviceService::CallbackService {
  public:
@@ -130,7 +144,7 @@ class Models final : public v1::ModelService::CallbackService {
   COVEY_MODEL_RPCS(COVEY_UNARY, COVEY_STREAM)
   grpc::ServerReadReactor<v1::CreateReleaseRequest>* CreateRelease(
       grpc::CallbackServerContext* context, v1::CreateReleaseResponse* response) override {
-    return create_release(session_, *context, *response);
+    return create_release(session_, *context, *response, rule_of_CreateRelease);
   }
 
  private:
@@ -143,7 +157,7 @@ class Rollouts final : public v1::RolloutService::CallbackService {
   COVEY_ROLLOUT_RPCS(COVEY_UNARY, COVEY_STREAM)
   grpc::ServerWriteReactor<v1::WatchRolloutResponse>* WatchRollout(
       grpc::CallbackServerContext* context, const v1::WatchRolloutRequest* request) override {
-    return watch_rollout(session_, *context, *request);
+    return watch_rollout(session_, *context, *request, rule_of_WatchRollout);
   }
 
  private:

@@ -21,10 +21,10 @@ std::vector<std::unique_ptr<grpc::Service>> make_services(const SessionPtr& sess
 // watch.cpp
 grpc::ServerWriteReactor<v1::WatchRolloutResponse>* watch_rollout(
     const SessionPtr& session, grpc::CallbackServerContext& context,
-    const v1::WatchRolloutRequest& request);
+    const v1::WatchRolloutRequest& request, const access::Rule& rule);
 // upload.cpp
 grpc::ServerReadReactor<v1::CreateReleaseRequest>* create_release(
     const SessionPtr& session, grpc::CallbackServerContext& context,
-    v1::CreateReleaseResponse& response);
+    v1::CreateReleaseResponse& response, const access::Rule& rule);
 
 }  // namespace covey::api

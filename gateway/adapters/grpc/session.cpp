@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <utility>
+#include <vector>
 
 namespace covey::api {
 namespace {
@@ -20,6 +21,17 @@ std::shared_ptr<const void> Session::begin_question(const std::shared_ptr<Sessio
     return nullptr;
   }
   return {session.get(), [session](const Session*) { session->questions_over_tcp_.fetch_sub(1); }};
+}
+
+Result<Caller> Session::admit(const PeerPtr& peer, const grpc::CallbackServerContext& call,
+                              const access::Rule& rule) const {
+  if (!peer) return connection_gone();
+  std::vector<std::string_view> authorization;
+  const auto [first, last] = call.client_metadata().equal_range("authorization");
+  for (auto field = first; field != last; ++field) {
+    authorization.emplace_back(field->second.data(), field->second.size());
+  }
+  return access->admit(peer->caller, authorization, rule);
 }
 
 bool Session::begin_upload(Via via) {

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <string>
 
+#include "gateway/access/access.hpp"
 #include "gateway/adapters/grpc/feed.hpp"
 #include "gateway/adapters/grpc/peers.hpp"
 #include "gateway/api/call.hpp"
@@ -31,15 +32,17 @@ struct SessionOptions {
 
 class Session {
  public:
-  Session(ContextPtr c, SessionOptions o)
+  Session(ContextPtr c, SessionOptions o, std::shared_ptr<access::Access> a)
       : context(std::move(c)),
         options(o),
+        access(std::move(a)),
         peers(std::make_shared<Peers>()),
         verifier("covey-uploads", kUploadsMax * 2),
         feed(context->engine) {}
 
   const ContextPtr context;
   const SessionOptions options;
+  const std::shared_ptr<access::Access> access;
   const std::shared_ptr<Peers> peers;
   runtime::Lane verifier;  // of uploads: neither gRPC nor the engine waits for their checks
   Feed feed;
@@ -48,6 +51,9 @@ class Session {
   PeerPtr peer_of(const grpc::CallbackServerContext& call) const {
     return peers->find(call.peer());
   }
+  // Who calls, where he may. `peer`: of peer_of().
+  Result<Caller> admit(const PeerPtr& peer, const grpc::CallbackServerContext& call,
+                       const access::Rule& rule) const;
 
   // A place for one more call that asks the engine, until nobody holds it any more, the engine's
   // queue included; null: those over TCP have all of theirs. The Unix socket's are not limited, so

@@ -27,22 +27,28 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
                      public std::enable_shared_from_this<Upload> {
  public:
   Upload(SessionPtr session, grpc::CallbackServerContext& context,
-         v1::CreateReleaseResponse& response)
+         v1::CreateReleaseResponse& response, const access::Rule& rule)
       : session_(std::move(session)),
         context_(context),
         response_(response),
         peer_(session_->peer_of(context)),
+        rule_(rule),
+        caller_(session_->admit(peer_, context, rule)),
         in_flight_(session_, peer_) {}
   ~Upload() override { give_place_back(); }
 
   void start() {
     self_ = shared_from_this();
-    if (!peer_) return end(connection_gone());
+    if (!caller_) return end(caller_.error());
     {
       const std::lock_guard lock(mutex_);
       look_later();
     }
-    StartRead(&part_);
+    admitted_ =
+        session_->access->while_admitted(*caller_, [weak = weak_from_this()](const Error& why) {
+          if (const auto upload = weak.lock()) upload->end(why);
+        });
+    read_on();
   }
 
   void OnReadDone(bool ok) override {
@@ -55,6 +61,10 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
     if (Status taken = assembly_.take(part_); !taken) return end(taken);
     note_progress(false);
     if (!first) return read_on();
+    const ModelName& model = assembly_.release().model;
+    if (Status may = session_->access->admit_model(*caller_, model.str(), rule_); !may) {
+      return end(may);
+    }
     if (!take_place()) {
       return end(Error{Code::kResourceExhausted, "TOO_MANY_UPLOADS",
                        fmt::format("{} releases are being uploaded ({} of them over TCP at most): "
@@ -71,6 +81,7 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
     end(Error{static_cast<Code>(1), "CANCELLED", "the client has gone"});
   }
   void OnDone() override {
+    session_->access->forget(admitted_);
     in_flight_.end();
     self_.reset();
   }
@@ -102,8 +113,8 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
     Result<Artifacts> artifacts = assembly_.verify(trusted);
     if (!artifacts) return end(artifacts.error());
     session_->context->engine.submit(
-        request_of(peer_->caller, engine::CreateRelease{assembly_.release(), *std::move(artifacts),
-                                                        assembly_.source()}),
+        request_of(*caller_, engine::CreateRelease{assembly_.release(), *std::move(artifacts),
+                                                   assembly_.source()}),
         [self = shared_from_this()](const Result<engine::CommandReply>& reply) {
           if (!reply) return self->end(reply.error());
           self->show(reply->already_existed);
@@ -196,12 +207,15 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
   grpc::CallbackServerContext& context_;
   v1::CreateReleaseResponse& response_;  // gRPC's; ours until Finish
   const PeerPtr peer_;
+  const access::Rule rule_;
+  const Result<Caller> caller_;
   InFlight in_flight_;
   const InterestPtr interest_ = std::make_shared<Interest>();
   std::shared_ptr<Upload> self_;
   v1::CreateReleaseRequest part_;
   UploadAssembly assembly_;
   v1::CreateReleaseResponse answer_;
+  uint64_t admitted_ = 0;
   const SteadyClock::time_point since_ = SteadyClock::now();
 
   std::mutex mutex_;  // guards what follows
@@ -218,8 +232,8 @@ class Upload final : public grpc::ServerReadReactor<v1::CreateReleaseRequest>,
 
 grpc::ServerReadReactor<v1::CreateReleaseRequest>* create_release(
     const SessionPtr& session, grpc::CallbackServerContext& context,
-    v1::CreateReleaseResponse& response) {
-  const auto upload = std::make_shared<Upload>(session, context, response);
+    v1::CreateReleaseResponse& response, const access::Rule& rule) {
+  const auto upload = std::make_shared<Upload>(session, context, response, rule);
   upload->start();
   return upload.get();
 }

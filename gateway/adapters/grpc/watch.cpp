@@ -16,15 +16,16 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
                     public Feed::Watcher,
                     public std::enable_shared_from_this<Watch> {
  public:
-  Watch(SessionPtr session, grpc::CallbackServerContext& context)
+  Watch(SessionPtr session, grpc::CallbackServerContext& context, const access::Rule& rule)
       : session_(std::move(session)),
         context_(context),
         peer_(session_->peer_of(context)),
+        caller_(session_->admit(peer_, context, rule)),
         in_flight_(session_, peer_) {}
 
   void start(const v1::WatchRolloutRequest& request) {
     self_ = shared_from_this();
-    if (!peer_) return end(connection_gone());
+    if (!caller_) return end(caller_.error());
     Result<RolloutName> name = rollout_name(request.name(), "name");
     if (!name) return end(name.error());
     name_ = *std::move(name);
@@ -37,11 +38,15 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
                          "the gateway stops: watch again after the last revision"});
       }
     });
+    const uint64_t admitted = session_->access->while_admitted(*caller_, [weak](const Error& why) {
+      if (const auto watch = weak.lock()) watch->end(why);
+    });
     const uint64_t feed = session_->feed.add(name_, peer_->caller.via, weak);
     bool done = false;
     {
       const std::lock_guard lock(mutex_);
       shutdown_ = shutdown;
+      admitted_ = admitted;
       feed_ = feed;
       done = done_;
     }
@@ -120,18 +125,22 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
   void unregister() {
     uint64_t feed = 0;
     uint64_t shutdown = 0;
+    uint64_t admitted = 0;
     {
       const std::lock_guard lock(mutex_);
+      admitted = std::exchange(admitted_, 0);
       feed = std::exchange(feed_, 0);
       shutdown = std::exchange(shutdown_, 0);
     }
     session_->feed.remove(feed);
     session_->forget(shutdown);
+    session_->access->forget(admitted);
   }
 
   const SessionPtr session_;
   grpc::CallbackServerContext& context_;
   const PeerPtr peer_;
+  const Result<Caller> caller_;
   InFlight in_flight_;
   std::shared_ptr<Watch> self_;
   RolloutName name_;
@@ -139,6 +148,7 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
   std::mutex mutex_;  // guards what follows
   uint64_t feed_ = 0;
   uint64_t shutdown_ = 0;
+  uint64_t admitted_ = 0;
   uint64_t seen_ = 0;
   std::optional<Feed::News> newest_;                         // not written yet
   std::shared_ptr<const v1::WatchRolloutResponse> message_;  // being written
@@ -152,8 +162,8 @@ class Watch final : public grpc::ServerWriteReactor<v1::WatchRolloutResponse>,
 
 grpc::ServerWriteReactor<v1::WatchRolloutResponse>* watch_rollout(
     const SessionPtr& session, grpc::CallbackServerContext& context,
-    const v1::WatchRolloutRequest& request) {
-  const auto watch = std::make_shared<Watch>(session, context);
+    const v1::WatchRolloutRequest& request, const access::Rule& rule) {
+  const auto watch = std::make_shared<Watch>(session, context, rule);
   watch->start(request);
   return watch.get();
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/access/access.hpp"
 #include "gateway/adapters/http/metrics.hpp"
 #include "gateway/adapters/http/server.hpp"
 
@@ -18,13 +19,25 @@ struct Reply {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  std::string challenge;  // WWW-Authenticate of a 401 (RFC 9110, section 11.6.1)
 };
 
-// `is_read`: GET or HEAD.
-Reply answer(bool is_read, std::string_view target, const Metrics& metrics,
-             const std::function<std::vector<ReadyCheck>()>& ready);
+// What the routes of gateway/api/rpcs.hpp look at.
+struct Routes {
+  const Metrics& metrics;
+  const std::function<std::vector<ReadyCheck>()>& ready;
+  access::Access& access;
+};
+struct Asking {
+  bool is_read = true;  // GET or HEAD
+  std::string_view target;
+  access::Caller connection;
+  std::vector<std::string_view> authorization;
+};
+Reply answer(const Asking& asking, const Routes& routes);
 
 // {"ready": false, "checks": [{"name": ..., "ok": ..., "reason": ...}]}; 503 unless all are ok.
-Reply ready_reply(const std::vector<ReadyCheck>& checks);
+// Reasons name files and addresses: for viewers.
+Reply ready_reply(const std::vector<ReadyCheck>& checks, bool with_reasons);
 
 }  // namespace covey::http

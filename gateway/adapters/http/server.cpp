@@ -2,10 +2,13 @@
 #include "gateway/adapters/http/server.hpp"
 
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -15,6 +18,8 @@
 #include <thread>
 
 #include "gateway/adapters/http/replies.hpp"
+#include "gateway/adapters/posix/peer_user.hpp"
+#include "gateway/adapters/tls/peer_certificate.hpp"
 #include "gateway/config/config.hpp"
 
 namespace covey::http {
@@ -35,6 +40,7 @@ struct AtomicCounters {
   std::atomic<uint64_t> refused_full{0};
   std::atomic<uint64_t> evicted{0};
   std::atomic<uint64_t> bad_requests{0};
+  std::atomic<uint64_t> handshakes_failed{0};
   std::atomic<uint64_t> timeouts{0};
   std::atomic<uint64_t> open{0};
 };
@@ -63,7 +69,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  void start() { wait_for_request(shared_.options.header_timeout); }
+  void start() {
+    const auto& options = shared_.options;
+    error_code failure;
+    const auto from = stream_.socket().remote_endpoint(failure).address().to_string();
+    if (!options.tls) {
+      const int fd = stream_.socket().native_handle();
+      caller_ = options.access->plaintext_peer(from, is_over_loopback(fd), user_at_other_end(fd));
+      return wait_for_request(options.header_timeout);
+    }
+    step(true);
+    stream_.expires_after(options.header_timeout);
+    context_ = options.tls->of(tls::Protocol::kHttp1);
+    tls_.emplace(stream_, SSL_new(context_.get()));
+    tls_->async_handshake(
+        asio::ssl::stream_base::server,
+        [self = shared_from_this(), from](error_code failed) { self->on_handshake(failed, from); });
+  }
 
   // Who waits for a request, or for the rest of one, gives way to somebody new, and so does who
   // does not read its answer.
@@ -78,6 +100,34 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
  private:
+  void on_handshake(error_code failed, const std::string& from) {
+    if (failed) {
+      ++(failed == beast::error::timeout ? shared_.counters.timeouts
+                                         : shared_.counters.handshakes_failed);
+      return close();
+    }
+    const access::Access& access = *shared_.options.access;
+    const auto certificate = tls::peer_certificate(tls_->native_handle());
+    if (!certificate) {
+      caller_ = access.tls_peer(from, certificate.error().message);
+    } else if (!*certificate) {
+      caller_ = access.tls_peer(from, "");
+    } else {
+      caller_ = access.certificate_peer(from, (*certificate)->name, (*certificate)->not_after);
+    }
+    wait_for_request(shared_.options.header_timeout);
+  }
+
+  // `use(stream)` with what this connection speaks.
+  template <typename Use>
+  void with_stream(Use use) {
+    if (tls_) {
+      use(*tls_);
+    } else {
+      use(stream_);
+    }
+  }
+
   // First some bytes within `patience`, then the whole header within its own time: a client may be
   // idle for long between requests, but not within one.
   void wait_for_request(Millis patience) {
@@ -86,9 +136,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_->header_limit(static_cast<uint32_t>(shared_.options.header_bytes_max));
     parser_->body_limit(uint64_t{0});
     stream_.expires_after(patience);
-    bhttp::async_read_some(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](error_code failure, size_t) { self->on_first_bytes(failure); });
+    with_stream([this](auto& stream) {
+      bhttp::async_read_some(stream, buffer_, *parser_,
+                             [self = shared_from_this()](error_code failure, size_t) {
+                               self->on_first_bytes(failure);
+                             });
+    });
   }
 
   void on_first_bytes(error_code failure) {
@@ -97,14 +150,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
       return;
     }
     stream_.expires_after(shared_.options.header_timeout);
-    bhttp::async_read(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](error_code result, size_t) { self->on_request(result); });
+    with_stream([this](auto& stream) {
+      bhttp::async_read(
+          stream, buffer_, *parser_,
+          [self = shared_from_this()](error_code result, size_t) { self->on_request(result); });
+    });
   }
 
   void on_request(error_code failure) {
     if (failure == bhttp::error::end_of_stream || failure == asio::error::connection_reset ||
-        failure == asio::error::operation_aborted) {
+        failure == asio::error::operation_aborted ||
+        failure == asio::ssl::error::stream_truncated) {
       return close();
     }
     if (failure == beast::error::timeout) {
@@ -119,8 +175,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const bool last =
         !request.keep_alive() || served_ >= shared_.options.requests_per_connection_max;
     const auto target = request.target();
-    Reply reply = answer(head || request.method() == bhttp::verb::get,
-                         {target.data(), target.size()}, shared_.metrics, shared_.ready);
+    Asking asking{.is_read = head || request.method() == bhttp::verb::get,
+                  .target = {target.data(), target.size()},
+                  .connection = caller_,
+                  .authorization = {}};
+    const auto [first, end] = request.equal_range(bhttp::field::authorization);
+    for (auto field = first; field != end; ++field) {
+      asking.authorization.emplace_back(field->value().data(), field->value().size());
+    }
+    Reply reply = answer(asking, {shared_.metrics, shared_.ready, *shared_.options.access});
     send(std::move(reply), request.version(), head, last);
   }
 
@@ -142,22 +205,34 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.emplace(bhttp::int_to_status(reply.status), version);
     response_->set(bhttp::field::content_type, reply.content_type);
     response_->set(bhttp::field::cache_control, "no-store");
+    if (!reply.challenge.empty()) {
+      response_->set(bhttp::field::www_authenticate, reply.challenge);
+    }
     if (reply.status == 405) response_->set(bhttp::field::allow, "GET, HEAD");
     response_->keep_alive(!last);
     response_->content_length(reply.body.size());
     if (!head) response_->body() = std::move(reply.body);
     step(false);
     stream_.expires_after(shared_.options.reply_timeout);
-    bhttp::async_write(stream_, *response_,
-                       [self = shared_from_this(), last](error_code failure, size_t) {
-                         self->on_sent(failure, last);
-                       });
+    with_stream([this, last](auto& stream) {
+      bhttp::async_write(stream, *response_,
+                         [self = shared_from_this(), last](error_code failure, size_t) {
+                           self->on_sent(failure, last);
+                         });
+    });
   }
 
   void on_sent(error_code failure, bool last) {
     if (failure == beast::error::timeout) shared_.counters.timeouts.fetch_add(1);
+    if (!failure && last && tls_) return say_goodbye();
     if (failure || last) return close();
     wait_for_request(shared_.options.idle_timeout);
+  }
+
+  // RFC 8446, section 6.1: without it, the other side cannot know that it has all.
+  void say_goodbye() {
+    stream_.expires_after(kReadsWithin);
+    tls_->async_shutdown([self = shared_from_this()](error_code) { self->close(); });
   }
 
   void step(bool waits) {
@@ -174,6 +249,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   beast::tcp_stream stream_;
   Shared& shared_;
+  tls::ContextPtr context_;
+  std::optional<asio::ssl::stream<beast::tcp_stream&>> tls_;  // on stream_
+  access::Caller caller_;                                     // known when it has shaken hands
   beast::flat_buffer buffer_{16'384};  // its most; the parser's limit is lower
   std::optional<bhttp::request_parser<bhttp::empty_body>> parser_;
   std::optional<bhttp::response<bhttp::string_body>> response_;
@@ -191,13 +269,12 @@ class HttpServer::Acceptor {
            std::function<std::vector<ReadyCheck>()> ready)
       : shared_{std::move(options), metrics, std::move(ready), {}, {}},
         acceptor_(io_),
-        retry_(io_) {}
+        retry_(io_) {
+    if (!shared_.options.access) shared_.options.access = std::make_shared<access::Access>();
+  }
 
   Result<uint16_t> start() {
     const HttpOptions& options = shared_.options;
-    if (const Status loopback = config::check_loopback(options.host); !loopback) {
-      return loopback.error();
-    }
     error_code failure;
     const auto address = asio::ip::make_address(config::ip_literal(options.host), failure);
     const tcp::endpoint endpoint(address, options.port);
@@ -232,6 +309,7 @@ class HttpServer::Acceptor {
             .refused_full = now.refused_full,
             .evicted = now.evicted,
             .bad_requests = now.bad_requests,
+            .handshakes_failed = now.handshakes_failed,
             .timeouts = now.timeouts,
             .open = now.open};
   }

@@ -7,7 +7,7 @@
 
 #include "covey/v1/models.grpc.pb.h"
 #include "covey/v1/monitoring.pb.h"
-#include "gateway/api/caller.hpp"
+#include "gateway/access/caller.hpp"
 #include "gateway/api/messages.hpp"
 #include "tests/integration/grpc/api_fixture.hpp"
 
@@ -76,7 +76,7 @@ TEST_F(Api, labels_devices_only_while_the_etag_holds) {
       << audit->entries(0).detail();
   for (const v1::AuditEntry& entry : audit->entries()) {
     EXPECT_EQ(entry.action(), "LABEL_DEVICES");
-    EXPECT_EQ(entry.actor(), api::audit_name(api::local_user(geteuid())));
+    EXPECT_EQ(entry.actor(), access::audit_name(access::local_user(geteuid())));
   }
 }
 
@@ -121,7 +121,7 @@ TEST_F(Api, takes_a_signed_release_once_and_for_all) {
   const auto audit = client_->call<v1::ListAuditEntriesResponse>(v1::ListAuditEntriesRequest());
   ASSERT_TRUE(audit.ok());
   EXPECT_EQ(audit->entries(0).action(), "CREATE_RELEASE");
-  EXPECT_EQ(audit->entries(0).actor(), api::audit_name(api::local_user(geteuid())));
+  EXPECT_EQ(audit->entries(0).actor(), access::audit_name(access::local_user(geteuid())));
   EXPECT_EQ(pushed->release().name(), "models/bearing-vibration/releases/1.0.0");
   const auto again = push(upload);
   ASSERT_TRUE(again.ok()) << again.error().message;

@@ -95,14 +95,6 @@ TEST_F(Api, serves_each_method_of_the_table) {
   }
 }
 
-TEST_F(Api, refuses_to_serve_the_world_without_tls) {
-  GrpcOptions options;
-  options.host = "0.0.0.0";
-  const Result<std::unique_ptr<GrpcServer>> server = GrpcServer::start(*engine_, options);
-  ASSERT_FALSE(server.ok());
-  EXPECT_EQ(server.error().reason, "TLS_REQUIRED");
-}
-
 TEST_F(Api, a_socket_left_over_is_replaced_and_a_live_one_is_not) {
   GrpcOptions options;
   options.unix_path = folder_ / "covey.sock";

@@ -39,7 +39,7 @@ TEST(Feed, three_thousand_watchers_are_one_question_to_the_engine) {
   const uint64_t before = engine.walks;
   for (int i = 0; i < 3'000; ++i) {
     listeners.push_back(std::make_shared<Listener>());
-    ASSERT_NE(feed.add(RolloutName("first"), api::Via::kLoopback, listeners.back()), 0U);
+    ASSERT_NE(feed.add(RolloutName("first"), api::Via::kTcp, listeners.back()), 0U);
   }
   for (const auto& listener : listeners) ASSERT_GE(listener->wait_for(1), 1U);
   EXPECT_EQ(listeners[0]->newest.message, nullptr) << "there is no such rollout";
@@ -54,14 +54,14 @@ TEST(Feed, what_is_full_is_full_and_a_place_comes_back) {
   const auto listener = std::make_shared<Listener>();
   uint64_t last = 0;
   for (size_t i = 0; i < kWatchesMax; ++i) {
-    last = feed.add(RolloutName("first"), api::Via::kLoopback, listener);
+    last = feed.add(RolloutName("first"), api::Via::kTcp, listener);
     ASSERT_NE(last, 0U);
   }
-  EXPECT_EQ(feed.add(RolloutName("first"), api::Via::kLoopback, listener), 0U);
+  EXPECT_EQ(feed.add(RolloutName("first"), api::Via::kTcp, listener), 0U);
   EXPECT_NE(feed.add(RolloutName("first"), api::Via::kUnixSocket, listener), 0U)
       << "the owner has places of his own";
   feed.remove(last);
-  EXPECT_NE(feed.add(RolloutName("first"), api::Via::kLoopback, listener), 0U);
+  EXPECT_NE(feed.add(RolloutName("first"), api::Via::kTcp, listener), 0U);
 }
 
 }  // namespace

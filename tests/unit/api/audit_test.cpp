@@ -64,6 +64,11 @@ void fill_in(v1::AddTrustedKeyRequest& to) {
   to.set_pem(PrivateKey::generate(SignatureAlgorithm::kEs256)->public_key().to_pem());
 }
 void fill_in(v1::RemoveTrustedKeyRequest& to) { to.set_key_id("0123456789abcdef"); }
+void fill_in(v1::CreateTokenRequest& to) {
+  to.set_token_id("bot");
+  to.set_role("ci");
+}
+void fill_in(v1::RevokeTokenRequest& to) { to.set_name("bot"); }
 
 template <typename Request, typename Response>
 void expect_audited(void (*handler)(const api::CallPtr<Request, Response>&), const char* method) {
@@ -71,7 +76,8 @@ void expect_audited(void (*handler)(const api::CallPtr<Request, Response>&), con
   const auto call = std::make_shared<api::Call<Request, Response>>();
   call->context = std::make_shared<const api::Context>(
       api::Context{engine, "site", "0", "id", std::chrono::steady_clock::time_point{}});
-  call->caller = {"alice", api::Role::kAdmin, api::Via::kUnixSocket};
+  call->caller = access::local_user(0);
+  call->caller.name = "alice";
   Status status;
   call->finish = [&status](Status finished) { status = std::move(finished); };
   fill_in(call->request);

@@ -56,7 +56,8 @@ Result<Response> ask(SitePort& engine, void (*handler)(const api::CallPtr<Reques
   const auto call = std::make_shared<api::Call<Request, Response>>();
   call->context = std::make_shared<const api::Context>(
       api::Context{engine, "site", "0", "id", std::chrono::steady_clock::time_point{}});
-  call->caller = {"alice", api::Role::kAdmin, api::Via::kUnixSocket};
+  call->caller = access::local_user(0);
+  call->caller.name = "alice";
   call->request = request;
   std::optional<Status> status;
   call->finish = [&status](Status finished) {

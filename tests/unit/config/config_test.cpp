@@ -101,15 +101,31 @@ TEST(Config, AllErrorsAtOnceWithLineAndPath) {
   EXPECT_EQ(outcome.errors[3].reason, "DUPLICATE_KEY");
 }
 
-TEST(Config, WhereNobodyProvesWhoHeIsLoopbackIsAllThereIs) {
-  for (const char* yaml : {"grpc: {listen: 0.0.0.0:7070}", "http: {listen: '[::]:7071'}",
-                           "mqtt: {mode: external, external: {host: broker.plant}}",
+TEST(Config, ABrokerElsewhereIsReachedOverTls) {
+  for (const char* yaml : {"mqtt: {mode: external, external: {host: broker.plant}}",
                            "mqtt: {mode: external, external: {host: 10.0.0.9}}"}) {
     const ConfigOutcome outcome = from_yaml(yaml);
     ASSERT_EQ(outcome.errors.size(), 1u) << yaml;
     EXPECT_EQ(outcome.errors[0].reason, "TLS_REQUIRED");
     EXPECT_NE(outcome.errors[0].message.find("site.yaml:1"), std::string::npos);
   }
+}
+
+TEST(Config, CallersSpeakTlsBeyondLoopback) {
+  const ConfigOutcome outcome =
+      from_yaml("grpc: {listen: 0.0.0.0:7070}\nhttp: {listen: '[::]:7071'}");
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_TRUE(speaks_tls(outcome.config, outcome.config.grpc.listen.host));
+  EXPECT_TRUE(speaks_tls(outcome.config, outcome.config.http.listen.host));
+  const Config inside = from_yaml("").config;
+  EXPECT_FALSE(speaks_tls(inside, inside.grpc.listen.host));
+  EXPECT_FALSE(speaks_tls(inside, inside.http.listen.host));
+}
+
+TEST(Config, RolesOnLoopbackHaveWords) {
+  EXPECT_EQ(from_yaml("").config.access.loopback_role, "viewer");
+  EXPECT_EQ(from_yaml("access: {loopback_role: none}").config.access.loopback_role, "none");
+  EXPECT_FALSE(from_yaml("access: {loopback_role: root}").ok());
 }
 
 TEST(Config, DevicesSpeakTlsBeyondLoopback) {
@@ -321,8 +337,8 @@ TEST(ListenAddress, Strict) {
     EXPECT_FALSE(parse_listen_address(bad).ok()) << bad;
   }
   EXPECT_EQ(to_string(*parse_listen_address("[::1]:80")), "[::1]:80");
-  EXPECT_TRUE(check_loopback("127.3.2.1").ok());
-  EXPECT_FALSE(check_loopback("127.evil.example").ok());
+  EXPECT_TRUE(is_loopback("127.3.2.1"));
+  EXPECT_FALSE(is_loopback("127.evil.example"));
 }
 
 }  // namespace
