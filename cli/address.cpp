@@ -5,8 +5,9 @@
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
-#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #include "cli/files/files.hpp"
@@ -29,7 +30,8 @@ std::string socket_of(const std::string& data_dir) {
 
 // "; COVEY_DTA is set: did you mean COVEY_DATA?", or "".
 std::string misspelt_variable() {
-  const std::vector<std::string> known = {"COVEY_ADDRESS", "COVEY_DATA"};
+  const std::vector<std::string> known = {"COVEY_ADDRESS", "COVEY_DATA", "COVEY_CA_FILE",
+                                          "COVEY_TOKEN_FILE"};
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
     const std::string_view name = text.substr(0, text.find('='));
@@ -40,6 +42,30 @@ std::string misspelt_variable() {
     }
   }
   return "";
+}
+
+// The fields of a context, and of what is kept of it.
+template <typename D>
+auto fields_of(D& site) {
+  return std::array{std::pair{"address", &site.address}, std::pair{"ca", &site.shown.ca},
+                    std::pair{"token_file", &site.shown.token},
+                    std::pair{"client_certificate", &site.shown.certificate},
+                    std::pair{"client_key", &site.shown.key}};
+}
+
+// What options say, else the environment, else the context.
+void complete(Shown& shown, const Shown& asked) {
+  const auto choose = [](std::string& field, const std::string& option, const char* variable) {
+    if (!option.empty()) {
+      field = option;
+    } else if (std::string value = environment(variable); !value.empty()) {
+      field = std::move(value);
+    }
+  };
+  choose(shown.ca, asked.ca, "COVEY_CA_FILE");
+  choose(shown.token, asked.token, "COVEY_TOKEN_FILE");
+  choose(shown.certificate, asked.certificate, "COVEY_CLIENT_CERTIFICATE");
+  choose(shown.key, asked.key, "COVEY_CLIENT_KEY");
 }
 
 }  // namespace
@@ -72,13 +98,16 @@ Result<Contexts> load_contexts(const std::filesystem::path& path) {
     if (entry.key == "current") contexts.current = entry.text;
     if (entry.key != "contexts") continue;
     for (const YamlNode& context : entry.items) {
-      const auto address =
-          std::find_if(context.items.begin(), context.items.end(),
-                       [](const YamlNode& field) { return field.key == "address"; });
-      if (address == context.items.end() || !address->is_text()) {
+      Destination site;
+      for (const YamlNode& field : context.items) {
+        for (const auto& [name, into] : fields_of(site)) {
+          if (field.key == name && field.is_text()) *into = field.text;
+        }
+      }
+      if (site.address.empty()) {
         return unreadable(context.line, fmt::format("{}: has no address", context.key));
       }
-      contexts.addresses[context.key] = address->text;
+      contexts.sites[context.key] = std::move(site);
     }
   }
   return contexts;
@@ -88,9 +117,12 @@ Status save_contexts(const std::filesystem::path& path, const Contexts& contexts
   YAML::Emitter out;
   out << YAML::BeginMap << YAML::Key << "current" << YAML::Value << contexts.current << YAML::Key
       << "contexts" << YAML::Value << YAML::BeginMap;
-  for (const auto& [name, address] : contexts.addresses) {
-    out << YAML::Key << name << YAML::Value << YAML::BeginMap << YAML::Key << "address"
-        << YAML::Value << address << YAML::EndMap;
+  for (const auto& [name, site] : contexts.sites) {
+    out << YAML::Key << name << YAML::Value << YAML::BeginMap;
+    for (const auto& [field, value] : fields_of(site)) {
+      if (!value->empty()) out << YAML::Key << field << YAML::Value << *value;
+    }
+    out << YAML::EndMap;
   }
   out << YAML::EndMap << YAML::EndMap;
   std::error_code error;
@@ -103,39 +135,50 @@ Status save_contexts(const std::filesystem::path& path, const Contexts& contexts
 
 Error no_context(const Contexts& contexts, const std::string& name) {
   std::vector<std::string> names;
-  for (const auto& [known, address] : contexts.addresses) names.push_back(known);
+  for (const auto& [known, site] : contexts.sites) names.push_back(known);
   return Error{Code::kNotFound, "NO_CONTEXT",
                fmt::format("no context '{}'{}: `covey context list` shows them", name,
                            did_you_mean(name, names))};
 }
 
-Result<std::string> resolve_address(const std::string& address, const std::string& data_dir,
-                                    const std::string& context) {
-  if (!address.empty()) return address;
-  if (!data_dir.empty()) return socket_of(data_dir);
-  if (context.empty()) {
-    if (std::string value = environment("COVEY_ADDRESS"); !value.empty()) return value;
+namespace {
+
+Result<Destination> find_destination(const Asked& asked) {
+  if (!asked.address.empty()) return Destination{asked.address, {}};
+  if (!asked.data_dir.empty()) return Destination{socket_of(asked.data_dir), {}};
+  if (asked.context.empty()) {
+    if (std::string value = environment("COVEY_ADDRESS"); !value.empty()) {
+      return Destination{std::move(value), {}};
+    }
     if (const std::string value = environment("COVEY_DATA"); !value.empty()) {
-      return socket_of(value);
+      return Destination{socket_of(value), {}};
     }
   }
   Result<std::filesystem::path> path = contexts_path();
-  if (!path && !context.empty()) return path.error();
+  if (!path && !asked.context.empty()) return path.error();
   Result<Contexts> contexts = path ? load_contexts(*path) : Contexts{};
   if (!contexts) return contexts.error();
-  const std::string& name = context.empty() ? contexts->current : context;
+  const std::string& name = asked.context.empty() ? contexts->current : asked.context;
   if (!name.empty()) {
-    const auto found = contexts->addresses.find(name);
-    if (found != contexts->addresses.end()) return found->second;
+    const auto found = contexts->sites.find(name);
+    if (found != contexts->sites.end()) return found->second;
     return no_context(*contexts, name);
   }
   std::error_code error;
-  if (std::filesystem::exists("covey.sock", error)) return socket_of(".");
+  if (std::filesystem::exists("covey.sock", error)) return Destination{socket_of("."), {}};
   return Error{
       Code::kNotFound, "NO_SITE",
       fmt::format("which site? --data DIR (of coveyd on this machine), --address HOST:PORT, "
-                  "COVEY_DATA, COVEY_ADDRESS, or `covey context add NAME --address ...`{}",
+                  "COVEY_DATA, COVEY_ADDRESS, or `covey login NAME --address ...`{}",
                   misspelt_variable())};
+}
+
+}  // namespace
+
+Result<Destination> resolve_destination(const Asked& asked) {
+  Result<Destination> found = find_destination(asked);
+  if (found) complete(found->shown, asked.shown);
+  return found;
 }
 
 }  // namespace covey::cli

@@ -6,13 +6,16 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/security/credentials.h>
 
 #include <algorithm>
 #include <chrono>
 #include <future>
+#include <optional>
 #include <thread>
 #include <utility>
 
+#include "cli/tls_explained.hpp"
 #include "core/duration.hpp"
 #include "covey/v1/models.grpc.pb.h"
 #include "covey/v1/rollouts.grpc.pb.h"
@@ -49,7 +52,23 @@ std::string method_of(const google::protobuf::Message& request) {
 struct Client::Connection {
   std::string address;
   Millis timeout;
+  Credentials credentials;
   std::shared_ptr<grpc::Channel> channel;
+
+  bool over_tls() const {
+    return credentials.tls && !address.starts_with("unix:") && !address.starts_with("/");
+  }
+  Status authorize(grpc::ClientContext& context) const {
+    if (credentials.token.empty()) return {};
+    if (!over_tls() && !is_local(address)) {
+      return precondition("TOKEN_IN_CLEAR",
+                          fmt::format("the token is not sent to {} without TLS, where others could "
+                                      "read it: --ca FILE, or `covey login`",
+                                      address));
+    }
+    context.AddMetadata("authorization", "Bearer " + credentials.token);
+    return {};
+  }
 
   // `waited`: how long the answer was waited for.
   Error error_of(const grpc::Status& status, const grpc::ClientContext& context,
@@ -59,6 +78,10 @@ struct Client::Connection {
     const auto reason = trailers.find("covey-reason");
     if (reason != trailers.end()) {
       error.reason.assign(reason->second.data(), reason->second.size());
+    } else if (const std::optional<Error> why = error.code == Code::kUnavailable
+                                                    ? explain_tls(address, credentials)
+                                                    : std::nullopt) {
+      error = *why;
     } else if (error.code == Code::kUnavailable) {
       error.reason = "UNREACHABLE";
       error.message = fmt::format(
@@ -76,7 +99,7 @@ struct Client::Connection {
   }
 };
 
-Client::Client(const std::string& address, Millis timeout)
+Client::Client(const std::string& address, Millis timeout, const Credentials& credentials)
     : connection_(std::make_unique<Connection>()) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(64 << 20);
@@ -87,8 +110,14 @@ Client::Client(const std::string& address, Millis timeout)
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   connection_->address = address;
   connection_->timeout = timeout;
-  connection_->channel =
-      grpc::CreateCustomChannel(target_of(address), grpc::InsecureChannelCredentials(), arguments);
+  connection_->credentials = credentials;
+  std::shared_ptr<grpc::ChannelCredentials> channel = grpc::InsecureChannelCredentials();
+  if (connection_->over_tls()) {
+    channel = grpc::SslCredentials({.pem_root_certs = credentials.ca,
+                                    .pem_private_key = credentials.key,
+                                    .pem_cert_chain = credentials.certificate});
+  }
+  connection_->channel = grpc::CreateCustomChannel(target_of(address), channel, arguments);
 }
 Client::~Client() = default;
 
@@ -96,6 +125,7 @@ Status Client::call(const google::protobuf::Message& request, google::protobuf::
   using Message = google::protobuf::Message;
   grpc::ClientContext context;
   context.set_deadline(Clock::now() + connection_->timeout);
+  if (Status may = connection_->authorize(context); !may) return may;
   grpc::TemplatedGenericStub<Message, Message> stub(connection_->channel);
   std::promise<grpc::Status> done;
   stub.UnaryCall(&context, method_of(request), grpc::StubOptions(), &request, &response,
@@ -118,6 +148,7 @@ Status Client::watch_rollout(const std::string& name, Millis longest,
   for (;;) {
     grpc::ClientContext context;
     if (longest.count() > 0) context.set_deadline(end);
+    if (Status may = connection_->authorize(context); !may) return may;
     const auto stream = stub->WatchRollout(&context, request);
     v1::WatchRolloutResponse response;
     while (stream->Read(&response)) {
@@ -154,6 +185,7 @@ Result<v1::CreateReleaseResponse> Client::create_release(
   const auto stub = v1::ModelService::NewStub(connection_->channel);
   grpc::ClientContext context;
   context.set_deadline(Clock::now() + connection_->timeout * kUploadFactor.count());
+  if (Status may = connection_->authorize(context); !may) return may.error();
   v1::CreateReleaseResponse response;
   const auto stream = stub->CreateRelease(&context, &response);
   uint64_t total = 0;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/credentials.hpp"
 #include "core/digest.hpp"
 #include "core/result.hpp"
 #include "core/time.hpp"
@@ -22,8 +23,9 @@ namespace covey::cli {
 
 class Client {
  public:
-  // "unix:/path", "/path" or "host:port". Connects at the first call.
-  Client(const std::string& address, Millis timeout);
+  // "unix:/path", "/path" or "host:port". Connects at the first call. A token goes to nobody over a
+  // network without TLS (TOKEN_IN_CLEAR).
+  Client(const std::string& address, Millis timeout, const Credentials& credentials = {});
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

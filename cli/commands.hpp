@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/address.hpp"
 #include "cli/client.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/show/output.hpp"
@@ -23,6 +24,7 @@ struct Invocation {
   std::string address;
   std::string data_dir;
   std::string context;
+  Shown shown;
   std::string timeout = "30s";
   Format format = Format::kTable;
   Style style;
@@ -126,6 +128,8 @@ void add_alert_commands(CLI::App& app, Invocation& invocation);
 void add_key_commands(CLI::App& app, Invocation& invocation);
 void add_admin_commands(CLI::App& app, Invocation& invocation);
 void add_site_commands(CLI::App& app, Invocation& invocation);
+void add_login_command(CLI::App& app, Invocation& invocation);
+void add_token_commands(CLI::App& app, Invocation& invocation);
 void add_context_commands(CLI::App& app, Invocation& invocation);
 void add_completion_command(CLI::App& app, Invocation& invocation);
 void add_help_commands(CLI::App& app, Invocation& invocation);

@@ -93,7 +93,7 @@ Words contexts_known() {
   Result<Contexts> contexts = load_contexts(*path);
   if (!contexts) return {};
   Words words;
-  for (const auto& [name, address] : contexts->addresses) words.push_back(name);
+  for (const auto& [name, site] : contexts->sites) words.push_back(name);
   return words;
 }
 

@@ -10,9 +10,10 @@ namespace covey::cli {
 namespace {
 
 std::string contexts_table(const Invocation& invocation, const Contexts& contexts) {
-  Table table({"", "NAME", "ADDRESS"});
-  for (const auto& [name, address] : contexts.addresses) {
-    table.add({name == contexts.current ? "*" : "", escaped(name), escaped(address)});
+  Table table({"", "NAME", "ADDRESS", "CA", "TOKEN"});
+  for (const auto& [name, site] : contexts.sites) {
+    table.add({name == contexts.current ? "*" : "", escaped(name), escaped(site.address),
+               escaped(site.shown.ca), escaped(site.shown.token)});
   }
   if (table.empty()) return "No contexts: `covey context add NAME --address ...` adds one.\n";
   return table.render(invocation.style);
@@ -21,8 +22,13 @@ std::string contexts_table(const Invocation& invocation, const Contexts& context
 int show_contexts(const Invocation& invocation, const Contexts& contexts) {
   nlohmann::ordered_json json = {{"current", contexts.current},
                                  {"contexts", nlohmann::json::array()}};
-  for (const auto& [name, address] : contexts.addresses) {
-    json["contexts"].push_back({{"name", name}, {"address", address}});
+  for (const auto& [name, site] : contexts.sites) {
+    json["contexts"].push_back({{"name", name},
+                                {"address", site.address},
+                                {"ca", site.shown.ca},
+                                {"token_file", site.shown.token},
+                                {"client_certificate", site.shown.certificate},
+                                {"client_key", site.shown.key}});
   }
   return invocation.print_json(json, [&] { return contexts_table(invocation, contexts); });
 }
@@ -43,10 +49,34 @@ Status add_context(const Invocation& invocation, const std::string& name, Contex
   if (invocation.address.empty() && invocation.data_dir.empty()) {
     return invalid("NO_SITE", "say which site: --address or --data");
   }
-  Result<std::string> where = resolve_address(invocation.address, invocation.data_dir, "");
+  Result<Destination> where =
+      resolve_destination({invocation.address, invocation.data_dir, "", invocation.shown});
   if (!where) return where.error();
-  contexts.addresses[name] = *where;
+  for (std::string* file :
+       {&where->shown.ca, &where->shown.token, &where->shown.certificate, &where->shown.key}) {
+    std::error_code failed;
+    if (file->empty() || *file == "system") continue;
+    *file = std::filesystem::absolute(*file, failed).string();
+  }
+  contexts.sites[name] = *std::move(where);
   if (contexts.current.empty()) contexts.current = name;
+  return {};
+}
+
+// Files that login put beside the contexts go with it; others are somebody's own.
+Status remove_context(const std::string& name, Contexts& contexts) {
+  const auto found = contexts.sites.find(name);
+  if (found == contexts.sites.end()) return no_context(contexts, name);
+  const Result<std::filesystem::path> path = contexts_path();
+  if (!path) return path.error();
+  for (const std::string& kept : {name + ".ca.pem", name + ".token"}) {
+    const std::filesystem::path file = path->parent_path() / kept;
+    if (file != found->second.shown.ca && file != found->second.shown.token) continue;
+    std::error_code ignored;
+    std::filesystem::remove(file, ignored);
+  }
+  contexts.sites.erase(found);
+  if (contexts.current == name) contexts.current.clear();
   return {};
 }
 
@@ -67,10 +97,16 @@ void add_context_commands(CLI::App& app, Invocation& invocation) {
   use->add_option("context", *name, "As `covey context list` shows it")->required();
   on(use, invocation, [&invocation, name] {
     return change_contexts(invocation, [&](Contexts& contexts) -> Status {
-      if (!contexts.addresses.contains(*name)) return no_context(contexts, *name);
+      if (!contexts.sites.contains(*name)) return no_context(contexts, *name);
       contexts.current = *name;
       return {};
     });
+  });
+  CLI::App* remove = context->add_subcommand("remove", "Forget a context, and what login kept");
+  remove->add_option("context", *name, "As `covey context list` shows it")->required();
+  on(remove, invocation, [&invocation, name] {
+    return change_contexts(invocation,
+                           [&](Contexts& contexts) { return remove_context(*name, contexts); });
   });
   CLI::App* list = context->add_subcommand("list", "List contexts");
   on(list, invocation, [&invocation] {

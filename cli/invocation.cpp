@@ -27,9 +27,11 @@ Result<Millis> Invocation::timeout_ms() const {
 Result<std::unique_ptr<Client>> Invocation::connect() const {
   Result<Millis> wait = timeout_ms();
   if (!wait) return wait.error();
-  Result<std::string> where = resolve_address(address, data_dir, context);
+  const Result<Destination> where = resolve_destination({address, data_dir, context, shown});
   if (!where) return where.error();
-  return std::make_unique<Client>(*where, *wait);
+  const Result<Credentials> credentials = read_credentials(where->shown);
+  if (!credentials) return credentials.error();
+  return std::make_unique<Client>(where->address, *wait, *credentials);
 }
 
 int Invocation::written(const Status& status) const {

@@ -39,6 +39,11 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "covey " COVEY_VERSION);
   app.add_option("--data", invocation.data_dir, "Data directory of a coveyd on this machine");
   app.add_option("--address", invocation.address, "HOST:PORT or unix:/PATH of coveyd");
+  app.add_option("--ca", invocation.shown.ca,
+                 "What vouches for the site (PEM), or `system`: then TLS is spoken");
+  app.add_option("--token-file", invocation.shown.token, "File with a token for the site");
+  app.add_option("--client-certificate", invocation.shown.certificate, "Your certificate (PEM)");
+  app.add_option("--client-key", invocation.shown.key, "Its private key (PEM)");
   app.add_option("--context", invocation.context, "A context of `covey context list`");
   app.add_option("--timeout", invocation.timeout, "Longest wait for an answer")
       ->check(a_duration())
@@ -58,7 +63,8 @@ int run(int argc, char** argv) {
       ->option_text("FORMAT");
   app.footer(
       "The site is found by --address, --data, COVEY_ADDRESS, COVEY_DATA, the context in use,\n"
-      "or a covey.sock in the current folder, in this order.\n\n"
+      "or a covey.sock in the current folder, in this order. COVEY_CA_FILE, COVEY_TOKEN_FILE,\n"
+      "COVEY_CLIENT_CERTIFICATE and COVEY_CLIENT_KEY are as the options.\n\n"
       "Exit codes: 0 done, 1 other error, 2 usage, 3 failed or rolled back, 4 timed out,\n"
       "5 paused or inconclusive. With -o json errors are a line of JSON on standard error.\n\n"
       "Examples:\n"
@@ -76,6 +82,8 @@ int run(int argc, char** argv) {
   add_key_commands(app, invocation);
   add_admin_commands(app, invocation);
   add_site_commands(app, invocation);
+  add_token_commands(app, invocation);
+  add_login_command(app, invocation);
   add_context_commands(app, invocation);
   add_completion_command(app, invocation);
   add_help_commands(app, invocation);

@@ -15,10 +15,11 @@ Result<v1::GetSiteResponse> site_with_ca(const Invocation& invocation) {
   if (!client) return client.error();
   Result<v1::GetSiteResponse> site = (*client)->call<v1::GetSiteResponse>(v1::GetSiteRequest());
   if (!site) return site.error();
-  if (!site->devices_over_tls()) {
+  if (!site->devices_over_tls() && site->ca_pem().empty()) {
     return precondition("NO_TLS",
-                        "devices of this site speak no TLS: it listens on loopback only, or "
-                        "tls.plaintext lets them; set mqtt.embedded.listen or tls.plaintext");
+                        "no listener of this site speaks TLS: all are on loopback, or "
+                        "tls.plaintext lets them; set mqtt.embedded.listen, grpc.listen or "
+                        "tls.plaintext");
   }
   if (site->ca_pem().empty()) {
     return precondition("NO_CA",
