@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""client.py ADDRESS: what each client does, see clients_test.py. Needs grpcio."""
+"""client.py ADDRESS [CA_FILE TOKEN_FILE]: over TLS with a token, or in plaintext: what each client does, see clients_test.py. Needs grpcio."""
 
 import concurrent.futures
 import json
+import pathlib
 import sys
 
 import grpc
@@ -35,8 +36,16 @@ def code_of(call):
         return error.code().name, b""
 
 
+def open_channel(address, ca=None, token=None):
+    if ca is None:
+        return grpc.insecure_channel(address)
+    return grpc.secure_channel(address, grpc.composite_channel_credentials(
+        grpc.ssl_channel_credentials(pathlib.Path(ca).read_bytes()),
+        grpc.access_token_call_credentials(pathlib.Path(token).read_text().strip())))
+
+
 def main():
-    with grpc.insecure_channel(sys.argv[1]) as channel:
+    with open_channel(*sys.argv[1:]) as channel:
         site = channel.unary_unary("/covey.v1.AdminService/GetSite")
         watch = channel.unary_stream("/covey.v1.RolloutService/WatchRollout")
         create = channel.stream_unary("/covey.v1.ModelService/CreateRelease")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """clients_test.py BIN_DIR LANGUAGE: a gRPC client of another make, python, go or java, against a real
 coveyd: a call, a thousand calls of which fifty at once, a stream, an upload of 16 MiB that is
-refused at its beginning, and a call on the same connection. Skipped where the client can't be had."""
+refused at its beginning, and a call on the same connection; in python and go over TLS with a token, too. Skipped where the client can't be had."""
 
 import json
 import pathlib
@@ -66,6 +66,28 @@ def java(folder):
     return ["java", "-cp", f"{folder}:{folder}/packages/*", "Client"]
 
 
+def ask(site, client, folder=None):
+    """What the client says; over TLS with a token that is kept in `folder`."""
+    try:
+        site.start()
+        more = []
+        if folder is not None:
+            token = folder / "ci.token"
+            site.call("token", "create", "client", "--role", "ci", "--output", token)
+            more = [site.endpoints()["ca_file"], token]
+        said = json.loads(subprocess.run(
+            [*client, site.endpoints()["grpc"], *more], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            timeout=RUN_S, check=True).stdout)
+        print(said)
+        assert said.pop("bytes") > 0
+        assert said == EXPECTED, f"expected {EXPECTED}"
+        closed = site.http("/metrics")[1].split("# TYPE covey_api_closed_total")[1].split("#")[0]
+        assert all(line.endswith(" 0") for line in closed.splitlines()[1:] if line), closed
+        assert site.stop() == 0, site.log()
+    finally:
+        site.kill()
+
+
 def main():
     programs = site_process.binaries()
     with tempfile.TemporaryDirectory(prefix="covey-client-") as name:
@@ -75,20 +97,11 @@ def main():
         except CannotBeHad as why:
             print(why)
             return SKIPPED
-        site = site_process.Site(programs, folder)
-        try:
-            site.start()
-            said = json.loads(subprocess.run(
-                [*client, site.endpoints()["grpc"]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                timeout=RUN_S, check=True).stdout)
-            print(said)
-            assert said.pop("bytes") > 0
-            assert said == EXPECTED, f"expected {EXPECTED}"
-            closed = site.http("/metrics")[1].split("# TYPE covey_api_closed_total")[1].split("#")[0]
-            assert all(line.endswith(" 0") for line in closed.splitlines()[1:] if line), closed
-            assert site.stop() == 0, site.log()
-        finally:
-            site.kill()
+        ask(site_process.Site(programs, folder), client)
+        if sys.argv[1] != "java":
+            secure = folder / "secure"
+            secure.mkdir()
+            ask(site_process.Site(programs, secure, site_process.CONFIG + "tls: {plaintext: never}\n"), client, secure)
     return 0
 
 

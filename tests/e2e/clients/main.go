@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// main.go ADDRESS: what each client does, see clients_test.py.
+// main.go ADDRESS [CA_FILE TOKEN_FILE]: over TLS with a token, or in plaintext: what each client does, see clients_test.py.
 package main
 
 import (
@@ -9,12 +9,14 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 )
@@ -107,10 +109,33 @@ func stream(channel *grpc.ClientConn, method string, messages [][]byte) error {
 	}
 }
 
+// A token that goes with each call, over TLS only.
+type bearer string
+
+func (token bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + string(token)}, nil
+}
+func (bearer) RequireTransportSecurity() bool { return true }
+
+func options(words []string) []grpc.DialOption {
+	codec := grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{}))
+	if len(words) < 2 {
+		return []grpc.DialOption{codec, grpc.WithTransportCredentials(insecure.NewCredentials())}
+	}
+	secure, err := credentials.NewClientTLSFromFile(words[0], "")
+	if err != nil {
+		panic(err)
+	}
+	token, err := os.ReadFile(words[1])
+	if err != nil {
+		panic(err)
+	}
+	return []grpc.DialOption{codec, grpc.WithTransportCredentials(secure),
+		grpc.WithPerRPCCredentials(bearer(strings.TrimSpace(string(token))))}
+}
+
 func main() {
-	channel, err := grpc.NewClient("passthrough:///"+os.Args[1],
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{})))
+	channel, err := grpc.NewClient("passthrough:///"+os.Args[1], options(os.Args[2:])...)
 	if err != nil {
 		panic(err)
 	}

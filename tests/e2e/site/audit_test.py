@@ -48,7 +48,7 @@ class Audit(unittest.TestCase):
         self.change(site)
         self.assertEqual(self.last_actor(site), "unix:" + pwd.getpwuid(os.geteuid()).pw_name)
         self.change(site, "--address", site.endpoints()["grpc"])
-        self.assertEqual(self.last_actor(site), "127.0.0.1")
+        self.assertEqual(self.last_actor(site), "loopback:" + pwd.getpwuid(os.geteuid()).pw_name)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can be several users")
     def test_root_is_not_the_owner(self):

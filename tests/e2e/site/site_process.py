@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -53,6 +54,7 @@ class Site:
         self.config = config
         self.popen = popen
         self.process = None
+        self.viewer_token = None
 
     def spawn(self, *options):
         """Starts coveyd, waits for nothing."""
@@ -85,11 +87,26 @@ class Site:
             return json.loads((self.data / "endpoints.json").read_text())
         return {}
 
+    def viewer(self):
+        """A token that may read, made at the first need."""
+        if self.viewer_token is None:
+            made = self.covey("token", "create", "viewer-of-tests", "--role", "viewer")
+            if made.returncode != 0:
+                raise AssertionError(made.stderr)
+            self.viewer_token = made.stdout.strip()
+        return self.viewer_token
+
     def http(self, path):
-        """(status, text), or None when nobody answers."""
-        url = f"http://{self.endpoints().get('http')}{path}"
+        """(status, text), or None when nobody answers. Over TLS as a viewer."""
+        at = self.endpoints()
+        tls = at.get("http_over_tls")
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            request = urllib.request.Request(f"{'https' if tls else 'http'}://{at.get('http')}{path}")
+            context = None
+            if tls:
+                context = ssl.create_default_context(cafile=at["ca_file"])
+                request.add_header("authorization", f"Bearer {self.viewer()}")
+            with urllib.request.urlopen(request, timeout=10, context=context) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
