@@ -95,7 +95,7 @@ void load_labels(TelemetryState& telemetry, Snapshot& snapshot) {
   for (size_t i = more; i < snapshot.labels.size(); ++i) {
     const LabelRecord& label = snapshot.labels[i];
     const InferenceKey key{label.device, label.boot_id, label.inference};
-    waiting.by_key[key] = {label.truth, label.wall, waiting.next};
+    waiting.by_key[key] = {label.truth, label.wall, waiting.next, label.model};
     waiting.by_order.emplace(waiting.next++, key);
   }
 }

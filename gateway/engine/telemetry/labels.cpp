@@ -75,6 +75,7 @@ void wait(Turn& turn, const ModelName& model, const InferenceKey& key, uint32_t 
   WaitingLabels& waiting = own_telemetry(turn).waiting;
   const auto [label, added] = waiting.by_key.try_emplace(key);
   label->second.truth = truth;
+  label->second.model = model;
   if (added) {
     label->second.wall = turn.now.wall;
     label->second.order = waiting.next;
@@ -114,10 +115,21 @@ Known known_of(const TelemetryState& telemetry, const InferenceKey& key,
   return known;
 }
 
+// Who may label one model must not decide about another: what a label is about is what the sample
+// says, not its sender.
+bool is_of_another(const State& state, const KnownSample& sample, const ModelName& model) {
+  const auto artifact = state.catalogue.artifacts.find(sample.manifest);
+  return artifact != state.catalogue.artifacts.end() && artifact->second.release.model != model;
+}
+
 void take_label(Turn& turn, Millis before, const ModelName& model, const LabelInput& input,
                 CommandReply& reply) {
   const InferenceKey key{input.device, input.boot_id, input.inference};
   const Known known = known_of(turn.state.telemetry, key, input.stored);
+  if (known.sample && is_of_another(turn.state, *known.sample, model)) {
+    ++reply.labels_unmatched;
+    return;
+  }
   if (known.label && known.label->truth == input.truth) {
     ++reply.labels_unchanged;
     return;
@@ -191,7 +203,13 @@ void add_sample(Turn& turn, const SampleRecord& sample) {
   const auto waits = telemetry.waiting.by_key.find(key);
   if (waits == telemetry.waiting.by_key.end()) return;
   const KnownLabel label{waits->second.truth, true};
+  const bool of_another = is_of_another(turn.state, known, waits->second.model);
   stop_waiting(telemetry.waiting, waits);
+  if (of_another) {
+    const auto& [device, boot, inference] = key;
+    turn.write(RemoveLabel{device, boot, inference});
+    return;
+  }
   count(turn, labels_before(turn), sample.device, known, label.truth, true);
   remember(turn, key, label);
   const auto artifact = turn.state.catalogue.artifacts.find(sample.manifest);

@@ -118,6 +118,7 @@ struct WaitingLabel {
   uint32_t truth = 0;
   Millis wall{0};      // when it came
   uint64_t order = 0;  // among all that came
+  ModelName model;     // that it was said to be about
 };
 struct WaitingLabels {
   std::map<InferenceKey, WaitingLabel> by_key;

@@ -49,7 +49,7 @@ class Abuse(unittest.TestCase):
         done = self.coveyd("--data", self.folder / "d", config="""\
 mqtt: {mode: cloud, embedded: {pot: 1}}
 telemetry: {window: -5s}
-grpc: {listen: "0.0.0.0:1"}
+grpc: {listen: "gateway.plant:1"}
 """)
         self.assertEqual(done.returncode, 2)
         for key in ("mqtt.mode", "mqtt.embedded.pot: unknown key", "telemetry.window",

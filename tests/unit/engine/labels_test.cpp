@@ -43,6 +43,28 @@ TEST_F(Labels, MatchTheirSampleWheneverEitherComes) {
   EXPECT_EQ(accuracy().labelled, 3U);
 }
 
+// A pipeline that may label pumps only.
+TEST_F(Labels, OfAnotherModelDecideNothing) {
+  make(1);
+  const ModelName other("pump");
+  const auto artifact = site.open({1, 0, 0}, {"m4"}, 0, other);
+  ASSERT_TRUE(site.command(engine::CreateRelease{{other, {1, 0, 0}}, {artifact}}).ok());
+  const auto as_pump = [&](uint64_t inference, uint32_t truth) {
+    return site.command(engine::SubmitLabels{
+        other, {{DeviceId("d0"), site.device("d0").boot_id, inference, truth}}});
+  };
+  site.report("d0", site.window("d0", 10, -1, 3));
+  EXPECT_EQ(as_pump(1, 0)->labels_unmatched, 1U);
+  EXPECT_EQ(accuracy().labelled, 0U);
+  EXPECT_EQ(label("d0", 1, 0)->labels_matched, 1U);
+  EXPECT_EQ(as_pump(1, 1)->labels_unmatched, 1U);
+  EXPECT_EQ(accuracy().correct, 1U);
+  // Before its sample.
+  EXPECT_EQ(as_pump(11, 0)->labels_unmatched, 1U);
+  site.report("d0", site.window("d0", 10, -1, 2));
+  EXPECT_EQ(accuracy().labelled, 1U);
+}
+
 TEST_F(Labels, OfADeviceThatIsNotThereAreLeftOut) {
   make(1);
   site.report("d0", site.window("d0", 10, -1, 1));
