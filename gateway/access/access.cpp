@@ -168,6 +168,40 @@ Result<Caller> Access::by_token(const Caller& connection, std::string_view token
                 .credential = hash};
 }
 
+// A signature is verified once, as long as rules and keys are the same: a pipeline makes many
+// calls.
+Result<JwtClaims> Access::claims_of(std::string_view token, const Rules& rules,
+                                    const Issuer& issuer) {
+  constexpr size_t kKeptMax = 256;
+  const Digest digest = token_hash(token);
+  const Millis now = options_.wall();
+  {
+    const std::lock_guard lock(jwts_mutex_);
+    if (jwts_rules_.get() != &rules) jwts_.clear();
+    const auto known = jwts_.find(digest);
+    if (known != jwts_.end() && now < known->second.expires) return known->second;
+  }
+  const auto steady = std::chrono::steady_clock::now();
+  if (!bad_jwts_.has_room("", steady)) {
+    return Error{Code::kResourceExhausted, "TOO_MANY_BAD_JWTS",
+                 "too many JWTs that are not good come in: try again in a second"};
+  }
+  Result<JwtClaims> claims = verify_jwt(
+      token,
+      {.issuer = issuer.issuer, .audience = issuer.audience, .keys = *issuer.keys, .now = now});
+  if (!claims) {
+    (void)bad_jwts_.take("", steady);
+    return claims;
+  }
+  const std::shared_ptr<const Rules> current = this->rules();
+  const std::lock_guard lock(jwts_mutex_);
+  if (current.get() != &rules) return claims;
+  jwts_rules_ = current;
+  if (jwts_.size() >= kKeptMax) jwts_.clear();
+  jwts_.insert_or_assign(digest, *claims);
+  return claims;
+}
+
 Result<Caller> Access::by_jwt(const Caller& connection, std::string_view token) {
   const Result<std::string> claimed = claimed_issuer(token);
   if (!claimed) return claimed.error();
@@ -178,10 +212,7 @@ Result<Caller> Access::by_jwt(const Caller& connection, std::string_view token) 
     return unauthenticated("JWT_ISSUER",
                            "the JWT is refused: its issuer (iss) is not in access.file");
   }
-  const Result<JwtClaims> claims = verify_jwt(token, {.issuer = issuer->issuer,
-                                                      .audience = issuer->audience,
-                                                      .keys = *issuer->keys,
-                                                      .now = options_.wall()});
+  const Result<JwtClaims> claims = claims_of(token, *now, *issuer);
   if (!claims) return claims.error();
   Caller caller{.name = fmt::format("{}:{}", issuer->name, printable(claims->subject)),
                 .via = connection.via,
@@ -206,6 +237,15 @@ Result<Caller> Access::admit(const Caller& connection,
   Caller caller = known ? *std::move(known) : connection;
   caller.request_id = fmt::format("{}-{}", options_.id_prefix, ++calls_);
   if (!known) return refuse(caller, rule, known.error());
+  const bool of_this_machine = caller.known == Known::kUnixPeer || caller.known == Known::kLoopback;
+  if (!of_this_machine && caller.known != Known::kNobody &&
+      !calls_of_each_.take(audit_name(caller), std::chrono::steady_clock::now())) {
+    return refuse(caller, rule,
+                  Error{Code::kResourceExhausted, "TOO_MANY_CALLS",
+                        fmt::format("{} ({}) calls too often: at most 200 times a second, and "
+                                    "2,000 at once",
+                                    caller.name, to_string(caller.known))});
+  }
   if (caller.role >= rule.least) return caller;
   if (caller.role == Role::kNone && caller.known == Known::kNobody) {
     return refuse(

@@ -7,7 +7,8 @@
 // (UNAUTHENTICATED, with the ways in) or what he shows is not good (BAD_TOKEN, TOKEN_EXPIRED,
 // TOKEN_IN_CLEAR, CERTIFICATE_EXPIRED, CERTIFICATE_NAME, those of jwt.hpp); PERMISSION_DENIED,
 // where it is known (ROLE_MISSING: with the role that is needed, the one he has, and how to get it;
-// MODEL_NOT_YOURS, JWT_NO_RULE).
+// MODEL_NOT_YOURS, JWT_NO_RULE); RESOURCE_EXHAUSTED, where it comes too fast (TOO_MANY_CALLS,
+// TOO_MANY_BAD_JWTS).
 #pragma once
 
 #include <sys/types.h>
@@ -27,6 +28,7 @@
 #include "core/result.hpp"
 #include "gateway/access/admitted.hpp"
 #include "gateway/access/caller.hpp"
+#include "gateway/access/pace.hpp"
 #include "gateway/access/rules.hpp"
 #include "gateway/access/tokens.hpp"
 
@@ -106,6 +108,7 @@ class Access {
   Result<Caller> by_jwt(const Caller& connection, std::string_view token);
   Result<Caller> by_certificate(const Caller& connection) const;
   std::shared_ptr<const Rules> rules() const;
+  Result<JwtClaims> claims_of(std::string_view token, const Rules& rules, const Issuer& issuer);
   Error refuse(const Caller& caller, const Rule& rule, Error error);
 
   const AccessOptions options_;
@@ -116,6 +119,13 @@ class Access {
   std::atomic<uint64_t> calls_{0};
   Tokens tokens_;
   Admitted admitted_;
+  // Of each caller that the network brings; far above what people and pipelines need.
+  Pace calls_of_each_{200, 2'000};
+  Pace bad_jwts_{100, 500};  // of all: a signature takes its time
+  std::mutex jwts_mutex_;
+  // Good ones, by digest, under the rules that they were good under.
+  std::map<Digest, JwtClaims> jwts_;         // guarded by jwts_mutex_
+  std::shared_ptr<const Rules> jwts_rules_;  // guarded by jwts_mutex_
   mutable std::mutex mutex_;
   std::shared_ptr<const Rules> rules_ = std::make_shared<const Rules>();  // guarded by mutex_
   std::vector<std::pair<std::string, uint64_t>> denials_;                 // guarded by mutex_

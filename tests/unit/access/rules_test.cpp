@@ -159,6 +159,30 @@ TEST_F(Shown, ACertificateIsLookedUpAtEachCall) {
   EXPECT_EQ(reason(alice, {}), "CERTIFICATE_EXPIRED");
 }
 
+TEST_F(Shown, WhoCallsTooOftenWaitsAndOthersDoNot) {
+  access_.put_token({"loop", token_hash("loop"), {Role::kViewer, {}}, Millis{0}});
+  access_.put_token({"other", token_hash("other"), {Role::kViewer, {}}, Millis{0}});
+  const Caller connection = over_tls(access_);
+  std::string last;
+  for (int i = 0; i < 100'000 && last.empty(); ++i) last = reason(connection, {"Bearer loop"});
+  EXPECT_EQ(last, "TOO_MANY_CALLS");
+  EXPECT_EQ(reason(connection, {"Bearer other"}), "");
+  for (int i = 0; i < 5'000; ++i) EXPECT_EQ(reason(local_user(0), {}), "");
+}
+
+TEST(Paces, ABucketRefillsAndNamesAreForgotten) {
+  Pace pace(10, 5);
+  Pace::Time now{};
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(pace.take("a", now));
+  EXPECT_FALSE(pace.has_room("a", now));
+  EXPECT_FALSE(pace.take("a", now));
+  EXPECT_TRUE(pace.take("b", now));
+  now += std::chrono::milliseconds(100);
+  EXPECT_TRUE(pace.take("a", now));
+  EXPECT_FALSE(pace.take("a", now));
+  for (size_t i = 0; i < 3 * Pace::kNamesMax; ++i) EXPECT_TRUE(pace.take(std::to_string(i), now));
+}
+
 TEST_F(Shown, AHostileCertificateIsNobodyAndHearsWhy) {
   const Caller hostile = access_.tls_peer("10.0.0.5", "the certificate's name is not taken");
   const Result<Caller> denied = access_.admit(hostile, {}, reads_);
