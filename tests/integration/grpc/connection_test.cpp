@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <atomic>
 #include <fstream>
 #include <future>
 #include <thread>
@@ -46,10 +47,12 @@ TEST_F(Api, serves_tcp_and_a_socket_for_its_owner_only) {
 enum class Health : char { kNoAnswer = 0, kServing = 1, kNotServing = 2 };
 
 // An empty request to any method.
-grpc::Status call(const std::string& target, const std::string& method, grpc::ByteBuffer& answer) {
+grpc::Status call(const std::string& target, const std::string& method, grpc::ByteBuffer& answer,
+                  const std::string& token = "") {
   grpc::GenericStub stub(grpc::CreateChannel(target, grpc::InsecureChannelCredentials()));
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
   const grpc::Slice nothing("");
   const grpc::ByteBuffer request(&nothing, 1);
   std::promise<grpc::Status> done;
@@ -93,6 +96,45 @@ TEST_F(Api, serves_each_method_of_the_table) {
       EXPECT_NE(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << rule.method;
     }
   }
+}
+
+TEST_F(Api, each_method_is_for_its_role_and_those_above) {
+  using access::Role;
+  constexpr std::array kRoles = {Role::kViewer, Role::kCi, Role::kOperator, Role::kAdmin};
+  GrpcOptions options;
+  options.access = std::make_shared<access::Access>();
+  std::atomic<size_t> denials{0};
+  options.access->on_denied([&](const access::Denial& denial) {
+    EXPECT_EQ(denial.error.reason, "ROLE_MISSING");
+    EXPECT_EQ(denial.caller.known, access::Known::kToken);
+    ++denials;
+  });
+  for (const Role role : kRoles) {
+    const std::string word(to_string(role));
+    options.access->put_token({word, access::token_hash(word), {role, {}}, Millis{0}});
+  }
+  Result<std::unique_ptr<GrpcServer>> server = GrpcServer::start(*engine_, options);
+  ASSERT_TRUE(server.ok()) << server.error().message;
+  const std::string target = "127.0.0.1:" + std::to_string((*server)->port());
+  size_t expected = 0;
+  for (const api::ServiceRules& rules : api::rpc_rules()) {
+    for (const api::RpcRule& rule : rules.rpcs) {
+      for (const Role role : kRoles) {
+        grpc::ByteBuffer answer;
+        const std::string method =
+            "/" + std::string(rules.service) + "/" + std::string(rule.method);
+        const grpc::Status status = call(target, method, answer, std::string(to_string(role)));
+        const bool denied = status.error_code() == grpc::StatusCode::PERMISSION_DENIED;
+        EXPECT_EQ(denied, role < rule.role) << method << " by " << to_string(role);
+        if (!denied) continue;
+        ++expected;
+        EXPECT_NE(status.error_message().find(to_string(rule.role)), std::string::npos);
+      }
+    }
+  }
+  EXPECT_GT(expected, 30U);
+  (*server)->stop(Millis{1000});
+  EXPECT_EQ(denials, expected);
 }
 
 TEST_F(Api, a_socket_left_over_is_replaced_and_a_live_one_is_not) {
