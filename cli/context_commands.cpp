@@ -23,12 +23,14 @@ int show_contexts(const Invocation& invocation, const Contexts& contexts) {
   nlohmann::ordered_json json = {{"current", contexts.current},
                                  {"contexts", nlohmann::json::array()}};
   for (const auto& [name, site] : contexts.sites) {
-    json["contexts"].push_back({{"name", name},
-                                {"address", site.address},
-                                {"ca", site.shown.ca},
-                                {"token_file", site.shown.token},
-                                {"client_certificate", site.shown.certificate},
-                                {"client_key", site.shown.key}});
+    nlohmann::ordered_json one = {{"name", name}, {"address", site.address}};
+    for (const auto& [field, value] :
+         {std::pair{"ca", &site.shown.ca}, std::pair{"token_file", &site.shown.token},
+          std::pair{"client_certificate", &site.shown.certificate},
+          std::pair{"client_key", &site.shown.key}}) {
+      if (!value->empty()) one[field] = *value;
+    }
+    json["contexts"].push_back(std::move(one));
   }
   return invocation.print_json(json, [&] { return contexts_table(invocation, contexts); });
 }
