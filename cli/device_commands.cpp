@@ -25,7 +25,8 @@ std::string devices_table(const Invocation& invocation, bool filtered,
                           const v1::ListDevicesResponse& list) {
   std::vector<std::string> head = {"DEVICE", "STATE", "ONLINE", "CLASS", "RELEASE", "SEEN"};
   if (invocation.wide()) {
-    for (const char* name : {"PHASE", "FIRMWARE", "AGENT", "INFERENCES"}) head.emplace_back(name);
+    for (const char* name : {"PHASE", "FIRMWARE", "AGENT", "INFERENCES", "KEY"})
+      head.emplace_back(name);
   }
   head.emplace_back("LABELS");
   Table table(head);
@@ -49,6 +50,7 @@ std::string devices_table(const Invocation& invocation, bool filtered,
       row.push_back(or_unknown(device.firmware()));
       row.push_back(or_unknown(device.agent()));
       row.push_back(grouped(device.inferences()));
+      row.push_back(or_unknown(device.key_fingerprint().substr(0, 16)));
     }
     row.push_back(labels_of(device));
     table.add(row);
@@ -83,6 +85,15 @@ std::string enrolment_of(const v1::Device& device) {
   return text;
 }
 
+// What the device's own tools show: openssl pkey -pubin -outform DER | sha256sum.
+std::string key_of(const v1::Device& device) {
+  if (device.key_fingerprint().empty()) return "none of its own";
+  return "SHA-256 " + device.key_fingerprint() +
+         (device.certificate_until_ms() == 0
+              ? std::string()
+              : fmt::format(", certificate until {} UTC", utc(device.certificate_until_ms())));
+}
+
 std::string device_page(const Invocation& invocation, const v1::Device& device) {
   std::string out;
   const auto line = [&](const char* name, const std::string& value) {
@@ -103,6 +114,7 @@ std::string device_page(const Invocation& invocation, const v1::Device& device) 
                    bytes_or_unknown(device.arena_bytes()),
                    bytes_or_unknown(device.message_bytes_max())));
   if (!device.enroll_nonce().empty()) line("Enrolment", enrolment_of(device));
+  line("Key", key_of(device));
   line("Boot", or_unknown(device.boot_id()));
   line("Inferences", grouped(device.inferences()));
   line("Settings", settings_of(device));
@@ -126,6 +138,7 @@ struct Selection {
   std::vector<std::string> words;
   std::string filter;
   bool all = false;
+  std::string key;
   std::vector<std::string> remove;
 };
 
@@ -168,14 +181,19 @@ void add_device_accept(CLI::App& device, Invocation& invocation,
   accept->add_option("devices", options->words, "Device ids");
   accept->add_option("--filter", options->filter, "AIP-160 filter");
   accept->add_flag("--all", options->all, "Every PENDING device");
+  accept->add_option("--key", options->key,
+                     "SHA-256 of the one device's own key, which it must have asked with");
   accept->footer(
       "Examples:\n  covey device accept press-07 press-08\n  covey device accept --all\n"
+      "  covey device accept press-07 --key 3f9a...   # what the installer has read off the "
+      "device\n"
       "  covey device accept --filter 'class = m4f-256k'");
   on(accept, invocation, [&invocation, options] {
     v1::AcceptDevicesRequest request;
     for (const std::string& id : options->words) request.add_names(resource("devices", id));
     request.set_filter(options->filter);
     request.set_all(options->all);
+    request.set_key_fingerprint(options->key);
     return call_and_print<v1::AcceptDevicesResponse>(invocation, request, [](const auto& r) {
       return fmt::format("Accepted {} devices.\n", r.accepted());
     });

@@ -63,6 +63,15 @@ struct TokenRecord {
   bool operator==(const TokenRecord&) const = default;
 };
 
+// A certificate that no device may use any more, though it has not ended.
+struct RevokedCertificate {
+  Bytes serial;
+  DeviceId device;  // whose it was; it may be gone
+  Millis until{0};  // wall: its end
+
+  bool operator==(const RevokedCertificate&) const = default;
+};
+
 // A release's artifact as uploaded. Immutable and shared: images are large.
 struct ArtifactRecord {
   ReleaseId release;

@@ -38,6 +38,12 @@ struct PutDevice {
 struct ForgetDevice {
   DeviceId device;
 };
+struct PutRevoked {
+  RevokedCertificate certificate;
+};
+struct ForgetRevoked {
+  Bytes serial;
+};
 struct PutTrustedKey {
   TrustedKeyRecord key;
 };
@@ -157,12 +163,13 @@ using Write =
                  PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
                  PutAlert, AppendReport, AppendEvent, AppendAudit, Forget, ArchiveDeployment,
                  PutCount, RemoveRequest, RemoveTotal, RemoveLabel, PutLabelTally, ForgetDevice,
-                 ForgetRollout, PutToken, RemoveToken>;
+                 ForgetRollout, PutToken, RemoveToken, PutRevoked, ForgetRevoked>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {
   SiteRecord site;
   std::vector<Device> devices;
+  std::vector<RevokedCertificate> revoked;
   std::vector<TrustedKeyRecord> trusted_keys;
   std::vector<TokenRecord> tokens;
   std::vector<ReleaseRecord> releases;

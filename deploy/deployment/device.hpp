@@ -91,6 +91,13 @@ struct Device {
   Millis enroll_changed_wall{0};   // when that was last
   uint32_t enroll_generation = 1;  // order key and credentials are derived from it
   bool enrolled = false;           // said an authenticated hello since
+  Bytes key;                       // its own, public: an uncompressed point of P-256; empty: none
+  bool wants_certificate = false;
+  Bytes certificate_serial;    // of its newest one; empty: none was issued for this key
+  Millis certificate_from{0};  // wall, as the next ones
+  Millis certificate_until{0};
+  Bytes certificate_before;  // serial of the one that this one renewed
+  Millis certificate_before_until{0};
   uint64_t boot_id = 0;
   uint64_t nonce = 0;
   uint64_t goal_counter = 0;       // of the newest goal

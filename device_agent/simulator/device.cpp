@@ -26,6 +26,13 @@ Result<std::unique_ptr<Device>> Device::build(Environment& environment, const De
                                               const std::string& directory) {
   Result<std::unique_ptr<Hardware>> hardware = Hardware::build(spec, directory);
   if (!hardware) return hardware.error();
+  const Enrol enrol = environment.options.enrol;
+  if (enrol == Enrol::kKey || enrol == Enrol::kCertificate) {
+    Result<std::unique_ptr<OwnKey>> key =
+        OwnKey::build(directory, spec.id, enrol == Enrol::kCertificate);
+    if (!key) return key.error();
+    (*hardware)->own_key = *std::move(key);
+  }
   return std::make_unique<Device>(environment, spec, *std::move(hardware));
 }
 
@@ -49,6 +56,7 @@ void Device::configure() {
   port_.store = covey_host_store_port(&hardware_->store);
   port_.outbox = hardware_->outbox.data();
   port_.outbox_places = static_cast<uint32_t>(hardware_->outbox.size());
+  port_.device_key = hardware_->own_key ? hardware_->own_key->port() : nullptr;
   port_.link.ctx = this;
   port_.link.publish = [](void* self, const char* topic, const uint8_t* payload, size_t size,
                           uint8_t qos) {

@@ -85,6 +85,7 @@ class Device final : private ConnectionListener {
   void connect();
   void infer();
   void retry_connect();
+  bool use_certificate(ConnectionOptions& options) const;
   // Everything in RAM is gone. `booked`: the truth says so.
   void power_off(bool booked, bool power_lost, covey_start_cause_t next_cause);
   void leave();  // ends the connection and tells the agent
@@ -109,6 +110,7 @@ class Device final : private ConnectionListener {
   TimePoint cut_at_ = TimePoint::max();  // a planned power cut happens by then at the latest
   covey_start_cause_t next_cause_ = COVEY_START_POWER_ON;
   uint32_t connect_tries_ = 0;
+  uint32_t certificate_refusals_ = 0;  // in a row
   uint32_t reports_sent_ = 0;
   bool powered_ = false;
   bool ended_ = false;

@@ -12,6 +12,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr uint16_t kKeepAliveSeconds = 30;
+// Then its certificate is no good any more, and it enrols once more: a device has no clock.
+constexpr uint32_t kCertificateRefusalsMax = 3;
 constexpr uint32_t kSwallowEvery = 10;  // --break reports: every tenth report of a device
 
 }  // namespace
@@ -61,8 +63,22 @@ void Device::connect() {
     options.username = "enroll";
     options.password = environment_.enroll_token;
   }
-  connection_.open(on_device_listener_ ? environment_.broker : environment_.enroll_broker,
-                   std::move(options));
+  const bool by_certificate = on_device_listener_ && use_certificate(options);
+  const auto& broker = by_certificate        ? environment_.certificate_broker
+                       : on_device_listener_ ? environment_.broker
+                                             : environment_.enroll_broker;
+  connection_.open(broker, std::move(options));
+}
+
+bool Device::use_certificate(ConnectionOptions& options) const {
+  const OwnKey* own = hardware_->own_key.get();
+  if (own == nullptr || own->certificate().empty() || !options.trust) return false;
+  const std::span<const uint8_t> certificate = own->certificate();
+  options.certificate.assign(certificate.begin(), certificate.end());
+  options.key = own->key();
+  options.username.clear();
+  options.password.clear();
+  return true;
 }
 
 void Device::retry_connect() {
@@ -82,6 +98,7 @@ void Device::retry_connect() {
 void Device::on_connected() {
   environment_.counters.connects++;
   connect_tries_ = 0;
+  certificate_refusals_ = 0;
   covey_agent_connected(&agent_, uptime_ms());
   after_agent();
 }
@@ -104,7 +121,12 @@ void Device::on_closed(std::string_view reason) {
   }
   environment_.counters.last_connect_error = reason;
   if (!powered_) return;
+  const bool refused = on_device_listener_ && reason.starts_with("TLS:");
   leave();
+  if (refused && hardware_->own_key && ++certificate_refusals_ >= kCertificateRefusalsMax) {
+    certificate_refusals_ = 0;
+    covey_agent_enroll_again(&agent_);
+  }
   retry_connect();
   schedule();
 }

@@ -38,6 +38,7 @@ struct Environment {
   Truth& truth;
   boost::asio::ip::tcp::endpoint broker;
   boost::asio::ip::tcp::endpoint enroll_broker;
+  boost::asio::ip::tcp::endpoint certificate_broker;
   std::string enroll_token;
   std::shared_ptr<const TlsTrust> trust;  // null: plaintext
   std::vector<covey_public_key_t> keys;

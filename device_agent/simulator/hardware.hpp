@@ -16,6 +16,7 @@
 #include "covey/port_host.h"
 #include "device_agent/runtimes/reference/reference_runtime.h"
 #include "device_agent/simulator/fleet.hpp"
+#include "device_agent/simulator/own_key.hpp"
 
 namespace covey::simulator {
 
@@ -54,7 +55,8 @@ class Hardware {
   covey_runtime_t runtime{};
   covey_retained_t retained{};
   covey_telemetry_t telemetry{};
-  covey_model_config_t model{};  // its arena is ours
+  covey_model_config_t model{};     // its arena is ours
+  std::unique_ptr<OwnKey> own_key;  // null: the device has none
 
  private:
   struct AlignedDelete {

@@ -79,6 +79,16 @@ void add_site_options(CLI::App& app, Draft& draft) {
                  "Password of user 'enroll' on that listener")
       ->type_name("FILE")
       ->check(CLI::ExistingFile);
+  app.add_option_function<std::string>(
+         "--enrol", [&](const std::string& v) { options.enrol = required(parse_enrol(v)); },
+         "How devices get in: password (as the token lets them), key (each has one of its own, and "
+         "its secrets are sealed for it), certificate (for that key)")
+      ->type_name("password|key|certificate");
+  app.add_option_function<std::string>(
+         "--certificate-broker",
+         [&](const std::string& v) { options.certificate_broker = required(parse_host_port(v)); },
+         "Where devices with a certificate connect, with --enrol certificate")
+      ->type_name("HOST:PORT");
   auto* trust = app.add_option("--tls-ca", options.tls_ca_file,
                                "Speak TLS, with a broker that this authority vouches for: what "
                                "`covey site ca` prints")
@@ -176,6 +186,12 @@ void complete(Draft& draft) {
     throw CLI::ValidationError("give --state DIR, or --memory to keep nothing");
   }
   if (options.enroll_broker.port == 0) options.enroll_broker = options.broker;
+  if (options.enrol == Enrol::kCertificate &&
+      (options.certificate_broker.port == 0 || options.tls_ca_file.empty())) {
+    throw CLI::ValidationError(
+        "--enrol certificate needs --certificate-broker and --tls-ca: certificates are TLS's");
+  }
+  if (options.certificate_broker.port == 0) options.certificate_broker = options.broker;
   if (draft.classes.empty())
     draft.classes = fmt::format("m4f-256k:{}", draft.count == 0 ? 1 : draft.count);
   options.fleet.classes = required(parse_classes(draft.classes));
@@ -208,6 +224,13 @@ Result<HostPort> parse_host_port(std::string_view text) {
   out.host = host;
   if (!parse_port(text.substr(colon + 1), &out.port)) return error;
   return out;
+}
+
+Result<Enrol> parse_enrol(std::string_view text) {
+  if (text == "password") return Enrol::kPassword;
+  if (text == "key") return Enrol::kKey;
+  if (text == "certificate") return Enrol::kCertificate;
+  return invalid("BAD_ENROL", fmt::format("'{}' must be password, key or certificate", text));
 }
 
 Result<Sabotage> parse_sabotage(std::string_view text) {

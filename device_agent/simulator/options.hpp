@@ -15,6 +15,10 @@ namespace covey::simulator {
 
 enum class Sabotage { kNone, kReports, kJournal };
 
+// How devices get in: with the enrolment token alone, and with a key of their own that the grant is
+// sealed for, and with a certificate for that key.
+enum class Enrol { kPassword, kKey, kCertificate };
+
 struct HostPort {
   std::string host;
   uint16_t port = 0;
@@ -31,6 +35,8 @@ struct FaultOptions {
 struct Options {
   HostPort broker;
   HostPort enroll_broker;
+  HostPort certificate_broker;
+  Enrol enrol = Enrol::kPassword;
   std::string enroll_token_file;
   std::string tls_ca_file;  // empty: plaintext
   std::string tls_name;     // of both brokers' certificates; empty: the host of `broker`
@@ -62,6 +68,8 @@ ParsedOptions parse_options(int argc, char** argv);
 
 // "host:port", "[::1]:1883". Errors: BAD_ADDRESS.
 Result<HostPort> parse_host_port(std::string_view text);
+// "password", "key" or "certificate". Errors: BAD_ENROL.
+Result<Enrol> parse_enrol(std::string_view text);
 // "none", "reports" or "journal". Errors: BAD_SABOTAGE.
 Result<Sabotage> parse_sabotage(std::string_view text);
 

@@ -56,7 +56,8 @@ Status raise_descriptor_limit(size_t devices) {
 Simulator::Simulator(Options options)
     : options_(std::move(options)),
       random_(mix(options_.fleet.seed, 5)),
-      environment_{io_, options_, truth_, {}, {}, {}, {}, {}, {}, Sabotage::kNone, false, {}, {}} {}
+      environment_{io_, options_, truth_,          {},    {}, {}, {}, {},
+                   {},  {},       Sabotage::kNone, false, {}, {}} {}
 
 Simulator::~Simulator() = default;
 
@@ -151,6 +152,7 @@ Status Simulator::start() {
   Status done = read_inputs();
   if (done.ok()) done = resolve(options_.broker, &environment_.broker);
   if (done.ok()) done = resolve(options_.enroll_broker, &environment_.enroll_broker);
+  if (done.ok()) done = resolve(options_.certificate_broker, &environment_.certificate_broker);
   if (done.ok()) done = load_trust();
   if (done.ok()) done = build_fleet();
   if (!done) return done;

@@ -150,6 +150,8 @@ void fill(v1::Device& to, const engine::State& state, const Device& device) {
   if (device.enroll_nonce != 0) to.set_enroll_nonce(hex64(device.enroll_nonce));
   to.set_enroll_changes(device.enroll_changes);
   to.set_enroll_changed_time_ms(device.enroll_changed_wall.count());
+  to.set_key_fingerprint(engine::key_fingerprint(device.key));
+  to.set_certificate_until_ms(device.certificate_until.count());
   to.set_report_interval_s(device.settings.report_interval_s);
   to.set_sample_scale(device.settings.sample_scale);
 }

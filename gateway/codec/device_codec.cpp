@@ -121,7 +121,8 @@ Result<engine::DeviceMessage> hello_of(ByteView payload) {
                                .goal_counter = hello->goal_counter(),
                                .uptime_ms = hello->uptime_ms(),
                                .status_number = hello->status_number(),
-                               .connection = hello->connection()};
+                               .connection = hello->connection(),
+                               .certificate = hello->certificate()};
   if (!hello->device_id().empty()) {
     Result<DeviceId> device = DeviceId::parse(hello->device_id());
     if (!device) return field("device_id", device.error().message);
@@ -213,7 +214,16 @@ Result<engine::EnrollMessage> decode_enroll(ByteView payload) {
   engine::EnrollMessage message{.device = *std::move(device),
                                 .nonce = request->nonce(),
                                 .facts = *std::move(facts),
-                                .models = {}};
+                                .models = {},
+                                .key = {}};
+  const ByteView request_bytes = view(request->certificate_request());
+  if (request_bytes.size() > COVEY_CERTIFICATE_REQUEST_BYTES_MAX) {
+    return field("certificate_request", "at most 1,024 bytes");
+  }
+  const ByteView key = view(request->public_key());
+  if (!key.empty() && key.size() != COVEY_POINT_BYTES) return field("public_key", "65 bytes");
+  message.certificate_request.assign(request_bytes.begin(), request_bytes.end());
+  message.key.assign(key.begin(), key.end());
   if (message.nonce == 0) return field("nonce", "must not be 0");
   if (request->models_size() > kModelsMax) return field("models", "at most 8");
   for (const std::string& name : request->models()) {
@@ -286,7 +296,7 @@ Bytes encode(const engine::AckMessage& ack, const DeviceId& device, const Digest
   return payload;
 }
 
-Bytes encode(const engine::GrantMessage& grant) {
+Bytes encode(const engine::GrantMessage& grant, ByteView certificate) {
   wire::EnrollGrant message;
   message.set_nonce(grant.nonce);
   message.set_state(static_cast<uint32_t>(grant.state));
@@ -296,9 +306,26 @@ Bytes encode(const engine::GrantMessage& grant) {
     message.set_password(grant.password);
     message.set_shard(grant.shard);
     message.set_site_epoch(grant.site_epoch);
+    message.set_certificate(certificate.data(), certificate.size());
   }
   message.set_retry_after_s(grant.retry_after_s);
   return serialize(message);
+}
+
+Bytes encode_sealed(const engine::GrantMessage& grant, ByteView sealed) {
+  wire::EnrollGrant message;
+  message.set_nonce(grant.nonce);
+  message.set_state(static_cast<uint32_t>(grant.state));
+  message.set_sealed(sealed.data(), sealed.size());
+  return serialize(message);
+}
+
+Bytes encode_certificate(ByteView certificate, const DeviceId& device, const Digest& order_key) {
+  wire::Certificate message;
+  message.set_certificate(certificate.data(), certificate.size());
+  Bytes payload = serialize(message);
+  append_mac(payload, "certificate", device, order_key);
+  return payload;
 }
 
 Bytes encode_chunk(const engine::Prefix& manifest, uint32_t index, engine::ChunkResult result,

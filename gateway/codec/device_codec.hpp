@@ -29,7 +29,11 @@ Bytes encode(const engine::SiteMessage& site);
 // Errors: GOAL_TOO_LARGE (above 256 bytes: too many models on one device).
 Result<Bytes> encode(const engine::GoalMessage& goal, const Digest& order_key);
 Bytes encode(const engine::AckMessage& ack, const DeviceId& device, const Digest& order_key);
-Bytes encode(const engine::GrantMessage& grant);
+// `certificate`: X.509 in DER; empty: none.
+Bytes encode(const engine::GrantMessage& grant, ByteView certificate);
+// What everybody may see of it, and itself as only its device can read it.
+Bytes encode_sealed(const engine::GrantMessage& grant, ByteView sealed);
+Bytes encode_certificate(ByteView certificate, const DeviceId& device, const Digest& order_key);
 // One down/chunk message; `data` is empty unless result is kOk.
 Bytes encode_chunk(const engine::Prefix& manifest, uint32_t index, engine::ChunkResult result,
                    uint32_t retry_after_ms, ByteView data);

@@ -92,8 +92,9 @@ struct Config {
     } external;
     struct {
       std::string listen = "127.0.0.1";
-      uint16_t port = 18830;         // devices
-      uint16_t enroll_port = 18831;  // devices without credentials
+      uint16_t port = 18830;              // devices
+      uint16_t enroll_port = 18831;       // devices without credentials
+      uint16_t certificate_port = 18832;  // devices with a certificate, where TLS is spoken
       std::string binary = "mosquitto";
       uint32_t max_connections = 20'000;
       uint32_t max_packet_bytes = 65'536;
@@ -132,6 +133,10 @@ struct Config {
     uint32_t pending_max = 10'000;  // devices that nobody has accepted; the oldest give way
     Millis expire_after{24h * 30};  // since such a device was heard last
   } enroll;
+
+  struct {
+    Millis certificate_life{24h * 365};
+  } devices;
 
   struct {
     LogLevel level = LogLevel::kInfo;

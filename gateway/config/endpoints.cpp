@@ -22,6 +22,7 @@ Status write_endpoints(const std::string& data_dir, const Endpoints& endpoints) 
       {"mqtt", endpoints.mqtt},
       {"enroll", endpoints.enroll},
       {"enroll_token_file", endpoints.enroll_token_file},
+      {"certificates", endpoints.certificates},
       {"devices_over_tls", endpoints.devices_over_tls},
       {"grpc_over_tls", endpoints.grpc_over_tls},
       {"http_over_tls", endpoints.http_over_tls},
@@ -69,6 +70,7 @@ Result<Endpoints> read_endpoints(const std::string& data_dir) {
   if (!read("mqtt", endpoints.mqtt)) return bad("mqtt");
   if (!read("enroll", endpoints.enroll)) return bad("enroll");
   if (!read("enroll_token_file", endpoints.enroll_token_file)) return bad("enroll_token_file");
+  if (!read("certificates", endpoints.certificates)) return bad("certificates");
   for (const auto& [name, into] : {std::pair{"devices_over_tls", &endpoints.devices_over_tls},
                                    std::pair{"grpc_over_tls", &endpoints.grpc_over_tls},
                                    std::pair{"http_over_tls", &endpoints.http_over_tls}}) {

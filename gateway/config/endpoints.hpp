@@ -21,7 +21,8 @@ struct Endpoints {
   std::string mqtt;    // device listener, host:port
   std::string enroll;  // enrolment listener; empty with an external broker
   std::string enroll_token_file;
-  bool devices_over_tls = false;  // on both
+  std::string certificates;       // listener for devices with certificates; empty: there is none
+  bool devices_over_tls = false;  // on all of them
   bool grpc_over_tls = false;     // not the Unix socket
   bool http_over_tls = false;
   std::string ca_file;  // what devices and callers trust then; empty: the operator knows

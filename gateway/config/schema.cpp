@@ -158,6 +158,10 @@ std::vector<Key> build_schema() {
       "mqtt.embedded.enroll_port", "port", 0, 65'535,
       [](Config & c) -> auto& { return c.mqtt.embedded.enroll_port; },
       "Devices that enrol; 0: any free one."));
+  keys.push_back(number_key(
+      "mqtt.embedded.certificate_port", "port", 0, 65'535,
+      [](Config & c) -> auto& { return c.mqtt.embedded.certificate_port; },
+      "Devices with a certificate of the site, where devices speak TLS; 0: any free one."));
   keys.push_back(text_key(
       "mqtt.embedded.binary", "path or name", 4096,
       [](Config & c) -> auto& { return c.mqtt.embedded.binary; }, "The mosquitto to run."));
@@ -236,6 +240,12 @@ std::vector<Key> build_schema() {
       "offline.silence_after", 1s, 24h * 30,
       [](Config & c) -> auto& { return c.offline.silence_after; },
       "A device without any message for this long is offline."));
+
+  keys.push_back(duration_key(
+      "devices.certificate_life", 10s, 24h * 3650,
+      [](Config & c) -> auto& { return c.devices.certificate_life; },
+      "How long a device's certificate is good; it gets another one when a third of this is left. "
+      "Whoever was away for longer enrols once more, by itself."));
 
   keys.push_back(bool_key(
       "enroll.auto_accept", [](Config & c) -> auto& { return c.enroll.auto_accept; },
@@ -355,6 +365,9 @@ std::vector<std::pair<std::string, Error>> check_relations(const Config& config)
   if (config.mqtt.mode == MqttMode::kEmbedded) {
     ports.emplace_back("mqtt.embedded.port", config.mqtt.embedded.port);
     ports.emplace_back("mqtt.embedded.enroll_port", config.mqtt.embedded.enroll_port);
+    if (speaks_tls(config, config.mqtt.embedded.listen)) {
+      ports.emplace_back("mqtt.embedded.certificate_port", config.mqtt.embedded.certificate_port);
+    }
   }
   for (size_t i = 0; i < ports.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {

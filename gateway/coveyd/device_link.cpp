@@ -6,6 +6,7 @@
 
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/adapters/mqtt/topics.hpp"
+#include "gateway/adapters/tls/sealing.hpp"
 #include "gateway/codec/device_codec.hpp"
 #include "gateway/runtime/clocks.hpp"
 
@@ -34,6 +35,7 @@ constexpr size_t kChunksAtOnce = 8;  // of one device
 // QoS 1, so more would be slower, not faster.
 constexpr uint64_t kInFlight = 512;
 constexpr Millis kRoomWait = 1s;
+constexpr size_t kRequestsWaitingMax = 4'096;
 
 uint8_t shard(uint32_t number) { return static_cast<uint8_t>(number); }
 
@@ -42,16 +44,24 @@ bool lets_in(const engine::Effect& effect) {
   return grant != nullptr && grant->grant.state == engine::EnrollState::kAccepted;
 }
 
+tls::Serial serial_of(const Bytes& bytes) {
+  tls::Serial serial{};
+  std::copy_n(bytes.begin(), std::min(bytes.size(), serial.size()), serial.begin());
+  return serial;
+}
+
 }  // namespace
 
 DeviceLink::DeviceLink(mqtt::MqttOptions options, mqtt::DeviceShares::Share share,
-                       std::function<void()> let_in)
+                       std::function<void()> let_in, std::optional<tls::DeviceAuthority> authority)
     : let_in_(std::move(let_in)),
+      authority_(std::move(authority)),
       shares_(share),
       client_(std::move(options), {[this](bool connected) { on_connection(connected); },
                                    [this](std::string_view topic, ByteView payload, bool kept) {
                                      on_message(topic, payload, kept);
                                    }}),
+      checking_("covey-requests", 1),
       granting_("covey-grants", 1),
       telling_("covey-goals", 1),
       sending_("covey-chunks", 1) {}
@@ -95,6 +105,8 @@ void DeviceLink::on_message(std::string_view topic, ByteView payload, bool retai
   if (parsed->kind == mqtt::UpKind::kEnroll) {
     Result<engine::EnrollMessage> message = codec::decode_enroll(payload);
     if (!message) return refuse(message.error());
+    const bool has_key = !message->key.empty() || !message->certificate_request.empty();
+    if (has_key && message->device == parsed->device) return on_enroll(*std::move(message));
     event = engine::EnrollReceived{parsed->device, *std::move(message)};
   } else if (parsed->kind == mqtt::UpKind::kReport) {
     event = engine::ReportReceived{parsed->device, parsed->shard,
@@ -112,6 +124,38 @@ void DeviceLink::on_message(std::string_view topic, ByteView payload, bool retai
   }
 }
 
+void DeviceLink::on_enroll(engine::EnrollMessage message) {
+  if (requests_.size() >= kRequestsWaitingMax) {
+    return client_.count_drop(mqtt::MqttDrop::kInQueueFull);
+  }
+  const DeviceId device = message.device;
+  requests_.put(device, std::move(message));
+  (void)checking_.post([this] { check_requests(); });  // one that waits takes all
+}
+
+void DeviceLink::check_requests() {
+  while (auto message = requests_.take()) {
+    if (!message->certificate_request.empty()) {
+      Result<Bytes> key = tls::key_of_request(message->certificate_request, message->device);
+      if (!key) {
+        refuse(key.error());
+        continue;
+      }
+      message->key = *std::move(key);
+      message->certificate_request.clear();
+      message->wants_certificate = true;
+    } else if (Status point = tls::check_point(message->key); !point) {
+      refuse(point.error());
+      continue;
+    }
+    const DeviceId device = message->device;
+    if (!runtime_->post(EventClass::kLifecycle,
+                        engine::EnrollReceived{device, *std::move(message)})) {
+      client_.count_drop(mqtt::MqttDrop::kInQueueFull);
+    }
+  }
+}
+
 // What does not go out is said again: goals at the next hello, the rest when devices ask.
 bool DeviceLink::publish(const std::string& topic, ByteView payload, mqtt::Qos qos, bool retain) {
   return client_.publish(topic, payload, qos, retain).ok();
@@ -119,8 +163,11 @@ bool DeviceLink::publish(const std::string& topic, ByteView payload, mqtt::Qos q
 
 void DeviceLink::deliver(std::span<const engine::Effect> effects) {
   for (const engine::Effect& effect : effects) {
-    if (let_in_ && lets_in(effect)) {
+    if (lets_in(effect)) {
       grant_later(effect);
+    } else if (const auto* certificate = std::get_if<engine::PublishCertificate>(&effect)) {
+      certificates_.put(certificate->device, *certificate);
+      (void)granting_.post([this] { give_grants(); });
     } else {
       deliver_one(effect);
     }
@@ -137,13 +184,61 @@ void DeviceLink::grant_later(const engine::Effect& effect) {
 void DeviceLink::give_grants() {
   std::vector<engine::PublishGrant> grants;
   while (auto grant = grants_.take()) grants.push_back(*std::move(grant));
-  if (grants.empty()) return;
-  let_in_();
+  if (!grants.empty() && let_in_) let_in_();
   for (const engine::PublishGrant& grant : grants) {
     while (client_.connected() && !has_room()) {
     }
-    deliver_one(grant);
+    publish_grant(grant);
   }
+  give_certificates();
+}
+
+void DeviceLink::give_certificates() {
+  while (client_.connected()) {
+    if (!has_room()) continue;
+    const auto next = certificates_.take();
+    if (!next) return;
+    publish_certificate(*next);
+  }
+  certificates_.clear();  // said again after the next hello
+}
+
+Bytes DeviceLink::issue(const DeviceId& device, const engine::CertificateOrder& order) const {
+  if (!authority_) return {};
+  Result<Bytes> der = authority_->issue({.device = device,
+                                         .key = order.key,
+                                         .serial = serial_of(order.serial),
+                                         .not_before = order.from,
+                                         .not_after = order.until});
+  if (der) return *std::move(der);
+  log::log_event(log::Level::kError, "certificate_not_issued",
+                 {{"device", device.str()}, {"reason", der.error().message}});
+  return {};
+}
+
+void DeviceLink::publish_grant(const engine::PublishGrant& grant) {
+  const engine::GrantMessage& message = grant.grant;
+  Bytes certificate;
+  if (message.certificate) certificate = issue(grant.device, *message.certificate);
+  Bytes payload = codec::encode(message, certificate);
+  if (!message.key.empty() && message.state == engine::EnrollState::kAccepted) {
+    const Result<Bytes> sealed = tls::seal(message.key, tls::kEnrolmentInfo, payload);
+    if (!sealed) {  // never in clear
+      log::log_event(log::Level::kError, "grant_not_sealed",
+                     {{"device", grant.device.str()}, {"reason", sealed.error().message}});
+      return;
+    }
+    payload = codec::encode_sealed(message, *sealed);
+  }
+  (void)publish(mqtt::enroll_down_topic(grant.device), payload, mqtt::Qos::kAtLeastOnce, false);
+}
+
+void DeviceLink::publish_certificate(const engine::PublishCertificate& next) {
+  const Bytes certificate = issue(next.device, next.certificate);
+  if (certificate.empty()) return;
+  (void)publish(mqtt::down_topic(shard(next.shard), next.device, mqtt::DownKind::kCertificate),
+                codec::encode_certificate(certificate, next.device, next.order_key),
+                mqtt::Qos::kAtLeastOnce, false);
 }
 
 void DeviceLink::tell_later(const DeviceId& device, GoalOrNone goal) {
@@ -233,12 +328,11 @@ void DeviceLink::deliver_one(const engine::Effect& effect) {
       link.chunks_.put(e);
       (void)link.sending_.post([&link = link] { link.send_chunks(); });  // one that waits takes all
     }
-    void operator()(const engine::PublishGrant& e) const {
-      (void)link.publish(mqtt::enroll_down_topic(e.device), codec::encode(e.grant),
-                         mqtt::Qos::kAtLeastOnce, false);
-    }
+    void operator()(const engine::PublishGrant& e) const { link.publish_grant(e); }
     void operator()(const engine::ClearGoal& e) const { link.tell_later(e.device, e); }
+    void operator()(const engine::PublishCertificate&) const {}  // deliver() has put it aside
     // Not for devices: the router gives them to others.
+    void operator()(const engine::RevokeCertificates&) const {}
     void operator()(const engine::SetCredential&) const {}
     void operator()(const engine::Reply&) const {}
     void operator()(const engine::LogLine&) const {}

@@ -39,6 +39,9 @@ engine::EngineConfig engine_config_of(const config::Config& config) {
   engine.probation_deadline = config.rollout.probation_deadline;
   engine.pending_max = config.enroll.pending_max;
   engine.stranger_expiry = config.enroll.expire_after;
+  const bool issues = config.mqtt.mode == config::MqttMode::kEmbedded &&
+                      config::speaks_tls(config, config.mqtt.embedded.listen);
+  engine.certificate_life = issues ? config.devices.certificate_life : Millis{0};
   engine.rollback_window = config.rollout.rollback_window;
   engine.history_retention = config.rollout.retention;
   engine.bandwidth_bytes_per_s = config.rollout.bandwidth_bytes_per_s;

@@ -128,6 +128,8 @@ Status Site::open_store(const SiteStart& how) {
 Status Site::start_broker() {
   if (config_.mqtt.mode == config::MqttMode::kExternal || read_only_) return {};
   const auto& embedded = config_.mqtt.embedded;
+  Result<std::string> revoked = revocations_ ? revocations_->next_list() : std::string();
+  if (!revoked) return revoked.error();
   broker_ = std::make_unique<broker::EmbeddedBroker>(broker::BrokerOptions{
       .data_dir = config_.data_dir,
       .binary = embedded.binary,
@@ -135,6 +137,9 @@ Status Site::start_broker() {
       .certificate_file = endpoints_.devices_over_tls ? server_certificate_ : "",
       .device_port = embedded.port,
       .enroll_port = embedded.enroll_port,
+      .certificate_port = embedded.certificate_port,
+      .device_ca_file = device_ca_file_,
+      .revocations = *std::move(revoked),
       .max_connections = embedded.max_connections,
       .max_packet_bytes = embedded.max_packet_bytes,
       .max_queued_messages = embedded.max_queued_messages,
@@ -152,6 +157,16 @@ Status Site::start_broker() {
   for (const std::string& note : broker_->state().notes) {
     log::log_event(log::Level::kWarn, "broker_note", {{"text", note}});
   }
+  return {};
+}
+
+Status Site::open_device_authority(const tls::SiteIdentity& identity) {
+  Result<tls::DeviceAuthority> authority = tls::DeviceAuthority::open(identity.authority());
+  if (!authority) return authority.error();
+  device_authority_ = *std::move(authority);
+  device_ca_file_ = identity.authority_path();
+  revocations_ = std::make_shared<Revocations>(*device_authority_);
+  for (const auto& [serial, row] : engine_->state().fleet.revoked) revocations_->add(serial);
   return {};
 }
 
@@ -207,10 +222,13 @@ Status Site::start_runtime(const SiteStart& how) {
       .health = [this] { return health(); },
       .endpoints =
           [this] {
-            return std::map<std::string, std::string>{
-                {"grpc", endpoints_.grpc},     {"grpc_unix", endpoints_.grpc_unix},
-                {"http", endpoints_.http},     {"mqtt", endpoints_.mqtt},
-                {"enroll", endpoints_.enroll}, {"site", config_.site.name}};
+            return std::map<std::string, std::string>{{"grpc", endpoints_.grpc},
+                                                      {"grpc_unix", endpoints_.grpc_unix},
+                                                      {"http", endpoints_.http},
+                                                      {"mqtt", endpoints_.mqtt},
+                                                      {"enroll", endpoints_.enroll},
+                                                      {"site", config_.site.name},
+                                                      {"certificates", endpoints_.certificates}};
           },
       .chunks = [this] { return link_ ? link_->chunks() : engine::ChunkFlow{}; }};
   runtime_ = std::make_unique<runtime::Runtime>(
@@ -256,15 +274,15 @@ Status Site::make_link() {
   }
   std::function<void()> let_in;
   if (broker_) let_in = [this] { (void)broker_->flush(2s); };
-  link_ =
-      std::make_unique<DeviceLink>(std::move(options), share_of_device(config_), std::move(let_in));
+  link_ = std::make_unique<DeviceLink>(std::move(options), share_of_device(config_),
+                                       std::move(let_in), device_authority_);
   return {};
 }
 
 runtime::Sinks Site::sinks() const {
   runtime::Sinks sinks{.broker = nullptr, .devices = nullptr, .log = log_sink()};
   // The passwords of an external broker are its operator's business.
-  if (broker_) sinks.broker = broker_sink(*broker_);
+  if (broker_) sinks.broker = broker_sink(*broker_, revocations_);
   if (link_) sinks.devices = [this](auto effects) { link_->deliver(effects); };
   return sinks;
 }
@@ -316,6 +334,10 @@ Status Site::publish_endpoints() {
     endpoints_.enroll =
         to_string(config::ListenAddress{broker_endpoints_.host, broker_endpoints_.enroll_port});
     endpoints_.enroll_token_file = broker_endpoints_.enroll_token_file;
+    if (broker_endpoints_.certificate_port != 0) {
+      endpoints_.certificates = to_string(
+          config::ListenAddress{broker_endpoints_.host, broker_endpoints_.certificate_port});
+    }
   } else if (!read_only_) {
     endpoints_.mqtt =
         to_string(config::ListenAddress{config_.mqtt.external.host, config_.mqtt.external.port});

@@ -25,6 +25,7 @@
 #include "gateway/config/endpoints.hpp"
 #include "gateway/coveyd/access_keeper.hpp"
 #include "gateway/coveyd/device_link.hpp"
+#include "gateway/coveyd/sinks.hpp"
 #include "gateway/runtime/runtime.hpp"
 #include "storage/store.hpp"
 
@@ -62,6 +63,7 @@ class Site {
   Status start_broker();
   Status open_identity();
   void warn_of_plaintext() const;
+  Status open_device_authority(const tls::SiteIdentity& identity);
   Status start_runtime(const SiteStart& how);
   Status start_servers();
   Status make_access();
@@ -86,8 +88,11 @@ class Site {
   api::TlsFacts tls_;
   std::string server_certificate_;  // file of it; empty: no listener speaks TLS
   std::shared_ptr<tls::ServerContexts> server_tls_;
-  std::unique_ptr<tls::Renewal> renewal_;  // null: no listener speaks TLS
-  std::unique_ptr<DeviceLink> link_;       // null: read-only
+  std::unique_ptr<tls::Renewal> renewal_;                 // null: no listener speaks TLS
+  std::unique_ptr<DeviceLink> link_;                      // null: read-only
+  std::optional<tls::DeviceAuthority> device_authority_;  // null: devices speak no TLS
+  std::string device_ca_file_;
+  std::shared_ptr<Revocations> revocations_;
   std::unique_ptr<runtime::Runtime> runtime_;
   http::Metrics metrics_;
   std::shared_ptr<access::Access> access_;

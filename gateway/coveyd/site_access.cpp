@@ -51,6 +51,9 @@ Status Site::open_identity() {
                               runtime::now_of_clocks().wall);
   if (!identity) return identity.error();
   server_certificate_ = identity->server_path();
+  if (endpoints_.devices_over_tls) {
+    if (Status opened = open_device_authority(*identity); !opened) return opened;
+  }
   endpoints_.ca_file = identity->ca_path();
   tls_ = {.devices = endpoints_.devices_over_tls,
           .ca = identity->ca(),

@@ -33,6 +33,7 @@ struct DeviceSelection {
 
 struct AcceptDevices {
   DeviceSelection devices;
+  std::string key_fingerprint = {};  // that the one device must have; "": whatever it is
 };
 struct RejectDevice {
   DeviceId device;

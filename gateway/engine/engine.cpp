@@ -83,6 +83,7 @@ class Dispatch {
       expire_claims(turn_);
       end_reconciling(turn_);
       expire_strangers(turn_);
+      renew_certificates(turn_);
       judge_budgets(turn_);
       if (state.clocks.broker_connected()) publish_site(turn_);  // whoever missed it, and the time
     }

@@ -105,6 +105,17 @@ struct PublishGrant {
   DeviceId device;
   GrantMessage grant;
 };
+// A newer certificate for the same key.
+struct PublishCertificate {
+  DeviceId device;
+  uint32_t shard = 0;
+  CertificateOrder certificate;
+  Digest order_key;
+};
+// Nobody may come in with these any more.
+struct RevokeCertificates {
+  std::vector<Bytes> serials;
+};
 // The broker must let this device in with this password (and no other); "" shuts it out.
 struct SetCredential {
   DeviceId device;
@@ -131,7 +142,8 @@ struct JudgeWindow {
   std::shared_ptr<const WindowSnapshot> window;
 };
 using Effect = std::variant<PublishSite, PublishGoal, PublishAck, PublishBlob, PublishChunks,
-                            PublishGrant, SetCredential, ClearGoal, Reply, LogLine, JudgeWindow>;
+                            PublishGrant, PublishCertificate, RevokeCertificates, SetCredential,
+                            ClearGoal, Reply, LogLine, JudgeWindow>;
 
 struct Output {
   std::vector<Write> writes;

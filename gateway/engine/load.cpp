@@ -124,6 +124,10 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   for (Device& device : snapshot.devices) {
     state.fleet.add(std::move(device));
   }
+  for (RevokedCertificate& row : snapshot.revoked) {
+    Bytes serial = row.serial;
+    state.fleet.revoked.emplace(std::move(serial), std::move(row));
+  }
   for (TrustedKeyRecord& key : snapshot.trusted_keys) {
     Result<PublicKey> parsed = PublicKey::from_pem(key.pem);
     if (!parsed) return inconsistent("trusted key " + key.key_id + " can't be read");
@@ -161,6 +165,7 @@ Snapshot Engine::snapshot() const {
   Snapshot snapshot;
   snapshot.site = state_.site;
   for (const auto& [id, device] : state_.fleet.devices) snapshot.devices.push_back(device);
+  for (const auto& [serial, row] : state_.fleet.revoked) snapshot.revoked.push_back(row);
   for (const auto& [id, key] : state_.catalogue.trusted_keys) snapshot.trusted_keys.push_back(key);
   for (const auto& [name, token] : state_.access.tokens) snapshot.tokens.push_back(token);
   std::map<ReleaseId, ReleaseRecord> releases = state_.catalogue.releases;

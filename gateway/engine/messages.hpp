@@ -37,6 +37,7 @@ struct HelloMessage {
   uint64_t uptime_ms = 0;
   uint32_t status_number = 0;
   uint32_t connection = 0;
+  uint64_t certificate = 0;  // that it holds, by its serial number; 0: none
 };
 
 struct StatusMessage {
@@ -95,6 +96,9 @@ struct EnrollMessage {
   uint64_t nonce = 0;
   DeviceFacts facts;
   std::vector<ModelName> models;
+  Bytes key = {};                  // its own: a point of P-256; empty: it has none
+  Bytes certificate_request = {};  // until somebody with time has looked at it, who fills in `key`
+  bool wants_certificate = false;
 };
 
 // ---- gateway to device
@@ -146,6 +150,16 @@ struct AckMessage {
 
 enum class ChunkResult : uint8_t { kOk = 0, kBusy = 1, kSuperseded = 2, kNotFound = 3 };
 
+// What a certificate of a device says beside its id; it can be made from this again and again.
+struct CertificateOrder {
+  Bytes key;  // of the device
+  Bytes serial;
+  Millis from{0};  // wall
+  Millis until{0};
+
+  bool operator==(const CertificateOrder&) const = default;
+};
+
 enum class EnrollState : uint8_t { kPending = 1, kAccepted = 2, kRejected = 3 };
 struct GrantMessage {
   uint64_t nonce = 0;
@@ -156,6 +170,8 @@ struct GrantMessage {
   std::string shard;
   uint32_t site_epoch = 0;
   uint32_t retry_after_s = 0;
+  Bytes key = {};  // that it has to be sealed for; empty: it is said in clear
+  std::optional<CertificateOrder> certificate = std::nullopt;
 };
 
 }  // namespace covey::engine

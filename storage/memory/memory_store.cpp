@@ -32,6 +32,10 @@ class Applier {
     std::erase_if(t_.past_deployments,
                   [&](const auto& row) { return row.second.rollout == w.rollout; });
   }
+  void operator()(const PutRevoked& w) {
+    t_.revoked.insert_or_assign(w.certificate.serial, w.certificate);
+  }
+  void operator()(const ForgetRevoked& w) { t_.revoked.erase(w.serial); }
   void operator()(const PutTrustedKey& w) { t_.trusted_keys.insert_or_assign(w.key.key_id, w.key); }
   void operator()(const RemoveTrustedKey& w) { t_.trusted_keys.erase(w.key_id); }
   void operator()(const PutToken& w) { t_.tokens.insert_or_assign(w.token.name, w.token); }
@@ -260,6 +264,7 @@ Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
   Snapshot snapshot;
   snapshot.site = tables_.site;
   snapshot.devices = values_of(tables_.devices);
+  snapshot.revoked = values_of(tables_.revoked);
   snapshot.trusted_keys = values_of(tables_.trusted_keys);
   snapshot.tokens = values_of(tables_.tokens);
   snapshot.releases = values_of(tables_.releases);

@@ -57,6 +57,20 @@ void columns(auto& visit, Like<Device> auto& r) {
   visit("sample_scale", r.settings.sample_scale);
   visit("enroll_changes", r.enroll_changes);
   visit("enroll_changed_wall_ms", r.enroll_changed_wall);
+  visit("own_key", r.key);
+  visit("wants_certificate", r.wants_certificate);
+  visit("certificate_serial", r.certificate_serial);
+  visit("certificate_from_ms", r.certificate_from);
+  visit("certificate_until_ms", r.certificate_until);
+  visit("certificate_before", r.certificate_before);
+  visit("certificate_before_until_ms", r.certificate_before_until);
+}
+
+constexpr const char* table_name(const RevokedCertificate&) { return "revoked_certificates"; }
+void columns(auto& visit, Like<RevokedCertificate> auto& r) {
+  visit.key("serial", r.serial);
+  visit("device", r.device);
+  visit("until_wall_ms", r.until);
 }
 
 constexpr const char* table_name(const TrustedKeyRecord&) { return "trusted_keys"; }

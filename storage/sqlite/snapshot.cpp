@@ -83,6 +83,7 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   std::vector<rows::ProgressRow> progress;
   select.all(sites);
   select.all(snapshot.devices);
+  select.all(snapshot.revoked);
   select.all(snapshot.trusted_keys);
   select.all(snapshot.tokens);
   select.all(snapshot.releases);

@@ -6,6 +6,11 @@
 namespace covey::sqlite {
 
 Status Writer::operator()(const RemoveToken& w) { return remove(TokenRecord{.name = w.name}); }
+
+Status Writer::operator()(const ForgetRevoked& w) {
+  return remove(RevokedCertificate{.serial = w.serial, .device = {}, .until = {}});
+}
+
 Status Writer::operator()(const RemoveTrustedKey& w) {
   return remove(TrustedKeyRecord{.key_id = w.key_id});
 }

@@ -22,6 +22,8 @@ class Writer {
   // One overload per Write: a new kind is a compile error here.
   Status operator()(const PutSite& w) { return put(w.site); }
   Status operator()(const PutDevice& w) { return put(w.device); }
+  Status operator()(const PutRevoked& w) { return put(w.certificate); }
+  Status operator()(const ForgetRevoked& w);
   Status operator()(const PutTrustedKey& w) { return put(w.key); }
   Status operator()(const RemoveTrustedKey& w);
   Status operator()(const PutToken& w) { return put(w.token); }

@@ -30,7 +30,7 @@ CONFIG = """\
 grpc: {listen: "127.0.0.1:0"}
 http: {listen: "127.0.0.1:0"}
 enroll: {auto_accept: true}
-mqtt: {embedded: {port: 0, enroll_port: 0}}
+mqtt: {embedded: {port: 0, enroll_port: 0, certificate_port: 0}}
 rollout: {bandwidth_bytes_per_s: 1073741824, offer_rate: 10000}
 telemetry: {report_interval: 10s}
 """

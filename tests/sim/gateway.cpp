@@ -302,8 +302,10 @@ void Gateway::speak(const std::vector<engine::Effect>& effects) {
       gateway.send_chunks();
     }
     void operator()(const engine::PublishGrant& e) const {
-      send("covey/v1/enroll/" + e.device.str() + "/down", codec::encode(e.grant), false);
+      send("covey/v1/enroll/" + e.device.str() + "/down", codec::encode(e.grant, {}), false);
     }
+    void operator()(const engine::PublishCertificate&) const {}  // no device here has a key
+    void operator()(const engine::RevokeCertificates&) const {}
     void operator()(const engine::ClearGoal&) const {}
     void operator()(const engine::SetCredential& e) const {
       gateway.credentials_[e.device] = e.password;

@@ -227,6 +227,12 @@ bool covey_agent_enrolled(const covey_agent_t* agent);
 /* Back to the factory's state: the identity is gone, models and journal stay. Disconnect first. */
 int covey_agent_forget_identity(covey_agent_t* agent);
 #endif
+#if COVEY_DEVICE_KEY
+/* Enrols once more with nonce and key that it has: where the broker does not let it in any more
+ * (its certificate has ended, say). Disconnect first, then connect to the enrolment listener; a
+ * reset, or the grant, brings back what was. The gateway asks no operator for it. */
+void covey_agent_enroll_again(covey_agent_t* agent);
+#endif
 /* What enrolment would have written, for a production line: into the port's store, before any agent
  * uses it. The order key is the site's secret with this device. Errors: STORE. */
 int covey_agent_provision(const covey_store_t* store, const covey_credentials_t* credentials,

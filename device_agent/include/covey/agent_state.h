@@ -173,6 +173,9 @@ typedef struct covey_agent {
   uint64_t nonce;
   uint64_t enroll_nonce;
   uint64_t gateway_start_id;
+#if COVEY_DEVICE_KEY
+  uint64_t certificate; /* of its serial number; 0: there is none */
+#endif
   uint32_t connection;
   uint32_t inference;  /* last id; the recorder's */
   uint32_t renewed_at; /* ids up to this one were given under an earlier boot id */

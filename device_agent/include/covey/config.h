@@ -85,6 +85,12 @@
 #ifndef COVEY_ENROLMENT
 #define COVEY_ENROLMENT 1
 #endif
+/* 1: the device has a key of its own, which the port must have then: what enrolment grants is
+ * sealed for it, and it may get a certificate; 2 KB of flash. */
+#ifndef COVEY_DEVICE_KEY
+#define COVEY_DEVICE_KEY 0
+#endif
+
 /* What a goal may set: report interval and sampling. 0: they are as this firmware says. */
 #ifndef COVEY_SETTINGS
 #define COVEY_SETTINGS 1
@@ -183,6 +189,7 @@ COVEY_STATIC_ASSERT(COVEY_CONFIRMED_FAULTS_MAX >= 1 && COVEY_CONFIRMED_FAULTS_MA
 /* Switches are on or off. */
 COVEY_STATIC_ASSERT((COVEY_HEALTH | 1) == 1 && (COVEY_SHADOW | 1) == 1 && (COVEY_OUTBOX | 1) == 1);
 COVEY_STATIC_ASSERT((COVEY_ENROLMENT | 1) == 1 && (COVEY_SETTINGS | 1) == 1);
+COVEY_STATIC_ASSERT((COVEY_DEVICE_KEY | 1) == 1 && COVEY_DEVICE_KEY <= COVEY_ENROLMENT);
 COVEY_STATIC_ASSERT((COVEY_COPY_UNCHANGED | 1) == 1 && (COVEY_RESUME | 1) == 1);
 
 #endif

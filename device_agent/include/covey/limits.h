@@ -18,6 +18,7 @@
 #define COVEY_SIGNATURE_BYTES 64
 #define COVEY_KEY_ID_BYTES 8
 #define COVEY_PUBLIC_KEY_BYTES_MAX 65
+#define COVEY_POINT_BYTES 65 /* a device's own public key: an uncompressed point of P-256 */
 
 /* Texts, without a terminating NUL. */
 #define COVEY_DEVICE_ID_BYTES_MAX 63
@@ -29,7 +30,7 @@
 #define COVEY_USERNAME_BYTES_MAX 63
 #define COVEY_PASSWORD_BYTES_MAX 63
 
-/* Topics, with NUL. The longest is covey/v1/{shard}/{id}/down/chunk. */
+/* Topics, with NUL. The longest is covey/v1/{shard}/{id}/down/certificate. */
 #define COVEY_TOPIC_BYTES_MAX 96
 
 /* Models that one device may name. What fits in one goal may be fewer, see below. */
@@ -39,7 +40,11 @@
 #define COVEY_SITE_BYTES_MAX 64
 #define COVEY_GOAL_BYTES_MAX 256
 #define COVEY_ACK_BYTES_MAX 256
-#define COVEY_ENROLL_GRANT_BYTES_MAX 256
+/* 256 of a grant that is not sealed. */
+#define COVEY_ENROLL_GRANT_BYTES_MAX 1024
+#define COVEY_CERTIFICATE_BYTES_MAX 640 /* of a device, X.509 in DER */
+#define COVEY_CERTIFICATE_MESSAGE_BYTES_MAX \
+  (3 + COVEY_CERTIFICATE_BYTES_MAX + COVEY_MAC_FIELD_BYTES)
 #define COVEY_MANIFEST_BYTES_MAX 600
 #define COVEY_SIGNATURES_MAX 4
 #define COVEY_SIGNED_MANIFEST_BYTES_MAX 1024
@@ -71,6 +76,7 @@
 /* ---- Device to gateway: no message is longer, whatever the agent was built with. */
 #define COVEY_UP_BYTES_MAX 16384
 #define COVEY_BYE_BYTES_MAX 16
+#define COVEY_CERTIFICATE_REQUEST_BYTES_MAX 1024 /* PKCS#10 in DER */
 
 /* What one report counts at most. */
 #define COVEY_REPORT_CLASSES_MAX 16

@@ -96,6 +96,27 @@ typedef struct covey_store {
   int (*write)(void* ctx, const uint8_t* from, size_t size);
 } covey_store_t;
 
+/* ---- The device's own key, with COVEY_DEVICE_KEY 1: of P-256, made on the device (or in its
+ * secure element), and never told. ports/openssl and ports/psa have it. */
+typedef struct covey_device_key {
+  void* ctx;
+  /* 4 | x | y (SEC 1, section 2.3.3). */
+  int (*public_key)(void* ctx, uint8_t point[COVEY_POINT_BYTES]);
+  /* ECDSA of a digest: r | s. */
+  int (*sign)(void* ctx, const uint8_t digest[COVEY_DIGEST_BYTES],
+              uint8_t signature[COVEY_SIGNATURE_BYTES]);
+  /* ECDH: the x coordinate. A point that is not on the curve must be refused. */
+  int (*agree)(void* ctx, const uint8_t point[COVEY_POINT_BYTES],
+               uint8_t secret[COVEY_DIGEST_BYTES]);
+  /* AES-128-GCM without associated data: `size` bytes and behind them a tag of 16; negative when
+   * the tag is wrong. */
+  int (*decrypt)(void* ctx, const uint8_t key[16], const uint8_t nonce[12], const uint8_t* sealed,
+                 size_t size, uint8_t* plain);
+  /* Where its certificate is kept: a record of COVEY_CERTIFICATE_BYTES_MAX, as a store's; X.509 in
+   * DER, for your TLS. NULL: this device wants none. */
+  const covey_store_t* certificate;
+} covey_device_key_t;
+
 /* ---- Link: an MQTT 3.1.1 client, yours or device_agent/mqtt. Clean sessions. Call
  * covey_agent_connected/disconnected when the connection changes and covey_agent_receive for every
  * message. COVEY_ERROR_AGAIN: no room now; the agent asks again a little later. Topic and payload
@@ -120,6 +141,8 @@ typedef struct covey_port {
    * is noticed. */
   const covey_store_t* outbox;
   uint32_t outbox_places;
+  /* With COVEY_DEVICE_KEY 1; NULL: it has none. */
+  const covey_device_key_t* device_key;
   /* Only where covey_agent_record_inference is called from several threads or ISRs, or on another
    * core than poll: e.g. a mutex or a spin lock. Held for the time of copying one window. NULL: not
    * needed; one ISR, or one thread on poll's core, records without. */

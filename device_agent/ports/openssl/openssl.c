@@ -163,3 +163,81 @@ covey_public_key_t covey_openssl_public_key(uint32_t algorithm, const uint8_t* k
   public_key.key_size = size;
   return public_key;
 }
+
+/* ---- The device's own key. */
+
+static int own_public_key(void* ctx, uint8_t point[COVEY_POINT_BYTES]) {
+  size_t size = 0;
+  return EVP_PKEY_get_octet_string_param((EVP_PKEY*)ctx, OSSL_PKEY_PARAM_PUB_KEY, point,
+                                         COVEY_POINT_BYTES, &size) == 1 &&
+                 size == COVEY_POINT_BYTES
+             ? COVEY_OK
+             : COVEY_ERROR_CRYPTO;
+}
+
+static int own_sign(void* ctx, const uint8_t digest[COVEY_DIGEST_BYTES],
+                    uint8_t signature[COVEY_SIGNATURE_BYTES]) {
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_pkey(NULL, (EVP_PKEY*)ctx, NULL);
+  unsigned char der[80];
+  const unsigned char* at = der;
+  size_t size = sizeof der;
+  ECDSA_SIG* raw = NULL;
+  bool good = false;
+  if (context != NULL && EVP_PKEY_sign_init(context) == 1 &&
+      EVP_PKEY_sign(context, der, &size, digest, COVEY_DIGEST_BYTES) == 1) {
+    raw = d2i_ECDSA_SIG(NULL, &at, (long)size);
+  }
+  if (raw != NULL) {
+    good = BN_bn2binpad(ECDSA_SIG_get0_r(raw), signature, 32) == 32 &&
+           BN_bn2binpad(ECDSA_SIG_get0_s(raw), signature + 32, 32) == 32;
+  }
+  ECDSA_SIG_free(raw);
+  EVP_PKEY_CTX_free(context);
+  return good ? COVEY_OK : COVEY_ERROR_CRYPTO;
+}
+
+static int own_agree(void* ctx, const uint8_t point[COVEY_POINT_BYTES],
+                     uint8_t secret[COVEY_DIGEST_BYTES]) {
+  covey_public_key_t peer;
+  EVP_PKEY* other;
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_pkey(NULL, (EVP_PKEY*)ctx, NULL);
+  size_t size = COVEY_DIGEST_BYTES;
+  bool good;
+  memset(&peer, 0, sizeof peer);
+  peer.key = point;
+  peer.key_size = COVEY_POINT_BYTES;
+  other = p256_key(&peer); /* NULL: not on the curve */
+  good = other != NULL && context != NULL && EVP_PKEY_derive_init(context) == 1 &&
+         EVP_PKEY_derive_set_peer(context, other) == 1 &&
+         EVP_PKEY_derive(context, secret, &size) == 1 && size == COVEY_DIGEST_BYTES;
+  EVP_PKEY_free(other);
+  EVP_PKEY_CTX_free(context);
+  return good ? COVEY_OK : COVEY_ERROR_CRYPTO;
+}
+
+static int decrypt(void* ctx, const uint8_t key[16], const uint8_t nonce[12], const uint8_t* sealed,
+                   size_t size, uint8_t* plain) {
+  EVP_CIPHER_CTX* cipher = EVP_CIPHER_CTX_new();
+  uint8_t tag[16];
+  int out = 0;
+  bool good;
+  (void)ctx;
+  memcpy(tag, sealed + size, sizeof tag);
+  good = cipher != NULL && EVP_DecryptInit_ex(cipher, EVP_aes_128_gcm(), NULL, key, nonce) == 1 &&
+         EVP_DecryptUpdate(cipher, plain, &out, sealed, (int)size) == 1 &&
+         EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, sizeof tag, tag) == 1 &&
+         EVP_DecryptFinal_ex(cipher, plain + out, &out) == 1;
+  EVP_CIPHER_CTX_free(cipher);
+  return good ? COVEY_OK : COVEY_ERROR_CRYPTO;
+}
+
+covey_device_key_t covey_openssl_device_key(void* key, const covey_store_t* certificate) {
+  covey_device_key_t own;
+  own.ctx = key;
+  own.public_key = own_public_key;
+  own.sign = own_sign;
+  own.agree = own_agree;
+  own.decrypt = decrypt;
+  own.certificate = certificate;
+  return own;
+}

@@ -81,6 +81,9 @@ void Connection::on_tcp(const error_code& error) {
   if (failed) return fail(failed.message());
   if (!options_.trust) return begin_session();
   tls_.emplace(options_.trust, socket_.native_handle());
+  if (options_.key != nullptr && !tls_->identify(options_.certificate, options_.key)) {
+    return fail(tls_->failure());
+  }
   shake_hands();
 }
 

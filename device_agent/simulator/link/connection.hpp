@@ -35,6 +35,8 @@ struct ConnectionOptions {
   std::vector<uint8_t> will_payload;
   uint16_t keep_alive_s = 60;
   std::shared_ptr<const TlsTrust> trust;  // null: plaintext
+  std::vector<uint8_t> certificate;       // of the client, in DER; empty: it has none
+  evp_pkey_st* key = nullptr;             // of that; outlives the connection
 };
 
 class ConnectionListener {

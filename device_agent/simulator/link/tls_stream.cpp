@@ -86,6 +86,16 @@ TlsStream::Outcome TlsStream::outcome(int result) {
   return Outcome::kFailed;
 }
 
+bool TlsStream::identify(std::span<const uint8_t> certificate, evp_pkey_st* key) {
+  if (SSL_use_certificate_ASN1(ssl_, certificate.data(), static_cast<int>(certificate.size())) ==
+          1 &&
+      SSL_use_PrivateKey(ssl_, key) == 1) {
+    return true;
+  }
+  failure_ = fmt::format("the device's certificate: {}", openssl_said());
+  return false;
+}
+
 TlsStream::Outcome TlsStream::handshake() {
   ERR_clear_error();
   return outcome(SSL_connect(ssl_));

@@ -15,6 +15,7 @@
 
 struct ssl_ctx_st;  // OpenSSL's
 struct ssl_st;
+struct evp_pkey_st;
 
 namespace covey::simulator {
 
@@ -44,6 +45,9 @@ class TlsStream {
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;
 
+  // Before the handshake: the client's certificate (DER) and its key, which outlives this. False:
+  // they are none, see failure().
+  bool identify(std::span<const uint8_t> certificate, evp_pkey_st* key);
   Outcome handshake();
   // `size`: how much of it, with kDone.
   Outcome read(std::span<uint8_t> to, size_t& size);

@@ -10,13 +10,22 @@
 
 /* Both by enum covey_topic_kind, from SITE to MANIFEST. */
 static int (*const receivers[])(covey_agent_t* a, covey_bytes_t message) = {
-    covey_session_site, covey_goal_receive,   covey_ack_receive,
-    covey_job_chunk,    covey_enroll_receive, covey_job_manifest};
+    covey_session_site,        covey_goal_receive, covey_ack_receive, covey_job_chunk,
+#if COVEY_DEVICE_KEY
+    covey_certificate_receive,
+#endif
+    covey_enroll_receive,      covey_job_manifest};
 
 /* 0: the receive buffer is the limit. */
-static const uint16_t limits[] = {COVEY_SITE_BYTES_MAX,         COVEY_GOAL_BYTES_MAX,
-                                  COVEY_ACK_BYTES_MAX,          0,
-                                  COVEY_ENROLL_GRANT_BYTES_MAX, COVEY_SIGNED_MANIFEST_BYTES_MAX};
+static const uint16_t limits[] = {COVEY_SITE_BYTES_MAX,
+                                  COVEY_GOAL_BYTES_MAX,
+                                  COVEY_ACK_BYTES_MAX,
+                                  0,
+#if COVEY_DEVICE_KEY
+                                  COVEY_CERTIFICATE_MESSAGE_BYTES_MAX,
+#endif
+                                  COVEY_ENROLL_GRANT_BYTES_MAX,
+                                  COVEY_SIGNED_MANIFEST_BYTES_MAX};
 
 /* A retained message by digest: only the one that is waited for, others are left over. */
 static enum covey_topic_kind kind_of(covey_agent_t* a, const char* topic, size_t size) {

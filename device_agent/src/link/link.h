@@ -14,10 +14,13 @@ extern "C" {
 /* ---- topic.c: built exactly; recognised, or not at all */
 enum covey_topic_kind {
   COVEY_TOPIC_NONE = 0,
-  COVEY_TOPIC_SITE, /* these four are subscribed to in every session */
+  COVEY_TOPIC_SITE, /* these are subscribed to in every session */
   COVEY_TOPIC_GOAL,
   COVEY_TOPIC_ACK,
   COVEY_TOPIC_CHUNK,
+#if COVEY_DEVICE_KEY
+  COVEY_TOPIC_CERTIFICATE,
+#endif
   COVEY_TOPIC_ENROLL,   /* this one before there is an identity */
   COVEY_TOPIC_MANIFEST, /* these by digest, when they are waited for */
   COVEY_TOPIC_TABLE
@@ -27,7 +30,8 @@ static inline enum covey_topic_kind covey_topic_first(const covey_agent_t* a) {
   return covey_core_enrolled(a) ? COVEY_TOPIC_SITE : COVEY_TOPIC_ENROLL;
 }
 static inline enum covey_topic_kind covey_topic_last(const covey_agent_t* a) {
-  return covey_core_enrolled(a) ? COVEY_TOPIC_CHUNK : COVEY_TOPIC_ENROLL;
+  return covey_core_enrolled(a) ? (enum covey_topic_kind)(COVEY_TOPIC_ENROLL - 1)
+                                : COVEY_TOPIC_ENROLL;
 }
 /* One of these; NONE: no fixed topic. */
 enum covey_topic_kind covey_topic_parse(const covey_agent_t* a, const char* topic, size_t size);

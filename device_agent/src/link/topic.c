@@ -42,7 +42,15 @@ void covey_topic_digest(const uint8_t* digest, char topic[COVEY_TOPIC_BYTES_MAX]
 
 void covey_topic_of(const covey_agent_t* a, enum covey_topic_kind kind,
                     char topic[COVEY_TOPIC_BYTES_MAX]) {
-  static const char* const tails[] = {"down/goal", "down/ack", "down/chunk", "down"};
+  static const char* const tails[] = {
+    "down/goal",
+    "down/ack",
+    "down/chunk",
+#if COVEY_DEVICE_KEY
+    "down/certificate",
+#endif
+    "down"
+  };
   if (kind == COVEY_TOPIC_SITE) {
     (void)append(topic, "covey/v1/site");
   } else {

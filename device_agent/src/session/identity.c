@@ -50,6 +50,9 @@ int covey_agent_forget_identity(covey_agent_t* a) {
 
 int covey_identity_load(covey_agent_t* a) {
   covey_identity_t id;
+#if COVEY_DEVICE_KEY
+  covey_certificate_load(a);
+#endif
 #if COVEY_ENROLMENT
   if (!read_identity(a, &id)) return covey_agent_forget_identity(a);
 #else

@@ -31,4 +31,20 @@ int covey_identity_keep(covey_agent_t* a, covey_identity_t* id);
  * is left alone. */
 int covey_say(covey_agent_t* a, enum covey_timer_name name);
 
+/* ---- certificate.c, request.c, unseal.c: the device's own key */
+#if COVEY_DEVICE_KEY
+static inline const covey_device_key_t* covey_parts_own_key(const covey_agent_t* a) {
+  return covey_core_port(a)->device_key;
+}
+/* What the port's store has of it. */
+void covey_certificate_load(covey_agent_t* a);
+/* Into that store. Errors: STORE, MESSAGE_MALFORMED. */
+int covey_certificate_keep(covey_agent_t* a, covey_bytes_t certificate);
+/* The fields of an EnrollRequest that name the key, or ask for a certificate. Errors: CRYPTO. */
+int covey_request_write(const covey_agent_t* a, covey_writer_t* w);
+/* What was sealed for the device's own key, into the send buffer. Errors: MAC_INVALID, CRYPTO,
+ * MESSAGE_MALFORMED. */
+int covey_unseal(const covey_agent_t* a, covey_bytes_t sealed, covey_bytes_t* plain);
+#endif
+
 #endif

@@ -29,11 +29,17 @@ static const covey_member_t model_members[] = {MODEL(13, COVEY_WRITTEN_U32, retr
                                                MODEL(14, COVEY_WRITTEN_I32, record.port_code),
                                                COVEY_WRITTEN_END};
 
-static const covey_member_t hello_members[] = {
-    AGENT(1, COVEY_WRITTEN_F64, boot_id),    AGENT(2, COVEY_WRITTEN_F64, nonce),
-    AGENT(5, COVEY_WRITTEN_U32, site_epoch), AGENT(6, COVEY_WRITTEN_U64, goal_counter),
-    AGENT(7, COVEY_WRITTEN_U64, now_ms),     AGENT(8, COVEY_WRITTEN_U32, status_number),
-    AGENT(9, COVEY_WRITTEN_U32, connection), COVEY_WRITTEN_END};
+static const covey_member_t hello_members[] = {AGENT(1, COVEY_WRITTEN_F64, boot_id),
+                                               AGENT(2, COVEY_WRITTEN_F64, nonce),
+                                               AGENT(5, COVEY_WRITTEN_U32, site_epoch),
+                                               AGENT(6, COVEY_WRITTEN_U64, goal_counter),
+                                               AGENT(7, COVEY_WRITTEN_U64, now_ms),
+                                               AGENT(8, COVEY_WRITTEN_U32, status_number),
+                                               AGENT(9, COVEY_WRITTEN_U32, connection),
+#if COVEY_DEVICE_KEY
+                                               AGENT(11, COVEY_WRITTEN_F64, certificate),
+#endif
+                                               COVEY_WRITTEN_END};
 
 static const covey_member_t status_members[] = {
     AGENT(1, COVEY_WRITTEN_F64, boot_id),      AGENT(2, COVEY_WRITTEN_U32, status_number),
@@ -96,7 +102,7 @@ int covey_say(covey_agent_t* a, enum covey_timer_name name) {
   const struct message* message = &messages[name - FIRST];
   covey_writer_t w = covey_send_writer(a);
   const covey_model_t* m;
-  int error;
+  int error = COVEY_OK;
   if (!covey_clock_due(a, timer)) return COVEY_ERROR_AGAIN;
   covey_write_members(&w, message->members, a);
   if (message->device_id != 0) {
@@ -110,7 +116,10 @@ int covey_say(covey_agent_t* a, enum covey_timer_name name) {
       covey_write_text(&w, 4, m->config->name);
     }
   }
-  error = covey_send_message(a, message->tail, &w, 1);
+#if COVEY_DEVICE_KEY
+  if (name == COVEY_TIMER_ENROLL) error = covey_request_write(a, &w);
+#endif
+  if (error == 0) error = covey_send_message(a, message->tail, &w, 1);
   covey_clock_repeat(a, timer, error);
   return error;
 }

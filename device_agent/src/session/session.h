@@ -37,6 +37,11 @@ static inline int covey_enroll_receive(covey_agent_t* a, covey_bytes_t message) 
 }
 #endif
 
+/* ---- certificate.c */
+#if COVEY_DEVICE_KEY
+int covey_certificate_receive(covey_agent_t* a, covey_bytes_t message);
+#endif
+
 #ifdef __cplusplus
 }
 #endif

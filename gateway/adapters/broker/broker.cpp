@@ -73,6 +73,7 @@ Status EmbeddedBroker::Supervisor::prepare() {
   if (const Status written = write_configuration(files_, options_, endpoints_, *token); !written) {
     return written;
   }
+  revocations_ = options_.revocations;
   write_credentials(nullptr);
   const std::lock_guard lock(mutex_);
   if (applied_version_ == credentials_version_) return {};
@@ -98,6 +99,10 @@ Status EmbeddedBroker::Supervisor::reserve_ports() {
       reserve(options_.listen, options_.device_port, "mqtt.embedded.port", endpoints_.device_port),
       reserve(options_.listen, options_.enroll_port, "mqtt.embedded.enroll_port",
               endpoints_.enroll_port),
+      options_.device_ca_file.empty()
+          ? Status()
+          : reserve(options_.listen, options_.certificate_port, "mqtt.embedded.certificate_port",
+                    endpoints_.certificate_port),
       reserve(endpoints_.service_host, 0, "the service listener", endpoints_.service_port)};
   std::optional<Error> all;  // people see each of them at once
   for (const Status& status : done) {
@@ -151,6 +156,9 @@ void EmbeddedBroker::set_credential(const DeviceId& device, std::string password
   supervisor_->set(device, std::move(password));
 }
 void EmbeddedBroker::remove_credential(const DeviceId& device) { supervisor_->remove(device); }
+void EmbeddedBroker::set_revocations(std::string list) {
+  supervisor_->set_revocations(std::move(list));
+}
 bool EmbeddedBroker::flush(Millis timeout) { return supervisor_->flush(timeout); }
 void EmbeddedBroker::certificate_changed() { supervisor_->certificate_changed(); }
 

@@ -2,12 +2,14 @@
 // Supervises the embedded mosquitto of a site: writes its configuration into DATA/broker, starts
 // it, proves readiness by a real MQTT connect, restarts it with back-off, ends it in bounded time.
 //
-// Three listeners, those of devices on loopback or with TLS 1.2 or 1.3, each with its own users and
+// Listeners, those of devices on loopback or with TLS 1.2 or 1.3, each with its own users and
 // access list (per_listener_settings):
 // * device: user = device id = client id; writes covey/v1/{00 to 3f}/{id}/up/{hello, status,
 //   report, fetch, bye} and reads covey/v1/+/{id}/down/+, covey/v1/site and covey/v1/m/+.
 // * enrolment: user `enroll`, password DATA/enroll.token, client id = device id; writes
 //   covey/v1/enroll/{id}/up and reads covey/v1/enroll/{id}/down.
+// * certificate, where devices speak TLS: the same rights as `device`, for whoever shows a
+//   certificate of `device_ca_file` that is not revoked; its name (CN) is user and client id.
 // * service: the gateway alone, with a password of this start; covey/#. A port of its own, so that
 // devices can neither use up its connections nor take over its session.
 //
@@ -51,6 +53,9 @@ struct BrokerOptions {
   std::string certificate_file;  // key and certificates (PEM): they speak TLS; empty: they don't
   uint16_t device_port = 0;      // 0: a free one
   uint16_t enroll_port = 0;
+  uint16_t certificate_port = 0;
+  std::string device_ca_file;  // PEM: who issues certificates of devices; empty: no such listener
+  std::string revocations;     // PEM: of that authority, a list that may be empty
   uint32_t max_connections = 20'000;
   uint32_t max_packet_bytes = 65'536;
   uint32_t max_queued_messages = 20'000;
@@ -70,6 +75,7 @@ struct BrokerEndpoints {
   std::string service_host = "127.0.0.1";  // of the gateway, wherever devices connect
   uint16_t device_port = 0;
   uint16_t enroll_port = 0;
+  uint16_t certificate_port = 0;  // 0: there is none
   uint16_t service_port = 0;
   std::string username;
   std::string password;  // new at every start of coveyd, the same over broker restarts
@@ -116,6 +122,9 @@ class EmbeddedBroker {
   void set_credential(const DeviceId& device, std::string password);
   void remove_credential(const DeviceId& device);
   bool flush(Millis timeout);
+  // The certificates that nobody may come in with. Whoever is in with one is thrown out by
+  // remove_credential().
+  void set_revocations(std::string list);
   // The certificate's file has changed: connections that are there stay, new ones get the new one.
   void certificate_changed();
 

@@ -30,10 +30,24 @@ std::string listener(const BrokerFiles& files, const std::string& host, uint16_t
       "max_connections {}\n"
       "allow_anonymous false\n"
       "allow_zero_length_clientid false\n"
-      "password_file {}/{}.passwords\n"
       "acl_file {}/{}.acl\n"
       "{}",
-      port, host, connections, files.folder, name, files.folder, name, more);
+      port, host, connections, files.folder, name, more);
+}
+
+std::string passwords(const BrokerFiles& files, std::string_view name) {
+  return fmt::format("password_file {}/{}.passwords\n", files.folder, name);
+}
+
+// Who may come in decides the certificate, and its name says who comes: no password is asked for.
+std::string certificates(const BrokerFiles& files, const BrokerOptions& options) {
+  return fmt::format(
+      "require_certificate true\n"
+      "use_identity_as_username true\n"
+      "use_username_as_clientid true\n"
+      "cafile {}\n"
+      "crlfile {}/device.crl\n",
+      options.device_ca_file, files.folder);
 }
 
 // Of a listener for devices; `tls_version` is the lowest. Key and certificate in one file, so that
@@ -134,12 +148,17 @@ Status write_configuration(const BrokerFiles& files, const BrokerOptions& option
   // out of files that only the owner may read.
   if (::geteuid() == 0) text += "user root\n";
   // The user name as client id: nobody takes over another's session.
-  text += listener(files, options.listen, endpoints.device_port, "device", options.max_connections,
-                   "use_username_as_clientid true\n" + transport(options));
+  text +=
+      listener(files, options.listen, endpoints.device_port, "device", options.max_connections,
+               "use_username_as_clientid true\n" + passwords(files, "device") + transport(options));
+  if (endpoints.certificate_port != 0) {
+    text += listener(files, options.listen, endpoints.certificate_port, "device",
+                     options.max_connections, certificates(files, options) + transport(options));
+  }
   text += listener(files, options.listen, endpoints.enroll_port, "enroll", kEnrollConnectionsMax,
-                   transport(options));
+                   passwords(files, "enroll") + transport(options));
   text += listener(files, endpoints.service_host, endpoints.service_port, "service",
-                   kServiceConnectionsMax, "");
+                   kServiceConnectionsMax, passwords(files, "service"));
 
   const auto put = [&](const std::string& name, const std::string& content) {
     return config::write_file_durably(files.folder + "/" + name, content, kOwnerOnly);
@@ -166,6 +185,12 @@ Status write_device_passwords(const BrokerFiles& files,
   for (const auto& [device, hash] : hashes) text += device.str() + ":" + hash + "\n";
   const Status written =
       config::write_file_durably(files.folder + "/device.passwords", text, kOwnerOnly);
+  if (!written) return files_error(written.error());
+  return {};
+}
+
+Status write_revocations(const BrokerFiles& files, const std::string& list) {
+  const Status written = config::write_file_durably(files.folder + "/device.crl", list, kOwnerOnly);
   if (!written) return files_error(written.error());
   return {};
 }

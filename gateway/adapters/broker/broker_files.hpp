@@ -32,5 +32,7 @@ Status write_configuration(const BrokerFiles& files, const BrokerOptions& option
 // `hashes`: device -> "$7$...". Errors: BROKER_FILES.
 Status write_device_passwords(const BrokerFiles& files,
                               const std::map<DeviceId, std::string>& hashes);
+// Of certificates; PEM. Errors: BROKER_FILES.
+Status write_revocations(const BrokerFiles& files, const std::string& list);
 
 }  // namespace covey::broker

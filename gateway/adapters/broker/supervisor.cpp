@@ -207,18 +207,24 @@ void EmbeddedBroker::Supervisor::terminate(Child& child) {
 // so when a connection made after the signal is answered, the new passwords are in force.
 void EmbeddedBroker::Supervisor::write_credentials(Child* child) {
   std::map<DeviceId, std::string> hashes;
+  std::string revocations;
+  std::vector<DeviceId> thrown_out;
   uint64_t version = 0;
   {
     const std::lock_guard lock(mutex_);
+    revocations = revocations_;
+    thrown_out = thrown_out_;
     for (const auto& [device, credential] : credentials_) hashes.emplace(device, credential.hash);
     version = credentials_version_;
     credentials_due_.reset();
   }
   const auto since = Clock::now();
   Status done = write_device_passwords(files_, hashes);
+  if (done && !options_.device_ca_file.empty()) done = write_revocations(files_, revocations);
   if (done && child != nullptr) {
     child->send_signal(SIGHUP);
     done = probe();
+    if (done) done = throw_out(thrown_out);
   }
   const auto until = Clock::now();
   const std::lock_guard lock(mutex_);
@@ -227,12 +233,27 @@ void EmbeddedBroker::Supervisor::write_credentials(Child* child) {
   if (credentials_due_) credentials_due_ = std::max(*credentials_due_, credentials_next_);
   std::erase_if(state_.notes, [](const std::string& n) { return n.starts_with("credentials:"); });
   if (done) {
+    // Who was added meanwhile stands behind them.
+    thrown_out_.erase(thrown_out_.begin(),
+                      thrown_out_.begin() + static_cast<std::ptrdiff_t>(thrown_out.size()));
     applied_version_ = version;
     changed_.notify_all();
   } else {
     state_.notes.push_back("credentials: " + done.error().message);
     credentials_due_ = Clock::now() + kWriteRetry;
   }
+}
+
+// mosquitto ends no session for its certificate: another client with its id does ([MQTT-3.1.4-2]),
+// and the service listener alone lets a client choose one.
+Status EmbeddedBroker::Supervisor::throw_out(const std::vector<DeviceId>& devices) const {
+  for (const DeviceId& device : devices) {
+    Result<MqttConnection> connection =
+        MqttConnection::open(access(), device.str(), options_.probe_timeout);
+    if (!connection) return connection.error();
+    connection->disconnect();
+  }
+  return {};
 }
 
 Millis EmbeddedBroker::Supervisor::until_credentials_due(Millis limit) const {

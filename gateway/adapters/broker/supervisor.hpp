@@ -63,7 +63,15 @@ class EmbeddedBroker::Supervisor {
 
   void remove(const DeviceId& device) {
     const std::lock_guard lock(mutex_);
-    if (credentials_.erase(device) > 0) credentials_changed();
+    if (credentials_.erase(device) == 0) return;
+    if (!options_.device_ca_file.empty()) thrown_out_.push_back(device);
+    credentials_changed();
+  }
+
+  void set_revocations(std::string list) {
+    const std::lock_guard lock(mutex_);
+    revocations_ = std::move(list);
+    credentials_changed();
   }
 
   // A SIGHUP reads both again.
@@ -96,6 +104,7 @@ class EmbeddedBroker::Supervisor {
   void terminate(Child& child);
   bool poll_child(Child& child, Millis timeout);
   void write_credentials(Child* child);
+  Status throw_out(const std::vector<DeviceId>& devices) const;
   Millis until_credentials_due(Millis limit) const;
   void sleep_backoff(Millis backoff);
   MqttAccess access() const {
@@ -148,6 +157,8 @@ class EmbeddedBroker::Supervisor {
   std::condition_variable changed_;
   BrokerState state_;
   std::map<DeviceId, Credential> credentials_;
+  std::string revocations_;
+  std::vector<DeviceId> thrown_out_;  // whose sessions end once the broker lets them in no more
   uint64_t credentials_version_ = 1;
   uint64_t applied_version_ = 0;
   std::optional<std::chrono::steady_clock::time_point> credentials_due_;

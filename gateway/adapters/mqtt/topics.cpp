@@ -65,6 +65,8 @@ std::string_view to_string(DownKind kind) {
       return "ack";
     case DownKind::kChunk:
       return "chunk";
+    case DownKind::kCertificate:
+      return "certificate";
   }
   return "";
 }

@@ -21,7 +21,7 @@ namespace covey::mqtt {
 inline constexpr uint8_t kShards = 64;
 
 enum class UpKind : uint8_t { kHello, kStatus, kReport, kFetch, kBye, kEnroll };
-enum class DownKind : uint8_t { kGoal, kAck, kChunk };
+enum class DownKind : uint8_t { kGoal, kAck, kChunk, kCertificate };
 
 std::string_view to_string(UpKind kind);
 std::string_view to_string(DownKind kind);

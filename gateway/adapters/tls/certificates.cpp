@@ -18,75 +18,23 @@
 #include <memory>
 
 #include "core/freed.hpp"
+#include "gateway/adapters/tls/openssl_objects.hpp"
 
 namespace covey::tls {
 namespace {
 
-using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
-using Memory = std::unique_ptr<BIO, Freed<BIO_free>>;
-using Number = std::unique_ptr<BIGNUM, Freed<BN_free>>;
-using Extension = std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>>;
 using AlternativeNames = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>>;
 
 constexpr int kSerialBits = 127;  // RFC 5280, section 4.1.2.2: positive, at most 20 octets
 constexpr Millis kDay{24h};
 
-std::string openssl_said() {
-  const unsigned long number = ERR_get_error();
-  ERR_clear_error();
-  if (number == 0) return "no reason given";
-  std::array<char, 256> text{};
-  ERR_error_string_n(number, text.data(), text.size());
-  return text.data();
-}
-
-Error failed(const char* what) {
-  return {Code::kInternal, "CERTIFICATE_INVALID",
-          fmt::format("cannot make {}: {}", what, openssl_said())};
-}
-
-Memory reading(std::string_view text) {
-  return Memory(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-template <typename Write>
-std::string written(Write write) {
-  const Memory memory(BIO_new(BIO_s_mem()));
-  char* bytes = nullptr;
-  if (!memory || write(memory.get()) != 1) return {};
-  const long size = BIO_get_mem_data(memory.get(), &bytes);
-  return {bytes, static_cast<size_t>(size)};
-}
-
 // An encrypted key is refused: nobody is there to type.
 int no_password(char*, int, int, void*) { return -1; }
-
-Result<Key> key_of(std::string_view pem) {
-  Key key(PEM_read_bio_PrivateKey(reading(pem).get(), nullptr, no_password, nullptr));
-  if (key) return key;
-  return invalid("KEY_INVALID",
-                 fmt::format("no private key in PEM without a password: {}", openssl_said()));
-}
-
-Result<Certificate> certificate_of(std::string_view pem) {
-  Certificate certificate(PEM_read_bio_X509(reading(pem).get(), nullptr, no_password, nullptr));
-  if (certificate) return certificate;
-  return invalid("CERTIFICATE_INVALID", fmt::format("no certificate in PEM: {}", openssl_said()));
-}
 
 Millis millis_of(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return Millis{0};
   return std::chrono::seconds{timegm(&parts)};
-}
-
-bool add_extension(X509* certificate, X509* issuer, int kind, const char* value) {
-  X509V3_CTX context;
-  X509V3_set_ctx_nodb(&context);
-  X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-  const Extension extension(X509V3_EXT_nconf_nid(nullptr, &context, kind, value));
-  return extension && X509_add_ext(certificate, extension.get(), -1) == 1;
 }
 
 bool is_address(const std::string& name) {
@@ -165,6 +113,19 @@ std::vector<std::string> names_of(X509* certificate) {
 
 }  // namespace
 
+Result<Key> key_of(std::string_view pem) {
+  Key key(PEM_read_bio_PrivateKey(reading(pem).get(), nullptr, no_password, nullptr));
+  if (key) return key;
+  return invalid("KEY_INVALID",
+                 fmt::format("no private key in PEM without a password: {}", openssl_said()));
+}
+
+Result<Certificate> certificate_of(std::string_view pem) {
+  Certificate certificate(PEM_read_bio_X509(reading(pem).get(), nullptr, no_password, nullptr));
+  if (certificate) return certificate;
+  return invalid("CERTIFICATE_INVALID", fmt::format("no certificate in PEM: {}", openssl_said()));
+}
+
 Result<Credentials> make_authority(std::string_view site) {
   Result<Begun> begun = new_certificate(fmt::format("Covey site {}", site.substr(0, 48)));
   if (!begun) return begun.error();
@@ -194,11 +155,8 @@ Result<Credentials> issue_server(const Credentials& authority,
       new_certificate("Covey gateway");  // what a client compares are the names below
   if (!begun) return begun.error();
   X509* certificate = begun->certificate.get();
-  const auto seconds = [](Millis time) {
-    return static_cast<time_t>(std::chrono::duration_cast<std::chrono::seconds>(time).count());
-  };
-  if (ASN1_TIME_set(X509_getm_notBefore(certificate), seconds(now - kDay)) == nullptr ||
-      ASN1_TIME_set(X509_getm_notAfter(certificate), seconds(now + lifetime)) == nullptr ||
+  if (ASN1_TIME_set(X509_getm_notBefore(certificate), seconds_of(now - kDay)) == nullptr ||
+      ASN1_TIME_set(X509_getm_notAfter(certificate), seconds_of(now + lifetime)) == nullptr ||
       X509_set_issuer_name(certificate, X509_get_subject_name(issuer->get())) != 1 ||
       !add_extension(certificate, issuer->get(), NID_basic_constraints, "critical,CA:FALSE") ||
       !add_extension(certificate, issuer->get(), NID_key_usage, "critical,digitalSignature") ||

@@ -63,7 +63,6 @@ std::string SiteIdentity::ca_fingerprint() const {
 
 // The key first: without its certificate nothing was issued with it.
 Status SiteIdentity::open_authority() {
-  if (!options_.certificate_file.empty()) return {};
   const std::string key_path = folder_ + "/ca.key";
   const std::string certificate_path = folder_ + "/ca.pem";
   if (exists(certificate_path)) {
@@ -97,7 +96,7 @@ Status SiteIdentity::open_authority() {
       return files_error(put.error());
     }
   }
-  ca_ = authority_.certificate;
+  if (options_.certificate_file.empty()) ca_ = authority_.certificate;
   return {};
 }
 

@@ -38,6 +38,9 @@ class SiteIdentity {
   const std::string& ca() const { return ca_; }
   std::string ca_path() const;  // empty like ca()
   std::string ca_fingerprint() const;
+  // The site's own authority, which issues the certificates of devices whatever the server shows.
+  const Credentials& authority() const { return authority_; }
+  std::string authority_path() const { return folder_ + "/ca.pem"; }
   const CertificateFacts& server() const { return server_; }
 
   // Looks whether the server's certificate is due or its source has changed. True: there is a new
@@ -55,7 +58,7 @@ class SiteIdentity {
 
   IdentityOptions options_;
   std::string folder_;
-  Credentials authority_;  // with key; empty with the operator's own certificate
+  Credentials authority_;  // with key
   std::string ca_;
   std::string shown_;  // what server_path() has; empty: nothing that could be used
   CertificateFacts server_;

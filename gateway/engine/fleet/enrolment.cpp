@@ -24,7 +24,7 @@ constexpr Millis kHeardKeptEvery = 1h;       // in the row of a stranger that go
 constexpr Millis kNonceChangesEvery = 1s;    // of one device, at most
 constexpr Millis kNonceRefusedEvery = 1min;  // the same, where nothing comes of it
 
-void answer(Turn& turn, const Device& device, uint64_t nonce) {
+void answer(Turn& turn, Device& device, uint64_t nonce) {
   GrantMessage grant{.nonce = nonce, .retry_after_s = kRetryPendingS};
   switch (device.state) {
     case DeviceState::kPending:
@@ -40,6 +40,8 @@ void answer(Turn& turn, const Device& device, uint64_t nonce) {
       grant.password = broker_password(turn.state, device);
       grant.shard = shard_text(device.shard);
       grant.site_epoch = turn.state.site.site_epoch;
+      grant.key = device.key;
+      grant.certificate = certify(turn, device);
       break;
   }
   turn.emit(PublishGrant{device.id, std::move(grant)});
@@ -103,6 +105,7 @@ void forget(Turn& turn, const DeviceId& id) {
   forget_device(turn, number, id);
   resolve_duplicate_identity(turn, device);
   if (turn.state.fleet.ahead.contains(id)) forget_claim(turn, id, "the device was removed");
+  void_own_key(turn, change_device(turn, id));
   if (device.state == DeviceState::kAccepted) turn.emit(SetCredential{id, ""});
   if (device.goal_counter > 0) turn.emit(ClearGoal{id, device.shard});
   turn.fleet_rows.devices.erase(id);
@@ -147,6 +150,7 @@ void void_keys(Turn& turn, Device& device, DeviceState state, std::string_view w
   device.enroll_changed_wall = Millis{0};
   set_state(turn, device, state);
   device.enrolled = false;
+  void_own_key(turn, device);
   Session& session = own_fleet(turn).sessions[*turn.state.fleet.number_of(device.id)];
   session.said_hello = false;
   session.online = false;
@@ -157,6 +161,16 @@ void void_keys(Turn& turn, Device& device, DeviceState state, std::string_view w
   forget_claim(turn, device.id, "the device has new keys since");
   turn.emit(SetCredential{device.id, ""});
   turn.urgent();
+}
+
+Status expect_key(const State& state, const DeviceId& id, const std::string& fingerprint) {
+  const std::string has = key_fingerprint(state.fleet.devices.at(id).key);
+  if (has == fingerprint) return {};
+  return precondition(
+      "KEY_MISMATCH",
+      fmt::format("{} has asked with {}, not with {}: it is another device, or somebody else "
+                  "uses its id",
+                  id.str(), has.empty() ? "no key of its own" : "the key " + has, fingerprint));
 }
 
 }  // namespace
@@ -175,6 +189,8 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     device.shard = shard_of(event.device);
     device.facts = message.facts;
     device.enroll_nonce = message.nonce;
+    device.key = message.key;
+    device.wants_certificate = message.wants_certificate;
     device.last_seen_wall = turn.now.wall;
     add_models(device, message.models);
     Device& added = own_fleet(turn).add(std::move(device));
@@ -185,8 +201,9 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     if (turn.config.auto_accept) return accept(turn, {event.device});
     return answer(turn, added, message.nonce);
   }
-  const Device& device = found->second;
-  const bool same = message.nonce == device.enroll_nonce;
+  Device& device = *own_fleet(turn).by_number[*state.fleet.number_of(event.device)];
+  // The factory's state is known by its nonce, and by the device's own key where it has one.
+  const bool same = message.nonce == device.enroll_nonce && message.key == device.key;
   // Whoever enrols anew under a known id gets nothing until an operator says so (reenroll).
   if (device.state == DeviceState::kAccepted && !same &&
       (device.enrolled || device.enroll_nonce != 0)) {
@@ -204,6 +221,8 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     }
     Device& changed = change_device(turn, device.id);
     changed.enroll_nonce = message.nonce;
+    changed.key = message.key;
+    changed.wants_certificate = message.wants_certificate;
     changed.facts = message.facts;
     add_models(changed, message.models);
   }
@@ -217,6 +236,11 @@ Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command) {
   }
   Result<std::vector<DeviceId>> ids = select(turn.state, selection);
   if (!ids) return ids.error();
+  if (!command.key_fingerprint.empty()) {
+    if (ids->size() != 1) return invalid("NOT_ONE_DEVICE", "key_fingerprint: name one device");
+    const Status same = expect_key(turn.state, ids->front(), command.key_fingerprint);
+    if (!same) return same.error();
+  }
   std::vector<DeviceId> chosen;
   for (const DeviceId& id : *ids) {
     const Device& device = turn.state.fleet.devices.at(id);
@@ -236,7 +260,7 @@ Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command) {
   const auto found = turn.state.fleet.devices.find(command.device);
   if (found == turn.state.fleet.devices.end())
     return not_found("no device " + command.device.str());
-  const Device& device = found->second;
+  Device& device = *own_fleet(turn).by_number[*turn.state.fleet.number_of(command.device)];
   if (device.state == DeviceState::kAccepted) {
     void_keys(turn, change_device(turn, device.id), DeviceState::kRejected, kDeviceRejected);
     return CommandReply{.subject = device.id.str(), .changed = 1};

@@ -3,6 +3,7 @@
 // others; it alone changes FleetState. Engine thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,22 @@ Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command);
 Result<CommandReply> remove_device(Turn& turn, const RemoveDevice& command);
 // Strangers that nobody has accepted for long. Every sweep, some.
 void expire_strangers(Turn& turn);
+
+// ---- certificates.cpp: of devices with a key of their own
+
+// Its certificate, issued now if it has none, or one that is due to be renewed. nullopt: it did not
+// ask for one, or the site issues none.
+std::optional<CertificateOrder> certify(Turn& turn, Device& device);
+// All that were issued for its key are void, and the key is forgotten.
+void void_own_key(Turn& turn, Device& device);
+// It said hello: with its newest certificate?
+void check_certificate(Turn& turn, Device& device, uint64_t held);
+// Every sweep, some of those that are due; and revoked ones that have ended are forgotten.
+void renew_certificates(Turn& turn);
+// SHA-256 of a device's own key as `openssl pkey -pubin -outform DER` writes it, in hex; "": none.
+std::string key_fingerprint(const Bytes& key);
+// How a device names the certificate that it holds: the first 8 bytes of its serial number.
+uint64_t certificate_number(const Bytes& serial);
 
 // ---- devices.cpp: rows of devices, and who has been heard
 

@@ -103,6 +103,7 @@ void on_hello(Turn& turn, Device& device, const HelloMessage& hello) {
   if (device.goal_counter > hello.goal_counter || ahead || of_old_epoch) {
     refresh_goal(turn, device.id);
   }
+  check_certificate(turn, device, hello.certificate);
   if (device.settings != turn.config.settings) own_fleet(turn).settings_due.insert(device.id);
   acknowledge_now(turn, device);
   turn.urgent();

@@ -28,6 +28,9 @@ Device& FleetState::add(Device&& device) {
   by_number[number] = &stored;
   budgets.reset(number);
   count_in(stored);
+  if (!stored.certificate_serial.empty()) {
+    look_at_certificate(number, std::max(stored.certificate_from, Millis{1}));
+  }
   return stored;
 }
 
@@ -36,6 +39,7 @@ void FleetState::remove(const DeviceId& device) {
   COVEY_ASSERT(found != numbers_.end());
   const DeviceNumber number = found->second;
   count_out(*by_number[number]);
+  look_at_certificate(number, Millis{0});
   by_number[number] = nullptr;
   sessions[number] = {};
   budgets.reset(number);
@@ -63,6 +67,13 @@ void FleetState::forget_stranger(DeviceNumber number) {
   strangers.erase({at, number});
   asked_once.erase({at, number});
   at = Millis{0};
+}
+
+void FleetState::look_at_certificate(DeviceNumber number, Millis wall) {
+  Millis& at = sessions[number].certificate_at;
+  if (at != Millis{0}) certificates.erase({at, number});
+  at = wall;
+  if (at != Millis{0}) certificates.emplace(at, number);
 }
 
 void FleetState::count_in(const Device& device) {

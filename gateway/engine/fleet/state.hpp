@@ -16,6 +16,7 @@
 #include "deploy/deployment/device.hpp"
 #include "gateway/engine/config.hpp"
 #include "gateway/engine/fleet/budget.hpp"
+#include "storage/records.hpp"
 
 namespace covey::engine {
 
@@ -45,6 +46,7 @@ struct Session {
   Millis expiry_at{0};                    // mono: its entry in FleetState::expiries; 0: none
   Millis repeat_at{0};                    // mono: its entry in FleetState::repeats; 0: none
   Millis waiting_at{0};                   // wall: its entry in FleetState::strangers; 0: none
+  Millis certificate_at{0};               // wall: its entry in FleetState::certificates; 0: none
   uint64_t boot_before = 0;
   uint32_t boot_flaps = 0;  // two boots alternating: somebody else uses the id
 };
@@ -86,6 +88,8 @@ class FleetState {
 
   std::map<DeviceId, Device> devices;
 
+  std::map<Bytes, RevokedCertificate> revoked;  // by serial
+
   // Soft.
   std::vector<Device*> by_number;  // nullptr: the number is free
   std::vector<Session> sessions;   // by number
@@ -102,6 +106,8 @@ class FleetState {
   std::set<std::pair<Millis, DeviceNumber>> strangers;
   std::set<std::pair<Millis, DeviceNumber>> asked_once;  // of these, since when
   StrangersReplaced replaced;
+  // Who has a certificate: when (wall) it is to be looked at again.
+  std::set<std::pair<Millis, DeviceNumber>> certificates;
   // Recounted by tests/sim.
   size_t waiting = 0;     // devices that are not accepted
   size_t enrolled = 0;    // accepted, and said an authenticated hello once
@@ -112,6 +118,8 @@ class FleetState {
   void remove(const DeviceId& device);
   // A stranger was heard.
   void heard_stranger(const Device& device, Millis wall);
+  // Its certificate is looked at then; 0: not at all.
+  void look_at_certificate(DeviceNumber device, Millis wall);
   // Around each change of a device's state, `enrolled` or `said_hello`: what is counted above.
   void count_out(const Device& device);
   void count_in(const Device& device);

@@ -21,7 +21,7 @@ PATIENCE_S = 60  # of waiting for something that must happen; a busy machine is 
 CONFIG = """\
 grpc: {listen: "127.0.0.1:0"}
 http: {listen: "127.0.0.1:0"}
-mqtt: {embedded: {port: 0, enroll_port: 0}}
+mqtt: {embedded: {port: 0, enroll_port: 0, certificate_port: 0}}
 """
 
 

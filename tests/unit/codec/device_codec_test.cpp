@@ -451,12 +451,12 @@ TEST(DeviceCodec, AcksGrantsChunksAndSite) {
                              .username = "a",
                              .password = "secret",
                              .retry_after_s = 5};
-  Bytes bytes = codec::encode(grant);
+  Bytes bytes = codec::encode(grant, {});
   wire::EnrollGrant parsed;
   ASSERT_TRUE(parsed.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
   EXPECT_TRUE(parsed.order_key().empty() && parsed.password().empty()) << "keys for the unknown";
   grant.state = engine::EnrollState::kAccepted;
-  bytes = codec::encode(grant);
+  bytes = codec::encode(grant, {});
   ASSERT_TRUE(parsed.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
   EXPECT_EQ(parsed.password(), "secret");
   EXPECT_EQ(parsed.order_key().size(), 32U);

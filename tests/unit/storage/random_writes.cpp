@@ -111,6 +111,15 @@ Device RandomWrites::device() {
   d.settings = {any32(), any32()};
   d.status_number = any32();
   d.last_seen_wall = any_wall();
+  d.enroll_changes = any32();
+  d.enroll_changed_wall = any_wall();
+  d.key = Bytes(below(2) * 65, 4);
+  d.wants_certificate = any_flag();
+  d.certificate_serial = Bytes(below(2) * 16, 0x41);
+  d.certificate_from = any_wall();
+  d.certificate_until = any_wall();
+  d.certificate_before = Bytes(below(2) * 16, 0x42);
+  d.certificate_before_until = any_wall();
   for (uint64_t i = below(3); i > 0; --i) {
     DeviceModel& model = d.models[any_model()];
     model.reported = {any_model(), maybe_digest(), maybe_digest(), maybe_digest(), maybe_digest(),
@@ -396,6 +405,10 @@ Write RandomWrites::make(size_t kind) {
                        any_wall(), any_wall(), any_wall()}};
     case 32:
       return RemoveToken{fmt::format("token{}", below(4))};
+    case 33:
+      return PutRevoked{{Bytes(1 + below(4), 0x41), any_device(), any_wall()}};
+    case 34:
+      return ForgetRevoked{Bytes(1 + below(4), 0x41)};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};
@@ -420,6 +433,7 @@ static void expect_rows(const std::vector<Record>& a, const std::vector<Record>&
 void expect_same(const Snapshot& a, const Snapshot& b) {
   expect_rows<SiteRecord>({a.site}, {b.site});
   expect_rows(a.devices, b.devices);
+  expect_rows(a.revoked, b.revoked);
   expect_rows(a.trusted_keys, b.trusted_keys);
   expect_rows(a.tokens, b.tokens);
   expect_rows(a.releases, b.releases);

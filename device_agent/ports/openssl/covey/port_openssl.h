@@ -17,6 +17,10 @@ covey_crypto_t covey_openssl_crypto(void);
 /* The trust anchor of a raw public key (65-byte point or 32 bytes); `key` must outlive it. */
 covey_public_key_t covey_openssl_public_key(uint32_t algorithm, const uint8_t* key, size_t size);
 
+/* The device's own key (COVEY_DEVICE_KEY): `key` is an EVP_PKEY* of P-256 that outlives the agent;
+ * `certificate` as in covey_device_key_t. */
+covey_device_key_t covey_openssl_device_key(void* key, const covey_store_t* certificate);
+
 #ifdef __cplusplus
 }
 #endif
