@@ -81,7 +81,8 @@ std::optional<Caller> Access::unix_peer(uid_t user) const {
   return std::nullopt;
 }
 
-Caller Access::plaintext_peer(std::string address, bool loopback, std::optional<uid_t> user) const {
+Caller Access::plaintext_peer(const std::string& address, bool loopback,
+                              std::optional<uid_t> user) const {
   Caller caller{.name = address, .from = address, .confidential = loopback};
   if (!loopback) return caller;
   caller.role = options_.loopback_role;
@@ -96,7 +97,7 @@ Caller Access::plaintext_peer(std::string address, bool loopback, std::optional<
   return caller;
 }
 
-Caller Access::tls_peer(std::string address, std::string why_unknown) const {
+Caller Access::tls_peer(const std::string& address, std::string why_unknown) const {
   return {.name = address,
           .from = address,
           .confidential = true,
@@ -233,8 +234,8 @@ Result<Caller> Access::by_jwt(const Caller& connection, std::string_view token) 
 
 Result<Caller> Access::admit(const Caller& connection,
                              const std::vector<std::string_view>& authorization, const Rule& rule) {
-  Result<Caller> known = identify(connection, authorization);
-  Caller caller = known ? *std::move(known) : connection;
+  const Result<Caller> known = identify(connection, authorization);
+  Caller caller = known ? *known : connection;
   caller.request_id = fmt::format("{}-{}", options_.id_prefix, ++calls_);
   if (!known) return refuse(caller, rule, known.error());
   const bool of_this_machine = caller.known == Known::kUnixPeer || caller.known == Known::kLoopback;
@@ -263,7 +264,7 @@ Result<Caller> Access::admit(const Caller& connection,
                                   to_string(caller.role), how_to_get(caller, rule.least))});
 }
 
-uint64_t Access::while_admitted(const Caller& caller, Admitted::End end) {
+uint64_t Access::while_admitted(const Caller& caller, const Admitted::End& end) {
   if (caller.until == Millis::max() && caller.known != Known::kToken) return 0;
   const uint64_t id = admitted_.add(caller, end);
   // Revoked before it was added: nobody else would tell.

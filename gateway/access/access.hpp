@@ -66,9 +66,9 @@ class Access {
   // Over the Unix socket, as the kernel tells; none: a stranger, who is not let in.
   std::optional<Caller> unix_peer(uid_t user) const;
   // Over TCP without TLS. `user`: where the kernel knows who has the other end, on loopback only.
-  Caller plaintext_peer(std::string address, bool loopback, std::optional<uid_t> user) const;
+  Caller plaintext_peer(const std::string& address, bool loopback, std::optional<uid_t> user) const;
   // Over TLS without a certificate, or with one whose name is not taken, as `why_unknown` says.
-  Caller tls_peer(std::string address, std::string why_unknown) const;
+  Caller tls_peer(const std::string& address, std::string why_unknown) const;
   // With a certificate that the handshake has verified. What the name may do is looked up at each
   // call.
   Caller certificate_peer(std::string address, std::string name, Millis not_after) const;
@@ -82,7 +82,7 @@ class Access {
 
   // For calls that last: `end` is called, once, when `caller` is no longer let in: at once where he
   // is not even now. 0: there is nothing that could end.
-  uint64_t while_admitted(const Caller& caller, Admitted::End end);
+  uint64_t while_admitted(const Caller& caller, const Admitted::End& end);
   void forget(uint64_t id) { admitted_.remove(id); }
 
   // ---- What can be shown.

@@ -59,11 +59,11 @@ class RuleReader {
   }
 
   const std::vector<YamlNode>& list(const YamlNode& node, size_t most) {
-    static const std::vector<YamlNode> kNone;
-    if (node.is_null()) return kNone;
+    static const std::vector<YamlNode> none;
+    if (node.is_null()) return none;
     if (!node.is_list() || node.items.size() > most) {
       fault(node.line, fmt::format("'{}' must be a list of at most {}", node.key, most));
-      return kNone;
+      return none;
     }
     return node.items;
   }
