@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "log.h"
+#include "stream.h"
 
 #define KEEP_ALIVE_S 20U
 #define RESPONSE_TIMEOUT_MS 8000U
 #define DIAL_MS 1500U
+#define SECURE_MS 20000U
 #define RETRY_MS_MAX 60000U
 
 static int result_of(int mqtt_result) {
@@ -120,6 +122,16 @@ void link_init(link_t* link, covey_agent_t* agent, const char* device_id, const 
   link->connect_at_ms = board_now_ms() + (fresh ? 100U : DIAL_MS);
 }
 
+static void open_stream(link_t* link) {
+  covey_credentials_t credentials;
+  const bool enrolled = covey_agent_credentials(link->agent, &credentials) == COVEY_OK;
+  memset(&credentials, 0, sizeof credentials);
+  link->stream = enrolled ? BOARD_STREAM_DEVICE : BOARD_STREAM_ENROLL;
+  link->state = LINK_SECURING;
+  link->secure_until_ms = board_now_ms() + SECURE_MS;
+  stream_open(link->stream);
+}
+
 static void connect(link_t* link) {
   covey_mqtt_connect_options options;
   covey_credentials_t credentials;
@@ -130,7 +142,6 @@ static void connect(link_t* link) {
   options.client_id = link->device_id;
   options.keep_alive_s = KEEP_ALIVE_S;
   if (covey_agent_credentials(link->agent, &credentials) == COVEY_OK) {
-    link->stream = BOARD_STREAM_DEVICE;
     options.username = credentials.username;
     options.password = (const uint8_t*)credentials.password;
     options.password_size = strlen(credentials.password);
@@ -141,7 +152,6 @@ static void connect(link_t* link) {
       options.will_qos = 1;
     }
   } else {
-    link->stream = BOARD_STREAM_ENROLL;
     if (link->enroll_token[0] != '\0') {
       options.username = "enroll";
       options.password = (const uint8_t*)link->enroll_token;
@@ -173,15 +183,32 @@ static uint32_t breaking_step(link_t* link) {
   now_ms = board_now_ms();
   if (now_ms < link->connect_at_ms) return (uint32_t)(link->connect_at_ms - now_ms);
   link->zeros_left = 0; /* the line takes nothing: then nothing of us is on its way either */
-  connect(link);
+  open_stream(link);
   return 0;
+}
+
+static uint32_t securing_step(link_t* link) {
+  const stream_state_t state = stream_step();
+  const uint64_t now_ms = board_now_ms();
+  if (state == STREAM_OPEN) {
+    connect(link);
+    return 0;
+  }
+  if (state == STREAM_OPENING && now_ms >= link->secure_until_ms) {
+    log_line("link: no secure connection within %u ms", SECURE_MS);
+  }
+  if (state == STREAM_FAILED || now_ms >= link->secure_until_ms) {
+    break_off(link);
+    return 0;
+  }
+  return (uint32_t)(link->secure_until_ms - now_ms); /* bytes that come wake us sooner */
 }
 
 static void write_output(link_t* link) {
   for (;;) {
     size_t size;
     const uint8_t* bytes = covey_mqtt_output(&link->mqtt, &size);
-    const size_t sent = board_write(link->stream, bytes, size);
+    const size_t sent = stream_write(bytes, size);
     if (sent > 0) covey_mqtt_sent(&link->mqtt, sent);
     link->bytes_out += (uint32_t)sent;
     if (sent == 0) return; /* nothing left, or no room: then an interrupt wakes us */
@@ -191,7 +218,7 @@ static void write_output(link_t* link) {
 static int read_input(link_t* link) {
   uint8_t bytes[256];
   size_t size;
-  while ((size = board_read(link->stream, bytes, sizeof bytes)) > 0) {
+  while ((size = stream_read(bytes, sizeof bytes)) > 0) {
     size_t at = 0;
     link->bytes_in += (uint32_t)size;
     while (at < size) {
@@ -211,10 +238,11 @@ uint32_t link_step(link_t* link) {
   uint32_t wait_ms = 0;
   int result;
   if (link->state == LINK_BREAKING) return breaking_step(link);
+  if (link->state == LINK_SECURING) return securing_step(link);
   write_output(link);
   result = read_input(link);
   if (result == COVEY_MQTT_OK) result = covey_mqtt_tick(&link->mqtt, board_now_ms(), &wait_ms);
-  if (result != COVEY_MQTT_OK) {
+  if (result != COVEY_MQTT_OK || stream_step() == STREAM_FAILED) {
     log_line("link: lost: %s", covey_mqtt_result_name(result));
     break_off(link);
     return 0;

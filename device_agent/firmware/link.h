@@ -16,7 +16,12 @@
 
 #define LINK_OUTPUT_BYTES (COVEY_SEND_BYTES_MIN + COVEY_TOPIC_BYTES_MAX + 16)
 
-typedef enum link_state { LINK_BREAKING = 0, LINK_CONNECTING = 1, LINK_UP = 2 } link_state_t;
+typedef enum link_state {
+  LINK_BREAKING = 0,
+  LINK_SECURING = 1, /* of TLS, where the image speaks it */
+  LINK_CONNECTING = 2,
+  LINK_UP = 3
+} link_state_t;
 
 typedef struct link {
   covey_agent_t* agent;
@@ -27,6 +32,7 @@ typedef struct link {
   uint32_t zeros_left;
   uint32_t tries;
   uint64_t connect_at_ms;
+  uint64_t secure_until_ms;
   uint32_t bytes_in; /* since boot, MQTT included */
   uint32_t bytes_out;
   uint32_t telemetry_in; /* of them: acknowledgements and reports, with their topics */

@@ -13,6 +13,7 @@
 #include "runtime.h"
 #include "sensor.h"
 #include "status_log.h"
+#include "stream.h"
 
 /* Flash, in erase units of 1 KB: the provisioning page, two stores of two units each, the journal's
  * two halves, the slots, the outbox. */
@@ -38,7 +39,9 @@ COVEY_STATIC_ASSERT(OUTBOX_BYTES >=
                     COVEY_OUTBOX_BYTES_MAX + 64); /* covey_flash_store_record_bytes */
 COVEY_STATIC_ASSERT(FLASH_OUTBOX + OUTBOX_PLACES * 2 * OUTBOX_BYTES <= FLASH_BYTES);
 
+#ifndef CRYPTO_HEAP_BYTES
 #define CRYPTO_HEAP_BYTES (6U * 1024U)
+#endif
 #define RECEIVE_BYTES (4096U + COVEY_CHUNK_OVERHEAD_BYTES)
 #define INFERENCE_INTERVAL_MS 1000U
 #define WAIT_MS_MAX 5000U
@@ -78,6 +81,13 @@ __attribute__((noreturn)) static void give_up(const char* what, int error) {
     board_feed_watchdog();
     board_wait(WAIT_MS_MAX);
   }
+}
+
+/* It is taken from the beginning on, and nobody else writes there. */
+size_t crypto_heap_used(void) {
+  size_t used = sizeof crypto_heap;
+  while (used > 0 && crypto_heap[used - 1] == 0) --used;
+  return used;
 }
 
 void crypto_heap_corrupt(int code) {
@@ -201,6 +211,8 @@ int main(void) {
   outbox_told = outbox_changes();
   error = covey_agent_init(&agent, &config);
   if (error != 0) give_up("agent", error);
+  error = stream_init(unit);
+  if (error != 0) give_up("stream", error);
   link_init(&link, &agent, unit->device_id, unit->enroll_token, cause == COVEY_START_POWER_ON);
   error = covey_agent_start(&agent, cause, board_now_ms());
   if (error != 0) log_line("firmware: no model could be started: %s", reason_name(error));

@@ -15,7 +15,8 @@ import zlib
 MEMORY_BYTES = 16 << 20  # the board's; the firmware's flash is the first 1.5 MB
 FLASH_BYTES = 0x180000
 MAGIC = 0x31505643
-SIZE = 4 + 4 + 32 + 68 + 3 * 64 + 4 * 4
+AUTHORITY_BYTES, KEY_BYTES = 560, 32
+SIZE = 4 + 4 + 32 + 68 + 4 * 64 + 6 * 4 + AUTHORITY_BYTES + KEY_BYTES
 TEXT_BYTES_MAX = 63
 
 # SubjectPublicKeyInfo of an uncompressed P-256 point (RFC 5480) up to the point itself.
@@ -41,6 +42,21 @@ def text(name, value):
     return raw.ljust(TEXT_BYTES_MAX + 1, b"\0")
 
 
+def counted(name, value, room):
+    """Its length, then it, in a place for `room` bytes."""
+    if len(value) > room:
+        raise ValueError(f"{name} has {len(value)} bytes, there is room for {room}")
+    return struct.pack("<I", len(value)) + value.ljust(room, b"\0")
+
+
+def certificate(path):
+    """The first of a PEM file, DER."""
+    found = pathlib.Path(path).read_text().split("-----BEGIN CERTIFICATE-----")
+    if len(found) < 2:
+        raise ValueError(f"{path} holds no certificate (covey site ca makes one)")
+    return base64.b64decode("".join(found[1].split("-----END CERTIFICATE-----")[0].split()))
+
+
 def page(given):
     seed = bytes.fromhex(given.seed) if given.seed else secrets.token_bytes(32)
     if len(seed) != 32:
@@ -52,6 +68,10 @@ def page(given):
     body += text("the enrolment token", token)
     body += struct.pack("<III", given.report_interval_ms, given.inference_interval_ms,
                         given.probation_inferences)
+    body += text("--gateway-name", given.gateway_name)
+    body += counted("--site-ca", certificate(given.site_ca) if given.site_ca else b"", AUTHORITY_BYTES)
+    key = bytes.fromhex(pathlib.Path(given.psk_file).read_text().strip()) if given.psk_file else b""
+    body += counted("--psk-file", key, KEY_BYTES)
     return body + struct.pack("<I", zlib.crc32(body))
 
 
@@ -67,6 +87,12 @@ def main():
     parser.add_argument("--inference-interval-ms", type=int, default=0, help="0: one second")
     parser.add_argument("--probation-inferences", type=int, default=0,
                         help="0: the agent's default")
+    parser.add_argument("--site-ca", metavar="PEM",
+                        help="for the TLS image: what vouches for the gateway (covey site ca)")
+    parser.add_argument("--gateway-name", default="", metavar="NAME",
+                        help="with it: the DNS name in the gateway's certificate (site.names)")
+    parser.add_argument("--psk-file", metavar="FILE",
+                        help="for the TLS image, instead: a pre-shared key, hexadecimal digits")
     parser.add_argument("--seed", metavar="HEX", help="32 bytes; default: random")
     given = parser.parse_args()
     try:

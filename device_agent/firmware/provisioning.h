@@ -11,6 +11,8 @@
 
 #include "covey/port.h"
 
+#define PROVISIONING_AUTHORITY_BYTES 560U
+#define PROVISIONING_KEY_BYTES 32U
 #define PROVISIONING_MAGIC 0x31505643U /* "CVP1" */
 
 typedef struct provisioning {
@@ -25,6 +27,12 @@ typedef struct provisioning {
   uint32_t report_interval_ms;    /* 0: the agent's default */
   uint32_t inference_interval_ms; /* 0: 1 s */
   uint32_t probation_inferences;  /* 0: the agent's default */
+  /* For images that speak TLS (tls_stream.c): whom to trust, or a key in its place. */
+  char gateway_name[64];                           /* in the gateway's certificate */
+  uint32_t authority_size;                         /* 0: none */
+  uint8_t authority[PROVISIONING_AUTHORITY_BYTES]; /* the site's certificate, DER */
+  uint32_t pre_shared_key_size;                    /* 0: none */
+  uint8_t pre_shared_key[PROVISIONING_KEY_BYTES];
   uint32_t crc;
 } provisioning_t;
 
