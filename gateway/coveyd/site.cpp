@@ -12,6 +12,7 @@
 #include "gateway/codec/report_decoder.hpp"
 #include "gateway/coveyd/audit_key.hpp"
 #include "gateway/coveyd/data_directory.hpp"
+#include "gateway/coveyd/denial_log.hpp"
 #include "gateway/coveyd/engine_config.hpp"
 #include "gateway/coveyd/open_store.hpp"
 #include "gateway/coveyd/sinks.hpp"
@@ -288,6 +289,9 @@ runtime::Sinks Site::sinks() const {
 }
 
 Status Site::start_servers() {
+  access_->on_denied([log = std::make_shared<DenialLog>(*runtime_)](const access::Denial& denial) {
+    log->note(denial);
+  });
   access_keeper_->start(*runtime_);
   GrpcOptions options = grpc_options_of(config_, start_id_, tls_);
   // On a full disk a key can't be made: the API answers all the same.

@@ -8,7 +8,6 @@
 
 #include "gateway/adapters/log/log.hpp"
 #include "gateway/api/tokens.hpp"
-#include "gateway/coveyd/denial_log.hpp"
 #include "gateway/coveyd/engine_config.hpp"
 #include "gateway/coveyd/site.hpp"
 #include "gateway/runtime/clocks.hpp"
@@ -85,8 +84,6 @@ Status Site::open_identity() {
 
 Status Site::make_access() {
   access_ = std::make_shared<access::Access>(access_options_of(config_, start_id_));
-  access_->on_denied(
-      [log = std::make_shared<DenialLog>()](const access::Denial& denial) { log->note(denial); });
   access_keeper_ = std::make_unique<AccessKeeper>(
       *access_, AccessKeeper::Options{.file = config_.access.file, .tls = server_tls_});
   for (const auto& [name, token] : engine_->state().access.tokens) {

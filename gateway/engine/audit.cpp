@@ -37,6 +37,7 @@ struct NameOf {
   std::string operator()(const CreateToken&) const { return "CREATE_TOKEN"; }
   std::string operator()(const RevokeToken&) const { return "REVOKE_TOKEN"; }
   std::string operator()(const NoteTokenUses&) const { return "NOTE_TOKEN_USES"; }
+  std::string operator()(const NoteDenial&) const { return "CALL_DENIED"; }
 };
 
 void add(std::string& list, std::string_view text, std::string_view between = ", ") {
@@ -133,6 +134,7 @@ struct NamedBy {
   std::string operator()(const CreateToken& c) const { return c.name; }
   std::string operator()(const RevokeToken& c) const { return c.name; }
   std::string operator()(const NoteTokenUses&) const { return ""; }
+  std::string operator()(const NoteDenial& c) const { return c.call; }
   template <typename OfRollout>
   std::string operator()(const OfRollout& c) const {
     return c.rollout.str();

@@ -80,6 +80,7 @@ struct StandingOf {
   std::string operator()(const CreateToken& c) const { return token(c.name); }
   std::string operator()(const RevokeToken& c) const { return token(c.name); }
   std::string operator()(const NoteTokenUses&) const { return ""; }
+  std::string operator()(const NoteDenial&) const { return ""; }
   // What these make has its name from the answer, or is as long as its file.
   std::string operator()(const CreateRollout&) const { return ""; }
   std::string operator()(const SubmitLabels&) const { return ""; }

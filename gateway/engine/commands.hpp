@@ -139,12 +139,19 @@ struct NoteTokenUses {
   std::map<std::string, Millis> uses;  // wall, by name
 };
 
+// A call that was not let in: an entry of the audit log, and nothing else.
+struct NoteDenial {
+  std::string call;
+  std::string reason;
+  std::string message;
+};
+
 using Command =
     std::variant<AcceptDevices, RejectDevice, LabelDevices, ReenrollDevice, RemoveDevice,
                  CreateRelease, DeleteRelease, CreateRollout, PauseRollout, ResumeRollout,
                  ApproveRollout, AbortRollout, RollBackRollout, SkipDevice, SubmitLabels,
                  AcknowledgeAlert, AddTrustedKey, RemoveTrustedKeyCommand, CreateToken, RevokeToken,
-                 NoteTokenUses>;
+                 NoteTokenUses, NoteDenial>;
 
 // How and from where somebody asked, for the audit log.
 struct Origin {

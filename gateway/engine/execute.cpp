@@ -48,6 +48,10 @@ struct Execute {
   R operator()(const CreateToken& c) const { return create_token(turn, c, actor); }
   R operator()(const RevokeToken& c) const { return revoke_token(turn, c); }
   R operator()(const NoteTokenUses& c) const { return note_token_uses(turn, c); }
+  // Among the refusals, of which there are so many in a minute.
+  R operator()(const NoteDenial& c) const {
+    return Error{Code::kPermissionDenied, c.reason, c.message};
+  }
 };
 
 struct RolloutOf {

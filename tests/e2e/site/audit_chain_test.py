@@ -102,6 +102,23 @@ class AuditChain(unittest.TestCase):
         self.trust(3)
         self.found("AUDIT_REWRITTEN", "--head", head)
 
+    def test_who_was_not_let_in_is_on_record(self):
+        file = self.folder / "token"
+        self.site.call("token", "create", "watcher", "--role", "viewer", "--expires", "1d", "--output", file)
+        denied = self.site.covey("--address", self.site.endpoints()["grpc"], "--token-file", file,
+                                 "key", "remove", "0" * 16)
+        self.assertEqual(denied.returncode, 1)
+        entry = site_process.until(
+            lambda: [each for each in self.site.call("admin", "audit")["entries"]
+                     if each["action"] == "CALL_DENIED"], "it is on record")[0]
+        self.assertEqual(entry["actor"], "token:watcher")
+        self.assertEqual((entry["known"], entry["from"]), ("token", "127.0.0.1"))
+        self.assertIn("RemoveTrustedKey", entry["subject"])
+        self.assertIn("ROLE_MISSING", entry["detail"])
+        self.assertTrue(entry["request_id"])
+        code, text = self.verify()
+        self.assertEqual(code, 0, text)
+
     def test_an_export_is_checked_without_the_site(self):
         file = self.export()
         self.assertEqual(self.site.stop(), 0)
