@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/broker_acl.hpp"
 #include "cli/commands.hpp"
 #include "covey/v1/admin.pb.h"
 
@@ -37,6 +38,11 @@ int print_ca(const Invocation& invocation, bool fingerprint) {
       [&] { return fingerprint ? site->ca_fingerprint() + "\n" : site->ca_pem(); });
 }
 
+struct AclOptions {
+  std::string broker;
+  std::string gateway = "svc-gateway";
+};
+
 }  // namespace
 
 void add_site_commands(CLI::App& app, Invocation& invocation) {
@@ -49,6 +55,20 @@ void add_site_commands(CLI::App& app, Invocation& invocation) {
   CLI::App* fingerprint = site->add_subcommand("fingerprint", "SHA-256 of that certificate");
   fingerprint->footer("Example:\n  covey site fingerprint   # compare it with the log of coveyd");
   on(fingerprint, invocation, [&invocation] { return print_ca(invocation, true); });
+  const auto options = std::make_shared<AclOptions>();
+  CLI::App* acl = site->add_subcommand(
+      "broker-acl", "Access rules for a broker of your own (mqtt.mode: external)");
+  acl->add_option("broker", options->broker, "mosquitto, emqx, hivemq or vernemq")->required();
+  acl->add_option("--gateway", options->gateway, "The user that coveyd connects as")
+      ->capture_default_str();
+  acl->footer(
+      "Tried with mosquitto 2.0.11; the others follow their manuals and were not tried.\n"
+      "Example:\n  covey site broker-acl mosquitto > /etc/mosquitto/covey.acl");
+  on(acl, invocation, [&invocation, options] {
+    const Result<std::string> text = broker_acl(options->broker, options->gateway);
+    if (!text) return invocation.fail(text.error());
+    return invocation.print_json({{"acl", *text}}, [&] { return *text; });
+  });
 }
 
 }  // namespace covey::cli
