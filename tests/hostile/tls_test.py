@@ -122,8 +122,8 @@ class Tls(hostile.Case):
         site = self.start(anywhere(CONFIG))
         text = (site.data / "broker" / "mosquitto.conf").read_text()
         listeners = [line.split()[1:] for line in text.splitlines() if line.startswith("listener ")]
-        self.assertEqual([host for _, host in listeners], ["0.0.0.0", "0.0.0.0", "127.0.0.1"])
-        self.assertEqual(text.count("certfile "), 2)
+        self.assertEqual([host for _, host in listeners], ["0.0.0.0"] * 3 + ["127.0.0.1"])
+        self.assertEqual(text.count("certfile "), 3)
 
     def test_certificates_change_under_connected_devices(self):
         authority = Authority(self.folder)
