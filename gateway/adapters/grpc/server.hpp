@@ -41,7 +41,7 @@ struct GrpcOptions {
   std::string start_id;
   api::TlsFacts tls;
   std::shared_ptr<const PrivateKey> audit_key;  // null: heads are not signed (tests)
-  std::shared_ptr<access::Access> access;  // null: one of its own, as without a configuration
+  std::shared_ptr<access::Access> access;       // null: one of its own, as without a configuration
   std::shared_ptr<tls::ServerContexts> server_tls;  // over TCP; null: plaintext
 };
 
