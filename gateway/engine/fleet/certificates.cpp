@@ -16,7 +16,7 @@ namespace {
 constexpr Millis kClocksBehind = 24h;  // a broker's clock, or a device's, may be
 constexpr size_t kSerialBytes = 16;
 constexpr size_t kRenewedPerSweep = 200;
-constexpr size_t kForgottenPerSweep = 1'000;
+constexpr size_t kLookedAtPerSweep = 1'000;
 // A clock that ran ahead for a while must not bring back what was revoked.
 constexpr Millis kRevokedKept = 24h * 90;
 
@@ -62,6 +62,22 @@ void revoke(Turn& turn, const Device& device, const Bytes& serial, Millis until,
   own_fleet(turn).revoked.insert_or_assign(serial, row);
   turn.write(PutRevoked{row});
   effect.serials.push_back(serial);
+}
+
+// Some of them each time, round and round: which have ended has nothing to do with their order.
+void forget_revoked(Turn& turn) {
+  FleetState& fleet = own_fleet(turn);
+  auto row = fleet.revoked.upper_bound(fleet.revoked_looked_at);
+  for (size_t n = 0; n < kLookedAtPerSweep && row != fleet.revoked.end(); ++n) {
+    fleet.revoked_looked_at = row->first;
+    if (row->second.until + kRevokedKept >= turn.now.wall) {
+      ++row;
+      continue;
+    }
+    turn.write(ForgetRevoked{row->first});
+    row = fleet.revoked.erase(row);
+  }
+  if (row == fleet.revoked.end()) fleet.revoked_looked_at.clear();
 }
 
 }  // namespace
@@ -142,16 +158,7 @@ void renew_certificates(Turn& turn) {
     }
     fleet.look_at_certificate(number, due ? again : std::max(first, turn.now.wall + 1s));
   }
-  size_t looked = 0;
-  for (auto row = fleet.revoked.begin(); row != fleet.revoked.end();) {
-    if (++looked > kForgottenPerSweep) break;
-    if (row->second.until + kRevokedKept >= turn.now.wall) {
-      ++row;
-      continue;
-    }
-    turn.write(ForgetRevoked{row->first});
-    row = fleet.revoked.erase(row);
-  }
+  forget_revoked(turn);
 }
 
 }  // namespace covey::engine

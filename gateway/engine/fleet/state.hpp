@@ -89,6 +89,7 @@ class FleetState {
   std::map<DeviceId, Device> devices;
 
   std::map<Bytes, RevokedCertificate> revoked;  // by serial
+  Bytes revoked_looked_at;                      // up to here; empty: the next look begins anew
 
   // Soft.
   std::vector<Device*> by_number;  // nullptr: the number is free

@@ -44,6 +44,7 @@ const std::vector<Growing> kTables{
     {"releases", kReleases + kYears},                   // people's: a line each, for ever
     {"reports", 1'500},                                 // term: retention; a device's budget
     {"requests", kRequestsMax},
+    {"revoked_certificates", kYears},       // people's; term: a certificate's life and 90 days
     {"rollout_counts", 8 * kRolloutsKept},  // with their rollout
     {"rollout_orders", kRolloutsKept},      // the same
     {"rollout_plans", kRolloutsKept},       // the same
@@ -51,6 +52,7 @@ const std::vector<Growing> kTables{
     {"samples", 1'500},                     // term: retention; a device's reports
     {"site", 1},
     {"streams", (kDevices + 1) * (kBootsPerDeviceMax * kReleases + kForgottenBootsMax)},
+    {"tokens", kYears},  // people's; kTokensMax
     {"totals", (kDevices + 1) * kTotalsPerDeviceMax},
     {"trusted_keys", 64},
     {"windows", 600},  // term: retention; one of each device, release and span
@@ -65,6 +67,7 @@ class Growth : public FleetTest {
     config.rollback_window = 1min;
     config.pending_max = kPendingMax;
     config.stranger_expiry = 3h;
+    config.certificate_life = 24h * 365;
     site.on_committed = [this](std::span<const Write> writes) {
       waiting_.insert(waiting_.end(), writes.begin(), writes.end());
       if (waiting_.size() > 5'000) commit();
@@ -120,6 +123,12 @@ class Growth : public FleetTest {
       ASSERT_TRUE(site.command(label).ok());
       site.enroll(fmt::format("stranger-{}-{}", year, i));
     }
+    ASSERT_TRUE(
+        site
+            .command(engine::CreateToken{
+                .name = fmt::format("token-{}", year), .hash = {}, .role = "viewer", .models = ""})
+            .ok());
+    revoke_a_certificate(year);
     const Version passing{2, static_cast<uint16_t>(year), 0};
     site.push(passing);
     ASSERT_TRUE(site.command(engine::DeleteRelease{{kSiteModel, passing}}).ok());
@@ -128,6 +137,21 @@ class Growth : public FleetTest {
       const PrivateKey another = *PrivateKey::generate(SignatureAlgorithm::kEd25519);
       (void)site.command(engine::AddTrustedKey{another.public_key().to_pem(), "passing"});
     }
+  }
+  // A device begins anew with a key of its own; what it had a certificate for is taken back.
+  void revoke_a_certificate(int year) {
+    const DeviceId id("d2");
+    ASSERT_TRUE(site.command(engine::ReenrollDevice{id}).ok());
+    const auto nonce = static_cast<uint64_t>(100 + year);
+    site.enroll("d2", nonce);
+    engine::EnrollMessage asks{id, nonce, site.device("d2").facts, {kSiteModel}};
+    asks.key = Bytes(65, 7);
+    asks.key.front() = 4;
+    asks.wants_certificate = true;
+    site.handle(engine::EnrollReceived{id, asks});
+    site.accept("d2");
+    site.handle(engine::EnrollReceived{id, asks});
+    site.hello("d2");
   }
   void hello_all() {
     for (size_t i = 0; i < kDevices; ++i) site.hello("d" + std::to_string(i));
@@ -198,7 +222,8 @@ TEST_F(Growth, EverythingKeepsToItsBound) {
     EXPECT_GT(before.at(table.name), 0U) << table.name << " was not driven";
   }
   // Nothing but what people made, and what has a bound by number, is more than it was.
-  for (const char* people : {"artifacts", "releases", "requests", "trusted_keys"}) {
+  for (const char* people :
+       {"artifacts", "releases", "requests", "revoked_certificates", "tokens", "trusted_keys"}) {
     before.erase(people);
   }
   for (const auto& [name, count] : before) {

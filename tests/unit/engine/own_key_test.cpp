@@ -197,5 +197,27 @@ TEST_F(OwnKey, AfterItsKeysAreVoidANewKeyWaitsForAnOperator) {
   EXPECT_TRUE(row("a").certificate_serial.empty());
 }
 
+TEST_F(OwnKey, WhatWasRevokedIsForgottenAfterItsEndHoweverMuchIsNewer) {
+  // More than one look sees, all but four of them revoked much later.
+  constexpr size_t kMany = 4'000;
+  constexpr size_t kFew = 4;
+  for (size_t i = 0; i < kFew; ++i) {
+    const std::string id = "early-" + std::to_string(i);
+    join(id, key(7));
+    ASSERT_TRUE(site.command(engine::RemoveDevice{DeviceId(id)}).ok());
+  }
+  site.step_wall(kLife);
+  for (size_t i = 0; i < kMany; ++i) {
+    const std::string id = "late-" + std::to_string(i);
+    join(id, key(7));
+    ASSERT_TRUE(site.command(engine::RemoveDevice{DeviceId(id)}).ok());
+  }
+  ASSERT_EQ(site.state().fleet.revoked.size(), kMany + kFew);
+  site.step_wall(24h * 90 + 1h);
+  site.pass(25h, 4s);  // a clock that stepped is believed after a day
+  EXPECT_EQ(site.state().fleet.revoked.size(), kMany);
+  site.check_reload();
+}
+
 }  // namespace
 }  // namespace covey::test
