@@ -4,6 +4,7 @@ moves entries in the database, and `covey admin audit verify` says which."""
 
 import json
 import pathlib
+import random
 import sqlite3
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import site_process
 
 PROGRAMS = site_process.binaries()
 ENTRIES = 6
+MUTANTS = 300
 
 
 class AuditChain(unittest.TestCase):
@@ -118,6 +120,30 @@ class AuditChain(unittest.TestCase):
         self.assertTrue(entry["request_id"])
         code, text = self.verify()
         self.assertEqual(code, 0, text)
+
+    def test_a_mutated_export_is_good_only_if_it_says_the_same(self):
+        file = self.export()
+        original = file.read_bytes()
+        said = [json.loads(line) for line in original.splitlines()]
+        chance = random.Random(1)
+        for number in range(MUTANTS):
+            mutant = bytearray(original)
+            for _ in range(chance.randint(1, 4)):
+                at = chance.randrange(len(mutant))
+                kind = chance.randrange(4)
+                if kind == 0:
+                    mutant[at] ^= 1 << chance.randrange(8)
+                elif kind == 1:
+                    del mutant[at:at + chance.randint(1, 400)]
+                elif kind == 2:
+                    mutant[at:at] = mutant[at:at + chance.randint(1, 400)]
+                else:
+                    mutant[at:at] = chance.choice((b'"', b"{", b"}", b"\n", b"\0", b"[" * 300, b"1e999", b"\xff"))
+            file.write_bytes(mutant)
+            code, text = self.verify(file)
+            self.assertIn(code, (0, 1), f"mutant {number}: {text}")
+            if code == 0:
+                self.assertEqual([json.loads(line) for line in mutant.splitlines() if line], said, number)
 
     def test_an_export_is_checked_without_the_site(self):
         file = self.export()
