@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/address.hpp"
-#include "cli/client.hpp"
+#include "cli/connect/address.hpp"
+#include "cli/connect/client.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/show/output.hpp"
 #include "cli/show/streams.hpp"

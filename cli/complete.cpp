@@ -8,8 +8,8 @@
 #include <array>
 #include <utility>
 
-#include "cli/address.hpp"
 #include "cli/commands.hpp"
+#include "cli/connect/address.hpp"
 #include "covey/v1/admin.pb.h"
 #include "covey/v1/devices.pb.h"
 #include "covey/v1/models.pb.h"

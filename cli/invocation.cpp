@@ -3,8 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/address.hpp"
 #include "cli/commands.hpp"
+#include "cli/connect/address.hpp"
 #include "core/duration.hpp"
 #include "covey/v1/models.pb.h"
 

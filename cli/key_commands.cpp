@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "cli/address.hpp"
 #include "cli/commands.hpp"
+#include "cli/connect/address.hpp"
 #include "covey/v1/admin.pb.h"
 #include "deploy/signing/key_file.hpp"
 

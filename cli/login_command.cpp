@@ -8,10 +8,10 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "cli/address.hpp"
 #include "cli/commands.hpp"
+#include "cli/connect/address.hpp"
+#include "cli/connect/tls_explained.hpp"
 #include "cli/files/files.hpp"
-#include "cli/tls_explained.hpp"
 #include "covey/v1/admin.pb.h"
 
 namespace covey::cli {

@@ -112,7 +112,7 @@ LIBRARIES = {
     "mosquitto": ["gateway/adapters/mqtt", "device_agent/simulator", "device_agent/ports"],
     "sqlite3": ["storage/sqlite"],
     # Read by core/yaml alone, which refuses anchors; the others write, or are no part of a site.
-    "yaml-cpp/": ["core/yaml", "cli/address.cpp"],
+    "yaml-cpp/": ["core/yaml", "cli/connect/address.cpp"],
     "prometheus/": ["gateway/adapters/http", "gateway/runtime", "gateway/adapters", "gateway/coveyd"],
     "boost/asio": ["gateway/runtime", "gateway/adapters", "gateway/coveyd", "device_agent/simulator"],
     "boost/beast": ["gateway/adapters/http"],

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/client.hpp"
+#include "cli/connect/client.hpp"
 #include "cli/files/artifact_files.hpp"
 #include "covey/v1/admin.pb.h"
 #include "covey/v1/devices.pb.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/credentials.hpp"
+#include "cli/connect/credentials.hpp"
 #include "core/result.hpp"
 
 namespace covey::cli {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/credentials.hpp"
+#include "cli/connect/credentials.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/credentials.hpp"
+#include "cli/connect/credentials.hpp"
 #include "core/digest.hpp"
 #include "core/result.hpp"
 #include "core/time.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/address.hpp"
+#include "cli/connect/address.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "cli/address.hpp"
+#include "cli/connect/address.hpp"
 #include "core/result.hpp"
 
 namespace covey::cli {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/tls_explained.hpp"
+#include "cli/connect/tls_explained.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

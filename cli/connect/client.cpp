@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/client.hpp"
+#include "cli/connect/client.hpp"
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
@@ -15,7 +15,7 @@
 #include <thread>
 #include <utility>
 
-#include "cli/tls_explained.hpp"
+#include "cli/connect/tls_explained.hpp"
 #include "core/duration.hpp"
 #include "covey/v1/models.grpc.pb.h"
 #include "covey/v1/rollouts.grpc.pb.h"
