@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Callers of the API and of HTTP who are not who they say, or may not what they ask: certificates, tokens,
-JWTs, handshakes. Each row of a table is one hostile input, and what must come of it."""
+handshakes. Each row of a table is one hostile input, and what must come of it."""
 
-import base64
 import hashlib
-import hmac
 import json
 import os
 import pathlib
@@ -14,156 +12,58 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 
 import hostile
 import http2
 import site_process
+from authority import Authority
+from callers import CONFIG, Case
 
 HALF_OPEN = 2_000  # connections that begin a handshake and go on with nothing
-CONFIG = site_process.CONFIG + "tls: {plaintext: never%s}\n"
-ISSUER = "https://issuer.example"
 
 
-def openssl(*words, **more):
-    return subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=60, **more).stdout
+class People(Authority):
+    """Issues to callers, by the name of a file."""
 
-
-def base64url(data):
-    data = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-class Authority:
-    """Somebody's certificate authority, and what it issues."""
-
-    def __init__(self, folder, name):
-        self.folder = pathlib.Path(folder)
-        self.ca, self.key = self.folder / f"{name}-ca.pem", self.folder / f"{name}-ca.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-                "-subj", f"/CN={name}", "-keyout", self.key, "-out", self.ca)
-
-    def issue(self, file, subject="/CN=alice", start=None, end=None, names="", self_signed=False):
+    def issue_to(self, file, subject="/CN=alice", names="", **more):
         """(certificate, key): the paths."""
-        key, request, certificate = (self.folder / f"{file}.{kind}" for kind in ("key", "csr", "pem"))
-        extensions = self.folder / f"{file}.ext"
-        extensions.write_text(f"subjectAltName={names}\n" if names else "basicConstraints=CA:FALSE\n")
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-utf8", "-subj", subject,
-                "-keyout", key, "-out", request)
-        key.chmod(0o600)
-        if self_signed:
-            openssl("x509", "-req", "-in", request, "-key", key, "-days", "10", "-out", certificate)
-            return certificate, key
-        if start or end:
-            database, serial = self.folder / "index", self.folder / "serial"
-            database.write_text("")
-            serial.write_text("77\n")
-            config = self.folder / "ca.cnf"
-            config.write_text(f"[ca]\ndefault_ca=x\n[x]\ndatabase={database}\nserial={serial}\nnew_certs_dir={self.folder}\n"
-                              "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
-            openssl("ca", "-batch", "-config", config, "-cert", self.ca, "-keyfile", self.key, "-in", request,
-                    "-startdate", start or "20200101000000Z", "-enddate", end or "20990101000000Z",
-                    "-out", certificate, "-notext")
-        else:
-            openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.key, "-CAcreateserial",
-                    "-days", "10", "-extfile", extensions, "-out", certificate)
-        return certificate, key
+        return self.issue(self.folder / f"{file}.pem", self.folder / f"{file}.key", names, subject, **more)
 
 
-class Issuer:
-    """An OIDC provider: keys, their JWKS, JWTs."""
-
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.key = self.folder / "issuer.key"
-        openssl("genrsa", "-out", self.key, "2048")
-        self.public_pem = openssl("rsa", "-in", self.key, "-pubout")
-        modulus = bytes.fromhex(openssl("rsa", "-in", self.key, "-noout", "-modulus").decode().strip().split("=")[1])
-        self.jwks = self.folder / "jwks.json"
-        self.jwks.write_text(json.dumps({"keys": [
-            {"kty": "RSA", "kid": "one", "use": "sig", "alg": "RS256", "n": base64url(modulus), "e": "AQAB"}]}))
-
-    def claims(self, **more):
-        now = int(time.time())
-        return {"iss": ISSUER, "aud": "covey-test", "sub": "repo:plant/models", "exp": now + 600, "nbf": now - 5,
-                "repository": "plant/models", **more}
-
-    def sign(self, claims, header=None, secret=None):
-        header = {"alg": "RS256", "kid": "one", **(header or {})}
-        text = f"{base64url(header)}.{base64url(claims)}"
-        if secret is not None:
-            signature = hmac.new(secret, text.encode(), hashlib.sha256).digest()
-        else:
-            signature = openssl("dgst", "-sha256", "-sign", self.key, input=text.encode())
-        return f"{text}.{base64url(signature)}"
-
-
-class Callers(hostile.Case):
-    def endpoint(self, site, name="grpc"):
-        host, port = site.endpoints()[name].rsplit(":", 1)
-        return host, int(port)
-
-    def cli(self, site, *words, token=None, certificate=None, ca=None, address=None):
-        """covey as a caller on the network does it."""
-        options = ["--address", address or site.endpoints()["grpc"], "--ca", ca or site.endpoints()["ca_file"]]
-        if token is not None:
-            file = self.folder / "caller.token"
-            file.touch(0o600)
-            file.write_text(token)
-            options += ["--token-file", file]
-        if certificate is not None:
-            options += ["--client-certificate", certificate[0], "--client-key", certificate[1]]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("COVEY_")}
-        return subprocess.run([hostile.PROGRAMS / "covey", "--timeout", "10s", *options, *words], env=environment,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
-
-    def refused(self, done, reason):
-        self.assertNotEqual(done.returncode, 0, done.stdout)
-        self.assertIn(f"[{reason}]", done.stderr)
-
-    def token(self, site, name, role, *more):
-        made = site.covey("token", "create", name, "--role", role, *more)
-        self.assertEqual(made.returncode, 0, made.stderr)
-        return made.stdout.strip()
-
-    def served(self, site):
-        """Everybody else is served all the while."""
-        self.assertIn("site", site.call("status"))
-        self.assertTrue(site.ready()[0])
-
+class Callers(Case):
     # ---- Certificates of callers
 
     def test_certificates(self):
-        ours, foreign = Authority(self.folder, "plant"), Authority(self.folder, "foreign")
+        ours, foreign = People(self.folder, "plant"), People(self.folder, "foreign")
         access = self.folder / "access.yaml"
         access.write_text("certificates: [{name: alice, role: admin}, {name: bob, role: viewer},"
                           " {name: 'spiffe://plant/ci', role: ci}]\n")
         site = self.start(CONFIG % f", client_ca_file: {ours.ca}" + f"access: {{file: {access}}}\n")
-        good = ours.issue("alice")
+        good = ours.issue_to("alice")
         self.assertEqual(self.cli(site, "key", "list", certificate=good).returncode, 0)
-        uri = ours.issue("ci", "/CN=ignored", names="URI:spiffe://plant/ci")
+        uri = ours.issue_to("ci", "/CN=ignored", names="URI:spiffe://plant/ci")
         done = self.cli(site, "token", "list", certificate=uri)
         self.refused(done, "ROLE_MISSING")
         self.assertIn("needs the role admin; spiffe://plant/ci (certificate) has ci", done.stderr)
         refused = [
             # what is shown, what the caller hears
-            ("of another authority", foreign.issue("f"), "TLS_CLIENT_CERTIFICATE"),
-            ("that vouches for itself", ours.issue("s", self_signed=True), "TLS_CLIENT_CERTIFICATE"),
-            ("that has expired", ours.issue("e", end="20210101000000Z"), "TLS_CLIENT_CERTIFICATE"),
-            ("whose time has not begun", ours.issue("n", start="20980101000000Z"), "TLS_CLIENT_CERTIFICATE"),
-            ("with a wildcard", ours.issue("w", "/CN=*"), "CERTIFICATE_NAME"),
-            ("with a slash", ours.issue("sl", r"/CN=alice\/bob"), "CERTIFICATE_NAME"),
-            ("with a plus", ours.issue("p", r"/CN=alice\+"), "CERTIFICATE_NAME"),
-            ("with a hash", ours.issue("h", "/CN=#"), "CERTIFICATE_NAME"),
-            ("with a line end", ours.issue("l", "/CN=alice\nbob"), "CERTIFICATE_NAME"),
-            ("with a look-alike", ours.issue("u", "/CN=\u0430lice"), "CERTIFICATE_NAME"),
-            ("with two names", ours.issue("t", "/CN=bob/CN=alice"), "CERTIFICATE_NAME"),
-            ("without a name", ours.issue("o", "/O=plant"), "CERTIFICATE_NAME"),
-            ("too long", ours.issue("x", names="URI:spiffe://" + "a" * 200), "CERTIFICATE_NAME"),
-            ("with two URIs", ours.issue("v", names="URI:spiffe://plant/ci,URI:x://y"), "CERTIFICATE_NAME"),
-            ("nobody's", ours.issue("m", "/CN=mallory"), "ROLE_MISSING"),
+            ("of another authority", foreign.issue_to("f"), "TLS_CLIENT_CERTIFICATE"),
+            ("that vouches for itself", ours.issue_to("s", self_signed=True), "TLS_CLIENT_CERTIFICATE"),
+            ("that has expired", ours.issue_to("e", end="20210101000000Z"), "TLS_CLIENT_CERTIFICATE"),
+            ("whose time has not begun", ours.issue_to("n", start="20980101000000Z"), "TLS_CLIENT_CERTIFICATE"),
+            ("with a wildcard", ours.issue_to("w", "/CN=*"), "CERTIFICATE_NAME"),
+            ("with a slash", ours.issue_to("sl", r"/CN=alice\/bob"), "CERTIFICATE_NAME"),
+            ("with a plus", ours.issue_to("p", r"/CN=alice\+"), "CERTIFICATE_NAME"),
+            ("with a hash", ours.issue_to("h", "/CN=#"), "CERTIFICATE_NAME"),
+            ("with a line end", ours.issue_to("l", "/CN=alice\nbob"), "CERTIFICATE_NAME"),
+            ("with a look-alike", ours.issue_to("u", "/CN=\u0430lice"), "CERTIFICATE_NAME"),
+            ("with two names", ours.issue_to("t", "/CN=bob/CN=alice"), "CERTIFICATE_NAME"),
+            ("without a name", ours.issue_to("o", "/O=plant"), "CERTIFICATE_NAME"),
+            ("too long", ours.issue_to("x", names="URI:spiffe://" + "a" * 200), "CERTIFICATE_NAME"),
+            ("with two URIs", ours.issue_to("v", names="URI:spiffe://plant/ci,URI:x://y"), "CERTIFICATE_NAME"),
+            ("nobody's", ours.issue_to("m", "/CN=mallory"), "ROLE_MISSING"),
         ]
         for what, certificate, reason in refused:
             with self.subTest(what):
@@ -175,7 +75,7 @@ class Callers(hostile.Case):
         with self.subTest("a broken access.file leaves the old one"):
             access.write_text("certificates: [{name: mallory, role: king}]\n")
             hostile.until(lambda: "access_file_not_taken" in site.log(), "the log says so")
-            self.assertEqual(self.cli(site, "status", certificate=ours.issue("bob", "/CN=bob")).returncode, 0)
+            self.assertEqual(self.cli(site, "status", certificate=ours.issue_to("bob", "/CN=bob")).returncode, 0)
         self.served(site)
 
     # ---- Tokens
@@ -257,66 +157,6 @@ class Callers(hostile.Case):
             site.start()
             self.assertEqual(self.cli(site, "status", token=token).returncode, 0)
 
-    # ---- JWTs
-
-    def test_jwts(self):
-        issuer = Issuer(self.folder)
-        access = self.folder / "access.yaml"
-        access.write_text("oidc:\n  - {name: forge, issuer: '%s', audience: covey-test, jwks_file: jwks.json,\n"
-                          "     rules: [{claims: {repository: plant/*}, role: ci, models: [press-*]}]}\n" % ISSUER)
-        site = self.start(CONFIG % "" + f"access: {{file: {access}}}\n")
-        good = issuer.sign(issuer.claims())
-        self.assertEqual(self.cli(site, "status", token=good).returncode, 0)
-        done = self.cli(site, "device", "accept", "--all", token=good)
-        self.refused(done, "ROLE_MISSING")
-        self.assertIn("forge:repo:plant/models (jwt) has ci", done.stderr)
-        head, body, signature = good.split(".")
-        now = int(time.time())
-        sign, claims = issuer.sign, issuer.claims
-        rows = [
-            ("alg none", f"{base64url({'alg': 'none', 'kid': 'one'})}.{body}.", "JWT_ALGORITHM"),
-            ("alg None", f"{base64url({'alg': 'None', 'kid': 'one'})}.{body}.{signature}", "JWT_ALGORITHM"),
-            ("no alg", f"{base64url({'kid': 'one'})}.{body}.{signature}", "JWT_ALGORITHM"),
-            ("HS256 with the public key", sign(claims(), {"alg": "HS256"}, issuer.public_pem), "JWT_ALGORITHM"),
-            ("RS512", sign(claims(), {"alg": "RS512"}), "JWT_ALGORITHM"),
-            ("ES256 of an RSA key", sign(claims(), {"alg": "ES256"}), "JWT_KEY"),
-            ("an unknown key", sign(claims(), {"kid": "two"}), "JWT_KEY"),
-            ("no key", f"{base64url({'alg': 'RS256'})}.{body}.{signature}", "JWT_KEY"),
-            ("a key that is a path", sign(claims(), {"kid": "../../issuer.key"}), "JWT_KEY"),
-            ("a key of its own", sign(claims(), {"kid": "mine", "jwk": {"kty": "oct", "k": "AAAA"}}), "JWT_KEY"),
-            ("critical extensions", sign(claims(), {"crit": ["b64"], "b64": False}), "JWT_MALFORMED"),
-            ("another body", f"{head}.{base64url(claims(repository='plant/root'))}.{signature}", "JWT_SIGNATURE"),
-            ("no signature", f"{head}.{body}.", "JWT_SIGNATURE"),
-            ("another audience", sign(claims(aud="elsewhere")), "JWT_AUDIENCE"),
-            ("no audience", sign({k: v for k, v in claims().items() if k != "aud"}), "JWT_AUDIENCE"),
-            ("another issuer", sign(claims(iss="https://evil.example")), "JWT_ISSUER"),
-            ("expired", sign(claims(exp=now - 3600)), "JWT_EXPIRED"),
-            ("of the future", sign(claims(nbf=now + 3600)), "JWT_NOT_YET"),
-            ("without an end", sign({k: v for k, v in claims().items() if k != "exp"}), "JWT_MALFORMED"),
-            ("an end that is no number", sign(claims(exp="never")), "JWT_MALFORMED"),
-            ("an end beyond all time", sign(claims(exp=1e308)), "JWT_MALFORMED"),
-            ("no subject", sign({k: v for k, v in claims().items() if k != "sub"}), "JWT_MALFORMED"),
-            ("no rule", sign(claims(repository="other/models")), "JWT_NO_RULE"),
-            ("not base64", f"{head}.{body}!.{signature}", "JWT_MALFORMED"),
-            ("not JSON", f"{base64url(b'{')}.{body}.{signature}", "JWT_MALFORMED"),
-            ("a list", f"{base64url([1])}.{body}.{signature}", "JWT_MALFORMED"),
-            ("deep", f"{head}.{base64url(b'[' * 3000)}.{signature}", "JWT_MALFORMED"),
-            ("huge", sign(claims(pad="x" * 7_000)), "JWT_MALFORMED"),
-        ]
-        for what, token, reason in rows:
-            with self.subTest(what):
-                self.refused(self.cli(site, "status", token=token), reason)
-        with self.subTest("a key that the issuer has taken back"):
-            issuer.jwks.write_text(Issuer(self.make_folder("other")).jwks.read_text())
-            hostile.until(lambda: "[JWT_SIGNATURE]" in self.cli(site, "status", token=good).stderr,
-                          "the new keys are taken")
-        self.served(site)
-
-    def make_folder(self, name):
-        folder = self.folder / name
-        folder.mkdir()
-        return folder
-
     # ---- TLS itself
 
     def test_the_wrong_protocol(self):
@@ -361,7 +201,7 @@ class Callers(hostile.Case):
                                    "AES128-SHA:AES256-SHA256:@SECLEVEL=0"], stdin=subprocess.DEVNULL,
                                   capture_output=True, text=True, timeout=30, check=False)
             self.assertNotEqual(weak.returncode, 0)
-        foreign = Authority(self.folder, "foreign")
+        foreign = People(self.folder, "foreign")
         rows = [("a CA that is not the site's", foreign.ca, at["grpc"], "TLS_WRONG_CA"),
                 ("another name", ca, "localhost.localdomain:" + at["grpc"].rsplit(":", 1)[1], "TLS_WRONG_NAME")]
         for what, trusted, address, reason in rows:

@@ -3,7 +3,6 @@
 left of them when they are revoked."""
 
 import ssl
-import subprocess
 import sys
 import time
 
@@ -12,6 +11,7 @@ import liar
 import mqtt
 import site_process
 import stolen
+from authority import openssl
 
 CONFIG = site_process.CONFIG + "tls: {plaintext: never}\nenroll: {auto_accept: true}\n"
 REFUSALS = (ssl.SSLError, ConnectionError, mqtt.Refused)
@@ -52,14 +52,14 @@ class Mint:
         config = self.folder / "config"
         config.write_text(CA_CONFIG.format(self.folder, usage))
         request, made = self.folder / "request.pem", self.folder / f"made-{time.monotonic_ns()}.pem"
-        stolen.openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", request)
-        stolen.openssl("ca", "-config", config, "-batch", "-notext", "-cert", self.ca, "-keyfile", self.ca_key,
+        openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", request)
+        openssl("ca", "-config", config, "-batch", "-notext", "-cert", self.ca, "-keyfile", self.ca_key,
                        "-startdate", start, "-enddate", end, "-in", request, "-out", made)
         return made
 
 
 def new_key(path, *kind):
-    stolen.openssl("genpkey", "-algorithm", *(kind or ("EC", "-pkeyopt", "ec_paramgen_curve:P-256")), "-out", path)
+    openssl("genpkey", "-algorithm", *(kind or ("EC", "-pkeyopt", "ec_paramgen_curve:P-256")), "-out", path)
     return path
 
 
@@ -90,10 +90,10 @@ class Certificates(hostile.Case):
         tls = site.data / "tls"
         key = new_key(self.folder / "new.key")
         inside = Mint(self.folder / "inside", tls / "ca.pem", tls / "ca.key")
-        stolen.openssl("req", "-x509", "-new", "-key", new_key(self.folder / "evil.key"), "-subj", "/CN=Covey site site",
+        openssl("req", "-x509", "-new", "-key", new_key(self.folder / "evil.key"), "-subj", "/CN=Covey site site",
                        "-days", "30", "-out", self.folder / "evil.pem")
         outside = Mint(self.folder / "foreign", self.folder / "evil.pem", self.folder / "evil.key")
-        stolen.openssl("req", "-x509", "-new", "-key", key, "-subj", "/CN=dev-0001", "-days", "30", "-out",
+        openssl("req", "-x509", "-new", "-key", key, "-subj", "/CN=dev-0001", "-days", "30", "-out",
                        self.folder / "self.pem")
         between = inside.issue("between", key, "authority")
         chained = self.folder / "chained.pem"

@@ -13,7 +13,7 @@ import mqtt
 import site_process
 import wire
 from liar import facts
-from tls_test import Authority
+from authority import Authority
 
 BROKER = """\
 listener {port} 127.0.0.1

@@ -14,10 +14,6 @@ import site_process
 ORDER_KEY_AT, USERNAME_AT, PASSWORD_AT, SHARD_AT = 16, 48, 112, 176  # device_agent/src/session/parts.h
 
 
-def openssl(*words, **more):
-    return subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=60, **more).stdout
-
-
 class Fleet:
     """`count` simulated devices dev-0001, ... that get in by `enrol`."""
 

@@ -17,6 +17,7 @@ import hostile
 import liar
 import mqtt
 import site_process
+from authority import Authority
 
 CONFIG = site_process.CONFIG + "tls: {plaintext: never}\n"
 OWN = "tls: {plaintext: never, certificate_file: %s, key_file: %s, ca_file: %s}\n"
@@ -37,34 +38,6 @@ CONNECTIONS = 300  # that begin a handshake and go on with nothing
 def anywhere(config):
     """The same with listeners for devices on all addresses."""
     return config.replace("mqtt: {embedded: {", 'mqtt: {embedded: {listen: "0.0.0.0", ')
-
-
-def openssl(*words, **more):
-    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60, **more)
-
-
-class Authority:
-    """Somebody's own, with the tools that an operator has."""
-
-    def __init__(self, folder, name="operator"):
-        self.folder = pathlib.Path(folder)
-        self.ca = self.folder / f"{name}-ca.pem"
-        self.ca_key = self.folder / f"{name}-ca.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-                "-subj", f"/CN={name}", "-keyout", self.ca_key, "-out", self.ca)
-
-    def issue(self, certificate, key, names="IP:127.0.0.1", days=10):
-        """Whole files that take the place of those that were there, as cert-manager does it."""
-        request = self.folder / "request.pem"
-        extensions = self.folder / "extensions"
-        extensions.write_text(f"subjectAltName={names}\n")
-        new_key, new_certificate = self.folder / "new.key", self.folder / "new.pem"
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=gateway",
-                "-keyout", new_key, "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial",
-                "-days", str(days), "-extfile", extensions, "-out", new_certificate)
-        new_key.rename(key)
-        new_certificate.rename(certificate)
 
 
 def shown(endpoint):

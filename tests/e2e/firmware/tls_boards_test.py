@@ -20,7 +20,7 @@ IMAGE = IMAGES / "covey-firmware-tls.elf"
 import hostile  # noqa: E402  (takes the folder of the programs)
 import site_process  # noqa: E402
 from emulated_board import Board  # noqa: E402
-from tls_test import Authority  # noqa: E402
+from authority import Authority  # noqa: E402
 
 SKIPPED = 77
 NAME = "gateway.test"
