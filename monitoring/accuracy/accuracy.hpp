@@ -23,6 +23,10 @@ struct Interval {
 };
 // k of n, to display (Wilson 1927). n = 0 gives [0, 1]. alpha two-sided, e.g. 0.05.
 Interval wilson(uint64_t k, uint64_t n, double alpha);
+// The same, never too short (Clopper and Pearson 1934): to decide by.
+Interval clopper_pearson(uint64_t k, uint64_t n, double alpha);
+// k1 of n1 minus k2 of n2 from independent samples (Newcombe 1998, method 10).
+Interval newcombe(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2, double alpha);
 
 // Half-width of the asymptotic confidence sequence at intrinsic time t, for variance 1 per unit of
 // t (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas 2021, eq. 5): sqrt(2(t r + 1)/(t^2 r) ln(sqrt(t r

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <bit>
 
+#include "monitoring/counts/log_linear.hpp"
 #include "monitoring/counts/window.hpp"
 
 namespace covey::monitoring {
 
-uint32_t latency_bucket(uint32_t latency_us) {
-  const uint32_t x = latency_us >> 4;
-  if (x < 4) return x;
-  const auto e = static_cast<uint32_t>(std::bit_width(x)) - 3;  // floor(log2 x) - 2
-  return 4 * (e + 1) + (x >> e) - 4;
-}
+namespace {
+
+// docs/design/monitoring.md, "Latency buckets"
+constexpr LogLinear kBuckets{.shift = 4, .sub_bits = 2};
+constexpr uint32_t kLastBucket = 230;  // beyond what 64 bits hold of a bucket's end
+
+}  // namespace
+
+uint32_t latency_bucket(uint32_t latency_us) { return kBuckets.bucket(latency_us); }
 
 LatencyBounds latency_bounds(uint32_t bucket) {
-  if (bucket < 4) return {uint64_t{bucket} << 4, uint64_t{bucket + 1} << 4};
-  const uint32_t e = std::min(bucket / 4 - 1, uint32_t{56});
-  const uint64_t mantissa = bucket % 4 + 4;
-  return {(mantissa << e) << 4, ((mantissa + 1) << e) << 4};
+  const uint32_t known = std::min(bucket, kLastBucket);
+  return {kBuckets.lower(known), kBuckets.lower(known + 1)};
 }
 
 std::optional<LatencyQuantile> latency_quantile(CountsView latency, Ratio q, uint32_t max_us) {

@@ -2,6 +2,7 @@
 #include "monitoring/statistics/distributions.hpp"
 
 #include <algorithm>
+#include <boost/math/distributions/beta.hpp>
 #include <boost/math/distributions/chi_squared.hpp>
 #include <boost/math/distributions/fisher_f.hpp>
 #include <boost/math/distributions/non_central_chi_squared.hpp>
@@ -47,6 +48,8 @@ PowerNormal power_normal(double df, double lambda) {
 double clamp_p(double p) { return std::clamp(p, std::numeric_limits<double>::min(), 1.0 - 1e-16); }
 }  // namespace
 
+double normal_cdf(double x) { return bm::cdf(bm::normal_distribution<double, Policy>(), x); }
+
 double normal_quantile(double p) {
   return bm::quantile(bm::normal_distribution<double, Policy>(), clamp_p(p));
 }
@@ -63,6 +66,10 @@ double chi_squared_upper(double x, double df) {
 double fisher_f_upper(double x, double df1, double df2) {
   if (!(x > 0)) return 1.0;
   return bm::cdf(bm::complement(bm::fisher_f_distribution<double, Policy>(df1, df2), x));
+}
+
+double beta_quantile(double p, double a, double b) {
+  return bm::quantile(bm::beta_distribution<double, Policy>(a, b), clamp_p(p));
 }
 
 double noncentral_chi_squared_cdf(double x, double df, double lambda) {

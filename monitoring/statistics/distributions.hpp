@@ -6,12 +6,14 @@
 
 namespace covey::monitoring {
 
+double normal_cdf(double x);
 double normal_quantile(double p);
 // The x with P(T > x) = p, Student with df degrees of freedom.
 double student_quantile_upper(double p, double df);
 // P(X > x)
 double chi_squared_upper(double x, double df);
 double fisher_f_upper(double x, double df1, double df2);
+double beta_quantile(double p, double a, double b);
 double noncentral_chi_squared_cdf(double x, double df, double lambda);
 double noncentral_chi_squared_quantile(double p, double df, double lambda);
 
