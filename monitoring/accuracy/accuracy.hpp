@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Accuracy from labels: an interval for a share, and the gate that compares a canary with control
 // per stratum, window by window (docs/design/monitoring.md, "Accuracy"). The gate may be asked at
-// any time, as often as one likes: its bounds hold for all times at once (asymptotic confidence
-// sequence).
+// any time, as often as one likes: its error rates hold for all times at once (boundary.hpp).
 // Thread safety: pure functions; the same counts give the same bits. Units: shares 0..1.
 #pragma once
 
@@ -59,10 +58,24 @@ struct StratumLabels {
 };
 
 struct AccuracyOptions {
-  Ratio non_inferior_by = Ratio::percent(2);
-  Ratio alpha = Ratio::percent(5);  // over all strata and all times
-  uint64_t labels_min = 30;         // per arm and stratum before anything is concluded
-  uint64_t labels_best = 300;       // effective labels at which the interval is tightest
+  Ratio non_inferior_by = Ratio::percent(2);  // of all strata together
+  Ratio per_stratum;                          // of each of several; 0: guard_of()
+  Ratio alpha = Ratio::percent(5);            // for each of both verdicts, over all times
+  uint64_t labels_min = 30;                   // per arm and stratum before anything is concluded
+  // Labels of the canary at which the gate decides best; it may be asked before and after, too.
+  // 0: at as many as it takes to pass nine of ten equal releases.
+  uint64_t labels = 0;
+};
+// What a single stratum may be worse by: per_stratum, else 10 pp, or twice the margin.
+Ratio guard_of(const AccuracyOptions& options);
+
+// More labels of the canary (with as many more in proportion in control) after which one of two,
+// and nine of ten, equal releases pass from here.
+struct LabelsNeeded {
+  uint64_t likely = 0;
+  std::optional<uint64_t> surely;  // none: perhaps devices differ too much
+
+  bool operator==(const LabelsNeeded&) const = default;
 };
 
 struct StratumVerdict {
@@ -81,11 +94,12 @@ struct StratumVerdict {
   double control_accuracy = 0;
   uint64_t labels_alone = 0;  // in windows in which the other side has none: not compared
   double difference = 0;      // canary minus control, window by window
-  Interval bounds{-1, 1};     // of the difference, valid at all times, alpha / strata
-  double device_sd = 0;       // spread of the accuracy between devices, estimated from both arms
-  // Labels still needed in the canary (with as many more in proportion in control) if the measured
-  // difference stays; nullopt: more devices are needed, or nothing is known yet.
-  std::optional<uint64_t> labels_needed;
+  // Differences that neither verdict's test rejects, at all times.
+  Interval bounds{-1, 1};
+  Ratio may_be_worse_by;  // to pass; to fail it is the margin everywhere
+  double device_sd = 0;   // spread of the accuracy between devices, estimated from both arms
+  // nullopt: no number of labels decides, more devices might; or nothing is known yet.
+  std::optional<LabelsNeeded> labels_needed;
   std::string explanation;
 };
 
@@ -94,14 +108,17 @@ struct AccuracyVerdict {
   std::string reason;
   std::string explanation;  // names the stratum that decides
   Ratio margin;
+  // All strata together, where there are several: by their information.
+  std::optional<StratumVerdict> together;
   std::vector<StratumVerdict> strata;  // those that have canary devices, in the given order
 };
 
-// FAIL: "the canary is worse by no more than the margin" is rejected in some stratum (its upper
-// bound is below -margin). PASS: "worse by the margin or more" is rejected in every stratum with
-// canary devices (its lower bound is above -margin). Else INCONCLUSIVE; no strata, no labels, no
-// control are INCONCLUSIVE too. alpha is split over the strata that have canary devices
-// (Bonferroni). correct > labelled is ERROR.
+// FAIL: "the canary is worse by no more than the margin" is rejected, of all strata together or of
+// one; alpha is split: half for all together, half over the strata (Bonferroni). PASS: "worse by
+// the margin or more" is rejected of all strata together, and "worse by the guard or more" of each:
+// each at alpha, since all of them must be rejected (intersection-union test: Berger 1982). Three
+// quarters of each test's alpha are for the boundary, one for the bets (boundary.hpp). Else
+// INCONCLUSIVE; no strata, no labels, no control are INCONCLUSIVE too. correct > labelled is ERROR.
 AccuracyVerdict judge_accuracy(std::span<const StratumLabels> strata,
                                const AccuracyOptions& options);
 

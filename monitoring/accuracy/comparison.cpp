@@ -6,6 +6,7 @@
 #include <map>
 
 #include "monitoring/counts/counts.hpp"
+#include "monitoring/statistics/distributions.hpp"
 
 namespace covey::monitoring {
 namespace {
@@ -163,6 +164,13 @@ double Comparison::variance_by_labels(double assumed) const {
   return q * (1 - q) / canary.effective + p * (1 - p) / control.effective;
 }
 
+// As if the squared residuals of the devices were chi-squared.
+double Comparison::between_at_least() const {
+  const double degrees = std::max(1.0, canary.devices + control.devices - 2.0);
+  const double high = noncentral_chi_squared_quantile(0.975, degrees, 0);
+  return std::max(0.0, (noise + between) * degrees / high - noise);
+}
+
 Comparison compare(const StratumLabels& stratum) {
   Comparison c;
   const Windows windows = windows_of(stratum, &c.valid);
@@ -182,7 +190,9 @@ Comparison compare(const StratumLabels& stratum) {
   const Moments a = moments_of(canary, c.canary, 1, c);
   const Moments b = moments_of(control, c.control, -1, c);
   const double weight = a.weight + b.weight;
-  if (weight > 0) c.between = std::max(0.0, (a.q + b.q - a.noise - b.noise) / weight);
+  if (weight == 0) return c;
+  c.noise = (a.noise + b.noise) / weight;
+  c.between = std::max(0.0, (a.q + b.q) / weight - c.noise);
   return c;
 }
 

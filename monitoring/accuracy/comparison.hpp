@@ -34,6 +34,7 @@ struct Comparison {
   double difference = 0;     // d
   double weight = 0;         // W: what the labels of both sides are worth together
   double between = 0;        // tau^2, never below 0: the binomial variance is the floor
+  double noise = 0;          // what labels alone make of tau^2: it is what is above
   double concentration = 0;  // variance of d per tau^2: many devices of equal weight, small
 
   // Variance of d by the labels alone if the true difference is `difference`: restricted estimates
@@ -42,6 +43,8 @@ struct Comparison {
   // would pass a canary that is worse.
   double variance_by_labels(double difference) const;
   double variance_by_devices() const { return between * concentration; }
+  // The least that tau^2 may be: 39 of 40 such estimates are above it.
+  double between_at_least() const;
 };
 
 Comparison compare(const StratumLabels& stratum);

@@ -21,7 +21,8 @@ struct StageOutlook {
 };
 struct GateForecast {
   std::string words;
-  std::string warning;  // what will make it hard; may be empty
+  std::string warning;     // what will make it hard; may be empty
+  std::string impossible;  // why it can never pass, and what would help; may be empty
 };
 
 GateForecast foresee(const FailuresGate& gate, const StageOutlook& outlook);

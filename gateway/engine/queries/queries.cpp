@@ -116,6 +116,9 @@ StageForecast forecast_stage(const Plan& plan, const RolloutPreview& preview, si
     GateForecast said = foresee_gate(gate, {devices, control});
     forecast.gates.push_back(std::move(said.words));
     if (!said.warning.empty()) forecast.warnings.push_back(std::move(said.warning));
+    if (said.impossible.empty()) continue;
+    forecast.warnings.push_back(fmt::format("{} (create refuses it)", said.impossible));
+    forecast.impossible.push_back(std::move(said.impossible));
   }
   if (std::string words = size_warning(plan, preview, stage); !words.empty()) {
     forecast.warnings.push_back(std::move(words));
@@ -129,6 +132,16 @@ StageForecast forecast_stage(const Plan& plan, const RolloutPreview& preview, si
                                 covey::to_string(plan.skip_after));
   }
   return forecast;
+}
+
+Status check_gates(const Plan& plan, const RolloutPreview& preview) {
+  for (size_t i = 0; i < plan.stages.size(); ++i) {
+    const StageForecast forecast = forecast_stage(plan, preview, i);
+    if (forecast.impossible.empty()) continue;
+    return precondition("PLAN_CANNOT_DECIDE", fmt::format("stage {}: {}", plan.stages[i].name,
+                                                          forecast.impossible.front()));
+  }
+  return {};
 }
 
 std::vector<std::string> plan_warnings(const Plan& plan, const RolloutPreview& preview) {

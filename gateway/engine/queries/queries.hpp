@@ -31,10 +31,13 @@ Result<RolloutPreview> preview_rollout(const State& state, const Plan& plan);
 struct StageForecast {
   std::vector<std::string> gates;
   std::vector<std::string> warnings;
+  std::vector<std::string> impossible;  // gates that can never pass; among the warnings, too
 };
 StageForecast forecast_stage(const Plan& plan, const RolloutPreview& preview, size_t stage);
 // Of all stages, each with its stage's name.
 std::vector<std::string> plan_warnings(const Plan& plan, const RolloutPreview& preview);
+// Error: PLAN_CANNOT_DECIDE, a stage has a gate that can never pass.
+Status check_gates(const Plan& plan, const RolloutPreview& preview);
 
 using StateCounts = std::map<std::string, uint32_t>;
 // Newest attempt per device; nullopt: all stages.

@@ -135,6 +135,7 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
   Result<RolloutPreview> preview = preview_rollout(state, *plan);
   if (!preview) return preview.error();
   if (Status possible = refuse_vacuous(*plan, *preview); !possible) return possible.error();
+  if (Status decidable = check_gates(*plan, *preview); !decidable) return decidable.error();
 
   const RolloutName name = plan->name;
   std::vector<std::string> warnings = plan_warnings(*plan, *preview);

@@ -54,7 +54,7 @@ TEST(PlanDocument, EveryFieldCountsForEqualityAndDigest) {
   PlanDocument document;
   Filler filler;
   fields(filler, document);
-  EXPECT_EQ(filler.count, 12 + 8 + 2 * 11);  // the plan's own, the stage's, the gates' of both
+  EXPECT_EQ(filler.count, 12 + 8 + 2 * 15);  // the plan's own, the stage's, the gates' of both
   std::set<std::string> digests = {to_hex(digest_of(document))};
   for (int i = 0; i < filler.count; ++i) {
     PlanDocument other = document;
