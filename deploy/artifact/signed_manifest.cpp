@@ -5,7 +5,8 @@
 #include "deploy/artifact/manifest.hpp"
 
 #include <fmt/format.h>
-#include "deploy/artifact/wire.hpp"
+
+#include "deploy/artifact/signature_wire.hpp"
 
 namespace covey {
 namespace {
@@ -15,38 +16,6 @@ const wire::Reader kSignedReader("signed_manifest", kSignedReason);
 
 Error wrong_signed(std::string_view field, std::string_view problem) {
   return kSignedReader.error(field, problem);
-}
-
-Result<Signature> read_signature(ByteView bytes) {
-  const Result<std::vector<wire::Field>> fields = wire::split(bytes);
-  if (!fields) return wrong_signed("signatures", fields.error().message);
-  Signature signature;
-  uint32_t seen = 0;
-  for (const wire::Field& field : *fields) {
-    if (field.number > 3) continue;
-    if ((seen >> field.number & 1U) != 0) return wrong_signed("signatures", "has a field twice");
-    seen |= 1U << field.number;
-    ByteView value;
-    Status read;
-    if (field.number == 1) {
-      read = kSignedReader.u32(field, "signatures.algorithm", signature.algorithm);
-    } else if (field.number == 2) {
-      read = kSignedReader.bytes(field, "signatures.key_id", signature.key_id.size(), value);
-      if (read && value.size() != signature.key_id.size()) {
-        return wrong_signed("signatures.key_id", "expected 8 bytes");
-      }
-      std::copy(value.begin(), value.end(), signature.key_id.begin());
-    } else {
-      read = kSignedReader.bytes(field, "signatures.signature", signature.bytes.size(), value);
-      if (read && value.size() != signature.bytes.size()) {
-        return wrong_signed("signatures.signature", "expected 64 bytes");
-      }
-      std::copy(value.begin(), value.end(), signature.bytes.begin());
-    }
-    if (!read) return read.error();
-  }
-  if (seen != 0b1110U) return wrong_signed("signatures", "needs algorithm, key_id and signature");
-  return signature;
 }
 
 }  // namespace
@@ -61,9 +30,7 @@ Result<Bytes> encode(const SignedManifest& manifest) {
   wire::Writer writer;
   writer.bytes(1, manifest.manifest);
   for (const Signature& signature : manifest.signatures) {
-    wire::Writer inner;
-    inner.varint(1, signature.algorithm).bytes(2, signature.key_id).bytes(3, signature.bytes);
-    writer.element(2, inner.take());
+    writer.element(2, encode_signature(signature));
   }
   return writer.take();
 }
@@ -92,7 +59,7 @@ Result<SignedManifest> decode_signed_manifest(ByteView bytes) {
       if (result.signatures.size() >= kSignaturesMax) {
         return wrong_signed("signatures", fmt::format("has more than {} entries", kSignaturesMax));
       }
-      Result<Signature> signature = read_signature(value);
+      Result<Signature> signature = read_signature(kSignedReader, value);
       if (!signature) return signature.error();
       result.signatures.push_back(*signature);
     }

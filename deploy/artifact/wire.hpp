@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Protobuf's wire format, one message level at a time, over libprotobuf's CodedInputStream and
 // CodedOutputStream: domain types are encoded without generated code (ADR on layering). Internal to
-// deploy/artifact. Views point into the bytes given. Pure; any thread.
+// deploy/artifact and deploy/root. Views point into the bytes given. Pure; any thread.
 #pragma once
 
 #include <cstdint>

@@ -104,19 +104,25 @@ class TrustStore {
  public:
   static constexpr size_t kKeysMax = 64;
 
+  TrustStore() = default;
+  // So many distinct keys must have signed.
+  explicit TrustStore(uint32_t threshold) : threshold_(threshold) {}
+
   // Adding a key again changes nothing. Errors: TRUST_STORE_FULL.
   Status add(PublicKey key);
   bool remove(const KeyId& id);
   const PublicKey* find(SignatureAlgorithm algorithm, const KeyId& id) const;
   const std::vector<PublicKey>& keys() const { return keys_; }
+  uint32_t threshold() const { return threshold_; }
 
-  // One good signature by a trusted key is enough; the key that made it. Without one, in this
-  // order: SIGNATURE_INVALID (a trusted key's signature is wrong), KEY_UNKNOWN,
-  // ALGORITHM_UNSUPPORTED.
+  // Good signatures by as many trusted keys as it takes, one if nothing else was said; the first
+  // key. Without them, in this order: SIGNATURE_INVALID (a trusted key's signature is wrong),
+  // SIGNATURES_TOO_FEW, KEY_UNKNOWN, ALGORITHM_UNSUPPORTED.
   Result<KeyId> verify(const Digest& manifest, std::span<const Signature> signatures) const;
 
  private:
   std::vector<PublicKey> keys_;
+  uint32_t threshold_ = 1;
 };
 
 }  // namespace covey

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "deploy/signing/keys.hpp"
@@ -28,6 +30,7 @@ const PublicKey* TrustStore::find(SignatureAlgorithm algorithm, const KeyId& id)
 
 Result<KeyId> TrustStore::verify(const Digest& manifest,
                                  std::span<const Signature> signatures) const {
+  std::vector<KeyId> good;  // distinct
   const Signature* wrong = nullptr;
   const Signature* unknown = nullptr;
   for (const Signature& signature : signatures) {
@@ -37,7 +40,8 @@ Result<KeyId> TrustStore::verify(const Digest& manifest,
     if (key == nullptr) {
       unknown = &signature;
     } else if (key->verify(manifest, signature.bytes)) {
-      return key->id();
+      if (std::find(good.begin(), good.end(), key->id()) == good.end()) good.push_back(key->id());
+      if (good.size() >= threshold_) return good.front();
     } else {
       wrong = &signature;
     }
@@ -46,6 +50,12 @@ Result<KeyId> TrustStore::verify(const Digest& manifest,
     return invalid("SIGNATURE_INVALID", "the signature by key " + to_hex(wrong->key_id) +
                                             " does not fit the manifest: it was changed after it "
                                             "was signed, or the signature is of another one");
+  }
+  if (!good.empty()) {
+    return invalid("SIGNATURES_TOO_FEW",
+                   fmt::format("{} of the {} signatures by authors that the root document asks "
+                               "for: let another author sign it",
+                               good.size(), threshold_));
   }
   if (unknown != nullptr) {
     return invalid("KEY_UNKNOWN", "no signature by a trusted key; key " + to_hex(unknown->key_id) +

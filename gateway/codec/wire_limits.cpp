@@ -6,6 +6,7 @@
 
 #include "core/limits.hpp"
 #include "deploy/artifact/manifest.hpp"
+#include "deploy/root/root.hpp"
 #include "gateway/codec/device_codec.hpp"
 #include "monitoring/counts/window.hpp"
 
@@ -28,5 +29,10 @@ static_assert(kChunksMax <= COVEY_IMAGE_CHUNKS_MAX);
 static_assert(kChunkBytesMin >= COVEY_CHUNK_BYTES_MIN);
 static_assert(kChunkBytesMax <= COVEY_CHUNK_BYTES_MAX);
 static_assert(kGoalBytesMax <= COVEY_GOAL_BYTES_MAX);
+static_assert(kRootBytesMax <= COVEY_ROOT_BYTES_MAX);
+static_assert(kRootKeysMax <= COVEY_ROOT_KEYS_MAX);
+static_assert(kRootSignaturesMax <= COVEY_ROOT_SIGNATURES_MAX);
+static_assert(kSignedRootBytesMax <= COVEY_SIGNED_ROOT_BYTES_MAX);
+static_assert(kAuthorThresholdMax <= COVEY_SIGNATURES_MAX);
 
 }  // namespace covey::codec

@@ -56,6 +56,7 @@ extern "C" {
   X(IMAGE_DIGEST, -215)           \
   X(TABLES_INVALID, -216)         \
   X(SELFTEST_INVALID, -217)       \
+  X(SIGNATURES_TOO_FEW, -218)     \
   /* flash */                     \
   X(FLASH_READ, -301)             \
   X(FLASH_WRITE, -302)            \

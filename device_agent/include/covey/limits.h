@@ -48,6 +48,11 @@
 #define COVEY_MANIFEST_BYTES_MAX 600
 #define COVEY_SIGNATURES_MAX 4
 #define COVEY_SIGNED_MANIFEST_BYTES_MAX 1024
+/* A root document: who may sign. As long as a signed manifest, so that the same buffer takes it. */
+#define COVEY_ROOT_BYTES_MAX 600
+#define COVEY_ROOT_KEYS_MAX 8
+#define COVEY_ROOT_SIGNATURES_MAX 5
+#define COVEY_SIGNED_ROOT_BYTES_MAX 1024
 #define COVEY_TABLES_BYTES_MAX 2304
 #define COVEY_CHUNK_OVERHEAD_BYTES 128 /* of a down/chunk message, MQTT header included */
 
