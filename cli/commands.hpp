@@ -126,6 +126,8 @@ void add_monitor_commands(CLI::App& app, Invocation& invocation);
 void add_label_commands(CLI::App& monitor, Invocation& invocation);
 void add_alert_commands(CLI::App& app, Invocation& invocation);
 void add_key_commands(CLI::App& app, Invocation& invocation);
+void add_key_root_commands(CLI::App& key, Invocation& invocation);
+void add_key_sign_commands(CLI::App& key, Invocation& invocation);  // sign, export, attach
 void add_admin_commands(CLI::App& app, Invocation& invocation);
 void add_site_commands(CLI::App& app, Invocation& invocation);
 void add_login_command(CLI::App& app, Invocation& invocation);

@@ -142,6 +142,8 @@ void add_key_commands(CLI::App& app, Invocation& invocation) {
   add_key_trust(*key, invocation, options);
   add_key_list(*key, invocation);
   add_key_remove(*key, invocation, options);
+  add_key_sign_commands(*key, invocation);
+  add_key_root_commands(*key, invocation);
 }
 
 }  // namespace covey::cli

@@ -56,6 +56,9 @@ std::string release_page(const v1::Release& release) {
   std::string out = fmt::format("{}@{}  {} devices have it confirmed\n", release.model(),
                                 release.version(), release.devices_confirmed());
   if (!release.source().empty()) out += fmt::format("  source {}\n", release.source());
+  if (!release.withheld().empty()) {
+    out += fmt::format("  withheld, offered to nobody: {}\n", release.withheld());
+  }
   for (const v1::Artifact& artifact : release.artifacts()) {
     out += fmt::format("  {}  image {} bytes, model {} bytes, arena {} bytes, chunks of {}\n",
                        joined(artifact.device_classes(), 8), grouped(artifact.image_size_bytes()),
@@ -228,7 +231,9 @@ void add_model_push(CLI::App& model, Invocation& invocation,
   send->add_option("what", options->what, "MODEL@VERSION, or a folder of `covey model build`")
       ->required();
   add_build_options(*send, *options);
-  send->add_option("--key", options->key, "Author's private key (PEM, mode 0600)");
+  send->add_option("--key", options->key,
+                   "Author's private key (PEM, mode 0600); also $COVEY_KEY_FILE")
+      ->envname("COVEY_KEY_FILE");
   send->add_option("--source", options->source,
                    "Where it was made, for whoever looks later: a commit, a pipeline's URL");
   send->footer(

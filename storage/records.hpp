@@ -49,6 +49,16 @@ struct TrustedKeyRecord {
   bool operator==(const TrustedKeyRecord&) const = default;
 };
 
+// A version of the document that names who may sign (deploy/root). All of them are kept: a device
+// that missed some takes one after the other.
+struct RootRecord {
+  uint32_t version = 0;
+  Bytes document;  // covey.device.v1.SignedRoot
+  Millis import_wall{0};
+
+  bool operator==(const RootRecord&) const = default;
+};
+
 // What lets a person or a pipeline in; of the secret there is only its digest.
 struct TokenRecord {
   std::string name;

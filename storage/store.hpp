@@ -50,6 +50,9 @@ struct PutTrustedKey {
 struct RemoveTrustedKey {
   std::string key_id;
 };
+struct PutRoot {
+  RootRecord root;
+};
 struct PutToken {
   TokenRecord token;
 };
@@ -163,7 +166,7 @@ using Write =
                  PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
                  PutAlert, AppendReport, AppendEvent, AppendAudit, Forget, ArchiveDeployment,
                  PutCount, RemoveRequest, RemoveTotal, RemoveLabel, PutLabelTally, ForgetDevice,
-                 ForgetRollout, PutToken, RemoveToken, PutRevoked, ForgetRevoked>;
+                 ForgetRollout, PutToken, RemoveToken, PutRevoked, ForgetRevoked, PutRoot>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {
@@ -171,6 +174,7 @@ struct Snapshot {
   std::vector<Device> devices;
   std::vector<RevokedCertificate> revoked;
   std::vector<TrustedKeyRecord> trusted_keys;
+  std::vector<RootRecord> roots;
   std::vector<TokenRecord> tokens;
   std::vector<ReleaseRecord> releases;
   std::vector<Rollout> rollouts;  // settled ones without order and exclusions

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "deploy/root/root.hpp"
 #include "deploy/signing/audit_chain.hpp"
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
@@ -103,6 +108,48 @@ void remove_trusted_key(
   }
   execute_only(call, engine::RemoveTrustedKeyCommand{id},
                [](const engine::CommandReply&, auto&) {});
+}
+
+void import_root(const CallPtr<v1::ImportRootRequest, v1::ImportRootResponse>& call) {
+  constexpr int kNamedMax = 100;
+  const std::string& document = call->request.document();
+  if (document.size() > kSignedRootBytesMax) {
+    return call->finish(
+        invalid("ROOT_MALFORMED", fmt::format("document: has {} bytes, at most {} are allowed",
+                                              document.size(), kSignedRootBytesMax)));
+  }
+  execute(call, engine::ImportRoot{Bytes(document.begin(), document.end())}, "",
+          [](const engine::Engine& engine, const engine::CommandReply& reply, auto& c) -> Status {
+            const engine::CatalogueState& catalogue = engine.state().catalogue;
+            v1::ImportRootResponse& to = c.response;
+            to.set_already_existed(reply.already_existed);
+            if (catalogue.root != nullptr) {
+              fill(*to.mutable_root(), catalogue.roots.at(catalogue.root->version));
+            }
+            for (const std::string& name : reply.withheld) {
+              if (to.withheld_size() < kNamedMax) to.add_withheld(name);
+            }
+            for (const std::string& name : reply.paused) {
+              if (to.paused_size() < kNamedMax) to.add_paused(name);
+            }
+            return {};
+          });
+}
+
+void get_root(const CallPtr<v1::GetRootRequest, v1::GetRootResponse>& call) {
+  answer(call, [](const engine::Engine& engine, auto& c) -> Status {
+    const auto& roots = engine.state().catalogue.roots;
+    const uint32_t version = c.request.version();
+    const auto found =
+        version != 0 ? roots.find(version) : (roots.empty() ? roots.end() : std::prev(roots.end()));
+    if (found == roots.end()) {
+      return not_found(version == 0 ? std::string("this site has no root document: trusted keys "
+                                                  "say who may sign (`covey key list`)")
+                                    : fmt::format("there is no root document version {}", version));
+    }
+    fill(*c.response.mutable_root(), found->second);
+    return {};
+  });
 }
 
 void get_audit_head(const CallPtr<v1::GetAuditHeadRequest, v1::GetAuditHeadResponse>& call) {

@@ -5,7 +5,9 @@
 #include <cstdio>
 #include <optional>
 
+#include "core/assert.hpp"
 #include "core/duration.hpp"
+#include "deploy/root/root.hpp"
 #include "gateway/api/limits.hpp"
 #include "gateway/api/names.hpp"
 #include "gateway/codec/plan_codec.hpp"
@@ -344,6 +346,26 @@ void fill(v1::TrustedKey& to, const TrustedKeyRecord& key) {
   to.set_pem(key.pem);
   to.set_comment(key.comment);
   to.set_create_time_ms(key.create_wall.count());
+}
+
+void fill(v1::Root& to, const RootRecord& record) {
+  to.set_version(record.version);
+  to.set_document(record.document.data(), record.document.size());
+  to.set_import_time_ms(record.import_wall.count());
+  const Result<SignedRoot> document = decode_signed_root(record.document);
+  COVEY_ASSERT(document.ok());
+  const Result<Root> root = decode_root(document->root);
+  COVEY_ASSERT(root.ok());
+  to.set_root_threshold(root->root_threshold);
+  to.set_author_threshold(root->author_threshold);
+  for (const RootKey& key : root->keys) {
+    v1::RootKey& row = *to.add_keys();
+    row.set_key_id(to_hex(key.key.id()));
+    row.set_algorithm(std::string(to_string(key.key.algorithm())));
+    row.set_pem(key.key.to_pem());
+    row.set_root(key.root);
+    row.set_author(key.author);
+  }
 }
 
 void fill(v1::Window& to, const engine::State& state, const WindowRecord& window) {

@@ -26,6 +26,7 @@ void fill(v1::Deployment& to, const engine::State& state, const Deployment& depl
 void fill(v1::Alert& to, const monitoring::Alert& alert);
 void fill(v1::Histogram& to, const engine::HistogramView& view);
 void fill(v1::TrustedKey& to, const TrustedKeyRecord& key);
+void fill(v1::Root& to, const RootRecord& record);
 // Counts only: whose they are is the caller's.
 void fill(v1::InferenceTotal& to, const TotalRecord& record);
 void fill(v1::Window& to, const engine::State& state, const WindowRecord& window);

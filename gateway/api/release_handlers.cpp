@@ -4,6 +4,7 @@
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
+#include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/queries/existence.hpp"
 #include "gateway/engine/queries/questions.hpp"
 
@@ -54,6 +55,7 @@ class ReleasePage {
       if (shown == kReleasesPerLook) return false;
       v1::Release& row = *call.response.add_releases();
       fill(row, next->second);
+      row.set_withheld(engine::withheld(state.catalogue, next->first));
       row.set_devices_confirmed(use_.devices(next->first));
       room_.take(row);
       last_ = next->first;
@@ -81,17 +83,18 @@ class ReleasePage {
 void get_release(const CallPtr<v1::GetReleaseRequest, v1::GetReleaseResponse>& call) {
   Result<ReleaseId> id = release_name(call->request.name(), "name");
   if (!id) return call->finish(id.error());
-  answer_by_parts(call,
-                  [id = *id, use = engine::UseQuestion(id->model)](
-                      const engine::Engine& engine, auto& c) mutable -> Result<bool> {
-                    const engine::State& state = engine.state();
-                    if (Status known = engine::expect_release(state, id); !known)
-                      return known.error();
-                    if (!use.look(state)) return false;
-                    fill(*c.response.mutable_release(), state.catalogue.releases.at(id));
-                    c.response.mutable_release()->set_devices_confirmed(use.devices(id));
-                    return true;
-                  });
+  answer_by_parts(
+      call,
+      [id = *id, use = engine::UseQuestion(id->model)](const engine::Engine& engine,
+                                                       auto& c) mutable -> Result<bool> {
+        const engine::State& state = engine.state();
+        if (Status known = engine::expect_release(state, id); !known) return known.error();
+        if (!use.look(state)) return false;
+        fill(*c.response.mutable_release(), state.catalogue.releases.at(id));
+        c.response.mutable_release()->set_devices_confirmed(use.devices(id));
+        c.response.mutable_release()->set_withheld(engine::withheld(state.catalogue, id));
+        return true;
+      });
 }
 
 void delete_release(const CallPtr<v1::DeleteReleaseRequest, v1::DeleteReleaseResponse>& call) {

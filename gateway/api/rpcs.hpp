@@ -66,6 +66,8 @@
   UNARY(AddTrustedKey, add_trusted_key, kAdmin, kChanges)       \
   UNARY(ListTrustedKeys, list_trusted_keys, kViewer, kReads)    \
   UNARY(RemoveTrustedKey, remove_trusted_key, kAdmin, kChanges) \
+  UNARY(ImportRoot, import_root, kAdmin, kChanges)              \
+  UNARY(GetRoot, get_root, kViewer, kReads)                     \
   UNARY(ListAuditEntries, list_audit_entries, kViewer, kReads)  \
   UNARY(GetAuditHead, get_audit_head, kViewer, kReads)          \
   UNARY(CreateToken, create_token, kAdmin, kChanges)            \

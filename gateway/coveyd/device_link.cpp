@@ -320,6 +320,9 @@ void DeviceLink::deliver_one(const engine::Effect& effect) {
     void operator()(const engine::PublishBlob& e) const {
       (void)link.publish(mqtt::manifest_topic(e.digest), e.bytes, mqtt::Qos::kAtLeastOnce, true);
     }
+    void operator()(const engine::PublishRoot& e) const {
+      (void)link.publish(mqtt::root_topic(e.version), e.document, mqtt::Qos::kAtLeastOnce, true);
+    }
     void operator()(const engine::PublishChunks& e) const {
       if (e.result != engine::ChunkResult::kOk) {
         for (const uint32_t index : e.indexes) link.publish_chunk(e, index);

@@ -34,6 +34,7 @@ struct NameOf {
   std::string operator()(const AcknowledgeAlert&) const { return "ACKNOWLEDGE_ALERT"; }
   std::string operator()(const AddTrustedKey&) const { return "ADD_TRUSTED_KEY"; }
   std::string operator()(const RemoveTrustedKeyCommand&) const { return "REMOVE_TRUSTED_KEY"; }
+  std::string operator()(const ImportRoot&) const { return "IMPORT_ROOT"; }
   std::string operator()(const CreateToken&) const { return "CREATE_TOKEN"; }
   std::string operator()(const RevokeToken&) const { return "REVOKE_TOKEN"; }
   std::string operator()(const NoteTokenUses&) const { return "NOTE_TOKEN_USES"; }
@@ -106,6 +107,9 @@ struct SaidBy {
     return text;
   }
   std::string operator()(const AddTrustedKey& c) const { return c.comment; }
+  std::string operator()(const ImportRoot& c) const {
+    return "document " + to_hex(sha256(c.document));
+  }
   std::string operator()(const CreateToken& c) const {
     std::string text = fmt::format("role {}", c.role);
     if (!c.models.empty()) add(text, "models " + c.models, "; ");
@@ -131,6 +135,7 @@ struct NamedBy {
   std::string operator()(const AcknowledgeAlert& c) const { return c.alert; }
   std::string operator()(const AddTrustedKey& c) const { return c.comment; }
   std::string operator()(const RemoveTrustedKeyCommand& c) const { return c.key_id; }
+  std::string operator()(const ImportRoot&) const { return "root"; }
   std::string operator()(const CreateToken& c) const { return c.name; }
   std::string operator()(const RevokeToken& c) const { return c.name; }
   std::string operator()(const NoteTokenUses&) const { return ""; }
@@ -169,6 +174,12 @@ std::string detail_of(const Command& command, const CommandReply& reply) {
     }
   }
   if (reply.devices.size() > 1) add(text, names_of(reply.devices), "; ");
+  if (!reply.withheld.empty()) {
+    add(text, fmt::format("withheld: {}", fmt::join(reply.withheld, ", ")), "; ");
+  }
+  if (!reply.paused.empty()) {
+    add(text, fmt::format("paused: {}", fmt::join(reply.paused, ", ")), "; ");
+  }
   return bounded(std::move(text));
 }
 

@@ -73,6 +73,13 @@ struct StandingOf {
     if (found == state.catalogue.trusted_keys.end()) return "";
     return fmt::format("TRUSTED {}", found->second.comment);
   }
+  std::string operator()(const ImportRoot&) const {
+    const Root* root = state.catalogue.root.get();
+    if (root == nullptr) return "";
+    return fmt::format("root {}, {} of {} root keys, {} of {} authors", root->version,
+                       root->root_threshold, root->roots(), root->author_threshold,
+                       root->authors());
+  }
   std::string token(const std::string& name) const {
     const auto found = state.access.tokens.find(name);
     return found == state.access.tokens.end() ? "" : "role " + found->second.role;

@@ -123,6 +123,11 @@ struct RemoveTrustedKeyCommand {
   std::string key_id;
 };
 
+// The next version of the root document: covey.device.v1.SignedRoot.
+struct ImportRoot {
+  Bytes document;
+};
+
 struct CreateToken {
   std::string name;
   Digest hash;            // of what its owner is shown once
@@ -150,8 +155,8 @@ using Command =
     std::variant<AcceptDevices, RejectDevice, LabelDevices, ReenrollDevice, RemoveDevice,
                  CreateRelease, DeleteRelease, CreateRollout, PauseRollout, ResumeRollout,
                  ApproveRollout, AbortRollout, RollBackRollout, SkipDevice, SubmitLabels,
-                 AcknowledgeAlert, AddTrustedKey, RemoveTrustedKeyCommand, CreateToken, RevokeToken,
-                 NoteTokenUses, NoteDenial>;
+                 AcknowledgeAlert, AddTrustedKey, RemoveTrustedKeyCommand, ImportRoot, CreateToken,
+                 RevokeToken, NoteTokenUses, NoteDenial>;
 
 // How and from where somebody asked, for the audit log.
 struct Origin {
@@ -178,6 +183,8 @@ struct CommandReply {
   uint32_t labels_unchanged = 0;
   uint32_t labels_of_nobody = 0;                 // no such device: it may have been removed
   std::vector<std::string> warnings;             // of a plan, in words
+  std::vector<std::string> withheld;             // releases that are offered no more
+  std::vector<std::string> paused;               // rollouts, for that
   std::shared_ptr<const RolloutPlan> validated;  // only: nothing was changed
 };
 

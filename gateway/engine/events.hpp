@@ -92,6 +92,11 @@ struct PublishBlob {
   std::shared_ptr<const Artifact> artifact;  // keeps the bytes alive
   ByteView bytes;
 };
+// Retained at covey/v1/m/root-{version}.
+struct PublishRoot {
+  uint32_t version = 0;
+  Bytes document;
+};
 struct PublishChunks {
   DeviceId device;
   uint32_t shard = 0;
@@ -141,9 +146,9 @@ struct LogLine {
 struct JudgeWindow {
   std::shared_ptr<const WindowSnapshot> window;
 };
-using Effect = std::variant<PublishSite, PublishGoal, PublishAck, PublishBlob, PublishChunks,
-                            PublishGrant, PublishCertificate, RevokeCertificates, SetCredential,
-                            ClearGoal, Reply, LogLine, JudgeWindow>;
+using Effect = std::variant<PublishSite, PublishGoal, PublishAck, PublishBlob, PublishRoot,
+                            PublishChunks, PublishGrant, PublishCertificate, RevokeCertificates,
+                            SetCredential, ClearGoal, Reply, LogLine, JudgeWindow>;
 
 struct Output {
   std::vector<Write> writes;

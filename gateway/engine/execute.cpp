@@ -32,9 +32,7 @@ struct Execute {
   R operator()(const PauseRollout& c) const {
     return command_rollout(turn, c.rollout, rollout::Pause{"OPERATOR", c.explanation}, etag);
   }
-  R operator()(const ResumeRollout& c) const {
-    return command_rollout(turn, c.rollout, rollout::Resume{}, etag);
-  }
+  R operator()(const ResumeRollout& c) const { return resume_rollout(turn, c.rollout, etag); }
   R operator()(const ApproveRollout& c) const {
     return command_rollout(turn, c.rollout, rollout::Approve{}, etag);
   }
@@ -45,6 +43,7 @@ struct Execute {
   R operator()(const AcknowledgeAlert& c) const { return acknowledge_alert(turn, c, actor); }
   R operator()(const AddTrustedKey& c) const { return add_key(turn, c); }
   R operator()(const RemoveTrustedKeyCommand& c) const { return remove_key(turn, c); }
+  R operator()(const ImportRoot& c) const { return import_root(turn, c); }
   R operator()(const CreateToken& c) const { return create_token(turn, c, actor); }
   R operator()(const RevokeToken& c) const { return revoke_token(turn, c); }
   R operator()(const NoteTokenUses& c) const { return note_token_uses(turn, c); }

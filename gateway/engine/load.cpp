@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/limits.hpp"
@@ -134,6 +136,12 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
     if (Status added = state.catalogue.trust.add(*std::move(parsed)); !added) return added.error();
     state.catalogue.trusted_keys.emplace(key.key_id, std::move(key));
   }
+  for (RootRecord& root : snapshot.roots) {
+    const uint32_t version = root.version;
+    if (Status trusted = trust_root(state.catalogue, std::move(root)); !trusted) {
+      return inconsistent(fmt::format("root document {}: {}", version, trusted.error().message));
+    }
+  }
   for (TokenRecord& token : snapshot.tokens) {
     std::string name = token.name;
     state.access.tokens.emplace(std::move(name), std::move(token));
@@ -144,6 +152,7 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
         release.delete_wall.count() == 0 ? state.catalogue.releases : state.catalogue.deleted;
     releases.emplace(release.id, std::move(release));
   }
+  judge_signatures(state.catalogue);
   if (Status loaded = load_rollouts(state, snapshot); !loaded) return loaded.error();
   recount_receipts(state.rollouts, state.fleet);
   for (GateRecord& gates : snapshot.gates) {
@@ -167,6 +176,7 @@ Snapshot Engine::snapshot() const {
   for (const auto& [id, device] : state_.fleet.devices) snapshot.devices.push_back(device);
   for (const auto& [serial, row] : state_.fleet.revoked) snapshot.revoked.push_back(row);
   for (const auto& [id, key] : state_.catalogue.trusted_keys) snapshot.trusted_keys.push_back(key);
+  for (const auto& [version, root] : state_.catalogue.roots) snapshot.roots.push_back(root);
   for (const auto& [name, token] : state_.access.tokens) snapshot.tokens.push_back(token);
   std::map<ReleaseId, ReleaseRecord> releases = state_.catalogue.releases;
   releases.insert(state_.catalogue.deleted.begin(), state_.catalogue.deleted.end());

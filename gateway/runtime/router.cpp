@@ -15,6 +15,7 @@ struct DestinationOf {
   D operator()(const engine::PublishGoal&) const { return D::kDevices; }
   D operator()(const engine::PublishAck&) const { return D::kDevices; }
   D operator()(const engine::PublishBlob&) const { return D::kDevices; }
+  D operator()(const engine::PublishRoot&) const { return D::kDevices; }
   D operator()(const engine::PublishChunks&) const { return D::kDevices; }
   D operator()(const engine::PublishGrant&) const { return D::kDevices; }
   D operator()(const engine::PublishCertificate&) const { return D::kDevices; }

@@ -38,6 +38,7 @@ class Applier {
   void operator()(const ForgetRevoked& w) { t_.revoked.erase(w.serial); }
   void operator()(const PutTrustedKey& w) { t_.trusted_keys.insert_or_assign(w.key.key_id, w.key); }
   void operator()(const RemoveTrustedKey& w) { t_.trusted_keys.erase(w.key_id); }
+  void operator()(const PutRoot& w) { t_.roots.insert_or_assign(w.root.version, w.root); }
   void operator()(const PutToken& w) { t_.tokens.insert_or_assign(w.token.name, w.token); }
   void operator()(const RemoveToken& w) { t_.tokens.erase(w.name); }
   void operator()(const PutRelease& w) { t_.releases.insert_or_assign(w.release.id, w.release); }
@@ -266,6 +267,7 @@ Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
   snapshot.devices = values_of(tables_.devices);
   snapshot.revoked = values_of(tables_.revoked);
   snapshot.trusted_keys = values_of(tables_.trusted_keys);
+  snapshot.roots = values_of(tables_.roots);
   snapshot.tokens = values_of(tables_.tokens);
   snapshot.releases = values_of(tables_.releases);
   for (const auto& [name, progress] : tables_.rollouts) {

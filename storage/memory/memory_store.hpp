@@ -58,6 +58,7 @@ struct Tables {
   std::map<DeviceId, Device> devices;
   std::map<Bytes, RevokedCertificate> revoked;
   std::map<std::string, TrustedKeyRecord> trusted_keys;
+  std::map<uint32_t, RootRecord> roots;
   std::map<std::string, TokenRecord> tokens;
   std::map<ReleaseId, ReleaseRecord> releases;
   std::map<RolloutName, std::shared_ptr<const RolloutPlan>> rollout_plans;

@@ -82,6 +82,13 @@ void columns(auto& visit, Like<TrustedKeyRecord> auto& r) {
   visit("create_wall_ms", r.create_wall);
 }
 
+constexpr const char* table_name(const RootRecord&) { return "roots"; }
+void columns(auto& visit, Like<RootRecord> auto& r) {
+  visit.key("version", r.version);
+  visit("document", r.document);
+  visit("import_wall_ms", r.import_wall);
+}
+
 constexpr const char* table_name(const TokenRecord&) { return "tokens"; }
 void columns(auto& visit, Like<TokenRecord> auto& r) {
   visit.key("name", r.name);

@@ -85,6 +85,7 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   select.all(snapshot.devices);
   select.all(snapshot.revoked);
   select.all(snapshot.trusted_keys);
+  select.all(snapshot.roots);
   select.all(snapshot.tokens);
   select.all(snapshot.releases);
   select.all(artifacts);

@@ -26,6 +26,7 @@ class Writer {
   Status operator()(const ForgetRevoked& w);
   Status operator()(const PutTrustedKey& w) { return put(w.key); }
   Status operator()(const RemoveTrustedKey& w);
+  Status operator()(const PutRoot& w) { return put(w.root); }
   Status operator()(const PutToken& w) { return put(w.token); }
   Status operator()(const RemoveToken& w);
   Status operator()(const PutRelease& w);

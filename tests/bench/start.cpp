@@ -50,6 +50,7 @@ void fill(Store& store, const Settings& settings) {
   Snapshot snapshot = need(site.store().load({}));
   std::vector<Write> writes;
   for (const auto& key : snapshot.trusted_keys) writes.emplace_back(PutTrustedKey{key});
+  for (const auto& root : snapshot.roots) writes.emplace_back(PutRoot{root});
   for (const auto& release : snapshot.releases) writes.emplace_back(PutRelease{release});
   for (const auto& device : snapshot.devices) writes.emplace_back(PutDevice{device});
   const auto devices = static_cast<uint64_t>(settings.devices);

@@ -199,6 +199,7 @@ void World::check_reload() {
   if (memory.site != stored->site) fail("memory and store differ: site");
   if (memory.devices != stored->devices) fail("memory and store differ: devices");
   if (memory.trusted_keys != stored->trusted_keys) fail("memory and store differ: keys");
+  if (memory.roots != stored->roots) fail("memory and store differ: roots");
   if (memory.tokens != stored->tokens) fail("memory and store differ: tokens");
   if (memory.releases != stored->releases) fail("memory and store differ: releases");
   if (memory.rollouts != stored->rollouts) fail("memory and store differ: rollouts");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/adapters/mqtt/topics.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <utility>
 
@@ -136,5 +138,7 @@ std::string enroll_down_topic(const DeviceId& device) {
 std::string manifest_topic(const Digest& digest) {
   return std::string(kRoot) + "m/" + to_hex(digest);
 }
+
+std::string root_topic(uint32_t version) { return fmt::format("{}m/root-{}", kRoot, version); }
 
 }  // namespace covey::mqtt

@@ -45,5 +45,7 @@ std::string enroll_down_topic(const DeviceId& device);
 inline constexpr std::string_view kSiteTopic = "covey/v1/site";
 // covey/v1/m/{64 hex digits}: retained signed manifests and telemetry tables.
 std::string manifest_topic(const Digest& digest);
+// covey/v1/m/root-{version}: there, so that whoever may read manifests may read it.
+std::string root_topic(uint32_t version);
 
 }  // namespace covey::mqtt

@@ -54,13 +54,82 @@ void withdraw_release(Turn& turn, const ReleaseRecord& release) {
   }
 }
 
+// What the author signed is the same: signatures by trusted keys are added, those of keys that are
+// not trusted (any more) make room.
+std::vector<Signature> joined(const TrustStore& trust, const std::vector<Signature>& fresh,
+                              const std::vector<Signature>& stored) {
+  std::vector<Signature> all;
+  for (const bool trusted : {true, false}) {
+    for (const std::vector<Signature>* some : {&fresh, &stored}) {
+      for (const Signature& signature : *some) {
+        const auto algorithm = signature_algorithm_from_wire(signature.algorithm);
+        const bool known = algorithm && trust.find(*algorithm, signature.key_id) != nullptr;
+        const bool there = std::any_of(all.begin(), all.end(), [&](const Signature& other) {
+          return other.key_id == signature.key_id;
+        });
+        if (known == trusted && !there && all.size() < kSignaturesMax) all.push_back(signature);
+      }
+    }
+  }
+  return all;
+}
+
+// True: it has other signatures now.
+Result<bool> add_signatures(const TrustStore& trust, ArtifactRecord& record,
+                            const Artifact& pushed) {
+  const Result<KeyId> signer = trust.verify(pushed.digest, pushed.signed_manifest.signatures);
+  if (!signer) return signer.error();
+  const std::vector<Signature>& stored = record.artifact->signed_manifest.signatures;
+  std::vector<Signature> all = joined(trust, pushed.signed_manifest.signatures, stored);
+  const bool news = std::any_of(all.begin(), all.end(), [&](const Signature& signature) {
+    return std::find(stored.begin(), stored.end(), signature) == stored.end();
+  });
+  // A signature is another each time that it is made: the same keys are nothing new.
+  const bool vouched = trust.verify(record.artifact->digest, stored).ok();
+  const bool other_keys = std::any_of(all.begin(), all.end(), [&](const Signature& signature) {
+    return std::none_of(stored.begin(), stored.end(),
+                        [&](const Signature& known) { return known.key_id == signature.key_id; });
+  });
+  if (!news || (vouched && !other_keys)) return false;
+  Artifact artifact = *record.artifact;
+  artifact.signed_manifest.signatures = std::move(all);
+  Result<Bytes> bytes = encode(artifact.signed_manifest);
+  if (!bytes) return bytes.error();
+  artifact.signed_manifest_bytes = *std::move(bytes);
+  artifact.signed_by = *signer;
+  record.artifact = std::make_shared<const Artifact>(std::move(artifact));
+  return true;
+}
+
+Result<CommandReply> countersign(Turn& turn, ReleaseRecord& stored, const CreateRelease& command) {
+  CatalogueState& catalogue = own_catalogue(turn);
+  ReleaseRecord release = stored;
+  bool changed = false;
+  for (size_t i = 0; i < release.artifacts.size(); ++i) {
+    Result<bool> added =
+        add_signatures(catalogue.trust, release.artifacts[i], *command.artifacts[i]);
+    if (!added) return added.error();
+    changed = changed || *added;
+  }
+  CommandReply reply{.subject = to_string(command.release), .already_existed = !changed};
+  if (!changed) return reply;
+  reply.changed = 1;
+  for (const ArtifactRecord& record : release.artifacts) know(catalogue, record);
+  judge_signatures(catalogue);
+  turn.write(PutRelease{release});
+  publish_release(turn, release);
+  stored = std::move(release);
+  return reply;
+}
+
 }  // namespace
 
 void know(CatalogueState& catalogue, const ArtifactRecord& record) {
   KnownArtifact known{.release = record.release,
                       .artifact = record.artifact,
                       .baseline = baseline_of(record.artifact->gateway_part),
-                      .shape = {}};
+                      .shape = {},
+                      .withheld = {}};
   known.shape = monitoring::shape_of(known.baseline);
   const size_t nodes = record.artifact->tables.joint.size();
   known.shape.joint = nodes == 0 ? 0 : nodes + 1;
@@ -81,7 +150,7 @@ Result<CommandReply> create_release(Turn& turn, const CreateRelease& command) {
   const auto existing = catalogue.releases.find(command.release);
   if (existing != catalogue.releases.end()) {
     const bool same = same_artifacts(existing->second, command);
-    if (same) return CommandReply{.subject = to_string(command.release), .already_existed = true};
+    if (same) return countersign(turn, existing->second, command);
     return Error{Code::kAlreadyExists, "RELEASE_EXISTS",
                  to_string(command.release) +
                      " exists with other content: releases never change, push a new version"};

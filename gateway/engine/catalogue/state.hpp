@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "deploy/artifact/artifact.hpp"
+#include "deploy/root/root.hpp"
 #include "deploy/signing/keys.hpp"
 #include "gateway/engine/messages.hpp"
 #include "monitoring/counts/baseline.hpp"
@@ -22,11 +23,14 @@ struct KnownArtifact {
   std::shared_ptr<const Artifact> artifact;
   monitoring::Baseline baseline;
   monitoring::Shape shape;
+  std::string withheld;  // why it is offered to nobody: who signed it is not trusted
 };
 
 struct CatalogueState {
   std::map<std::string, TrustedKeyRecord> trusted_keys;
-  TrustStore trust;
+  std::map<uint32_t, RootRecord> roots;
+  std::shared_ptr<const Root> root;  // the newest; nullptr: trusted_keys decide
+  TrustStore trust;                  // who may sign now
   std::map<ReleaseId, ReleaseRecord> releases;
   // By operators. Nothing can be done with one any more, but what names it has its words, and its
   // version stays taken.

@@ -120,6 +120,7 @@ void repeat_goals(Turn& turn);
 // Tells devices that are here the settings of the configuration. Every tick, a few.
 void order_settings(Turn& turn);
 void publish_site(Turn& turn);
+void publish_root(Turn& turn, uint32_t version);
 void publish_release(Turn& turn, const ReleaseRecord& release);
 
 // ---- goal_size.cpp

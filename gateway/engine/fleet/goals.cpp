@@ -154,6 +154,10 @@ void publish_release(Turn& turn, const ReleaseRecord& release) {
   }
 }
 
+void publish_root(Turn& turn, uint32_t version) {
+  turn.emit(PublishRoot{version, turn.state.catalogue.roots.at(version).document});
+}
+
 void publish_site(Turn& turn) {
   turn.emit(PublishSite{{.site_epoch = turn.state.site.site_epoch,
                          .gateway_start_id = turn.config.start_id,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the broker has to know again when a session with it begins: it may be another one, or have
 // forgotten what it retained. Bit by bit, so that a large fleet doesn't hold up the engine:
-// credentials first, without which nobody is here; then releases; then goals.
+// credentials first, without which nobody is here; then root documents and releases; then goals.
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/fleet/own.hpp"
 #include "gateway/engine/turn/turn.hpp"
@@ -18,6 +18,15 @@ void tell_credentials(Turn& turn, size_t& budget) {
     if (device.state != DeviceState::kAccepted) continue;
     turn.emit(SetCredential{device.id, broker_password(turn.state, device)});
     --budget;
+  }
+}
+
+void tell_roots(Turn& turn, size_t& budget) {
+  const auto& roots = turn.state.catalogue.roots;
+  uint32_t& told = own_fleet(turn).retelling.roots;
+  for (auto next = roots.upper_bound(told); budget > 0 && next != roots.end(); ++next, --budget) {
+    publish_root(turn, next->first);
+    told = next->first;
   }
 }
 
@@ -68,6 +77,7 @@ void go_on_retelling(Turn& turn) {
   size_t budget = kRetoldPerTick;
   tell_credentials(turn, budget);
   if (retelling.credentials < fleet.by_number.size()) return;
+  tell_roots(turn, budget);
   if (!retelling.releases_told) tell_releases(turn, budget);
   if (!retelling.releases_told) return;
   tell_goals(turn, budget);

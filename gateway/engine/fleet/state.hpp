@@ -67,6 +67,7 @@ struct FleetRows {
 struct Retelling {
   bool going_on = false;
   DeviceNumber credentials = 0;  // whose turn is next
+  uint32_t roots = 0;            // the last version that was told
   std::optional<ReleaseId> releases_until;
   bool releases_told = false;
   DeviceNumber goals = 0;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "covey/limits.h"
+#include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 
@@ -22,6 +23,9 @@ Admission admit(const State& state, const ReleaseId& release, const Device& devi
   const auto found = state.catalogue.releases.find(release);
   if (found == state.catalogue.releases.end()) {
     return {nullptr, "RELEASE_NOT_FOUND", to_string(release) + " was not pushed"};
+  }
+  if (std::string why = withheld(state.catalogue, release); !why.empty()) {
+    return {nullptr, "RELEASE_WITHHELD", std::move(why)};
   }
   Admission refused{
       nullptr, "CLASS_MISMATCH",

@@ -32,7 +32,10 @@ bool put_right(Turn& turn, const DeviceId& id, const ModelName& name, const Devi
     return true;
   }
   const KnownArtifact* const known = artifact_of(state, name, *model.desired);
-  if (known == nullptr) return false;
+  // Who went back to it, or fell back, had confirmed it once: that is not an offer.
+  if (known == nullptr || (!known->withheld.empty() && model.reported.fallback != model.desired)) {
+    return false;
+  }
   if (state.site.observed < model.retry_not_before) {
     own_rollouts(turn).reconcile_later.add(model.retry_not_before, id);
     return false;

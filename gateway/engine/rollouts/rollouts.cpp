@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/gates/gates.hpp"
 #include "gateway/engine/queries/queries.hpp"
@@ -88,6 +89,16 @@ std::shared_ptr<const RolloutPlan> plan_of(Plan rules, const PlanDocument& docum
   return std::make_shared<const RolloutPlan>(std::move(plan));
 }
 
+Status refuse_withheld(const State& state, const ReleaseId& release) {
+  const std::string why = withheld(state.catalogue, release);
+  if (why.empty()) return {};
+  return precondition("RELEASE_WITHHELD",
+                      fmt::format("{} is offered to nobody: {}; sign the same release anew and "
+                                  "push it (`covey model push FOLDER --key KEY`), its identity "
+                                  "stays",
+                                  to_string(release), why));
+}
+
 // Nobody runs it, and nobody can: to call that a success would be a lie.
 Status refuse_vacuous(const Plan& plan, const RolloutPreview& preview) {
   constexpr size_t kNamedInRefusal = 10;
@@ -132,6 +143,7 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
     return Error{Code::kAlreadyExists, "ROLLOUT_EXISTS",
                  "rollout " + plan->name.str() + " exists: choose another metadata.name"};
   }
+  if (Status offered = refuse_withheld(state, plan->release); !offered) return offered.error();
   Result<RolloutPreview> preview = preview_rollout(state, *plan);
   if (!preview) return preview.error();
   if (Status possible = refuse_vacuous(*plan, *preview); !possible) return possible.error();
@@ -176,6 +188,31 @@ Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
   if (Status known = check_rollout(turn.state, name, etag); !known) return known.error();
   if (Status done = apply(turn, name, event); !done) return done.error();
   return CommandReply{.subject = name.str(), .changed = 1};
+}
+
+Result<CommandReply> resume_rollout(Turn& turn, const RolloutName& name, const std::string& etag) {
+  if (Status known = check_rollout(turn.state, name, etag); !known) return known.error();
+  const Rollout& rollout = turn.state.rollouts.by_name.at(name);
+  if (Status offered = refuse_withheld(turn.state, rollout.plan->rules.release); !offered) {
+    return offered.error();
+  }
+  return command_rollout(turn, name, rollout::Resume{}, etag);
+}
+
+std::vector<std::string> pause_withheld(Turn& turn) {
+  std::vector<std::string> paused;
+  const std::set<RolloutName> open = turn.state.rollouts.open;
+  for (const RolloutName& name : open) {
+    const Rollout& rollout = turn.state.rollouts.by_name.at(name);
+    const RolloutState before = rollout.progress.state;
+    const Status offered = refuse_withheld(turn.state, rollout.plan->rules.release);
+    // One that goes back is on its way to something else.
+    if (offered || before == RolloutState::kPaused || before == RolloutState::kRollingBack)
+      continue;
+    const rollout::Pause pause{offered.error().reason, offered.error().message};
+    if (apply(turn, name, pause)) paused.push_back(name.str());
+  }
+  return paused;
 }
 
 Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command,

@@ -18,6 +18,9 @@ Result<CommandReply> create_rollout(Turn& turn, const CreateRollout& command,
 Status check_rollout(const State& state, const RolloutName& name, const std::string& etag);
 Result<CommandReply> command_rollout(Turn& turn, const RolloutName& name,
                                      const rollout::Event& event, const std::string& etag);
+Result<CommandReply> resume_rollout(Turn& turn, const RolloutName& name, const std::string& etag);
+// Rollouts that go on with a release which is withheld pause; their names.
+std::vector<std::string> pause_withheld(Turn& turn);
 Result<CommandReply> abort_rollout(Turn& turn, const AbortRollout& command,
                                    const std::string& etag);
 Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command, const std::string& etag);

@@ -49,6 +49,7 @@ const std::vector<Growing> kTables{
     {"rollout_orders", kRolloutsKept},      // the same
     {"rollout_plans", kRolloutsKept},       // the same
     {"rollouts", kRolloutsKept},            // term: history retention; kRolloutsOverMax
+    {"roots", kYears},                      // people's; kRootVersionsMax
     {"samples", 1'500},                     // term: retention; a device's reports
     {"site", 1},
     {"streams", (kDevices + 1) * (kBootsPerDeviceMax * kReleases + kForgottenBootsMax)},
@@ -129,6 +130,7 @@ class Growth : public FleetTest {
                 .name = fmt::format("token-{}", year), .hash = {}, .role = "viewer", .models = ""})
             .ok());
     revoke_a_certificate(year);
+    change_the_root(year);
     const Version passing{2, static_cast<uint16_t>(year), 0};
     site.push(passing);
     ASSERT_TRUE(site.command(engine::DeleteRelease{{kSiteModel, passing}}).ok());
@@ -137,6 +139,20 @@ class Growth : public FleetTest {
       const PrivateKey another = *PrivateKey::generate(SignatureAlgorithm::kEd25519);
       (void)site.command(engine::AddTrustedKey{another.public_key().to_pem(), "passing"});
     }
+  }
+  // Each year the site's author gets another companion.
+  void change_the_root(int year) {
+    static const PrivateKey key = *PrivateKey::generate(SignatureAlgorithm::kEs256);
+    const PrivateKey another = *PrivateKey::generate(SignatureAlgorithm::kEd25519);
+    const Root root{.version = static_cast<uint32_t>(year + 1),
+                    .root_threshold = 1,
+                    .author_threshold = 1,
+                    .keys = {{key.public_key(), true, false},
+                             {site.author().public_key(), false, true},
+                             {another.public_key(), false, true}}};
+    SignedRoot document{*encode(root), {}};
+    document.signatures.push_back(sign(key, signed_digest(document.root)));
+    ASSERT_TRUE(site.command(engine::ImportRoot{*encode(document)}).ok());
   }
   // A device begins anew with a key of its own; what it had a certificate for is taken back.
   void revoke_a_certificate(int year) {
@@ -222,8 +238,8 @@ TEST_F(Growth, EverythingKeepsToItsBound) {
     EXPECT_GT(before.at(table.name), 0U) << table.name << " was not driven";
   }
   // Nothing but what people made, and what has a bound by number, is more than it was.
-  for (const char* people :
-       {"artifacts", "releases", "requests", "revoked_certificates", "tokens", "trusted_keys"}) {
+  for (const char* people : {"artifacts", "releases", "requests", "revoked_certificates", "roots",
+                             "tokens", "trusted_keys"}) {
     before.erase(people);
   }
   for (const auto& [name, count] : before) {
@@ -248,7 +264,8 @@ TEST_F(Growth, MemoryKeepsToItsBounds) {
   const auto& [streams, totals, windows, waiting, tally, alerts, devices, unsettled_reports,
                windows_forgotten, acks, recent, closing, scopes, windows_leaving, last_forget,
                windows_looked_at] = state.telemetry;
-  const auto& [trusted_keys, trust, releases, deleted, artifacts, prefixes] = state.catalogue;
+  const auto& [trusted_keys, roots, root, trust, releases, deleted, artifacts, prefixes] =
+      state.catalogue;
   const auto& [judgements] = state.gates;
   const engine::FleetState& fleet = state.fleet;
   const size_t all = kDevices + kPendingMax;
@@ -291,6 +308,7 @@ TEST_F(Growth, MemoryKeepsToItsBounds) {
       {"scopes", scopes.open.size(), 40},
       {"windows_leaving", windows_leaving.size(), 8},
       {"trusted keys", trusted_keys.size(), 64},
+      {"root documents", roots.size(), kYears},
       {"releases", releases.size(), kReleases},
       {"deleted releases", deleted.size(), kYears},
       {"artifacts", artifacts.size(), kReleases + kYears},

@@ -64,6 +64,7 @@ void fill_in(v1::AddTrustedKeyRequest& to) {
   to.set_pem(PrivateKey::generate(SignatureAlgorithm::kEs256)->public_key().to_pem());
 }
 void fill_in(v1::RemoveTrustedKeyRequest& to) { to.set_key_id("0123456789abcdef"); }
+void fill_in(v1::ImportRootRequest& to) { to.set_document("a document"); }
 void fill_in(v1::CreateTokenRequest& to) {
   to.set_token_id("bot");
   to.set_role("ci");

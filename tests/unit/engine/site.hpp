@@ -88,6 +88,9 @@ class Site {
                                        const std::vector<std::string>& classes = {"m4"},
                                        uint8_t salt = 0, const ModelName& model = kSiteModel) const;
 
+  // Whoever signs them.
+  const PrivateKey& author() const { return author_; }
+
   // ---- devices
   Played& device(const std::string& id) { return devices_.at(id); }
   void enroll(const std::string& id, uint64_t nonce = 1, const std::string& device_class = "m4");

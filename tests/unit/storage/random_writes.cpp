@@ -409,6 +409,8 @@ Write RandomWrites::make(size_t kind) {
       return PutRevoked{{Bytes(1 + below(4), 0x41), any_device(), any_wall()}};
     case 34:
       return ForgetRevoked{Bytes(1 + below(4), 0x41)};
+    case 35:
+      return PutRoot{{static_cast<uint32_t>(1 + below(4)), Bytes(1 + below(40), 0x42), any_wall()}};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};
@@ -435,6 +437,7 @@ void expect_same(const Snapshot& a, const Snapshot& b) {
   expect_rows(a.devices, b.devices);
   expect_rows(a.revoked, b.revoked);
   expect_rows(a.trusted_keys, b.trusted_keys);
+  expect_rows(a.roots, b.roots);
   expect_rows(a.tokens, b.tokens);
   expect_rows(a.releases, b.releases);
   EXPECT_EQ(a.rollouts, b.rollouts);

@@ -46,6 +46,7 @@ TEST(Rows, KeepEveryMember) {
     expect_kept(std::get<AppendAudit>(of(19)).entry);
     expect_kept(std::get<PutCount>(of(23)).count);
     expect_kept(std::get<PutToken>(of(31)).token);
+    expect_kept(std::get<PutRoot>(of(35)).root);
   }
 }
 
