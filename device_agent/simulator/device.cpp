@@ -80,6 +80,8 @@ void Device::configure() {
   config_.preprocessing_id = kBearingPreprocessing;
   config_.keys = environment_.keys.data();
   config_.key_count = environment_.keys.size();
+  config_.root = {reinterpret_cast<const uint8_t*>(environment_.root.data()),
+                  environment_.root.size()};
   config_.models = &hardware_->model;
   config_.model_count = 1;
   config_.journal_offset = 0;

@@ -154,6 +154,7 @@ nlohmann::json Device::slots() const {
   json["chunks_total"] = status.chunks_total;
   json["security_floor"] = status.security_floor;
   json["journal_generation"] = covey_agent_journal_generation(&agent_);
+  json["root_version"] = covey_agent_root_version(&agent_);
   json["goal_counter"] = covey_agent_goal_counter(&agent_);
   json["site_epoch"] = covey_agent_site_epoch(&agent_);
   json["unacknowledged"] = unacknowledged();

@@ -42,6 +42,7 @@ struct Environment {
   std::string enroll_token;
   std::shared_ptr<const TlsTrust> trust;  // null: plaintext
   std::vector<covey_public_key_t> keys;
+  std::string root;                  // covey.device.v1.SignedRoot; empty: keys count
   std::vector<uint8_t> send_buffer;  // scratch of every agent: they share the thread
   Sabotage sabotage = Sabotage::kNone;
   bool inference_paused = false;  // by quiesce

@@ -126,6 +126,10 @@ void add_fleet_options(CLI::App& app, Draft& draft) {
                  "Author public key (PEM, P-256 or Ed25519) in the devices' firmware; repeatable")
       ->type_name("FILE")
       ->check(CLI::ExistingFile);
+  app.add_option("--root", options.root_file,
+                 "Root document in the devices' firmware (covey key root); instead of keys")
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile);
 }
 
 void add_pace_options(CLI::App& app, Draft& draft) {

@@ -51,6 +51,7 @@ struct Options {
   FaultOptions faults;
   std::string scenario_file;
   std::vector<std::string> trusted_keys;
+  std::string root_file;
   std::string model = "bearing-vibration";
   std::string truth_file;
   std::string control_path;

@@ -56,7 +56,7 @@ Status raise_descriptor_limit(size_t devices) {
 Simulator::Simulator(Options options)
     : options_(std::move(options)),
       random_(mix(options_.fleet.seed, 5)),
-      environment_{io_, options_, truth_,          {},    {}, {}, {}, {},
+      environment_{io_, options_, truth_,          {},    {}, {}, {}, {}, {},
                    {},  {},       Sabotage::kNone, false, {}, {}} {}
 
 Simulator::~Simulator() = default;
@@ -82,6 +82,11 @@ Status Simulator::read_inputs() {
   for (const TrustedKey& key : trusted_) {
     environment_.keys.push_back(
         covey_openssl_public_key(key.algorithm, key.raw.data(), key.raw.size()));
+  }
+  if (!options_.root_file.empty()) {
+    Result<std::string> root = read_file(options_.root_file, COVEY_SIGNED_ROOT_BYTES_MAX);
+    if (!root) return root.error();
+    environment_.root = *std::move(root);
   }
   if (!options_.enroll_token_file.empty()) {
     Result<std::string> token = read_file(options_.enroll_token_file, 256);

@@ -123,6 +123,11 @@ typedef struct covey_agent_config {
 
   const covey_public_key_t* keys; /* trust anchors */
   size_t key_count;
+#if COVEY_ROOT
+  /* A root document as `covey key root` writes it (covey.device.v1.SignedRoot): the newest there is
+   * when the firmware is made. Then `keys` don't count. Empty: `keys` say who may sign. */
+  covey_bytes_t root;
+#endif
   const covey_model_config_t* models;
   size_t model_count;
 
@@ -316,6 +321,10 @@ uint64_t covey_agent_boot_id(const covey_agent_t* agent);
 uint32_t covey_agent_site_epoch(const covey_agent_t* agent);
 uint64_t covey_agent_goal_counter(const covey_agent_t* agent);
 uint32_t covey_agent_journal_generation(const covey_agent_t* agent);
+#if COVEY_ROOT
+/* Of the root document that counts; 0: there is none. */
+uint32_t covey_agent_root_version(const covey_agent_t* agent);
+#endif
 /* What was refused and why, since boot. */
 const covey_counters_t* covey_agent_counters(const covey_agent_t* agent);
 /* Nothing is on its way: every count, status and hello was acknowledged. For tests and for

@@ -19,6 +19,9 @@ typedef struct covey_counters {
   uint32_t outbox_errors; /* records that could not be written or removed */
   uint32_t tables_bad;    /* telemetry tables that rotted in flash: counted without features */
   uint32_t bugs;          /* states that cannot be; see src/core/core.h */
+#if COVEY_ROOT
+  uint32_t roots_refused; /* root documents that were not signed as they must be */
+#endif
 } covey_counters_t;
 
 #define COVEY_NEVER UINT32_MAX
@@ -159,6 +162,9 @@ typedef struct covey_agent {
   uint8_t outbox_earlier; /* bit: the place holds what an earlier boot left */
   uint8_t outbox_taken;   /* bit: it is a window's of this boot */
 #endif
+#if COVEY_ROOT
+  uint8_t root_rows; /* of the root document in the journal; 0: the firmware's counts */
+#endif
   covey_job_t job;
   covey_counters_t counters;
   uint32_t status_number;
@@ -175,6 +181,9 @@ typedef struct covey_agent {
   uint64_t gateway_start_id;
 #if COVEY_DEVICE_KEY
   uint64_t certificate; /* of its serial number; 0: there is none */
+#endif
+#if COVEY_ROOT
+  uint32_t root_version; /* 0: there is none, the firmware's keys count */
 #endif
   uint32_t connection;
   uint32_t inference;  /* last id; the recorder's */

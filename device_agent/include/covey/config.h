@@ -91,6 +91,12 @@
 #define COVEY_DEVICE_KEY 0
 #endif
 
+/* 1: who may sign models is named by a root document, of which the firmware has one version and
+ * which the site may bring others of; 0: by the firmware's keys alone. */
+#ifndef COVEY_ROOT
+#define COVEY_ROOT 0
+#endif
+
 /* What a goal may set: report interval and sampling. 0: they are as this firmware says. */
 #ifndef COVEY_SETTINGS
 #define COVEY_SETTINGS 1
@@ -190,6 +196,7 @@ COVEY_STATIC_ASSERT(COVEY_CONFIRMED_FAULTS_MAX >= 1 && COVEY_CONFIRMED_FAULTS_MA
 COVEY_STATIC_ASSERT((COVEY_HEALTH | 1) == 1 && (COVEY_SHADOW | 1) == 1 && (COVEY_OUTBOX | 1) == 1);
 COVEY_STATIC_ASSERT((COVEY_ENROLMENT | 1) == 1 && (COVEY_SETTINGS | 1) == 1);
 COVEY_STATIC_ASSERT((COVEY_DEVICE_KEY | 1) == 1 && COVEY_DEVICE_KEY <= COVEY_ENROLMENT);
+COVEY_STATIC_ASSERT((COVEY_ROOT | 1) == 1);
 COVEY_STATIC_ASSERT((COVEY_COPY_UNCHANGED | 1) == 1 && (COVEY_RESUME | 1) == 1);
 
 #endif

@@ -16,7 +16,7 @@
   (64 + COVEY_MODELS_MAX * (3 + COVEY_MODEL_STATE_BYTES_MAX) + COVEY_MAC_FIELD_BYTES)
 #define COVEY_HELLO_BYTES_MAX                                                            \
   (COVEY_STATUS_BYTES_MAX + 3 + COVEY_FACTS_BYTES_MAX + 32 + COVEY_DEVICE_ID_BYTES_MAX + \
-   (COVEY_DEVICE_KEY ? 9 : 0))
+   (COVEY_DEVICE_KEY ? 9 : 0) + (COVEY_ROOT ? 6 : 0))
 /* The agent's own request for a certificate: 202 bytes, the id and a signature of 72. */
 #define COVEY_OWN_REQUEST_BYTES_MAX (202 + COVEY_DEVICE_ID_BYTES_MAX + 72)
 #define COVEY_ENROLL_REQUEST_BYTES_MAX                          \
@@ -46,14 +46,17 @@
 #define COVEY_OUTBOX_PLACES_MAX (COVEY_OUTBOX ? 8U : 0U)
 #define COVEY_OUTBOX_BYTES_MAX (COVEY_REPORT_BYTES_MAX - COVEY_MAC_FIELD_BYTES + 4)
 
-/* The buffer that the config passes for sending: the longest of all. A sealed grant is opened into
- * it. */
+/* The buffer that the config passes for sending: the longest of all. A sealed grant is opened
+ * into it, and a root document read. */
 #define COVEY_SEND_LONGEST \
   (COVEY_REPORT_BYTES_MAX > COVEY_HELLO_BYTES_MAX ? COVEY_REPORT_BYTES_MAX : COVEY_HELLO_BYTES_MAX)
-#define COVEY_SEND_BYTES_MIN                                             \
+#define COVEY_SEND_OR_GRANT                                              \
   (COVEY_DEVICE_KEY && COVEY_SEND_LONGEST < COVEY_ENROLL_GRANT_BYTES_MAX \
        ? COVEY_ENROLL_GRANT_BYTES_MAX                                    \
        : COVEY_SEND_LONGEST)
+#define COVEY_SEND_BYTES_MIN                                                       \
+  (COVEY_ROOT && COVEY_SEND_OR_GRANT < COVEY_ROOT_BYTES_MAX ? COVEY_ROOT_BYTES_MAX \
+                                                            : COVEY_SEND_OR_GRANT)
 /* The buffer for receiving: at least a signed manifest; a chunk and its overhead in practice. */
 #define COVEY_RECEIVE_BYTES_MIN COVEY_SIGNED_MANIFEST_BYTES_MAX
 
@@ -62,6 +65,7 @@ COVEY_STATIC_ASSERT(COVEY_ACK_BYTES_MAX <= COVEY_RECEIVE_BYTES_MIN);
 COVEY_STATIC_ASSERT(COVEY_SITE_BYTES_MAX <= COVEY_RECEIVE_BYTES_MIN);
 COVEY_STATIC_ASSERT(COVEY_ENROLL_GRANT_BYTES_MAX <= COVEY_RECEIVE_BYTES_MIN);
 COVEY_STATIC_ASSERT(COVEY_CERTIFICATE_MESSAGE_BYTES_MAX <= COVEY_RECEIVE_BYTES_MIN);
+COVEY_STATIC_ASSERT(COVEY_SIGNED_ROOT_BYTES_MAX <= COVEY_RECEIVE_BYTES_MIN);
 /* A goal can give one model work, and can name all without. */
 COVEY_STATIC_ASSERT(COVEY_GOAL_REST_BYTES_MAX + COVEY_GOAL_MODEL_BYTES_MAX <= COVEY_GOAL_BYTES_MAX);
 COVEY_STATIC_ASSERT(COVEY_GOAL_REST_BYTES_MAX +

@@ -66,6 +66,10 @@ int covey_agent_init(covey_agent_t* a, const covey_agent_config_t* config) {
   if (error != 0) return error;
   a->random = (uint32_t)(a->boot_id >> 32) | 1;
   covey_journal_replay(a);
+#if COVEY_ROOT
+  error = covey_root_load(a);
+  if (error != 0) return error;
+#endif
   covey_outbox_open(a);
   return COVEY_OK;
 }
@@ -197,6 +201,9 @@ uint64_t covey_agent_boot_id(const covey_agent_t* a) { return a->boot_id; }
 uint32_t covey_agent_site_epoch(const covey_agent_t* a) { return a->site_epoch; }
 uint64_t covey_agent_goal_counter(const covey_agent_t* a) { return a->goal_counter; }
 uint32_t covey_agent_journal_generation(const covey_agent_t* a) { return a->journal.generation; }
+#if COVEY_ROOT
+uint32_t covey_agent_root_version(const covey_agent_t* a) { return a->root_version; }
+#endif
 const covey_counters_t* covey_agent_counters(const covey_agent_t* a) { return &a->counters; }
 
 bool covey_agent_quiet(const covey_agent_t* a) {

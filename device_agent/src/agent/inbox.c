@@ -14,6 +14,9 @@ static int (*const receivers[])(covey_agent_t* a, covey_bytes_t message) = {
 #if COVEY_DEVICE_KEY
     covey_certificate_receive,
 #endif
+#if COVEY_ROOT
+    covey_root_receive,
+#endif
     covey_enroll_receive,      covey_job_manifest};
 
 /* 0: the receive buffer is the limit. */
@@ -23,6 +26,9 @@ static const uint16_t limits[] = {COVEY_SITE_BYTES_MAX,
                                   0,
 #if COVEY_DEVICE_KEY
                                   COVEY_CERTIFICATE_MESSAGE_BYTES_MAX,
+#endif
+#if COVEY_ROOT
+                                  COVEY_SIGNED_ROOT_BYTES_MAX,
 #endif
                                   COVEY_ENROLL_GRANT_BYTES_MAX,
                                   COVEY_SIGNED_MANIFEST_BYTES_MAX};

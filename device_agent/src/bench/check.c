@@ -66,6 +66,19 @@ static int check_flash(const covey_agent_config_t* c) {
   return COVEY_OK;
 }
 
+#if COVEY_ROOT
+/* A journal that has room for the largest. */
+static int check_root(const covey_agent_config_t* c) {
+  if (c->root.size == 0) return COVEY_OK;
+  if (c->root.bytes == NULL || c->root.size > COVEY_SIGNED_ROOT_BYTES_MAX)
+    return COVEY_ERROR_CONFIG;
+  return c->journal_bytes / 2 / COVEY_ROW_BYTES <
+                 COVEY_ROOT_ROWS_MAX + 2 * (uint32_t)c->model_count + 4
+             ? COVEY_ERROR_FLASH_GEOMETRY
+             : COVEY_OK;
+}
+#endif
+
 static bool port_complete(const covey_port_t* p) {
   return p->flash.read != NULL && p->flash.write != NULL && p->flash.erase != NULL &&
          p->flash.xip_base != NULL && p->crypto.hash_begin != NULL &&
@@ -106,6 +119,9 @@ int covey_config_check(const covey_agent_config_t* c) {
     return COVEY_ERROR_CONFIG;
   }
   error = check_flash(c);
+#if COVEY_ROOT
+  if (error == 0) error = check_root(c);
+#endif
   for (k = 0; k < c->model_count && error == 0; ++k) error = check_model(c, &c->models[k]);
   return error;
 }

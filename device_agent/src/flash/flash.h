@@ -47,6 +47,48 @@ void covey_journal_replay(covey_agent_t* a);
 int covey_journal_goal(covey_agent_t* a, const covey_model_t* m);
 int covey_journal_record(covey_agent_t* a, const covey_model_t* m);
 
+#if COVEY_ROOT
+/* Makes this root document durable, in one step: after a power cut it is there or the one before
+ * is. */
+int covey_journal_root(covey_agent_t* a, covey_bytes_t root);
+/* What is there, of so many rows, into the send buffer. Errors: FLASH_READ, JOURNAL_CORRUPT. */
+int covey_journal_read_root(covey_agent_t* a, uint8_t rows, covey_bytes_t* root);
+/* Rows that a document of the largest size takes. */
+#define COVEY_ROOT_ROWS_MAX 12U
+#endif
+
+/* ---- signature.c; errors, the worst first: SIGNATURE_INVALID, KEY_UNKNOWN, ALGORITHM_UNSUPPORTED
+ */
+/* One good signature by any of the firmware's keys is enough. */
+int covey_signature_any(const covey_agent_config_t* config, const covey_bytes_t* message,
+                        const uint8_t* digest);
+#if COVEY_ROOT
+/* The keys of a role, and how many of them it takes. */
+typedef struct covey_keyring {
+  uint32_t version;
+  uint32_t threshold;
+  size_t count;
+  covey_public_key_t keys[COVEY_ROOT_KEYS_MAX]; /* these point into the document */
+} covey_keyring_t;
+/* Good signatures by so many distinct keys of the ring, among the first `most`. Errors: also
+ * SIGNATURES_TOO_FEW. */
+int covey_signature_check(const covey_agent_config_t* config, covey_bytes_t message,
+                          const uint8_t* digest, const covey_keyring_t* ring, unsigned most);
+
+/* ---- root.c */
+enum covey_role { COVEY_ROLE_ROOT = 1, COVEY_ROLE_AUTHOR = 2 };
+/* Errors: MESSAGE_MALFORMED: a rule of the document is broken. */
+int covey_root_read(covey_agent_t* a, covey_bytes_t bytes, enum covey_role role,
+                    covey_keyring_t* ring);
+/* Who has the role now. Its keys are in the send buffer, or the firmware's. */
+int covey_root_now(covey_agent_t* a, enum covey_role role, covey_keyring_t* ring);
+/* After the journal was read: the newer one of firmware and journal. Errors: CONFIG: the firmware's
+ * can't be read. */
+int covey_root_load(covey_agent_t* a);
+/* The next version, if thresholds of both have signed it: durable, then in force. */
+int covey_root_accept(covey_agent_t* a, covey_bytes_t message);
+#endif
+
 /* ---- transition.c: edit the record, then one of these */
 /* It becomes durable, then true: on a flash error nothing has changed. */
 int covey_transition_commit(covey_model_t* m);

@@ -18,6 +18,10 @@ int covey_goal_receive(covey_agent_t* a, covey_bytes_t message);
 void covey_model_step(covey_agent_t* a, covey_model_t* m);
 /* `inside`: what covey_guard_take found. */
 void covey_model_start(covey_model_t* m, covey_start_cause_t cause, uint32_t inside);
+#if COVEY_ROOT
+/* Others may sign from now on: a download begins with its manifest again. */
+void covey_model_reconsider(covey_agent_t* a);
+#endif
 void covey_model_status(const covey_model_t* m, covey_model_status_t* status);
 
 /* ---- guard.c: while the processor is inside the runtime, retained memory says so */

@@ -236,8 +236,25 @@ static void staged_step(covey_model_t* m) {
     }
     return;
   }
-  if (shadow || covey_stream_room(m->agent, m, m->goal.work.candidate)) try_candidate(m, shadow);
+  if (!shadow && !covey_stream_room(m->agent, m, m->goal.work.candidate)) return;
+#if COVEY_ROOT
+  /* What was confirmed once is no news; anything else may be signed by somebody who was revoked. */
+  if (m->record.candidate != m->record.fallback) {
+    const int error = covey_accept_again(m, m->record.candidate);
+    if (error != 0) {
+      fail(m, error);
+      return;
+    }
+  }
+#endif
+  try_candidate(m, shadow);
 }
+
+#if COVEY_ROOT
+void covey_model_reconsider(covey_agent_t* a) {
+  if (a->job.state != COVEY_JOB_NONE) covey_job_abort(a, a->job.model);
+}
+#endif
 
 static void confirmed_faults(covey_model_t* m) {
   if (m->active == COVEY_NO_SLOT || m->active != m->record.confirmed) return;

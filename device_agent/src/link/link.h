@@ -21,6 +21,9 @@ enum covey_topic_kind {
 #if COVEY_DEVICE_KEY
   COVEY_TOPIC_CERTIFICATE,
 #endif
+#if COVEY_ROOT
+  COVEY_TOPIC_ROOT, /* the last one: where there is no root document it is left out */
+#endif
   COVEY_TOPIC_ENROLL,   /* this one before there is an identity */
   COVEY_TOPIC_MANIFEST, /* these by digest, when they are waited for */
   COVEY_TOPIC_TABLE
@@ -30,8 +33,11 @@ static inline enum covey_topic_kind covey_topic_first(const covey_agent_t* a) {
   return covey_core_enrolled(a) ? COVEY_TOPIC_SITE : COVEY_TOPIC_ENROLL;
 }
 static inline enum covey_topic_kind covey_topic_last(const covey_agent_t* a) {
-  return covey_core_enrolled(a) ? (enum covey_topic_kind)(COVEY_TOPIC_ENROLL - 1)
-                                : COVEY_TOPIC_ENROLL;
+  enum covey_topic_kind last = (enum covey_topic_kind)(COVEY_TOPIC_ENROLL - 1);
+#if COVEY_ROOT
+  if (a->root_version == 0) last = (enum covey_topic_kind)(COVEY_TOPIC_ROOT - 1);
+#endif
+  return covey_core_enrolled(a) ? last : COVEY_TOPIC_ENROLL;
 }
 /* One of these; NONE: no fixed topic. */
 enum covey_topic_kind covey_topic_parse(const covey_agent_t* a, const char* topic, size_t size);

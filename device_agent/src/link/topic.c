@@ -49,8 +49,25 @@ void covey_topic_of(const covey_agent_t* a, enum covey_topic_kind kind,
 #if COVEY_DEVICE_KEY
     "down/certificate",
 #endif
+#if COVEY_ROOT
+    NULL,
+#endif
     "down"
   };
+#if COVEY_ROOT
+  if (kind == COVEY_TOPIC_ROOT) { /* of the version that comes next */
+    char digits[11];
+    char* at = &digits[sizeof digits - 1];
+    uint32_t number = a->root_version + 1;
+    *at = '\0';
+    do {
+      *--at = (char)('0' + number % 10);
+      number /= 10;
+    } while (number != 0);
+    (void)append(append(topic, "covey/v1/m/root-"), at);
+    return;
+  }
+#endif
   if (kind == COVEY_TOPIC_SITE) {
     (void)append(topic, "covey/v1/site");
   } else {

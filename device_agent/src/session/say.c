@@ -39,6 +39,9 @@ static const covey_member_t hello_members[] = {AGENT(1, COVEY_WRITTEN_F64, boot_
 #if COVEY_DEVICE_KEY
                                                AGENT(11, COVEY_WRITTEN_F64, certificate),
 #endif
+#if COVEY_ROOT
+                                               AGENT(12, COVEY_WRITTEN_U32, root_version),
+#endif
                                                COVEY_WRITTEN_END};
 
 static const covey_member_t status_members[] = {

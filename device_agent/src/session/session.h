@@ -42,6 +42,11 @@ static inline int covey_enroll_receive(covey_agent_t* a, covey_bytes_t message) 
 int covey_certificate_receive(covey_agent_t* a, covey_bytes_t message);
 #endif
 
+/* ---- root.c */
+#if COVEY_ROOT
+int covey_root_receive(covey_agent_t* a, covey_bytes_t message);
+#endif
+
 #ifdef __cplusplus
 }
 #endif

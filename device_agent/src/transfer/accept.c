@@ -3,60 +3,18 @@
 #include "covey/broken.h"
 #include "parts.h"
 
-/* covey.device.v1.Signature */
-typedef struct signature {
-  covey_bytes_t bytes;
-  const uint8_t* key_id;
-  uint32_t algorithm;
-} signature_t;
-
-static const covey_member_t signature_members[] = {
-    COVEY_MEMBER(1, COVEY_MEMBER_U32, signature_t, algorithm),
-    COVEY_MEMBER(2, COVEY_MEMBER_PREFIX, signature_t, key_id),
-    COVEY_MEMBER(3, COVEY_MEMBER_BYTES, signature_t, bytes), COVEY_MEMBERS_END(signature_t)};
-
-COVEY_STATIC_ASSERT(COVEY_KEY_ID_BYTES == COVEY_PREFIX_BYTES);
-
-/* One signature: 0 only if it is good and by a trusted key. */
-static int verify_one(const covey_agent_config_t* config, covey_bytes_t message,
-                      const uint8_t* digest) {
-  const covey_crypto_t* crypto = &config->port->crypto;
-  const covey_public_key_t* key = config->keys;
-  size_t left;
-  signature_t s;
-  if (!covey_read_members(message, signature_members, &s) || s.key_id == NULL ||
-      s.bytes.size != COVEY_SIGNATURE_BYTES) {
-    return COVEY_ERROR_SIGNATURE_INVALID;
-  }
-  if (s.algorithm > 31 || (config->algorithms >> s.algorithm & 1) == 0) {
-    return COVEY_ERROR_ALGORITHM_UNSUPPORTED;
-  }
-  for (left = config->key_count; left > 0; --left) {
-    if (key->algorithm == s.algorithm && covey_bytes_same_prefix(key->key_id, s.key_id)) {
-      return crypto->verify(crypto->ctx, key, digest, s.bytes.bytes) == 0
-                 ? COVEY_OK
-                 : COVEY_ERROR_SIGNATURE_INVALID;
-    }
-    ++key;
-  }
-  return COVEY_ERROR_KEY_UNKNOWN;
-}
-
-/* Any good signature of a trusted key will do; else the worst news is told. */
-static int verify_signatures(const covey_agent_config_t* config, covey_bytes_t message,
-                             const uint8_t* digest) {
-  covey_bytes_t signature;
-  unsigned count;
-  int worst = COVEY_ERROR_ALGORITHM_UNSUPPORTED; /* -201 is worse than -202, and that than -203 */
+/* As many good signatures of those who may sign as it takes; else the worst news is told. */
+#if COVEY_ROOT
+static int verify_signatures(covey_agent_t* a, covey_bytes_t message, const uint8_t* digest) {
+  covey_keyring_t ring;
+  int error;
   if (COVEY_BREAKS(SKIP_SIGNATURE)) return COVEY_OK;
-  for (count = 0; count < COVEY_SIGNATURES_MAX && covey_read_next(&message, 2, &signature);
-       ++count) {
-    const int error = verify_one(config, signature, digest);
-    if (error == 0) return COVEY_OK;
-    if (error > worst) worst = error;
-  }
-  return count == 0 ? COVEY_ERROR_SIGNATURE_INVALID : worst;
+  if (a->root_version == 0) return covey_signature_any(a->config, &message, digest);
+  error = covey_root_now(a, COVEY_ROLE_AUTHOR, &ring);
+  if (error != 0) return error;
+  return covey_signature_check(a->config, message, digest, &ring, COVEY_SIGNATURES_MAX);
 }
+#endif
 
 static bool class_matches(const covey_agent_config_t* config, covey_bytes_t manifest) {
   covey_bytes_t name;
@@ -98,5 +56,18 @@ int covey_accept_manifest(covey_agent_t* a, const covey_model_t* model, uint8_t 
   if ((m->chunk_size & (config->port->flash.write_align_bytes - 1)) != 0) { /* a power of two */
     return COVEY_ERROR_FLASH_GEOMETRY;
   }
-  return verify_signatures(config, *message, digest);
+#if COVEY_ROOT
+  return verify_signatures(a, *message, digest);
+#else
+  if (COVEY_BREAKS(SKIP_SIGNATURE)) return COVEY_OK;
+  return covey_signature_any(config, message, digest);
+#endif
 }
+
+#if COVEY_ROOT
+int covey_accept_again(const covey_model_t* m, uint8_t slot) {
+  covey_slot_view_t view;
+  const int error = covey_slot_view(m, slot, &view);
+  return error != 0 ? error : verify_signatures(m->agent, view.message, m->slot_digest[slot]);
+}
+#endif

@@ -82,6 +82,13 @@ static int begin(covey_agent_t* a, covey_bytes_t message, bool resumed) {
   covey_model_t* m = job->model;
   covey_slot_view_t view;
   int error = covey_accept_manifest(a, m, job->slot, &message);
+#if COVEY_ROOT
+  /* Others may have signed it since. */
+  if (resumed && (error == COVEY_ERROR_KEY_UNKNOWN || error == COVEY_ERROR_SIGNATURES_TOO_FEW)) {
+    enter(a, COVEY_JOB_MANIFEST);
+    return COVEY_OK;
+  }
+#endif
   if (error != 0) { /* nothing was touched; unless it was this slot that went bad before */
     return end(a, job->bytes_left == 0 ? COVEY_PHASE_DECLINED : COVEY_PHASE_FAILED, error);
   }

@@ -11,6 +11,13 @@
 extern "C" {
 #endif
 
+/* ---- accept.c */
+#if COVEY_ROOT
+/* Whether who signed what is in the slot may still sign. Errors: SIGNATURE_INVALID, KEY_UNKNOWN,
+ * SIGNATURES_TOO_FEW. */
+int covey_accept_again(const covey_model_t* m, uint8_t slot);
+#endif
+
 /* ---- job.c */
 enum covey_job_state {
   COVEY_JOB_NONE = 0,

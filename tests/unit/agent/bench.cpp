@@ -94,6 +94,9 @@ Device::Device(const DeviceOptions& device_options) : options(device_options) {
   config.preprocessing_id = 7;
   config.keys = keys.data();
   config.key_count = keys.size();
+#if COVEY_ROOT
+  config.root = {reinterpret_cast<const uint8_t*>(options.root.data()), options.root.size()};
+#endif
   config.models = models.data();
   config.model_count = count;
   config.journal_offset = 0;

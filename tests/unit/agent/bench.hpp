@@ -32,6 +32,7 @@ struct DeviceOptions {
   uint32_t journal_bytes = 2048;
   uint32_t receive_bytes = 2048;
   std::vector<covey_public_key_t> keys;  // empty: author()
+  Bytes root;                            // covey.device.v1.SignedRoot; empty: none
   bool shadow = false;                   // a second runtime for candidates
   uint32_t arena_bytes = 1024;
   size_t piece_bytes = 0;  // deliver messages in pieces; 0: whole
