@@ -5,6 +5,7 @@ file(GLOB covey_sources ${CMAKE_CURRENT_LIST_DIR}/../../src/*/*.c
   ${CMAKE_CURRENT_LIST_DIR}/../../runtimes/reference/*.c)
 idf_component_register(
   SRCS ${covey_sources} ports/flash_store/flash_store.c ports/psa/psa.c
+       ports/psa/psa_device_key.c
     ports/esp_idf/port_esp_idf.c
   INCLUDE_DIRS include ports/flash_store ports/psa ports/esp_idf runtimes/reference
   REQUIRES mqtt esp_partition mbedtls

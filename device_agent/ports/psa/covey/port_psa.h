@@ -31,6 +31,29 @@ int covey_psa_crypto(covey_crypto_t* crypto);
 /* The trust anchor of a raw public key (65-byte point); `key` must outlive it. */
 void covey_psa_public_key(const uint8_t* key, size_t size, covey_public_key_t* public_key);
 
+/* ---- The device's own key (COVEY_DEVICE_KEY), in psa_device_key.c. It also needs
+ * PSA_WANT_ALG_ECDH, PSA_WANT_KEY_TYPE_ECC_KEY_PAIR, PSA_WANT_ALG_GCM, PSA_WANT_KEY_TYPE_AES and
+ * two more key slots. */
+#define COVEY_PSA_SCALAR_BYTES 32U
+
+/* The same key twice, since one of PSA is for one algorithm: ids (psa_key_id_t) of a key pair of
+ * P-256 that may sign hashes by ECDSA, and of one that may agree by ECDH. In a secure element they
+ * are made and used there; else covey_psa_own_key. */
+typedef struct covey_psa_own_key {
+  uint32_t signing;
+  uint32_t agreeing;
+} covey_psa_own_key_t;
+
+/* A new private key, for whoever keeps it in a store of its own that no debugger reads: at the
+ * first start. Errors: CRYPTO. */
+int covey_psa_make_scalar(uint8_t scalar[COVEY_PSA_SCALAR_BYTES]);
+/* That key as volatile keys of PSA, at each start. Errors: CRYPTO (it is none of P-256, no slots).
+ */
+int covey_psa_own_key(const uint8_t scalar[COVEY_PSA_SCALAR_BYTES], covey_psa_own_key_t* own);
+/* `own` outlives the agent; `certificate` as in covey_device_key_t. */
+void covey_psa_device_key(covey_psa_own_key_t* own, const covey_store_t* certificate,
+                          covey_device_key_t* key);
+
 #ifdef __cplusplus
 }
 #endif
