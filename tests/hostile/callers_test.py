@@ -33,6 +33,23 @@ class People(Authority):
 
 
 class Callers(Case):
+    def begin_rollout(self, site):
+        plan = self.folder / "plan.yaml"
+        plan.write_text("apiVersion: covey/v1\nkind: Rollout\nmetadata: {name: first}\nspec:\n"
+                        "  release: bearing-vibration@1.0.0\n  stages: [{name: all, size: 100%}]\n")
+        site.call("rollout", "create", "-f", plan)
+
+    def watch(self, site, token_file, output, ca=None):
+        """covey rollout watch as a caller on the network does it."""
+        watch = subprocess.Popen(
+            [hostile.PROGRAMS / "covey", "-o", "json", "--address", site.endpoints()["grpc"],
+             "--ca", ca or site.endpoints()["ca_file"], "--token-file", token_file, "rollout", "watch", "first"],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, text=True,
+            preexec_fn=site_process.end_with_me)
+        self.addCleanup(watch.communicate)
+        self.addCleanup(watch.kill)
+        return watch
+
     # ---- Certificates of callers
 
     def test_certificates(self):
@@ -80,6 +97,28 @@ class Callers(Case):
 
     # ---- Tokens
 
+    def test_a_call_goes_on_when_the_gateways_certificate_changes(self):
+        own = Authority(self.folder, "own")
+        files = self.folder / "gateway.pem", self.folder / "gateway.key"
+        own.issue(*files)
+        site = self.start(CONFIG % f", certificate_file: {files[0]}, key_file: {files[1]}, ca_file: {own.ca}")
+        site.push_example(site.trust_author(self.folder)[0])
+        self.device(site, "press-1", device_class="m4f-256k")
+        self.begin_rollout(site)
+        token_file, said = self.folder / "watcher.token", self.folder / "watched"
+        token_file.touch(0o600)
+        token_file.write_text(self.token(site, "watcher", "viewer"))
+        with open(said, "w", encoding="utf-8") as output:
+            watch = self.watch(site, token_file, output, own.ca)
+        hostile.until(lambda: "RUNNING" in said.read_text(), "the watch has begun")
+        before = ssl.get_server_certificate(self.endpoint(site))
+        own.issue(*files)
+        hostile.until(lambda: ssl.get_server_certificate(self.endpoint(site)) != before, "newcomers see another one")
+        site.call("rollout", "pause", "first")
+        hostile.until(lambda: "PAUSED" in said.read_text(), "the watch goes on over the connection that it had")
+        self.assertIsNone(watch.poll())
+        self.assertEqual(self.cli(site, "rollout", "list", token=token_file.read_text(), ca=own.ca).returncode, 0)
+
     def test_tokens(self):
         site = self.start(CONFIG % "")
         token = self.token(site, "bot", "ci", "--models", "press-*")
@@ -119,10 +158,7 @@ class Callers(Case):
             self.assertNotIn(token, site.log())
         with self.subTest("a rollout of somebody else"):
             self.device(site, "press-1", device_class="m4f-256k")  # which is never told anything, so the rollout goes on
-            plan = self.folder / "plan.yaml"
-            plan.write_text("apiVersion: covey/v1\nkind: Rollout\nmetadata: {name: first}\nspec:\n"
-                            "  release: bearing-vibration@1.0.0\n  stages: [{name: all, size: 100%}]\n")
-            site.call("rollout", "create", "-f", plan)
+            self.begin_rollout(site)
             pump = self.token(site, "pump-bot", "ci")
             self.refused(self.cli(site, "rollout", "abort", "first", token=pump), "NOT_YOURS")
             self.refused(self.cli(site, "rollout", "pause", "first", token=pump), "NOT_YOURS")
@@ -130,13 +166,7 @@ class Callers(Case):
             file = self.folder / "watcher.token"
             file.touch(0o600)
             file.write_text(self.token(site, "watcher", "viewer"))
-            watch = subprocess.Popen(
-                [hostile.PROGRAMS / "covey", "-o", "json", "--address", site.endpoints()["grpc"],
-                 "--ca", site.endpoints()["ca_file"], "--token-file", file, "rollout", "watch", "first"],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                preexec_fn=site_process.end_with_me)
-            self.addCleanup(watch.communicate)
-            self.addCleanup(watch.kill)
+            watch = self.watch(site, file, subprocess.PIPE)
             self.assertTrue(watch.stdout.readline())
             site.call("token", "revoke", "watcher")
             self.assertIn("TOKEN_REVOKED", watch.communicate(timeout=30)[1])
