@@ -100,7 +100,7 @@ class Load {
     while (ready_ < senders_.size()) {
       while (opened < senders_.size() && opened - ready_ < kConnectingMax) {
         Sender& sender = senders_[opened];
-        if (!sender.connection.open(epoll_, opened++, options_.host, options_.port)) {
+        if (!sender.connection.open(epoll_, opened++, options_.host, options_.port, options_.tls)) {
           return failed(sender);
         }
       }

@@ -21,6 +21,7 @@ namespace covey::bench {
 struct LoadOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;
+  SSL_CTX* tls = nullptr;      // null: plaintext; outlives the run
   double rate = 0;             // reports per second and device; 0: as fast as acknowledged
   uint32_t outstanding = 128;  // of a device, not acknowledged
   double warm_up_s = 2;

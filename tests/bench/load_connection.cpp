@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +16,17 @@ namespace {
 constexpr uint8_t kPublishByte = 3;
 
 }  // namespace
+
+Result<TlsContext> trusting(const std::string& ca_file) {
+  TlsContext context(SSL_CTX_new(TLS_client_method()));
+  if (!context || SSL_CTX_load_verify_locations(context.get(), ca_file.c_str(), nullptr) != 1) {
+    return Error{Code::kInvalidArgument, "TLS", "no certificate can be read from " + ca_file};
+  }
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_mode(context.get(),
+                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  return context;
+}
 
 LoadConnection::~LoadConnection() {
   if (socket_ >= 0) ::close(socket_);
@@ -32,7 +44,13 @@ bool LoadConnection::watch(uint32_t events) {
   return ::epoll_ctl(epoll_, EPOLL_CTL_MOD, socket_, &event) == 0 || fail(std::strerror(errno));
 }
 
-bool LoadConnection::open(int epoll, uint64_t tag, const std::string& host, uint16_t port) {
+bool LoadConnection::open(int epoll, uint64_t tag, const std::string& host, uint16_t port,
+                          SSL_CTX* tls) {
+  if (tls != nullptr) {
+    tls_.reset(SSL_new(tls));
+    if (!tls_) return fail("no TLS");
+    SSL_set_connect_state(tls_.get());
+  }
   epoll_ = epoll;
   tag_ = tag;
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -49,6 +67,7 @@ bool LoadConnection::open(int epoll, uint64_t tag, const std::string& host, uint
   event.events = EPOLLOUT;
   event.data.u64 = tag;
   if (::epoll_ctl(epoll, EPOLL_CTL_ADD, socket_, &event) != 0) return fail(std::strerror(errno));
+  if (tls_) SSL_set_fd(tls_.get(), socket_);
   const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
   return ::connect(socket_, generic, sizeof address) == 0 || errno == EINPROGRESS ||
          fail(std::strerror(errno));
@@ -59,14 +78,42 @@ bool LoadConnection::send(ByteView bytes) {
   return flush();
 }
 
+ssize_t LoadConnection::tls_result(int result) {
+  if (result > 0) return result;
+  const int error = SSL_get_error(tls_.get(), result);
+  wanted_ = error == SSL_ERROR_WANT_WRITE ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return 0;
+  const char* reason = ERR_reason_error_string(ERR_get_error());
+  ERR_clear_error();
+  fail(reason != nullptr ? std::string("TLS: ") + reason : "the broker closed the connection");
+  return -1;
+}
+
+ssize_t LoadConnection::write_some(ByteView bytes) {
+  if (tls_) {
+    return tls_result(SSL_write(tls_.get(), bytes.data(), static_cast<int>(bytes.size())));
+  }
+  const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (sent >= 0) return sent;
+  wanted_ = EPOLLIN | EPOLLOUT;
+  return errno == EAGAIN || errno == EINTR || fail(std::strerror(errno)) ? 0 : -1;
+}
+
+ssize_t LoadConnection::read_some(std::span<uint8_t> buffer) {
+  if (tls_) {
+    return tls_result(SSL_read(tls_.get(), buffer.data(), static_cast<int>(buffer.size())));
+  }
+  const ssize_t size = ::recv(socket_, buffer.data(), buffer.size(), 0);
+  if (size > 0) return size;
+  if (size == 0) fail("the broker closed the connection");
+  return size < 0 && (errno == EAGAIN || errno == EINTR || fail(std::strerror(errno))) ? 0 : -1;
+}
+
 bool LoadConnection::flush() {
   while (!held_.empty()) {
-    const ssize_t sent = ::send(socket_, held_.data(), held_.size(), MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN) return watch(EPOLLIN | EPOLLOUT);
-      return fail(std::strerror(errno));
-    }
+    const ssize_t sent = write_some(held_);
+    if (sent < 0) return false;
+    if (sent == 0) return watch(wanted_);
     held_ = held_.subspan(static_cast<size_t>(sent));
   }
   return true;
@@ -74,13 +121,20 @@ bool LoadConnection::flush() {
 
 bool LoadConnection::on_writable() { return flush() && (holds() || watch(EPOLLIN)); }
 
-bool LoadConnection::read(const OnPacket& on_packet) {
+bool LoadConnection::read_once(const OnPacket& on_packet) {
   std::array<uint8_t, 16384> buffer;
-  const ssize_t size = ::recv(socket_, buffer.data(), buffer.size(), 0);
-  if (size < 0) return errno == EAGAIN || errno == EINTR || fail(std::strerror(errno));
-  if (size == 0) return fail("the broker closed the connection");
+  const ssize_t size = read_some(buffer);
+  if (size <= 0) return size == 0;
   incoming_.insert(incoming_.end(), buffer.data(), buffer.data() + size);
   return take_packets(on_packet);
+}
+
+bool LoadConnection::read(const OnPacket& on_packet) {
+  do {
+    if (!read_once(on_packet)) return false;
+  } while (tls_ && SSL_pending(tls_.get()) > 0);
+  // A handshake may have waited for what was read.
+  return !tls_ || !holds() || on_writable();
 }
 
 bool LoadConnection::take_packets(const OnPacket& on_packet) {

@@ -89,6 +89,8 @@ int main(int argc, char** argv) {
   bench::PremadeOptions premade;
   bench::LoadOptions options;
   std::string broker;
+  std::string ca_file;
+  bench::TlsContext trust;
   std::vector<std::string> watched;
   bool credentials = false;
   bool bare = false;
@@ -104,6 +106,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1U, 3'600'000U));
   app.add_option("--inferences", premade.inferences, "In a report")->check(CLI::Range(1U, 10'000U));
   app.add_option("--broker", broker, "HOST:PORT of the device listener");
+  app.add_option("--tls-ca", ca_file, "What vouches for the listener (PEM): speak TLS");
   app.add_option("--rate", options.rate,
                  "Reports per second and device; without it as fast as they are acknowledged")
       ->check(CLI::NonNegativeNumber);
@@ -133,6 +136,12 @@ int main(int argc, char** argv) {
     }
     options.host = address->host;
     options.port = address->port;
+  }
+  if (!ca_file.empty()) {
+    Result<bench::TlsContext> trusting = bench::trusting(ca_file);
+    if (!trusting) return bench::give_up(trusting.error());
+    trust = *std::move(trusting);
+    options.tls = trust.get();
   }
   return bench::run(premade, options, credentials);
 }

@@ -49,6 +49,7 @@ void fill(Store& store, const Settings& settings) {
   site.join_many("d", settings.devices);
   Snapshot snapshot = need(site.store().load({}));
   std::vector<Write> writes;
+  for (const auto& secret : snapshot.secrets) writes.emplace_back(PutSiteSecret{secret});
   for (const auto& key : snapshot.trusted_keys) writes.emplace_back(PutTrustedKey{key});
   for (const auto& root : snapshot.roots) writes.emplace_back(PutRoot{root});
   for (const auto& release : snapshot.releases) writes.emplace_back(PutRelease{release});

@@ -54,7 +54,7 @@ def provision(settings, console, site, folder):
     made = site.call("key", "generate", folder / "author.pem")
     site.call("key", "trust", made["public_key"], "--comment", "the benchmark's author")
     push(site, files, folder / "author.pem")
-    fleet = Fleet(site, "i", settings.senders, (*FLEET_OPTIONS, "--trusted-key",
+    fleet = Fleet(site, "i", settings.senders, (*FLEET_OPTIONS, *site.trust(), "--trusted-key",
                                                 made["public_key"]), folder / "fleet")
     try:
         fleet.start()
@@ -119,10 +119,10 @@ def say(console, name, figures):
                  f"{costs}")
 
 
-def through_coveyd(settings, console, folder, setups):
+def through_coveyd(settings, console, folder, setups, kind=Site):
     """Figures by setup, and what covey_bench_load has to be told."""
     figures = {}
-    site = Site(settings, folder / "site", UNPACED)
+    site = kind(settings, folder / "site", UNPACED)
     try:
         site.start()
         generator = provision(settings, console, site, folder)
@@ -135,7 +135,7 @@ def through_coveyd(settings, console, folder, setups):
         for setup in setups:
             before = not_counted(site)
             figures[setup.name] = load(settings, generator, setup, folder, "coveyd",
-                                       site.endpoints["mqtt"], watched)
+                                       site.endpoints["mqtt"], watched, *site.trust())
             after = not_counted(site)
             figures[setup.name].update({name: after[name] - before[name] for name in after})
             say(console, f"{setup.name}, coveyd", figures[setup.name])

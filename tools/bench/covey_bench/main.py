@@ -15,7 +15,7 @@ import tempfile
 from covey_demo.console import Console
 from covey_demo.processes import Child, DemoError, describe_exit
 
-from . import agent, ingest, load, memory, receipts, rollout, storms
+from . import agent, ingest, load, memory, receipts, rollout, storms, tls
 from .machine import about_machine, about_source
 from .report import print_table
 
@@ -24,9 +24,9 @@ PROGRAMS = ("coveyd", "covey", "covey-sim", "covey_bench_load", "covey_bench_bar
             "covey_bench_floor", "covey_bench_model")
 PARTS = {"agent": agent.measure, "ingest": ingest.measure, "memory": memory.measure,
          "rollout": rollout.measure, "load": load.measure,
-         "receipts": receipts.measure, "storms": storms.measure}
-# Of which a run without names consists: load takes a quarter of an hour, receipts and
-# storms some minutes.
+         "receipts": receipts.measure, "storms": storms.measure, "tls": tls.measure}
+# Of which a run without names consists: load takes a quarter of an hour, receipts, storms and
+# tls some minutes.
 USUAL = ("agent", "ingest", "memory", "rollout")
 SCHEMA = 2
 EXIT_FAILED = 1

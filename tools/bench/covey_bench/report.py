@@ -29,8 +29,28 @@ def rows_of(observed):
             yield from load_rows(point)
     for point in observed.get("receipts", []):
         yield from receipt_rows(point)
+    if "tls" in observed:
+        yield from tls_rows(observed["tls"])
     for name, storm in observed.get("storms", {}).items():
         yield from storm_rows(name.replace("_", " "), storm)
+
+
+def tls_rows(t):
+    for version, made in t["handshakes"].items():
+        yield "tls", f"{version}: handshakes/s of one client, broker's time each", (
+            f"{made['per_second']:,.0f}, {made['broker_ms_each']:.2f} ms")
+    yield "tls", "mosquitto per connected device: plain, TLS", (
+        "{plain:,} B, {tls:,} B".format(**t["mosquitto_bytes_per_device"]))
+    flood = t["flood"]
+    yield "tls", "durable reports/s: plain, TLS, ratio", (
+        f"{flood['plain']['durable_per_second']:,.0f}, {flood['tls']['durable_per_second']:,.0f}, "
+        f"{flood['rate_ratio']:.2f}")
+    rolled = t["rollout"]
+    yield "tls", f"rollout to {rolled['tls']['devices']:,} devices: plain, TLS, ratio", (
+        f"{rolled['plain']['seconds']:.1f} s, {rolled['tls']['seconds']:.1f} s, {rolled['rate_ratio']:.2f}")
+    for kind, storm in t["broker_killed"].items():
+        yield "tls", f"broker killed, {storm['devices']:,} devices, {kind}: all online, sessions each", (
+            f"{storm['seconds']:.1f} s, {storm['sessions_per_device']:.2f}")
 
 
 def ingest_rows(name, both):

@@ -13,7 +13,7 @@ from covey_demo.gateway import device_of, word
 from covey_demo.processes import DemoError
 
 from .bystanders import Bystanders
-from .site import CLASS, UNPACED, Fleet, cpu_seconds, pss_bytes, running_site
+from .site import CLASS, UNPACED, Fleet, Site, cpu_seconds, pss_bytes, running_site
 
 MODEL = "bench-fc"
 WIDTH = 240            # of the hidden layers: a file of about 64 KB
@@ -150,17 +150,17 @@ def floor(settings, console, folder, figures):
     return json.loads(settings.run("covey_bench_floor", command, folder, LIMIT_S))
 
 
-def roll_out(settings, console, folder, devices, offer_rate, options=(), watched=False):
+def roll_out(settings, console, folder, devices, offer_rate, options=(), watched=False, kind=Site):
     """Figures of one rollout to a new fleet at a new site. `watched`: with what those notice of it
     who are not in it."""
     folder.mkdir()
     files = build_model(settings, folder)
-    with running_site(settings, folder / "site", offer_rate) as (site, fleets):
+    with running_site(settings, folder / "site", offer_rate, kind) as (site, fleets):
         made = site.call("key", "generate", folder / "author.pem")
         site.call("key", "trust", made["public_key"], "--comment", "the benchmark's author")
         push(site, files, folder / "author.pem")
         fleet = Fleet(site, "d", devices,
-                      (*FLEET_OPTIONS, *options, "--trusted-key", made["public_key"]))
+                      (*FLEET_OPTIONS, *site.trust(), *options, "--trusted-key", made["public_key"]))
         fleets.append(fleet)
         fleet.start()
         online_s = fleet.await_online(console)

@@ -51,6 +51,10 @@ class Site(Gateway):
                              report_interval_s=self.settings.report_interval_s)
         self.config_file.write_text(text + (PACE.format(self.offer_rate) if self.offer_rate else ""))
 
+    def trust(self):
+        """What a fleet has to be told to trust."""
+        return []
+
     def configure_defaults(self):
         """From the next start on."""
         self.config_file.write_text(DEFAULTS.format(mqtt_port=self.ports[0],

@@ -137,6 +137,13 @@ def storm(site, fleet, costs, console, name, connects, begin):
     return figures
 
 
+def broker_killed(site, fleet, costs, console):
+    def kill():
+        costs.bury("mosquitto")
+        os.kill(site.broker_pid(), signal.SIGKILL)
+    return storm(site, fleet, costs, console, "broker killed", 1, kill)
+
+
 def weather(settings, console, folder, devices):
     """All three storms over one fleet of a new site."""
     folder.mkdir()
@@ -147,12 +154,7 @@ def weather(settings, console, folder, devices):
         fleets.append(fleet)
         costs = Costs(site, fleet)
         observed = {"enrol": storm(site, fleet, costs, console, "enrolment", 2, fleet.start)}
-
-        def kill_broker():
-            costs.bury("mosquitto")
-            os.kill(site.broker_pid(), signal.SIGKILL)
-        observed["broker_killed"] = storm(site, fleet, costs, console, "broker killed", 1,
-                                          kill_broker)
+        observed["broker_killed"] = broker_killed(site, fleet, costs, console)
 
         def kill_both():
             costs.bury("mosquitto")
