@@ -38,6 +38,31 @@ int print_ca(const Invocation& invocation, bool fingerprint) {
       [&] { return fingerprint ? site->ca_fingerprint() + "\n" : site->ca_pem(); });
 }
 
+std::string rotated_page(const v1::RotateSiteSecretResponse& rotated) {
+  std::string text = fmt::format("Secret {}: {} devices get keys of it by themselves.\n",
+                                 rotated.secret_number(), rotated.devices_following());
+  if (rotated.devices_staying() > 0) {
+    text += fmt::format(
+        "{} have no key of their own and keep theirs until `covey device reenroll`:\n"
+        "  covey device list --filter 'secret < {}'\n",
+        rotated.devices_staying(), rotated.secret_number());
+  }
+  return text;
+}
+
+void add_rotate_secret(CLI::App& site, Invocation& invocation) {
+  CLI::App* rotate = site.add_subcommand(
+      "rotate-secret", "A new secret, from which devices get their keys, bit by bit");
+  rotate->footer(
+      "Devices with a key of their own enrol once more by themselves, a few in a second; what they "
+      "run goes on.\n`covey status` shows how many have which secret.\n"
+      "Example:\n  covey site rotate-secret");
+  on(rotate, invocation, [&invocation] {
+    return call_and_print<v1::RotateSiteSecretResponse>(invocation, v1::RotateSiteSecretRequest(),
+                                                        rotated_page);
+  });
+}
+
 struct AclOptions {
   std::string broker;
   std::string gateway = "svc-gateway";
@@ -55,6 +80,7 @@ void add_site_commands(CLI::App& app, Invocation& invocation) {
   CLI::App* fingerprint = site->add_subcommand("fingerprint", "SHA-256 of that certificate");
   fingerprint->footer("Example:\n  covey site fingerprint   # compare it with the log of coveyd");
   on(fingerprint, invocation, [&invocation] { return print_ca(invocation, true); });
+  add_rotate_secret(*site, invocation);
   const auto options = std::make_shared<AclOptions>();
   CLI::App* acl = site->add_subcommand(
       "broker-acl", "Access rules for a broker of your own (mqtt.mode: external)");

@@ -42,6 +42,15 @@ std::string site_page(const Invocation& invocation, const v1::GetSiteResponse& s
   line("Health", site.checks().empty() ? "UNKNOWN" : colored(healthy ? "OK" : "NOT OK", style));
   line("Devices",
        counted(site.devices(), style) + fmt::format("; {} online", site.devices_online()));
+  if (site.devices_by_secret().size() > 1) {
+    const std::map<uint32_t, uint32_t> sorted(site.devices_by_secret().begin(),
+                                              site.devices_by_secret().end());
+    std::string text;
+    for (const auto& [number, count] : sorted) {
+      text += fmt::format("{}{} of secret {}", text.empty() ? "" : ", ", count, number);
+    }
+    line("  keys", text);
+  }
   for (const v1::SiteModel& model : site.models()) {
     line(
         "Model", model.model() + ": " + [&] {

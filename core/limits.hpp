@@ -27,6 +27,7 @@ inline constexpr size_t kLabelsWaitingMax = 262'144;
 // Samples and labels that may not be in the store yet, or not when somebody looked there last.
 inline constexpr size_t kInferencesRememberedMax = 262'144;
 inline constexpr Millis kInferencesRemembered{600'000};
+inline constexpr size_t kSiteSecretsMax = 16;        // the newest, and those that devices still use
 inline constexpr size_t kTokensMax = 1'000;          // of people and pipelines
 inline constexpr uint32_t kRootVersionsMax = 1'000;  // of the document that names authors
 inline constexpr size_t kRequestsMax = 10'000;       // request ids that are remembered

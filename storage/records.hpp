@@ -25,7 +25,6 @@ namespace covey {
 // One row; created when the data directory is.
 struct SiteRecord {
   uint32_t site_epoch = 1;
-  Digest secret;       // order keys and credentials of devices are derived from it
   Millis observed{0};  // observed time: only while the daemon runs and the broker is connected
   uint64_t revision = 0;
   uint64_t deployment_number = 0;  // last used
@@ -37,6 +36,16 @@ struct SiteRecord {
   bool reconciling = false;
 
   bool operator==(const SiteRecord&) const = default;
+};
+
+// Order keys and credentials of devices are derived from it.
+struct SiteSecretRecord {
+  uint32_t number = 0;  // 1, 2, ...; the highest is the site's, others are of devices that have not
+                        // got keys of it yet
+  Bytes sealed;         // as the gateway keeps it: the 32 bytes, or these encrypted
+  Millis create_wall{0};
+
+  bool operator==(const SiteSecretRecord&) const = default;
 };
 
 struct TrustedKeyRecord {

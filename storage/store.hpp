@@ -44,6 +44,12 @@ struct PutRevoked {
 struct ForgetRevoked {
   Bytes serial;
 };
+struct PutSiteSecret {
+  SiteSecretRecord secret;
+};
+struct RemoveSiteSecret {
+  uint32_t number = 0;
+};
 struct PutTrustedKey {
   TrustedKeyRecord key;
 };
@@ -166,11 +172,13 @@ using Write =
                  PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
                  PutAlert, AppendReport, AppendEvent, AppendAudit, Forget, ArchiveDeployment,
                  PutCount, RemoveRequest, RemoveTotal, RemoveLabel, PutLabelTally, ForgetDevice,
-                 ForgetRollout, PutToken, RemoveToken, PutRevoked, ForgetRevoked, PutRoot>;
+                 ForgetRollout, PutToken, RemoveToken, PutRevoked, ForgetRevoked, PutRoot,
+                 PutSiteSecret, RemoveSiteSecret>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {
   SiteRecord site;
+  std::vector<SiteSecretRecord> secrets;  // none: the first time
   std::vector<Device> devices;
   std::vector<RevokedCertificate> revoked;
   std::vector<TrustedKeyRecord> trusted_keys;

@@ -90,6 +90,7 @@ struct Device {
   uint32_t enroll_changes = 0;     // how often somebody asked under its id with another nonce
   Millis enroll_changed_wall{0};   // when that was last
   uint32_t enroll_generation = 1;  // order key and credentials are derived from it
+  uint32_t secret_number = 1;      // of the site's secret that they are derived from, too
   bool enrolled = false;           // said an authenticated hello since
   Bytes key;                       // its own, public: an uncompressed point of P-256; empty: none
   bool wants_certificate = false;

@@ -110,7 +110,7 @@ class Device final : private ConnectionListener {
   TimePoint cut_at_ = TimePoint::max();  // a planned power cut happens by then at the latest
   covey_start_cause_t next_cause_ = COVEY_START_POWER_ON;
   uint32_t connect_tries_ = 0;
-  uint32_t certificate_refusals_ = 0;  // in a row
+  uint32_t refusals_ = 0;  // of its certificate or password, in a row
   uint32_t reports_sent_ = 0;
   bool powered_ = false;
   bool ended_ = false;

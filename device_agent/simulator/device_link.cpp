@@ -13,8 +13,14 @@ using std::chrono::milliseconds;
 
 constexpr uint16_t kKeepAliveSeconds = 30;
 // Then its certificate is no good any more, and it enrols once more: a device has no clock.
-constexpr uint32_t kCertificateRefusalsMax = 3;
+constexpr uint32_t kRefusalsMax = 3;
 constexpr uint32_t kSwallowEvery = 10;  // --break reports: every tenth report of a device
+
+// The broker, its certificate or its password: MQTT 3.1.1, section 3.2.2.3, codes 4 and 5.
+bool knows_it_no_more(std::string_view reason) {
+  return reason.starts_with("TLS:") || reason == "refused by the broker with code 4" ||
+         reason == "refused by the broker with code 5";
+}
 
 }  // namespace
 
@@ -98,7 +104,7 @@ void Device::retry_connect() {
 void Device::on_connected() {
   environment_.counters.connects++;
   connect_tries_ = 0;
-  certificate_refusals_ = 0;
+  refusals_ = 0;
   covey_agent_connected(&agent_, uptime_ms());
   after_agent();
 }
@@ -121,10 +127,10 @@ void Device::on_closed(std::string_view reason) {
   }
   environment_.counters.last_connect_error = reason;
   if (!powered_) return;
-  const bool refused = on_device_listener_ && reason.starts_with("TLS:");
+  const bool refused = on_device_listener_ && knows_it_no_more(reason);
   leave();
-  if (refused && hardware_->own_key && ++certificate_refusals_ >= kCertificateRefusalsMax) {
-    certificate_refusals_ = 0;
+  if (refused && hardware_->own_key && ++refusals_ >= kRefusalsMax) {
+    refusals_ = 0;
     covey_agent_enroll_again(&agent_);
   }
   retry_connect();

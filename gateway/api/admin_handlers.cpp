@@ -8,6 +8,7 @@
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/queries/questions.hpp"
 
 namespace covey::api {
@@ -21,6 +22,10 @@ void fill_site(const engine::Engine& engine, const engine::SiteView& view,
   to.set_revision(engine.revision());
   for (const auto& [name, count] : view.devices) (*to.mutable_devices())[name] = count;
   to.set_devices_online(view.online);
+  to.set_secret_number(engine::newest_secret(state));
+  for (const auto& [number, count] : view.secrets) {
+    (*to.mutable_devices_by_secret())[number] = count;
+  }
   for (const auto& [name, versions] : view.models) {
     v1::SiteModel& model = *to.add_models();
     model.set_model(name);
@@ -150,6 +155,37 @@ void get_root(const CallPtr<v1::GetRootRequest, v1::GetRootResponse>& call) {
     fill(*c.response.mutable_root(), found->second);
     return {};
   });
+}
+
+void rotate_site_secret(
+    const CallPtr<v1::RotateSiteSecretRequest, v1::RotateSiteSecretResponse>& call) {
+  if (!call->context->make_secret) {
+    return call->finish(precondition("NO_SITE_KEY", "this site has no key for its secrets"));
+  }
+  const auto rotate = [call](const Status& looked) {
+    if (!looked) return call->finish(looked);
+    Result<engine::RotateSecret> command =
+        call->context->make_secret(call->response.secret_number());
+    if (!command) return call->finish(command.error());
+    call->context->engine.submit(request_of(call->caller, *std::move(command)),
+                                 [call](const Result<engine::CommandReply>& reply) {
+                                   call->finish(reply ? Status() : Status(reply.error()));
+                                 });
+  };
+  call->context->engine.read(
+      [call](const engine::Engine& engine) {
+        v1::RotateSiteSecretResponse& to = call->response;
+        to.set_secret_number(engine::newest_secret(engine.state()) + 1);
+        for (const auto& [id, device] : engine.state().fleet.devices) {
+          if (device.state != DeviceState::kAccepted) continue;
+          if (device.key.empty()) {
+            to.set_devices_staying(to.devices_staying() + 1);
+          } else {
+            to.set_devices_following(to.devices_following() + 1);
+          }
+        }
+      },
+      rotate, call->wanted());
 }
 
 void get_audit_head(const CallPtr<v1::GetAuditHeadRequest, v1::GetAuditHeadResponse>& call) {

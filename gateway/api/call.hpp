@@ -15,6 +15,7 @@
 #include "core/result.hpp"
 #include "deploy/signing/keys.hpp"
 #include "gateway/access/access.hpp"
+#include "gateway/api/make_secret.hpp"
 #include "gateway/api/tls_facts.hpp"
 #include "gateway/runtime/engine_port.hpp"
 
@@ -34,6 +35,7 @@ struct Context {
   TlsFacts tls;
   std::shared_ptr<const PrivateKey> audit_key;  // null: no head can be signed
   std::shared_ptr<access::Access> access;
+  MakeSecret make_secret;  // null: the site's secret can't be rotated
 };
 using ContextPtr = std::shared_ptr<const Context>;
 

@@ -70,6 +70,7 @@
   UNARY(GetRoot, get_root, kViewer, kReads)                     \
   UNARY(ListAuditEntries, list_audit_entries, kViewer, kReads)  \
   UNARY(GetAuditHead, get_audit_head, kViewer, kReads)          \
+  UNARY(RotateSiteSecret, rotate_site_secret, kAdmin, kChanges) \
   UNARY(CreateToken, create_token, kAdmin, kChanges)            \
   UNARY(ListTokens, list_tokens, kAdmin, kReads)                \
   UNARY(RevokeToken, revoke_token, kAdmin, kChanges)            \

@@ -90,7 +90,7 @@ void apply_environment(const ConfigInput& input, ConfigOutcome& outcome) {
 void read_password(ConfigOutcome& outcome) {
   auto& external = outcome.config.mqtt.external;
   if (external.password_file.empty() || !external.password.empty()) return;
-  const Result<std::string> text = read_file_bounded(external.password_file, 4096);
+  const Result<std::string> text = read_secret_bounded(external.password_file, 4096);
   if (!text) {
     outcome.errors.push_back(located(text.error(), outcome.origins["mqtt.external.password_file"] +
                                                        ": mqtt.external.password_file"));

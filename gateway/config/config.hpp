@@ -51,6 +51,9 @@ struct Config {
   struct {
     std::string name = "site";
     std::vector<std::string> names;  // of the gateway in its certificate, sorted; empty: the host's
+    std::string key_file;            // empty: DATA/site.key
+    std::string key;                 // wins; 64 hex digits
+    std::string previous_key_file;
   } site;
 
   struct {

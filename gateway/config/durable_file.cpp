@@ -70,13 +70,16 @@ Status write_file_durably(const std::string& path, std::string_view content, mod
   return {};
 }
 
-Result<std::string> read_file_bounded(const std::string& path, size_t bytes_max) {
+namespace {
+
+Result<std::string> read_bounded(const std::string& path, size_t bytes_max, bool secret) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return file_error("FILE_READ", path, "open");
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return file_error("FILE_READ", path, "look at");
   if (S_ISREG(status.st_mode)) {  // a pipe is whoever's who gave it
     if (const Status ours = check_owner(path, status); !ours) return ours.error();
+    if (secret && (status.st_mode & S_IROTH) != 0) return exposed_file(path);
   }
   std::string content;
   char block[4096];
@@ -90,6 +93,16 @@ Result<std::string> read_file_bounded(const std::string& path, size_t bytes_max)
     }
     content.append(block, static_cast<size_t>(got));
   }
+}
+
+}  // namespace
+
+Result<std::string> read_file_bounded(const std::string& path, size_t bytes_max) {
+  return read_bounded(path, bytes_max, false);
+}
+
+Result<std::string> read_secret_bounded(const std::string& path, size_t bytes_max) {
+  return read_bounded(path, bytes_max, true);
 }
 
 }  // namespace covey::config

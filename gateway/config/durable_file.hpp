@@ -20,4 +20,7 @@ Status write_file_durably(const std::string& path, std::string_view content, mod
 // Errors: FILE_READ; FILE_TOO_LARGE above `bytes_max`; FOREIGN_FILE.
 Result<std::string> read_file_bounded(const std::string& path, size_t bytes_max);
 
+// The same of a secret: one that everybody can read is refused. Errors: as above, EXPOSED_FILE.
+Result<std::string> read_secret_bounded(const std::string& path, size_t bytes_max);
+
 }  // namespace covey::config

@@ -10,6 +10,13 @@ Error foreign_file(std::string what) {
   return {Code::kPermissionDenied, "FOREIGN_FILE", std::move(what)};
 }
 
+Error exposed_file(const std::string& path) {
+  return {Code::kPermissionDenied, "EXPOSED_FILE",
+          fmt::format("{} can be read by everybody: chmod 600 it, and replace the secret if "
+                      "somebody may have read it",
+                      path)};
+}
+
 Status check_owner(const std::string& path, const struct stat& status) {
   const uid_t self = ::geteuid();
   if (status.st_uid != self && status.st_uid != 0) {

@@ -12,6 +12,8 @@
 namespace covey::config {
 
 Error foreign_file(std::string what);
+// EXPOSED_FILE: a secret that everybody can read.
+Error exposed_file(const std::string& path);
 
 // Belongs to this user or to root, and nobody else can write it; the group may where it is this
 // process's own (Kubernetes' fsGroup). Errors: FOREIGN_FILE.

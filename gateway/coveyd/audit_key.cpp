@@ -29,7 +29,7 @@ Result<std::shared_ptr<const PrivateKey>> open_audit_key(const std::string& data
     }
     return shared(*std::move(made));
   }
-  const Result<std::string> pem = config::read_file_bounded(path, kFileBytesMax);
+  const Result<std::string> pem = config::read_secret_bounded(path, kFileBytesMax);
   if (!pem) return pem.error();
   Result<PrivateKey> key = PrivateKey::from_pem(*pem);
   if (!key) {

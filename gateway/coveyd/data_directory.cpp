@@ -10,9 +10,15 @@
 namespace covey {
 namespace {
 
-constexpr const char* kObeyed[] = {"covey.db", "covey.db-wal",   "covey.db-shm",
-                                   "lock",     "reserve",        "enroll.token",
-                                   "broker",   "endpoints.json", "audit.key"};
+struct Obeyed {
+  const char* name;
+  bool secret;  // nobody else may read it
+};
+constexpr Obeyed kObeyed[] = {
+    {"covey.db", true},  {"covey.db-wal", true}, {"covey.db-shm", true},    {"enroll.token", true},
+    {"audit.key", true}, {"site.key", true},     {"tls/ca.key", true},      {"lock", false},
+    {"reserve", false},  {"broker", false},      {"endpoints.json", false}, {"tls", false},
+};
 
 bool exists(const std::string& path) {
   struct stat status {};
@@ -31,7 +37,7 @@ std::vector<Error> check_owners(const std::string& data_dir) {
   struct stat status {};
   if (::stat(data_dir.c_str(), &status) != 0) return errors;  // made later, or said then
   if (Status ours = config::check_owner(data_dir, status); !ours) errors.push_back(ours.error());
-  for (const char* name : kObeyed) {
+  for (const auto& [name, secret] : kObeyed) {
     const std::string path = fmt::format("{}/{}", data_dir, name);
     if (::lstat(path.c_str(), &status) != 0) continue;
     if (S_ISLNK(status.st_mode)) {
@@ -39,6 +45,8 @@ std::vector<Error> check_owners(const std::string& data_dir) {
           fmt::format("{} is a symbolic link: put the file itself there", path)));
     } else if (Status ours = config::check_owner(path, status); !ours) {
       errors.push_back(ours.error());
+    } else if (secret && (status.st_mode & S_IROTH) != 0) {
+      errors.push_back(config::exposed_file(path));
     }
   }
   return errors;

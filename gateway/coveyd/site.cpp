@@ -41,6 +41,17 @@ LoadLimits load_limits(const config::Config& config, Millis wall) {
           .windows_until = wall + kClockSlack};
 }
 
+api::MakeSecret secret_maker(const SiteKey& key) {
+  return [key](uint32_t number) -> Result<engine::RotateSecret> {
+    engine::RotateSecret command{.secret = {}, .sealed = {}, .number = number};
+    if (!random_value(command.secret.bytes)) return random_failed();
+    Result<Bytes> sealed = key.seal(number, command.secret);
+    if (!sealed) return sealed.error();
+    command.sealed = *std::move(sealed);
+    return command;
+  };
+}
+
 void log_broker_news(const broker::BrokerNews& news) {
   switch (news.kind) {
     case broker::BrokerNews::Kind::kEnded:
@@ -175,23 +186,54 @@ Status Site::begin_site(const SiteStart& how, Snapshot& snapshot) {
   if (!trace_.empty() && !how.new_site) return site_lost(config_.data_dir, trace_);
   Digest secret;
   if (!random_value(secret.bytes)) return random_failed();
-  snapshot.site = engine::new_site(secret);
-  const std::vector<Write> first{PutSite{snapshot.site}};
+  Result<Bytes> sealed = key_->seal(1, secret);
+  if (!sealed) return sealed.error();
+  const std::vector<Write> first =
+      engine::new_site(*std::move(sealed), runtime::now_of_clocks().wall);
   log::log_event(log::Level::kInfo, "new_site", {{"data", config_.data_dir}});
-  return store_->commit(first);
+  if (Status begun = store_->commit(first); !begun) return begun;
+  snapshot.secrets = {std::get<PutSiteSecret>(first.back()).secret};
+  return {};
+}
+
+// What is in clear, or sealed with the previous key, is sealed with this one.
+Status Site::open_secrets(const SiteStart& how, Snapshot& snapshot) {
+  const bool sealed = std::ranges::any_of(snapshot.secrets, [](const SiteSecretRecord& record) {
+    return record.sealed.size() != sizeof(Digest);
+  });
+  Result<SiteKey> key = SiteKey::open(config_, sealed);
+  if (!key) return key.error();
+  key_ = *std::move(key);
+  if (snapshot.secrets.empty()) return begin_site(how, snapshot);
+  if (how.new_site) {
+    log::log_event(log::Level::kWarn, "new_site_ignored",
+                   {{"text", "the data directory has a site, which goes on"}});
+  }
+  std::vector<Write> writes;
+  for (SiteSecretRecord& record : snapshot.secrets) {
+    if (read_only_ || !key_->is_outdated(record)) continue;
+    const Result<Digest> secret = key_->unseal(record);
+    if (!secret) return secret.error();
+    Result<Bytes> again = key_->seal(record.number, *secret);
+    if (!again) return again.error();
+    record.sealed = *std::move(again);
+    writes.emplace_back(PutSiteSecret{record});
+  }
+  if (writes.empty()) return {};
+  log::log_event(log::Level::kInfo, "site_secrets_sealed",
+                 {{"secrets", std::to_string(writes.size())}});
+  return store_->commit(writes);
 }
 
 Status Site::load_engine(const SiteStart& how) {
   const Now now = runtime::now_of_clocks();
   Result<Snapshot> snapshot = store_->load(load_limits(config_, now.wall));
   if (!snapshot) return snapshot.error();
-  if (snapshot->site.secret.is_zero()) {
-    if (Status begun = begin_site(how, *snapshot); !begun) return begun;
-  } else if (how.new_site) {
-    log::log_event(log::Level::kWarn, "new_site_ignored",
-                   {{"text", "the data directory has a site, which goes on"}});
-  }
+  if (Status opened = open_secrets(how, *snapshot); !opened) return opened;
   engine::EngineConfig engine_config = engine_config_of(config_);
+  engine_config.open_secret = [key = *key_](const SiteSecretRecord& record) {
+    return key.unseal(record);
+  };
   if (!random_value(start_id_)) return random_failed();
   engine_config.start_id = start_id_;
   Result<engine::Engine> engine = engine::Engine::load(*std::move(snapshot), engine_config, now,
@@ -299,6 +341,7 @@ Status Site::start_servers() {
   if (!audit_key && !read_only_) return audit_key.error();
   if (audit_key) options.audit_key = *std::move(audit_key);
   options.access = access_;
+  if (!read_only_) options.make_secret = secret_maker(*key_);
   if (endpoints_.grpc_over_tls) options.server_tls = server_tls_;
   Result<std::unique_ptr<GrpcServer>> grpc = GrpcServer::start(*runtime_, options);
   if (!grpc) return with_taken_ports(grpc.error(), config_);

@@ -26,6 +26,7 @@
 #include "gateway/coveyd/access_keeper.hpp"
 #include "gateway/coveyd/device_link.hpp"
 #include "gateway/coveyd/sinks.hpp"
+#include "gateway/coveyd/site_key.hpp"
 #include "gateway/runtime/runtime.hpp"
 #include "storage/store.hpp"
 
@@ -60,6 +61,7 @@ class Site {
   Status open_store(const SiteStart& how);
   Status load_engine(const SiteStart& how);
   Status begin_site(const SiteStart& how, Snapshot& snapshot);
+  Status open_secrets(const SiteStart& how, Snapshot& snapshot);
   Status start_broker();
   Status open_identity();
   void warn_of_plaintext() const;
@@ -80,6 +82,7 @@ class Site {
   const std::function<void()> disk_full_;
   std::optional<Error> read_only_;  // why it writes nothing
   config::Endpoints endpoints_;
+  std::optional<SiteKey> key_;
   std::string trace_;  // what an earlier site has left in the data directory
   std::unique_ptr<Store> store_;
   std::optional<engine::Engine> engine_;            // loaded, until the runtime has it

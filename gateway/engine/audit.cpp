@@ -35,6 +35,7 @@ struct NameOf {
   std::string operator()(const AddTrustedKey&) const { return "ADD_TRUSTED_KEY"; }
   std::string operator()(const RemoveTrustedKeyCommand&) const { return "REMOVE_TRUSTED_KEY"; }
   std::string operator()(const ImportRoot&) const { return "IMPORT_ROOT"; }
+  std::string operator()(const RotateSecret&) const { return "ROTATE_SITE_SECRET"; }
   std::string operator()(const CreateToken&) const { return "CREATE_TOKEN"; }
   std::string operator()(const RevokeToken&) const { return "REVOKE_TOKEN"; }
   std::string operator()(const NoteTokenUses&) const { return "NOTE_TOKEN_USES"; }
@@ -136,6 +137,7 @@ struct NamedBy {
   std::string operator()(const AddTrustedKey& c) const { return c.comment; }
   std::string operator()(const RemoveTrustedKeyCommand& c) const { return c.key_id; }
   std::string operator()(const ImportRoot&) const { return "root"; }
+  std::string operator()(const RotateSecret& c) const { return fmt::format("secret {}", c.number); }
   std::string operator()(const CreateToken& c) const { return c.name; }
   std::string operator()(const RevokeToken& c) const { return c.name; }
   std::string operator()(const NoteTokenUses&) const { return ""; }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "gateway/engine/audit.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 
 namespace covey::engine {
 namespace {
@@ -83,6 +84,9 @@ struct StandingOf {
   std::string token(const std::string& name) const {
     const auto found = state.access.tokens.find(name);
     return found == state.access.tokens.end() ? "" : "role " + found->second.role;
+  }
+  std::string operator()(const RotateSecret&) const {
+    return fmt::format("newest {}", newest_secret(state));
   }
   std::string operator()(const CreateToken& c) const { return token(c.name); }
   std::string operator()(const RevokeToken& c) const { return token(c.name); }

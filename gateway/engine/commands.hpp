@@ -128,6 +128,13 @@ struct ImportRoot {
   Bytes document;
 };
 
+// A new secret of the site, from which devices get their keys bit by bit.
+struct RotateSecret {
+  Digest secret;        // random
+  Bytes sealed;         // the same, as it is kept
+  uint32_t number = 0;  // that it was sealed as: of the newest one and 1
+};
+
 struct CreateToken {
   std::string name;
   Digest hash;            // of what its owner is shown once
@@ -156,7 +163,7 @@ using Command =
                  CreateRelease, DeleteRelease, CreateRollout, PauseRollout, ResumeRollout,
                  ApproveRollout, AbortRollout, RollBackRollout, SkipDevice, SubmitLabels,
                  AcknowledgeAlert, AddTrustedKey, RemoveTrustedKeyCommand, ImportRoot, CreateToken,
-                 RevokeToken, NoteTokenUses, NoteDenial>;
+                 RevokeToken, NoteTokenUses, NoteDenial, RotateSecret>;
 
 // How and from where somebody asked, for the audit log.
 struct Origin {

@@ -4,19 +4,28 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "core/limits.hpp"
+#include "core/result.hpp"
 #include "core/time.hpp"
 #include "deploy/deployment/device.hpp"
 #include "gateway/engine/fleet/budget.hpp"
 #include "monitoring/alerts/alert.hpp"
 #include "monitoring/drift/drift.hpp"
 #include "monitoring/drift/localise.hpp"
+#include "storage/records.hpp"
 
 namespace covey::engine {
 
+// The 32 bytes of a secret from how they are kept. Errors: it can't be opened.
+using OpenSecret = std::function<Result<Digest>(const SiteSecretRecord&)>;
+// Of records that are kept as they are: tests and simulations.
+Result<Digest> plain_secret(const SiteSecretRecord& record);
+
 struct EngineConfig {
-  uint64_t start_id = 1;  // random per start: devices say hello when it changes
+  OpenSecret open_secret = plain_secret;  // any thread; asked while loading only
+  uint64_t start_id = 1;                  // random per start: devices say hello when it changes
   bool auto_accept = false;
   Millis report_interval{60'000};  // of devices
   DeviceSettings settings;         // what their goals say about it, and about samples

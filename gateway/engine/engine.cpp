@@ -73,6 +73,7 @@ class Dispatch {
     if (!session_began(tick.broker_session)) go_on_retelling(turn_);
     expire_sessions(turn_);
     repeat_goals(turn_);
+    rekey_devices(turn_);
     order_settings(turn_);
     expire_deployments(turn_);
     retry_deployments(turn_);

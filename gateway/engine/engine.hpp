@@ -47,7 +47,7 @@ class Engine {
   ReportMessage report_;  // read into, again and again
 };
 
-// The first state of a new data directory; `secret` is random.
-SiteRecord new_site(const Digest& secret);
+// The first state of a new data directory; `secret` is number 1, random, and sealed.
+std::vector<Write> new_site(Bytes sealed, Millis wall);
 
 }  // namespace covey::engine

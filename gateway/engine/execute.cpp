@@ -44,6 +44,7 @@ struct Execute {
   R operator()(const AddTrustedKey& c) const { return add_key(turn, c); }
   R operator()(const RemoveTrustedKeyCommand& c) const { return remove_key(turn, c); }
   R operator()(const ImportRoot& c) const { return import_root(turn, c); }
+  R operator()(const RotateSecret& c) const { return rotate_secret(turn, c); }
   R operator()(const CreateToken& c) const { return create_token(turn, c, actor); }
   R operator()(const RevokeToken& c) const { return revoke_token(turn, c); }
   R operator()(const NoteTokenUses& c) const { return note_token_uses(turn, c); }

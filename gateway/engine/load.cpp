@@ -104,10 +104,9 @@ void load_labels(TelemetryState& telemetry, Snapshot& snapshot) {
 
 }  // namespace
 
-SiteRecord new_site(const Digest& secret) {
-  SiteRecord site;
-  site.secret = secret;
-  return site;
+std::vector<Write> new_site(Bytes sealed, Millis wall) {
+  return {PutSite{SiteRecord{}},
+          PutSiteSecret{{.number = 1, .sealed = std::move(sealed), .create_wall = wall}}};
 }
 
 Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now now,
@@ -123,7 +122,18 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
   state.clocks.observed_kept = state.site.observed;
   state.clocks.connected_observed = state.site.observed;
   state.fleet.reconciling_since = state.site.observed;
+  for (SiteSecretRecord& record : snapshot.secrets) {
+    const Result<Digest> secret = config.open_secret(record);
+    if (!secret) return secret.error();
+    const uint32_t number = record.number;
+    state.fleet.secrets.emplace(number, SiteSecret{std::move(record), *secret});
+  }
+  if (state.fleet.secrets.empty()) return inconsistent("the site has no secret");
   for (Device& device : snapshot.devices) {
+    if (!state.fleet.secrets.contains(device.secret_number)) {
+      return inconsistent(
+          fmt::format("secret {} of {} is not there", device.secret_number, device.id.str()));
+    }
     state.fleet.add(std::move(device));
   }
   for (RevokedCertificate& row : snapshot.revoked) {
@@ -173,6 +183,9 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
 Snapshot Engine::snapshot() const {
   Snapshot snapshot;
   snapshot.site = state_.site;
+  for (const auto& [number, secret] : state_.fleet.secrets) {
+    snapshot.secrets.push_back(secret.record);
+  }
   for (const auto& [id, device] : state_.fleet.devices) snapshot.devices.push_back(device);
   for (const auto& [serial, row] : state_.fleet.revoked) snapshot.revoked.push_back(row);
   for (const auto& [id, key] : state_.catalogue.trusted_keys) snapshot.trusted_keys.push_back(key);

@@ -36,6 +36,10 @@ class Applier {
     t_.revoked.insert_or_assign(w.certificate.serial, w.certificate);
   }
   void operator()(const ForgetRevoked& w) { t_.revoked.erase(w.serial); }
+  void operator()(const PutSiteSecret& w) {
+    t_.secrets.insert_or_assign(w.secret.number, w.secret);
+  }
+  void operator()(const RemoveSiteSecret& w) { t_.secrets.erase(w.number); }
   void operator()(const PutTrustedKey& w) { t_.trusted_keys.insert_or_assign(w.key.key_id, w.key); }
   void operator()(const RemoveTrustedKey& w) { t_.trusted_keys.erase(w.key_id); }
   void operator()(const PutRoot& w) { t_.roots.insert_or_assign(w.root.version, w.root); }
@@ -264,6 +268,7 @@ Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
   const std::lock_guard lock(mutex_);
   Snapshot snapshot;
   snapshot.site = tables_.site;
+  snapshot.secrets = values_of(tables_.secrets);
   snapshot.devices = values_of(tables_.devices);
   snapshot.revoked = values_of(tables_.revoked);
   snapshot.trusted_keys = values_of(tables_.trusted_keys);

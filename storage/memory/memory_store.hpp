@@ -55,6 +55,7 @@ using InferenceKey = std::tuple<DeviceId, uint64_t, uint64_t>;  // device, boot 
 
 struct Tables {
   SiteRecord site;
+  std::map<uint32_t, SiteSecretRecord> secrets;
   std::map<DeviceId, Device> devices;
   std::map<Bytes, RevokedCertificate> revoked;
   std::map<std::string, TrustedKeyRecord> trusted_keys;

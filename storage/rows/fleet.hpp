@@ -13,7 +13,6 @@ constexpr const char* table_name(const SiteRecord&) { return "site"; }
 void columns(auto& visit, Like<SiteRecord> auto& r) {
   visit.only_row("id");
   visit("site_epoch", r.site_epoch);
-  visit("secret", r.secret);
   visit("observed_ms", r.observed);
   visit("revision", r.revision);
   visit("deployment_number", r.deployment_number);
@@ -23,6 +22,13 @@ void columns(auto& visit, Like<SiteRecord> auto& r) {
   visit("reconciling", r.reconciling);
   visit("report_sequence", r.report_sequence);
   visit("reports_settled", r.reports_settled);
+}
+
+constexpr const char* table_name(const SiteSecretRecord&) { return "site_secrets"; }
+void columns(auto& visit, Like<SiteSecretRecord> auto& r) {
+  visit.key("number", r.number);
+  visit("sealed", r.sealed);
+  visit("create_wall_ms", r.create_wall);
 }
 
 constexpr const char* table_name(const Device&) { return "devices"; }
@@ -43,6 +49,7 @@ void columns(auto& visit, Like<Device> auto& r) {
   visit("shard", r.shard);
   visit("enroll_nonce", r.enroll_nonce);
   visit("enroll_generation", r.enroll_generation);
+  visit("secret_number", r.secret_number);
   visit("enrolled", r.enrolled);
   visit("boot_id", r.boot_id);
   visit("nonce", r.nonce);

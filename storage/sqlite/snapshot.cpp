@@ -82,6 +82,7 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   std::vector<rows::RolloutOrder> orders;
   std::vector<rows::ProgressRow> progress;
   select.all(sites);
+  select.all(snapshot.secrets);
   select.all(snapshot.devices);
   select.all(snapshot.revoked);
   select.all(snapshot.trusted_keys);

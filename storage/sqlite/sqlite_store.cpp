@@ -60,7 +60,8 @@ SqliteStore::~SqliteStore() {
 
 Status SqliteStore::open_database() {
   const std::string path = database_path();
-  // The site's secret is in there: for the owner only, as are -wal and -shm, which copy the mode.
+  // The site's secrets are in there, if sealed: for the owner only, as are -wal and -shm, which
+  // copy the mode.
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file >= 0) ::close(file);
   Result<Database> database =
@@ -75,6 +76,8 @@ Status SqliteStore::open_database() {
       "PRAGMA auto_vacuum = INCREMENTAL;"
       "PRAGMA mmap_size = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
       "PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;"
+      // What was forgotten is overwritten, so that a copy of the file does not have it.
+      "PRAGMA secure_delete = FAST;"
       "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = " +
       fmt::to_string(options_.wal_autocheckpoint_pages);
   if (Status set = database->run(settings); !set) {

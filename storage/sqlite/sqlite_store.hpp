@@ -46,7 +46,7 @@ class SqliteStore final : public Store {
   SqliteStore& operator=(const SqliteStore&) = delete;
 
   Status commit(std::span<const Write> writes) override;
-  // The first time: an empty snapshot whose site.secret is zero.
+  // The first time: an empty snapshot.
   Result<Snapshot> load(const LoadLimits& limits) override;
   Status replay(uint64_t position, const std::function<Status(const ReportRecord&)>& each) override;
   Result<std::unique_ptr<Reader>> reader() override;

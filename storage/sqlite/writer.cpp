@@ -11,6 +11,10 @@ Status Writer::operator()(const ForgetRevoked& w) {
   return remove(RevokedCertificate{.serial = w.serial, .device = {}, .until = {}});
 }
 
+Status Writer::operator()(const RemoveSiteSecret& w) {
+  return remove(SiteSecretRecord{.number = w.number, .sealed = {}, .create_wall = {}});
+}
+
 Status Writer::operator()(const RemoveTrustedKey& w) {
   return remove(TrustedKeyRecord{.key_id = w.key_id});
 }

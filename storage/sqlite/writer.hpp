@@ -24,6 +24,8 @@ class Writer {
   Status operator()(const PutDevice& w) { return put(w.device); }
   Status operator()(const PutRevoked& w) { return put(w.certificate); }
   Status operator()(const ForgetRevoked& w);
+  Status operator()(const PutSiteSecret& w) { return put(w.secret); }
+  Status operator()(const RemoveSiteSecret& w);
   Status operator()(const PutTrustedKey& w) { return put(w.key); }
   Status operator()(const RemoveTrustedKey& w);
   Status operator()(const PutRoot& w) { return put(w.root); }

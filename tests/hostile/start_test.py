@@ -116,6 +116,37 @@ class Start(hostile.Case):
             config.unlink()
         site.start()
 
+    def test_what_is_secret_is_nobody_elses(self):
+        password = self.folder / "password"
+        password.write_text("p\n")
+        site = self.start(site_process.CONFIG + "tls: {plaintext: never}\n")
+        self.assertEqual(site.stop(), 0)
+        for name in ("covey.db", "enroll.token", "audit.key", "site.key", "tls/ca.key"):
+            path = site.data / name
+            self.assertEqual(path.stat().st_mode & 0o077, 0, name)
+            for mode, reason in ((0o604, "EXPOSED_FILE"), (0o602, "FOREIGN_FILE"), (0o606, "FOREIGN_FILE")):
+                with self.subTest(file=name, mode=oct(mode)):
+                    path.chmod(mode)
+                    said = self.refused(site)
+                    self.assertIn(reason, said)
+                    self.assertIn(str(path), said)
+                    self.assertIn("chmod", said)
+            path.chmod(0o600)
+        # All of them at once.
+        for name in ("covey.db", "enroll.token", "audit.key"):
+            (site.data / name).chmod(0o604)
+        said = self.refused(site)
+        for name in ("covey.db", "enroll.token", "audit.key"):
+            self.assertIn(f"{name} can be read by everybody", said)
+            (site.data / name).chmod(0o600)
+        with self.subTest(file="password of the broker", mode="0o644"):
+            password.chmod(0o644)
+            site.config = ("mqtt: {mode: external, external: {host: 127.0.0.1, port: 1, password_file: "
+                           f"{password}}}}}\n")
+            self.assertIn("EXPOSED_FILE", self.refused(site))
+        site.config = site_process.CONFIG
+        site.start()
+
     def test_another_programs_database(self):
         site = self.site()
         site.data.mkdir(mode=0o700)

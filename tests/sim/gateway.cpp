@@ -40,9 +40,9 @@ Gateway::Gateway(Schedule& schedule, Random& random, Network& network,
       network_(network),
       config_(config),
       queue_max_(queue_max) {
-  Digest secret;
-  for (uint8_t& byte : secret.bytes) byte = static_cast<uint8_t>(random_.next());
-  const std::vector<Write> first{PutSite{engine::new_site(secret)}};
+  Bytes secret(32);
+  for (uint8_t& byte : secret) byte = static_cast<uint8_t>(random_.next());
+  const std::vector<Write> first = engine::new_site(std::move(secret), 0ms);
   COVEY_ASSERT(store_.commit(first).ok());
 }
 

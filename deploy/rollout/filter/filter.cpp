@@ -74,15 +74,16 @@ std::span<const FilterField> device_filter_fields() {
       {{"PENDING", "PENDING"}, {"ACCEPTED", "ACCEPTED"}, {"REJECTED", "REJECTED"}}};
   static constexpr std::array<FilterWord, 4> kOnline{
       {{"true", "true"}, {"false", "false"}, {"yes", "true"}, {"no", "false"}}};
-  static constexpr std::array<FilterField, 9> kFields{{{"id", FieldKind::kText},
-                                                       {"device_id", FieldKind::kText},
-                                                       {"class", FieldKind::kText},
-                                                       {"state", FieldKind::kText, kStates},
-                                                       {"online", FieldKind::kText, kOnline},
-                                                       {"firmware", FieldKind::kVersion},
-                                                       {"agent", FieldKind::kVersion},
-                                                       {"labels", FieldKind::kMap},
-                                                       {"releases", FieldKind::kVersionMap}}};
+  static constexpr std::array<FilterField, 10> kFields{{{"id", FieldKind::kText},
+                                                        {"device_id", FieldKind::kText},
+                                                        {"class", FieldKind::kText},
+                                                        {"state", FieldKind::kText, kStates},
+                                                        {"online", FieldKind::kText, kOnline},
+                                                        {"firmware", FieldKind::kVersion},
+                                                        {"agent", FieldKind::kVersion},
+                                                        {"secret", FieldKind::kVersion},
+                                                        {"labels", FieldKind::kMap},
+                                                        {"releases", FieldKind::kVersionMap}}};
   return kFields;
 }
 

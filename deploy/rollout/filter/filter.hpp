@@ -46,7 +46,7 @@ struct FilterField {
   std::span<const FilterWord> words = {};  // = and != take no other
 };
 
-// id, device_id, class, state, online, firmware, agent, labels.KEY, releases.MODEL.
+// id, device_id, class, state, online, firmware, agent, secret, labels.KEY, releases.MODEL.
 std::span<const FilterField> device_filter_fields();
 
 // The resource, seen by the filter. `field` is one of the schema's names, or NAME.KEY of a map.

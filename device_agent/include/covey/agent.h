@@ -234,8 +234,9 @@ int covey_agent_forget_identity(covey_agent_t* agent);
 #endif
 #if COVEY_DEVICE_KEY
 /* Enrols once more with nonce and key that it has: where the broker does not let it in any more
- * (its certificate has ended, say). Disconnect first, then connect to the enrolment listener; a
- * reset, or the grant, brings back what was. The gateway asks no operator for it. */
+ * (its certificate has ended, or the site has another secret). Disconnect first, then connect to
+ * the enrolment listener; a reset, or the grant, brings back what was. The gateway asks no operator
+ * for it. */
 void covey_agent_enroll_again(covey_agent_t* agent);
 #endif
 /* What enrolment would have written, for a production line: into the port's store, before any agent

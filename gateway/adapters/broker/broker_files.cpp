@@ -101,7 +101,7 @@ Result<BrokerFiles> prepare_files(const std::string& data_dir) {
 
 Result<std::string> enroll_token(const BrokerFiles& files) {
   if (::access(files.enroll_token.c_str(), F_OK) == 0) {
-    const Result<std::string> text = config::read_file_bounded(files.enroll_token, 4096);
+    const Result<std::string> text = config::read_secret_bounded(files.enroll_token, 4096);
     if (!text) return files_error(text.error());
     const std::string token = text->substr(0, text->find_first_of("\r\n"));
     const bool plain = std::all_of(token.begin(), token.end(),

@@ -113,9 +113,9 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(runtime::EnginePort& engin
   if (!acceptor) return acceptor.error();
   impl->acceptor = *std::move(acceptor);
   impl->session = std::make_shared<api::Session>(
-      std::make_shared<const api::Context>(
-          api::Context{engine, options.site, options.version, options.start_id,
-                       std::chrono::steady_clock::now(), options.tls, options.audit_key, access}),
+      std::make_shared<const api::Context>(api::Context{
+          engine, options.site, options.version, options.start_id, std::chrono::steady_clock::now(),
+          options.tls, options.audit_key, access, options.make_secret}),
       api::SessionOptions{.upload_piece_timeout = options.upload_piece_timeout,
                           .questions_over_tcp_max = options.questions_over_tcp_max},
       access);

@@ -19,6 +19,7 @@
 #include "core/time.hpp"
 #include "gateway/access/access.hpp"
 #include "gateway/adapters/tls/server_contexts.hpp"
+#include "gateway/api/make_secret.hpp"
 #include "gateway/api/tls_facts.hpp"
 #include "gateway/runtime/engine_port.hpp"
 
@@ -41,6 +42,7 @@ struct GrpcOptions {
   std::string start_id;
   api::TlsFacts tls;
   std::shared_ptr<const PrivateKey> audit_key;  // null: heads are not signed (tests)
+  api::MakeSecret make_secret;                  // null: the site's secret can't be rotated (tests)
   std::shared_ptr<access::Access> access;       // null: one of its own, as without a configuration
   std::shared_ptr<tls::ServerContexts> server_tls;  // over TCP; null: plaintext
 };

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "gateway/config/durable_file.hpp"
+#include "gateway/config/ownership.hpp"
 
 namespace covey::tls {
 namespace {
@@ -42,10 +43,7 @@ Status check_secret(const std::string& path) {
                  fmt::format("cannot look at {}: {}", path, std::strerror(errno))};
   }
   if ((status.st_mode & (S_IROTH | S_IWOTH)) == 0) return {};
-  return precondition(
-      "TLS_FILES", fmt::format("{} can be read by everybody: chmod 600 it, and replace the key if "
-                               "somebody may have read it",
-                               path));
+  return precondition("TLS_FILES", config::exposed_file(path).message);
 }
 
 Result<Own> read_own(const OwnFiles& files, Millis now) {

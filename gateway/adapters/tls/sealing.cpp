@@ -11,6 +11,7 @@
 
 #include "core/assert.hpp"
 #include "gateway/adapters/tls/device_certificates.hpp"
+#include "gateway/adapters/tls/gcm.hpp"
 #include "gateway/adapters/tls/points.hpp"
 
 namespace covey::tls {
@@ -18,12 +19,9 @@ namespace {
 
 using Group = std::unique_ptr<EC_GROUP, Freed<EC_GROUP_free>>;
 using Point = std::unique_ptr<EC_POINT, Freed<EC_POINT_free>>;
-using Cipher = std::unique_ptr<EVP_CIPHER_CTX, Freed<EVP_CIPHER_CTX_free>>;
 
 constexpr size_t kHashBytes = 32;
 constexpr size_t kKeyBytes = 16;
-constexpr size_t kNonceBytes = 12;
-constexpr size_t kTagBytes = 16;
 constexpr std::string_view kVersion = "HPKE-v1";
 // RFC 9180, sections 4.1 and 5.1, with the numbers of section 7.
 constexpr std::string_view kKemSuite("KEM\x00\x10", 5);
@@ -33,10 +31,6 @@ Bytes joined(std::initializer_list<ByteView> parts) {
   Bytes all;
   for (const ByteView part : parts) all.insert(all.end(), part.begin(), part.end());
   return all;
-}
-
-ByteView view(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
 Bytes hmac(ByteView key, ByteView message) {
@@ -77,24 +71,6 @@ Bytes agree(EVP_PKEY* own, EVP_PKEY* other) {
   return secret;
 }
 
-Result<Bytes> encrypt(ByteView key, ByteView nonce, ByteView aad, ByteView plain) {
-  const Cipher cipher(EVP_CIPHER_CTX_new());
-  Bytes out(plain.size() + kTagBytes);
-  int size = 0;
-  if (!cipher ||
-      EVP_EncryptInit_ex(cipher.get(), EVP_aes_128_gcm(), nullptr, key.data(), nonce.data()) != 1 ||
-      (!aad.empty() && EVP_EncryptUpdate(cipher.get(), nullptr, &size, aad.data(),
-                                         static_cast<int>(aad.size())) != 1) ||
-      EVP_EncryptUpdate(cipher.get(), out.data(), &size, plain.data(),
-                        static_cast<int>(plain.size())) != 1 ||
-      EVP_EncryptFinal_ex(cipher.get(), out.data() + size, &size) != 1 ||
-      EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_GET_TAG, kTagBytes,
-                          out.data() + plain.size()) != 1) {
-    return Error{Code::kInternal, "SEALING", "cannot encrypt: " + openssl_said()};
-  }
-  return out;
-}
-
 Result<Bytes> seal_with(EVP_PKEY* ephemeral, ByteView point, std::string_view info, ByteView aad,
                         ByteView plain) {
   const Key recipient = key_of_point(point);
@@ -113,7 +89,7 @@ Result<Bytes> seal_with(EVP_PKEY* ephemeral, ByteView point, std::string_view in
   const Bytes secret = labeled_extract(kSuite, shared, "secret", {});
   const Bytes key = labeled_expand(kSuite, secret, "key", context, kKeyBytes);
   const Bytes nonce = labeled_expand(kSuite, secret, "base_nonce", context, kNonceBytes);
-  const Result<Bytes> sealed = encrypt(key, nonce, aad, plain);
+  const Result<Bytes> sealed = gcm_encrypt(EVP_aes_128_gcm(), key, nonce, aad, plain);
   if (!sealed) return sealed.error();
   return joined({enc, *sealed});
 }

@@ -32,7 +32,8 @@ Bytes new_serial(const Turn& turn, const Device& device) {
     input += '\0';
     input += part;
   }
-  const Digest digest = hmac_sha256(turn.state.site.secret.bytes, as_bytes(input));
+  const Digest digest =
+      hmac_sha256(turn.state.fleet.secrets.at(device.secret_number).secret.bytes, as_bytes(input));
   Bytes serial(digest.bytes.begin(), digest.bytes.begin() + kSerialBytes);
   serial.front() = static_cast<uint8_t>((serial.front() & 0x3fU) | 0x40U);
   return serial;
@@ -120,19 +121,23 @@ std::optional<CertificateOrder> certify(Turn& turn, Device& device) {
   return order_of(device);
 }
 
-void void_own_key(Turn& turn, Device& device) {
+void void_certificates(Turn& turn, Device& device) {
   RevokeCertificates effect;
   revoke(turn, device, device.certificate_serial, device.certificate_until, effect);
   revoke(turn, device, device.certificate_before, device.certificate_before_until, effect);
   if (!effect.serials.empty()) turn.emit(std::move(effect));
-  device.key.clear();
-  device.wants_certificate = false;
   device.certificate_serial.clear();
   device.certificate_before.clear();
   device.certificate_from = Millis{0};
   device.certificate_until = Millis{0};
   device.certificate_before_until = Millis{0};
   own_fleet(turn).look_at_certificate(*turn.state.fleet.number_of(device.id), Millis{0});
+}
+
+void void_own_key(Turn& turn, Device& device) {
+  void_certificates(turn, device);
+  device.key.clear();
+  device.wants_certificate = false;
 }
 
 void check_certificate(Turn& turn, Device& device, uint64_t held) {

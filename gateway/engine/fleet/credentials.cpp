@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "deploy/signing/sha256.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/turn/turn.hpp"
@@ -6,7 +10,8 @@
 namespace covey::engine {
 namespace {
 
-// One secret per device, purpose and enrolment; RFC 5869's expand step with a single block.
+// One secret per device, purpose, enrolment and secret of the site; RFC 5869's expand step with a
+// single block.
 Digest derive(const State& state, const Device& device, std::string_view purpose) {
   std::string input(purpose);
   input += '\0';
@@ -14,10 +19,21 @@ Digest derive(const State& state, const Device& device, std::string_view purpose
   input += '\0';
   input += std::to_string(device.enroll_generation);
   input += '\x01';
-  return hmac_sha256(state.site.secret.bytes, as_bytes(input));
+  return hmac_sha256(state.fleet.secrets.at(device.secret_number).secret.bytes, as_bytes(input));
 }
 
 }  // namespace
+
+Result<Digest> plain_secret(const SiteSecretRecord& record) {
+  Digest secret;
+  if (record.sealed.size() != secret.bytes.size()) {
+    return Error{Code::kDataLoss, "STORE_INCONSISTENT",
+                 fmt::format("secret {} of the site has {} bytes, not {}", record.number,
+                             record.sealed.size(), secret.bytes.size())};
+  }
+  std::ranges::copy(record.sealed, secret.bytes.begin());
+  return secret;
+}
 
 Prefix prefix_of(const Digest& digest) {
   Prefix prefix;

@@ -26,6 +26,7 @@ std::optional<std::string> DeviceFields::find(std::string_view field) const {
     const Session* session = state_.fleet.session_of(device_.id);
     return session != nullptr && session->online ? "true" : "false";
   }
+  if (field == "secret") return std::to_string(device_.secret_number);
   if (field == "firmware") return device_.facts.firmware;
   if (field == "agent") return device_.facts.agent;
   if (field.starts_with("labels.")) {

@@ -66,6 +66,7 @@ void accept(Turn& turn, const std::vector<DeviceId>& ids) {
   for (const DeviceId& id : ids) {
     Device& device = change_device(turn, id);
     set_state(turn, device, DeviceState::kAccepted);
+    device.secret_number = newest_secret(turn.state);
     turn.emit(SetCredential{id, broker_password(turn.state, device)});
   }
   for (const DeviceId& id : ids) {
@@ -145,6 +146,7 @@ void void_keys(Turn& turn, Device& device, DeviceState state, std::string_view w
   // Nobody shall find there what was said under keys that are void.
   if (device.goal_counter > 0) turn.emit(ClearGoal{device.id, device.shard});
   ++device.enroll_generation;
+  device.secret_number = newest_secret(turn.state);
   device.enroll_nonce = 0;
   device.enroll_changes = 0;
   device.enroll_changed_wall = Millis{0};
@@ -187,6 +189,7 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
     Device device;
     device.id = event.device;
     device.shard = shard_of(event.device);
+    device.secret_number = newest_secret(turn.state);
     device.facts = message.facts;
     device.enroll_nonce = message.nonce;
     device.key = message.key;

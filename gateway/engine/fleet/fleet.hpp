@@ -26,7 +26,9 @@ void expire_strangers(Turn& turn);
 // Its certificate, issued now if it has none, or one that is due to be renewed. nullopt: it did not
 // ask for one, or the site issues none.
 std::optional<CertificateOrder> certify(Turn& turn, Device& device);
-// All that were issued for its key are void, and the key is forgotten.
+// All that were issued for its key are void.
+void void_certificates(Turn& turn, Device& device);
+// The same, and the key is forgotten.
 void void_own_key(Turn& turn, Device& device);
 // It said hello: with its newest certificate?
 void check_certificate(Turn& turn, Device& device, uint64_t held);
@@ -57,6 +59,15 @@ void pay(Turn& turn, DeviceNumber device, Spend kind, uint64_t units = 1);
 bool spend(Turn& turn, DeviceNumber device, Spend kind, uint64_t units = 1);
 // Alerts for the worst. Now and then.
 void judge_budgets(Turn& turn);
+
+// ---- secrets.cpp: the site's secrets, and of which one devices have their keys
+
+// Number of the newest one.
+uint32_t newest_secret(const State& state);
+Result<CommandReply> rotate_secret(Turn& turn, const RotateSecret& command);
+// Every tick: some devices with a key of their own get keys of the newest secret; others keep
+// theirs until they enrol anew. Secrets that nobody uses are forgotten.
+void rekey_devices(Turn& turn);
 
 // ---- credentials.cpp: derived from the site's secret, never stored
 

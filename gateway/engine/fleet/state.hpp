@@ -57,6 +57,18 @@ struct AheadClaim {
   Millis made{0};  // observed
 };
 
+struct SiteSecret {
+  SiteSecretRecord record;
+  Digest secret;  // opened
+};
+
+// After a new secret of the site was made: who gets keys of it. Round and round while there is more
+// than one.
+struct Rekeying {
+  DeviceNumber next = 0;
+  std::set<uint32_t> seen;  // secrets that devices use, in this round so far
+};
+
 // Rows to be written at the end of the turn.
 struct FleetRows {
   std::set<DeviceId> devices;
@@ -87,6 +99,7 @@ class FleetState {
   FleetState(const FleetState&) = delete;  // by_number points into devices
   FleetState& operator=(const FleetState&) = delete;
 
+  std::map<uint32_t, SiteSecret> secrets;  // by number; the last one is the site's
   std::map<DeviceId, Device> devices;
 
   std::map<Bytes, RevokedCertificate> revoked;  // by serial
@@ -101,6 +114,7 @@ class FleetState {
   Deadlines<DeviceNumber> expiries;  // mono: of who is online
   Deadlines<DeviceNumber> repeats;   // mono: of goals that were said and not shown yet
   Retelling retelling;
+  Rekeying rekeying;
   std::optional<DeviceId> floors_until;  // whose floors were looked at last
   Millis reconciling_since{0};           // observed time; the start where it was so already
   // Waiting or rejected, and never accepted: when they were heard last (wall), the oldest first.

@@ -225,6 +225,7 @@ bool SiteQuestion::look_at_devices(const State& state) {
   const auto see = [&](const DeviceId& id, const Device& device) -> size_t {
     ++view_.devices[std::string(to_string(device.state))];
     if (is_online(state, id)) ++view_.online;
+    if (device.state == DeviceState::kAccepted) ++view_.secrets[device.secret_number];
     for (const auto& [name, model] : device.models) {
       if (!model.reported.confirmed) continue;
       ++view_.models[name.str()][version_of(state, model.reported.confirmed)];

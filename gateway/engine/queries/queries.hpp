@@ -102,6 +102,7 @@ Result<std::vector<AccuracyRow>> count_accuracy(const State& state, const ModelN
 struct SiteView {
   std::map<std::string, uint32_t> devices;  // by state
   uint32_t online = 0;
+  std::map<uint32_t, uint32_t> secrets;                           // number -> accepted devices
   std::map<std::string, std::map<std::string, uint32_t>> models;  // model -> version -> devices
   std::map<std::string, uint32_t> rollouts;                       // by state
   std::vector<RolloutName> active;

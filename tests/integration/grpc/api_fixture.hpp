@@ -50,7 +50,7 @@ class Api : public ::testing::Test {
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;
     Snapshot snapshot;
-    snapshot.site = engine::new_site(Digest{{1}});
+    snapshot.secrets = {{.number = 1, .sealed = Bytes(32, 1), .create_wall = Millis{0}}};
     snapshot.devices = {
         device("press-1", DeviceState::kAccepted), device("press-2", DeviceState::kAccepted),
         device("press-3", DeviceState::kAccepted), device("waiting", DeviceState::kPending)};

@@ -32,7 +32,7 @@ struct Listener final : api::Feed::Watcher {
 
 TEST(Feed, three_thousand_watchers_are_one_question_to_the_engine) {
   Snapshot snapshot;
-  snapshot.site = engine::new_site(Digest{{1}});
+  snapshot.secrets = {{.number = 1, .sealed = Bytes(32, 1), .create_wall = Millis{0}}};
   test::LocalEngine engine(std::move(snapshot));
   api::Feed feed(engine);
   std::vector<std::shared_ptr<Listener>> listeners;
@@ -48,7 +48,7 @@ TEST(Feed, three_thousand_watchers_are_one_question_to_the_engine) {
 
 TEST(Feed, what_is_full_is_full_and_a_place_comes_back) {
   Snapshot snapshot;
-  snapshot.site = engine::new_site(Digest{{1}});
+  snapshot.secrets = {{.number = 1, .sealed = Bytes(32, 1), .create_wall = Millis{0}}};
   test::LocalEngine engine(std::move(snapshot));
   api::Feed feed(engine);
   const auto listener = std::make_shared<Listener>();

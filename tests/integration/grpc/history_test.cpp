@@ -15,7 +15,7 @@ using Events = api::Call<v1::ListRolloutEventsRequest, v1::ListRolloutEventsResp
 
 TEST(History, page_one_has_a_rollouts_first_events_however_many_follow) {
   Snapshot snapshot;
-  snapshot.site = engine::new_site(Digest{{1}});
+  snapshot.secrets = {{.number = 1, .sealed = Bytes(32, 1), .create_wall = Millis{0}}};
   RolloutPlan plan;
   plan.name = RolloutName("first");
   RolloutProgress progress;

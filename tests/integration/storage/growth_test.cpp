@@ -44,7 +44,7 @@ const std::vector<Growing> kTables{
     {"releases", kReleases + kYears},                   // people's: a line each, for ever
     {"reports", 1'500},                                 // term: retention; a device's budget
     {"requests", kRequestsMax},
-    {"revoked_certificates", kYears},       // people's; term: a certificate's life and 90 days
+    {"revoked_certificates", 2 * kYears},   // people's; term: a certificate's life and 90 days
     {"rollout_counts", 8 * kRolloutsKept},  // with their rollout
     {"rollout_orders", kRolloutsKept},      // the same
     {"rollout_plans", kRolloutsKept},       // the same
@@ -52,6 +52,7 @@ const std::vector<Growing> kTables{
     {"roots", kYears},                      // people's; kRootVersionsMax
     {"samples", 1'500},                     // term: retention; a device's reports
     {"site", 1},
+    {"site_secrets", 3},  // people's; kSiteSecretsMax, and those that no device needs go
     {"streams", (kDevices + 1) * (kBootsPerDeviceMax * kReleases + kForgottenBootsMax)},
     {"tokens", kYears},  // people's; kTokensMax
     {"totals", (kDevices + 1) * kTotalsPerDeviceMax},
@@ -73,7 +74,8 @@ class Growth : public FleetTest {
       waiting_.insert(waiting_.end(), writes.begin(), writes.end());
       if (waiting_.size() > 5'000) commit();
     };
-    std::vector<Write> first{PutSite{site.state().site}};
+    std::vector<Write> first{PutSite{site.state().site},
+                             PutSiteSecret{site.state().fleet.secrets.at(1).record}};
     for (size_t i = 0; i < kRequestsMax; ++i) {
       first.emplace_back(PutRequest{{fmt::format("{:05}", i), "other", Digest{}, i + 1}});
     }
@@ -130,6 +132,10 @@ class Growth : public FleetTest {
                 .name = fmt::format("token-{}", year), .hash = {}, .role = "viewer", .models = ""})
             .ok());
     revoke_a_certificate(year);
+    ASSERT_TRUE(site.command(engine::RotateSecret{.secret = {},
+                                                  .sealed = Bytes(32),
+                                                  .number = static_cast<uint32_t>(year) + 2})
+                    .ok());
     const Version passing{2, static_cast<uint16_t>(year), 0};
     site.push(passing);
     ASSERT_TRUE(site.command(engine::DeleteRelease{{kSiteModel, passing}}).ok());

@@ -65,6 +65,7 @@ void fill_in(v1::AddTrustedKeyRequest& to) {
 }
 void fill_in(v1::RemoveTrustedKeyRequest& to) { to.set_key_id("0123456789abcdef"); }
 void fill_in(v1::ImportRootRequest& to) { to.set_document("a document"); }
+void fill_in(v1::RotateSiteSecretRequest&) {}
 void fill_in(v1::CreateTokenRequest& to) {
   to.set_token_id("bot");
   to.set_role("ci");
@@ -75,8 +76,9 @@ template <typename Request, typename Response>
 void expect_audited(void (*handler)(const api::CallPtr<Request, Response>&), const char* method) {
   Listener engine;
   const auto call = std::make_shared<api::Call<Request, Response>>();
-  call->context = std::make_shared<const api::Context>(
-      api::Context{engine, "site", "0", "id", std::chrono::steady_clock::time_point{}});
+  api::Context context{engine, "site", "0", "id", std::chrono::steady_clock::time_point{}};
+  context.make_secret = [](uint32_t number) { return engine::RotateSecret{.number = number}; };
+  call->context = std::make_shared<const api::Context>(std::move(context));
   call->caller = access::local_user(0);
   call->caller.name = "alice";
   Status status;

@@ -318,6 +318,10 @@ TEST_F(LoadConfig, FindsTheFileInTheDataDirectory) {
 TEST_F(LoadConfig, ReadsThePasswordFile) {
   write("password", "s3cret\n");
   write("c.yaml", "mqtt: {mode: external, external: {password_file: " + folder_ + "/password}}");
+  const auto allow = [&](mode_t mode) { ::chmod((folder_ + "/password").c_str(), mode); };
+  allow(0644);
+  EXPECT_EQ(load_config(folder_ + "/c.yaml", folder_).errors.at(0).reason, "EXPOSED_FILE");
+  allow(0640);  // its group: Kubernetes' fsGroup
   const ConfigOutcome outcome = load_config(folder_ + "/c.yaml", folder_);
   ASSERT_TRUE(outcome.ok()) << ::testing::PrintToString(messages(outcome));
   EXPECT_EQ(outcome.config.mqtt.external.password, "s3cret");

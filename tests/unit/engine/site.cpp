@@ -25,12 +25,6 @@ void need(const Status& status, const std::string& what) {
   if (!status) give_up(what, status.error());
 }
 
-Digest secret() {
-  Digest digest;
-  digest.bytes.fill(0x5e);
-  return digest;
-}
-
 GatewayPart gateway_part(const Version& version) {
   GatewayPart part;
   part.model = kSiteModel;
@@ -91,7 +85,7 @@ PlanDocument simple_plan(const std::string& name, const std::string& version) {
 Site::Site(const engine::EngineConfig& config)
     : config_(config),
       author_(need(PrivateKey::generate(SignatureAlgorithm::kEd25519), "author's key")) {
-  const std::vector<Write> first{PutSite{engine::new_site(secret())}};
+  const std::vector<Write> first = engine::new_site(Bytes(32, 0x5e), 0ms);
   need(store_.commit(first), "first commit");
   load();
   connect_broker();

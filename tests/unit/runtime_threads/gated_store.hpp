@@ -15,7 +15,7 @@ namespace covey::test {
 class GatedStore final : public Store {
  public:
   GatedStore() {
-    const std::vector<Write> first{PutSite{engine::new_site(Digest{})}};
+    const std::vector<Write> first = engine::new_site(Bytes(32), Millis{0});
     COVEY_ASSERT(memory.commit(first).ok());
   }
   Status commit(std::span<const Write> writes) override {

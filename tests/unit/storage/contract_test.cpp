@@ -78,7 +78,7 @@ TYPED_TEST_SUITE(StoreContract, Cases);
 TYPED_TEST(StoreContract, StartsEmpty) {
   const Snapshot empty = loaded(this->store());
   expect_same(empty, Snapshot{});
-  EXPECT_TRUE(empty.site.secret.is_zero());
+  EXPECT_TRUE(empty.secrets.empty());
 }
 
 TYPED_TEST(StoreContract, APutReplacesTheRowWithTheSameKey) {

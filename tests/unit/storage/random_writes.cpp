@@ -315,8 +315,8 @@ monitoring::Alert RandomWrites::alert() {
 Write RandomWrites::make(size_t kind) {
   switch (kind) {
     case 0:
-      return PutSite{{any32(), any_digest(), any_wall(), any64(), below(9), below(9), below(9),
-                      any_digest(), below(99), below(99), any_flag()}};
+      return PutSite{{any32(), any_wall(), any64(), below(9), below(9), below(9), any_digest(),
+                      below(99), below(99), any_flag()}};
     case 1:
       return PutDevice{device()};
     case 2:
@@ -411,6 +411,11 @@ Write RandomWrites::make(size_t kind) {
       return ForgetRevoked{Bytes(1 + below(4), 0x41)};
     case 35:
       return PutRoot{{static_cast<uint32_t>(1 + below(4)), Bytes(1 + below(40), 0x42), any_wall()}};
+    case 36:
+      return PutSiteSecret{
+          {1 + static_cast<uint32_t>(below(4)), Bytes(1 + below(64), 0x42), any_wall()}};
+    case 37:
+      return RemoveSiteSecret{1 + static_cast<uint32_t>(below(4))};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};

@@ -47,6 +47,7 @@ TEST(Rows, KeepEveryMember) {
     expect_kept(std::get<PutCount>(of(23)).count);
     expect_kept(std::get<PutToken>(of(31)).token);
     expect_kept(std::get<PutRoot>(of(35)).root);
+    expect_kept(std::get<PutSiteSecret>(of(36)).secret);
   }
 }
 
