@@ -273,7 +273,9 @@ Status Site::start_runtime(const SiteStart& how) {
                                                       {"site", config_.site.name},
                                                       {"certificates", endpoints_.certificates}};
           },
-      .chunks = [this] { return link_ ? link_->chunks() : engine::ChunkFlow{}; }};
+      .chunks = [this] { return link_ ? link_->chunks() : engine::ChunkFlow{}; },
+      .certificate_until =
+          [this] { return renewal_ ? renewal_->state().server.not_after : Millis{0}; }};
   runtime_ = std::make_unique<runtime::Runtime>(
       *std::move(engine_), *store_, *std::move(reader),
       runtime::RuntimeOptions{.commit_interval = config_.telemetry.commit_interval,

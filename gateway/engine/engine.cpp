@@ -86,6 +86,7 @@ class Dispatch {
       expire_strangers(turn_);
       renew_certificates(turn_);
       judge_budgets(turn_);
+      judge_certificate(turn_, tick.certificate_until);
       if (state.clocks.broker_connected()) publish_site(turn_);  // whoever missed it, and the time
     }
     reconcile(turn_);

@@ -38,6 +38,7 @@ struct Tick {
   uint64_t broker_session = 0;  // number of the connection to the broker; 0: there is none
   ChunkFlow chunks;
   Backlog backlog;
+  Millis certificate_until{0};  // wall: end of the one that the gateway shows; 0: it shows none
 };
 
 // `payload` is what was received, mac included: the engine verifies it with the device's order key.

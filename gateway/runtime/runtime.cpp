@@ -236,7 +236,10 @@ bool Runtime::takes_any() const {
 
 engine::Tick Runtime::tick() {
   session_told_ = broker_session_;
-  return {session_told_, edges_.chunks ? edges_.chunks() : engine::ChunkFlow{}, inbox_.backlog()};
+  return {.broker_session = session_told_,
+          .chunks = edges_.chunks ? edges_.chunks() : engine::ChunkFlow{},
+          .backlog = inbox_.backlog(),
+          .certificate_until = edges_.certificate_until ? edges_.certificate_until() : Millis{0}};
 }
 
 // The last turn: everything that was taken, then the last commit. Telemetry that does not fit is

@@ -94,6 +94,7 @@ class Runtime final : public EnginePort {
     std::function<std::vector<HealthCheck>()> health;  // of the adapters; any thread
     std::function<std::map<std::string, std::string>()> endpoints;
     std::function<engine::ChunkFlow()> chunks;  // empty: nobody sends any; engine thread
+    std::function<Millis()> certificate_until;  // as of Tick; empty: none; engine thread
   };
 
   Runtime(engine::Engine engine, Store& store, std::unique_ptr<Reader> reader,

@@ -169,6 +169,8 @@ std::string_view to_string(AlertKind kind) {
   switch (kind) {
     case AlertKind::kAheadOfSite:
       return "AHEAD_OF_SITE";
+    case AlertKind::kCertificateEnds:
+      return "CERTIFICATE_ENDS";
     case AlertKind::kClassMixDrift:
       return "CLASS_MIX_DRIFT";
     case AlertKind::kConfidenceDrift:
@@ -187,9 +189,9 @@ std::string_view to_string(AlertKind kind) {
 
 std::optional<AlertKind> parse_alert_kind(std::string_view text) {
   for (const auto kind :
-       {AlertKind::kAheadOfSite, AlertKind::kClassMixDrift, AlertKind::kConfidenceDrift,
-        AlertKind::kDuplicateIdentity, AlertKind::kFeatureDrift, AlertKind::kJointDrift,
-        AlertKind::kOverBudget}) {
+       {AlertKind::kAheadOfSite, AlertKind::kCertificateEnds, AlertKind::kClassMixDrift,
+        AlertKind::kConfidenceDrift, AlertKind::kDuplicateIdentity, AlertKind::kFeatureDrift,
+        AlertKind::kJointDrift, AlertKind::kOverBudget}) {
     if (to_string(kind) == text) return kind;
   }
   return std::nullopt;

@@ -29,7 +29,8 @@ std::optional<Severity> parse_severity(std::string_view text);
 
 // What an alert is about. The texts are stored and shown: they stay what they are.
 enum class AlertKind : uint8_t {
-  kAheadOfSite,  // a device has seen more than this site ever said to it
+  kAheadOfSite,      // a device has seen more than this site ever said to it
+  kCertificateEnds,  // of the gateway, and nothing renews it
   kClassMixDrift,
   kConfidenceDrift,
   kDuplicateIdentity,  // two boots alternate under one id

@@ -109,7 +109,7 @@ CREATE TABLE devices (
   status_number INTEGER NOT NULL,
   last_seen_wall_ms INTEGER NOT NULL,
   models TEXT NOT NULL  -- JSON array: what is desired and what the device reported, per model
-, report_interval_s INTEGER NOT NULL DEFAULT 0, sample_scale INTEGER NOT NULL DEFAULT 0, enroll_changes INTEGER NOT NULL DEFAULT 0, enroll_changed_wall_ms INTEGER NOT NULL DEFAULT 0, own_key BLOB NOT NULL DEFAULT x'', wants_certificate INTEGER NOT NULL DEFAULT 0, certificate_serial BLOB NOT NULL DEFAULT x'', certificate_from_ms INTEGER NOT NULL DEFAULT 0, certificate_until_ms INTEGER NOT NULL DEFAULT 0, certificate_before BLOB NOT NULL DEFAULT x'', certificate_before_until_ms INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, report_interval_s INTEGER NOT NULL DEFAULT 0, sample_scale INTEGER NOT NULL DEFAULT 0, enroll_changes INTEGER NOT NULL DEFAULT 0, enroll_changed_wall_ms INTEGER NOT NULL DEFAULT 0, own_key BLOB NOT NULL DEFAULT x'', wants_certificate INTEGER NOT NULL DEFAULT 0, certificate_serial BLOB NOT NULL DEFAULT x'', certificate_from_ms INTEGER NOT NULL DEFAULT 0, certificate_until_ms INTEGER NOT NULL DEFAULT 0, certificate_before BLOB NOT NULL DEFAULT x'', certificate_before_until_ms INTEGER NOT NULL DEFAULT 0, secret_number INTEGER NOT NULL DEFAULT 1) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
   sequence INTEGER PRIMARY KEY,

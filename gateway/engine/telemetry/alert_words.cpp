@@ -38,6 +38,10 @@ Saying saying_of(const monitoring::AlertKey& key) {
     case AlertKind::kAheadOfSite:
       return {key.subject + " has seen newer orders than this site ever gave",
               "look for a second site with the same devices, or a backup that was restored"};
+    case AlertKind::kCertificateEnds:
+      return {"the certificate that this gateway shows ends soon, and nothing has renewed it",
+              "look at coveyd's log (tls_certificate_not_renewed), or bring a newer one to "
+              "tls.certificate_file; devices and callers are shut out when it has ended"};
     case AlertKind::kDuplicateIdentity:
       return {"two devices take turns under the id " + key.subject,
               "look for a copied identity: `covey device reenroll` gives one of them a new one"};

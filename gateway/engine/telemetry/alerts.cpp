@@ -71,6 +71,8 @@ monitoring::AlertEvent as_event(const SubjectVerdict& verdict) {
 constexpr size_t kScopesAskedPerTick = 500;  // devices
 constexpr Millis kScopesAskedEvery = 10s;
 
+constexpr Millis kCertificateAlertBefore = 24h * 21;
+
 // What one event proves, or ends.
 constexpr monitoring::AlertPolicy kAtOnce{.fire_windows = 1, .of_windows = 1, .quiet_windows = 1};
 
@@ -185,6 +187,20 @@ void raise_duplicate_identity(Turn& turn, const Device& device) {
             .devices = {device.id},
             .explanation = "two boots alternate under this id: a cloned device or a stolen key; "
                            "find the second one, then `covey device reenroll`"});
+}
+
+void judge_certificate(Turn& turn, Millis until) {
+  const monitoring::AlertKey key{"", monitoring::AlertKind::kCertificateEnds, "gateway", ""};
+  const bool ends = until != Millis{0} && until - turn.now.wall < kCertificateAlertBefore;
+  if (ends == is_firing(turn.state, key)) return;
+  if (!ends) return advance(turn, key, monitoring::ScopeGone{"there is a newer one"}, kAtOnce);
+  const auto days =
+      std::chrono::duration_cast<std::chrono::hours>(until - turn.now.wall).count() / 24;
+  advance(turn, key,
+          monitoring::WindowAbnormal{.severity = monitoring::Severity::kPage,
+                                     .devices = {},
+                                     .explanation = fmt::format("it has {} days left", days)},
+          kAtOnce);
 }
 
 void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why) {

@@ -72,6 +72,8 @@ void resolve_alerts_of_the_past(Turn& turn);
 // Those that were resolved before.
 void forget_alerts(Turn& turn, Millis before);
 void raise_duplicate_identity(Turn& turn, const Device& device);
+// Weeks before the end of what the gateway shows, which is renewed long before that. Every sweep.
+void judge_certificate(Turn& turn, Millis until);
 // False: nobody is told, because that alert fires, or the device has had its share of them.
 bool raise_ahead_of_site(Turn& turn, const Device& device, const std::string& seen);
 void resolve_ahead_of_site(Turn& turn, const DeviceId& device, const std::string& why);

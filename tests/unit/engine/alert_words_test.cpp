@@ -44,8 +44,8 @@ TEST(AlertWords, NameEightDevicesAndCountTheOthers) {
 TEST(AlertWords, EveryKindHasThem) {
   using Kind = monitoring::AlertKind;
   for (const Kind kind :
-       {Kind::kAheadOfSite, Kind::kClassMixDrift, Kind::kConfidenceDrift, Kind::kDuplicateIdentity,
-        Kind::kFeatureDrift, Kind::kJointDrift, Kind::kOverBudget}) {
+       {Kind::kAheadOfSite, Kind::kCertificateEnds, Kind::kClassMixDrift, Kind::kConfidenceDrift,
+        Kind::kDuplicateIdentity, Kind::kFeatureDrift, Kind::kJointDrift, Kind::kOverBudget}) {
     monitoring::Alert alert = drift();
     alert.key.kind = kind;
     const std::string text = explain(alert);

@@ -135,18 +135,18 @@ void Site::pass(Millis duration, Millis tick) {
   for (Millis gone{0}; gone < duration; gone += tick) {
     now_.mono += tick;
     now_.wall += tick;
-    handle(engine::Tick{broker_session_, chunks, backlog});
+    handle(engine::Tick{broker_session_, chunks, backlog, certificate_until});
   }
 }
 
 void Site::connect_broker() {
   broker_session_ = ++broker_sessions_;
-  handle(engine::Tick{broker_session_, chunks, backlog});
+  handle(engine::Tick{broker_session_, chunks, backlog, certificate_until});
 }
 
 void Site::disconnect_broker() {
   broker_session_ = 0;
-  handle(engine::Tick{broker_session_, chunks, backlog});
+  handle(engine::Tick{broker_session_, chunks, backlog, certificate_until});
 }
 
 void Site::power_off(Millis duration) {

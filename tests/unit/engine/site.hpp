@@ -63,7 +63,8 @@ class Site {
   void pass(Millis duration, Millis tick = 100ms);  // ticks, the broker being connected or not
   // What becomes of chunks, as the next ticks tell it.
   engine::ChunkFlow chunks;
-  engine::Backlog backlog;  // likewise
+  engine::Backlog backlog;      // likewise
+  Millis certificate_until{0};  // likewise
   void connect_broker();
   void disconnect_broker();
   // kill -9 and start: the store's state only. The broker is connected again.
