@@ -118,6 +118,7 @@ std::string rollout_explanation(const v1::Rollout& rollout,
   for (const v1::Stage& stage : rollout.stages()) {
     out += fmt::format("\nstage {}  {}  {}\n", stage.name(), colored(state_of(stage), style),
                        counts(stage.deployments(), stage.received()));
+    if (!stage.approver().empty()) out += fmt::format("  approved by {}\n", stage.approver());
     for (const v1::GateResult& gate : stage.gates()) {
       out += fmt::format("  {}  {} {}\n    {}\n", gate.gate(),
                          colored(word(v1::Verdict_Name(gate.verdict())), style), gate.reason(),

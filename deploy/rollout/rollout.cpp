@@ -141,7 +141,7 @@ class Stepper {
     return {};
   }
 
-  Status operator()(const Approve&) {
+  Status operator()(const Approve& approve) {
     if (const Status refused = refuse_ended(); !refused) return refused;
     const std::optional<size_t> index = current_stage(r());
     if (r().state != RolloutState::kAwaitingApproval || !index) {
@@ -150,10 +150,12 @@ class Stepper {
                                       plan_.name.str(), to_string(r().state)));
     }
     r().stages[*index].approved = true;
+    r().stages[*index].approver = approve.by;
     r().state = RolloutState::kRunning;
     r().reason.clear();
     r().explanation.clear();
-    happened("STAGE_APPROVED", plan_.rules.stages[*index].name, "");
+    happened("STAGE_APPROVED", plan_.rules.stages[*index].name,
+             approve.by.empty() ? "" : "by " + approve.by);
     enter_stage(*index);
     return {};
   }

@@ -85,6 +85,7 @@ std::shared_ptr<const RolloutPlan> without_devices(const RolloutPlan& plan);
 struct StageProgress {
   StageState state = StageState::kPending;
   bool approved = false;
+  std::string approver;  // who did; "": nobody, or before that was kept
   // Observed time since when it soaks or is analysed; none: that time stands still.
   std::optional<Millis> since;
   Millis soak_used{0};      // observed, before `since`
@@ -162,7 +163,9 @@ struct Pause {
   std::string explanation;
 };
 struct Resume {};
-struct Approve {};
+struct Approve {
+  std::string by;  // who does
+};
 // While ROLLING_BACK only at once: what isn't back by then is not waited for.
 struct Abort {
   bool now = false;

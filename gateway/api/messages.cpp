@@ -229,6 +229,7 @@ void fill_summary(v1::Rollout& to, const engine::State& state, const Rollout& ro
                         v1::STAGE_STATE_UNSPECIFIED));
     s.set_start_time_ms(progress.start_wall.count());
     s.set_end_time_ms(progress.end_wall.count());
+    s.set_approver(progress.approver);
     if (progress.state == StageState::kSoaking) {
       s.set_soak_remaining(
           to_string(std::max(Millis{0}, stage.soak - soaked(progress, state.site.observed))));

@@ -123,6 +123,7 @@ struct Config {
     uint64_t bandwidth_bytes_per_s = 10ULL << 20;  // chunks, whole site
     Millis goal_lease{10min};
     Millis probation_deadline{30min};  // from PROBATION to proof
+    std::string approver = "anyone";   // or another than the creator
     Millis rollback_window{24h};       // after the end
     Millis retention{24h * 1095};      // of what is over
   } rollout;

@@ -240,6 +240,10 @@ std::vector<Key> build_schema() {
       [](Config & c) -> auto& { return c.rollout.probation_deadline; },
       "How long a device may take from probation to its proof."));
 
+  keys.push_back(word_key(
+      "rollout.approver", {"anyone", "another"},
+      [](Config & c) -> auto& { return c.rollout.approver; },
+      "Who may approve a stage: any operator, or another than who created the rollout."));
   keys.push_back(duration_key(
       "rollout.rollback_window", 0ms, 24h * 3650,
       [](Config & c) -> auto& { return c.rollout.rollback_window; },

@@ -42,6 +42,7 @@ engine::EngineConfig engine_config_of(const config::Config& config) {
   const bool issues = config.mqtt.mode == config::MqttMode::kEmbedded &&
                       config::speaks_tls(config, config.mqtt.embedded.listen);
   engine.certificate_life = issues ? config.devices.certificate_life : Millis{0};
+  engine.approval_by_another = config.rollout.approver == "another";
   engine.rollback_window = config.rollout.rollback_window;
   engine.history_retention = config.rollout.retention;
   engine.bandwidth_bytes_per_s = config.rollout.bandwidth_bytes_per_s;

@@ -41,6 +41,7 @@ struct EngineConfig {
   size_t pending_max = 20'000;                    // devices that nobody has accepted yet
   Millis stranger_expiry{30LL * 24 * 3'600'000};  // and that were not heard for this long
   Millis certificate_life{0};                     // of devices; 0: this site issues none
+  bool approval_by_another = false;  // who created a rollout does not approve its stages
   Millis rollback_window{24h};  // observed: an ended rollout can be rolled back, no floor rises
   uint64_t bandwidth_bytes_per_s = 8U << 20U;
   Millis window{900'000};

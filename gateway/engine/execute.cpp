@@ -33,9 +33,7 @@ struct Execute {
     return command_rollout(turn, c.rollout, rollout::Pause{"OPERATOR", c.explanation}, etag);
   }
   R operator()(const ResumeRollout& c) const { return resume_rollout(turn, c.rollout, etag); }
-  R operator()(const ApproveRollout& c) const {
-    return command_rollout(turn, c.rollout, rollout::Approve{}, etag);
-  }
+  R operator()(const ApproveRollout& c) const { return approve_rollout(turn, c, actor, etag); }
   R operator()(const AbortRollout& c) const { return abort_rollout(turn, c, etag); }
   R operator()(const RollBackRollout& c) const { return roll_back(turn, c, etag); }
   R operator()(const SkipDevice& c) const { return skip_device(turn, c, etag); }

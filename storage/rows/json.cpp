@@ -57,6 +57,7 @@ void fields(auto& visit, Like<NamedModel> auto& m) {
 void fields(auto& visit, Like<StageProgress> auto& s) {
   visit("state", s.state);
   visit("approved", s.approved);
+  visit("approver", s.approver);
   visit("since_ms", s.since);
   visit("soak_used_ms", s.soak_used);
   visit("analysis_used_ms", s.analysis_used);

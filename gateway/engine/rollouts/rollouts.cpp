@@ -215,6 +215,19 @@ std::vector<std::string> pause_withheld(Turn& turn) {
   return paused;
 }
 
+Result<CommandReply> approve_rollout(Turn& turn, const ApproveRollout& command,
+                                     const std::string& approver, const std::string& etag) {
+  const auto found = turn.state.rollouts.by_name.find(command.rollout);
+  if (turn.config.approval_by_another && found != turn.state.rollouts.by_name.end() &&
+      found->second.plan->creator == approver) {
+    return Error{Code::kPermissionDenied, "SAME_PERSON",
+                 fmt::format("{} created rollout {}, and rollout.approver is `another`: somebody "
+                             "else has to approve it",
+                             approver, command.rollout.str())};
+  }
+  return command_rollout(turn, command.rollout, rollout::Approve{approver}, etag);
+}
+
 Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command,
                                const std::string& etag) {
   const auto found = turn.state.rollouts.by_name.find(command.rollout);

@@ -23,6 +23,8 @@ Result<CommandReply> resume_rollout(Turn& turn, const RolloutName& name, const s
 std::vector<std::string> pause_withheld(Turn& turn);
 Result<CommandReply> abort_rollout(Turn& turn, const AbortRollout& command,
                                    const std::string& etag);
+Result<CommandReply> approve_rollout(Turn& turn, const ApproveRollout& command,
+                                     const std::string& approver, const std::string& etag);
 Result<CommandReply> roll_back(Turn& turn, const RollBackRollout& command, const std::string& etag);
 // Every tick: stages go on, releases are offered, gates are asked, some devices at a time.
 void advance_rollouts(Turn& turn);

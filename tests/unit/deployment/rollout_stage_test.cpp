@@ -82,7 +82,9 @@ TEST(Stages, AFirstRolloutFromStartToSuccess) {
   EXPECT_EQ(c.tick(Verdict::kPass), "AWAITING_APPROVAL canary=PASSED fleet=PENDING");
   EXPECT_EQ(c.rollout().reason, "STAGE_NEEDS_APPROVAL");
   EXPECT_EQ(c.tick(Verdict::kPass), "AWAITING_APPROVAL canary=PASSED fleet=PENDING");
-  EXPECT_EQ(c.apply(rollout::Approve{}), "");
+  EXPECT_EQ(c.apply(rollout::Approve{"bob"}), "");
+  EXPECT_EQ(c.rollout().stages[1].approver, "bob");
+  EXPECT_EQ(c.rollout().stages[0].approver, "");
   EXPECT_EQ(c.now(), "RUNNING canary=PASSED fleet=DEPLOYING");
   EXPECT_EQ(c.apply(rollout::Approve{}), "NOTHING_TO_APPROVE");
   c.tick(Verdict::kPass);

@@ -225,5 +225,37 @@ TEST(LabelLimit, IsOfWhatResults) {
   EXPECT_NE(refused.error().message.find("33 labels, at most 32"), std::string::npos);
 }
 
+TEST_F(Commands, WhoApprovedIsKeptAndMayHaveToBeAnother) {
+  engine::EngineConfig config = quick_config();
+  config.approval_by_another = true;
+  site.restart(config);
+  site.push({1, 1, 0});
+  PlanDocument plan = simple_plan("r", "1.1.0");
+  plan.stages.front().approval = "required";
+  ASSERT_TRUE(site.roll_out(plan).ok());  // alice's
+  site.pass(3s, 1s);
+  ASSERT_EQ(site.rollout("r").progress.state, RolloutState::kAwaitingApproval);
+  const auto approve = [&](const char* who) {
+    return site.command(engine::ApproveRollout{RolloutName("r")}, "", who);
+  };
+  const auto refused = approve("alice");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().reason, "SAME_PERSON");
+  EXPECT_EQ(site.rollout("r").progress.state, RolloutState::kAwaitingApproval);
+  ASSERT_TRUE(approve("bob").ok());
+  EXPECT_EQ(site.rollout("r").progress.stages.front().approver, "bob");
+  EXPECT_EQ(site.audit().front().action, "APPROVE_ROLLOUT");
+  site.check_reload();
+  config.approval_by_another = false;
+  site.restart(config);
+  PlanDocument own = simple_plan("own", "1.1.0");
+  own.stages.front().approval = "required";
+  ASSERT_TRUE(site.command(engine::AbortRollout{RolloutName("r"), true, ""}).ok());
+  site.pass(3s, 1s);
+  ASSERT_TRUE(site.roll_out(own).ok());
+  site.pass(3s, 1s);
+  EXPECT_TRUE(site.command(engine::ApproveRollout{RolloutName("own")}).ok()) << "any operator";
+}
+
 }  // namespace
 }  // namespace covey::test

@@ -189,6 +189,7 @@ RolloutProgress RandomWrites::rollout_progress() {
   r.explanation = any_text();
   StageProgress stage{.state = kStages[below(kStages.size())],
                       .approved = any_flag(),
+                      .approver = any_text(),
                       .soak_used = any_wall(),
                       .analysis_used = any_wall(),
                       .start_wall = any_wall(),
