@@ -6,3 +6,6 @@
 #define COVEY_CLASSES_MAX 12
 #define COVEY_SAMPLES_MAX 2
 #define COVEY_OUTBOX 1
+#ifdef FIRMWARE_OWN_KEY /* images that speak TLS */
+#define COVEY_DEVICE_KEY 1
+#endif

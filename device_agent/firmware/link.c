@@ -11,6 +11,7 @@
 #define DIAL_MS 1500U
 #define SECURE_MS 20000U
 #define RETRY_MS_MAX 60000U
+#define REFUSALS_MAX 3U
 
 static int result_of(int mqtt_result) {
   return mqtt_result == COVEY_MQTT_OK          ? COVEY_OK
@@ -57,17 +58,32 @@ covey_link_t link_port(link_t* link) {
   return port;
 }
 
+/* The broker, its certificate or password: where that goes on, the site may have another one for
+ * this key. */
+static void refused(link_t* link) {
+#if COVEY_DEVICE_KEY
+  if (link->stream != BOARD_STREAM_DEVICE || ++link->refusals < REFUSALS_MAX) return;
+  link->refusals = 0;
+  log_line("link: not known any more; enrolling once more");
+  covey_agent_enroll_again(link->agent);
+#else
+  (void)link;
+#endif
+}
+
 static void on_event(void* ctx, const covey_mqtt_event* event) {
   link_t* link = (link_t*)ctx;
   switch (event->type) {
     case COVEY_MQTT_EVENT_CONNECTED:
       link->state = LINK_UP;
       link->tries = 0;
+      link->refusals = 0;
       log_line("link: connected%s", link->stream == BOARD_STREAM_ENROLL ? " to enrol" : "");
       covey_agent_connected(link->agent, board_now_ms());
       break;
     case COVEY_MQTT_EVENT_REFUSED:
       log_line("link: the broker refuses us with code %u", (unsigned)event->code);
+      refused(link);
       break;
     case COVEY_MQTT_EVENT_MESSAGE: {
       const int error =
@@ -142,9 +158,11 @@ static void connect(link_t* link) {
   options.client_id = link->device_id;
   options.keep_alive_s = KEEP_ALIVE_S;
   if (covey_agent_credentials(link->agent, &credentials) == COVEY_OK) {
-    options.username = credentials.username;
-    options.password = (const uint8_t*)credentials.password;
-    options.password_size = strlen(credentials.password);
+    if (!stream_shows_certificate()) { /* else that says who this is */
+      options.username = credentials.username;
+      options.password = (const uint8_t*)credentials.password;
+      options.password_size = strlen(credentials.password);
+    }
     options.will_size = covey_agent_will(link->agent, topic, sizeof topic, will, sizeof will);
     if (options.will_size > 0) {
       options.will_topic = topic;
@@ -198,6 +216,7 @@ static uint32_t securing_step(link_t* link) {
     log_line("link: no secure connection within %u ms", SECURE_MS);
   }
   if (state == STREAM_FAILED || now_ms >= link->secure_until_ms) {
+    if (state == STREAM_FAILED) refused(link);
     break_off(link);
     return 0;
   }

@@ -31,6 +31,7 @@ typedef struct link {
   board_stream_t stream;
   uint32_t zeros_left;
   uint32_t tries;
+  uint32_t refusals; /* of what it shows, in a row */
   uint64_t connect_at_ms;
   uint64_t secure_until_ms;
   uint32_t bytes_in; /* since boot, MQTT included */

@@ -9,16 +9,18 @@
 #include "inference.h"
 #include "link.h"
 #include "log.h"
+#include "own_key.h"
 #include "provisioning.h"
 #include "runtime.h"
 #include "sensor.h"
 #include "status_log.h"
 #include "stream.h"
 
-/* Flash, in erase units of 1 KB: the provisioning page, two stores of two units each, the journal's
- * two halves, the slots, the outbox. */
+/* Flash, in erase units of 1 KB: the provisioning page, three stores of two units each, the
+ * journal's two halves, the slots, the outbox, the certificate. */
 #define FLASH_IDENTITY 0x400U
 #define FLASH_BOOTS 0xc00U
+#define FLASH_OWN_KEY 0x1400U
 #define FLASH_JOURNAL 0x2000U
 #define FLASH_JOURNAL_BYTES 0x2000U
 #define FLASH_SLOTS 0x4000U
@@ -37,7 +39,8 @@ static const char* const models[] = {"bearing-vibration", "keyword-spotting"};
 #define OUTBOX_BYTES 0x1000U
 COVEY_STATIC_ASSERT(OUTBOX_BYTES >=
                     COVEY_OUTBOX_BYTES_MAX + 64); /* covey_flash_store_record_bytes */
-COVEY_STATIC_ASSERT(FLASH_OUTBOX + OUTBOX_PLACES * 2 * OUTBOX_BYTES <= FLASH_BYTES);
+#define FLASH_CERTIFICATE (FLASH_OUTBOX + OUTBOX_PLACES * 2 * OUTBOX_BYTES)
+COVEY_STATIC_ASSERT(FLASH_CERTIFICATE + 0x800U <= FLASH_BYTES);
 
 #ifndef CRYPTO_HEAP_BYTES
 #define CRYPTO_HEAP_BYTES (6U * 1024U)
@@ -112,6 +115,12 @@ static uint32_t configure(const provisioning_t* unit, covey_start_cause_t cause)
   if (error != 0) give_up("flash", error);
   mbedtls_memory_buffer_alloc_init(crypto_heap, sizeof crypto_heap);
   error = covey_psa_crypto(&port.crypto);
+#if COVEY_DEVICE_KEY
+  if (error == 0) {
+    error = own_key_open(&port.flash, FLASH_OWN_KEY, FLASH_CERTIFICATE, unit->certificate == 1);
+    port.device_key = own_key_port();
+  }
+#endif
   if (error != 0) give_up("crypto", error);
   covey_psa_public_key(unit->trusted_key, sizeof unit->trusted_key, &trusted_key);
   port.store = covey_flash_store_port(&identity);

@@ -4,6 +4,7 @@
 #ifndef COVEY_FIRMWARE_MBEDTLS_TLS_CONFIG_H
 #define COVEY_FIRMWARE_MBEDTLS_TLS_CONFIG_H
 
+#define MBEDTLS_PSA_KEY_SLOT_COUNT 4 /* the unit's own key twice, and one that comes and goes */
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C
 #define MBEDTLS_SSL_PROTO_TLS1_2

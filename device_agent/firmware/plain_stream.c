@@ -21,3 +21,5 @@ size_t stream_write(const uint8_t* bytes, size_t size) {
 size_t stream_read(uint8_t* bytes, size_t capacity) {
   return board_read(open_stream, bytes, capacity);
 }
+
+bool stream_shows_certificate(void) { return false; }

@@ -63,7 +63,7 @@ def page(given):
         raise ValueError("--seed needs 64 hexadecimal digits")
     token = pathlib.Path(given.enroll_token_file).read_text().strip() \
         if given.enroll_token_file else ""
-    body = struct.pack("<II", MAGIC, SIZE) + seed + public_point(given.trusted_key) + bytes(3)
+    body = struct.pack("<II", MAGIC, SIZE) + seed + public_point(given.trusted_key) + bytes([given.certificate, 0, 0])
     body += text("--device-id", given.device_id) + text("--device-class", given.device_class)
     body += text("the enrolment token", token)
     body += struct.pack("<III", given.report_interval_ms, given.inference_interval_ms,
@@ -91,6 +91,9 @@ def main():
                         help="for the TLS image: what vouches for the gateway (covey site ca)")
     parser.add_argument("--gateway-name", default="", metavar="NAME",
                         help="with it: the DNS name in the gateway's certificate (site.names)")
+    parser.add_argument("--certificate", action="store_true",
+                        help="for the TLS image: it asks for a certificate and comes in by that "
+                             "(stream 1 leads to the certificate listener)")
     parser.add_argument("--psk-file", metavar="FILE",
                         help="for the TLS image, instead: a pre-shared key, hexadecimal digits")
     parser.add_argument("--seed", metavar="HEX", help="32 bytes; default: random")

@@ -20,7 +20,8 @@ typedef struct provisioning {
   uint32_t size; /* of this structure */
   uint8_t seed[32];
   uint8_t trusted_key[COVEY_PUBLIC_KEY_BYTES_MAX]; /* who may sign models: a P-256 point */
-  uint8_t reserved[3];
+  uint8_t certificate; /* 1: it asks the site for one, and comes in by that (tls_stream.c) */
+  uint8_t reserved[2];
   char device_id[COVEY_DEVICE_ID_BYTES_MAX + 1];
   char device_class[COVEY_DEVICE_CLASS_BYTES_MAX + 1];
   char enroll_token[COVEY_PASSWORD_BYTES_MAX + 1];

@@ -6,6 +6,8 @@
 #ifndef COVEY_FIRMWARE_STREAM_H
 #define COVEY_FIRMWARE_STREAM_H
 
+#include <stdbool.h>
+
 #include "board.h"
 #include "provisioning.h"
 
@@ -26,6 +28,9 @@ stream_state_t stream_step(void);
 /* While STREAM_OPEN: as board_write() and board_read(). */
 size_t stream_write(const uint8_t* bytes, size_t size);
 size_t stream_read(uint8_t* bytes, size_t capacity);
+
+/* The connection tells by a certificate of the unit who it is. */
+bool stream_shows_certificate(void);
 
 /* The most of Mbed TLS's heap that was ever in use, in bytes (main.c). */
 size_t crypto_heap_used(void);

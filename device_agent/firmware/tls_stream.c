@@ -10,6 +10,7 @@
 
 #include "covey/error.h"
 #include "log.h"
+#include "own_key.h"
 #include "stream.h"
 
 /* Records of the gateway are no longer: asked for with max_fragment_length (RFC 6066, 4). */
@@ -23,6 +24,9 @@ static struct {
   mbedtls_ssl_config config;
   mbedtls_ssl_context tls;
   mbedtls_x509_crt authority;
+  mbedtls_x509_crt certificate; /* the unit's */
+  mbedtls_pk_context key;
+  const provisioning_t* unit;
   board_stream_t stream;
   stream_state_t state;
   uint64_t began_ms;
@@ -54,11 +58,53 @@ static int refuse(const char* what, int error) {
   return COVEY_ERROR_CONFIG;
 }
 
-int stream_init(const provisioning_t* unit) {
+static int show_certificate(const uint8_t* der, size_t size) {
+  int error = mbedtls_x509_crt_parse_der_nocopy(&own.certificate, der, size);
+  if (error == 0) error = mbedtls_pk_setup(&own.key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY));
+  if (error == 0) {
+    error = mbedtls_ecp_read_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(own.key), own_key_scalar(),
+                                 COVEY_PSA_SCALAR_BYTES);
+  }
+  if (error == 0) error = mbedtls_ssl_conf_own_cert(&own.config, &own.certificate, &own.key);
+  return error == 0 ? COVEY_OK : refuse("the unit's certificate", error);
+}
+
+static int by_key(const provisioning_t* unit) {
   int error;
+  mbedtls_ssl_conf_ciphersuites(&own.config, with_key);
+  error = mbedtls_ssl_conf_psk(&own.config, unit->pre_shared_key, unit->pre_shared_key_size,
+                               (const unsigned char*)unit->device_id, strlen(unit->device_id));
+  return error == 0 ? COVEY_OK : refuse("pre-shared key", error);
+}
+
+static int by_certificate(const provisioning_t* unit, bool devices) {
+  const uint8_t* der;
+  const size_t size = own_key_certificate(&der);
+  int error;
+  mbedtls_ssl_conf_ciphersuites(&own.config, with_certificate);
+  error = mbedtls_x509_crt_parse_der_nocopy(&own.authority, unit->authority, unit->authority_size);
+  if (error != 0) return refuse("the provisioned authority", error);
+  mbedtls_ssl_conf_ca_chain(&own.config, &own.authority, NULL);
+  return devices && size > 0 ? show_certificate(der, size) : COVEY_OK;
+}
+
+static void begin(void) {
   mbedtls_ssl_config_init(&own.config);
   mbedtls_ssl_init(&own.tls);
   mbedtls_x509_crt_init(&own.authority);
+  mbedtls_x509_crt_init(&own.certificate);
+  mbedtls_pk_init(&own.key);
+}
+
+/* Anew for each connection: the certificate may be a newer one. */
+static int configure(const provisioning_t* unit, bool devices) {
+  int error;
+  mbedtls_ssl_free(&own.tls);
+  mbedtls_ssl_config_free(&own.config);
+  mbedtls_x509_crt_free(&own.authority);
+  mbedtls_x509_crt_free(&own.certificate);
+  mbedtls_pk_free(&own.key);
+  begin();
   error = mbedtls_ssl_config_defaults(&own.config, MBEDTLS_SSL_IS_CLIENT,
                                       MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
   if (error != 0) return refuse("defaults", error);
@@ -69,18 +115,8 @@ int stream_init(const provisioning_t* unit) {
   error = mbedtls_ssl_conf_max_frag_len(&own.config, FRAGMENT);
   if (error != 0) return refuse("fragments", error);
   mbedtls_ssl_conf_authmode(&own.config, MBEDTLS_SSL_VERIFY_REQUIRED);
-  if (unit->pre_shared_key_size != 0) {
-    mbedtls_ssl_conf_ciphersuites(&own.config, with_key);
-    error = mbedtls_ssl_conf_psk(&own.config, unit->pre_shared_key, unit->pre_shared_key_size,
-                                 (const unsigned char*)unit->device_id, strlen(unit->device_id));
-    if (error != 0) return refuse("pre-shared key", error);
-  } else {
-    mbedtls_ssl_conf_ciphersuites(&own.config, with_certificate);
-    error =
-        mbedtls_x509_crt_parse_der_nocopy(&own.authority, unit->authority, unit->authority_size);
-    if (error != 0) return refuse("the provisioned authority", error);
-    mbedtls_ssl_conf_ca_chain(&own.config, &own.authority, NULL);
-  }
+  error = unit->pre_shared_key_size != 0 ? by_key(unit) : by_certificate(unit, devices);
+  if (error != COVEY_OK) return error;
   error = mbedtls_ssl_setup(&own.tls, &own.config);
   if (error != 0) return refuse("memory", error);
   if (unit->pre_shared_key_size == 0) {
@@ -91,9 +127,16 @@ int stream_init(const provisioning_t* unit) {
   return COVEY_OK;
 }
 
+int stream_init(const provisioning_t* unit) {
+  begin();
+  own.unit = unit;
+  return configure(unit, false);
+}
+
 void stream_open(board_stream_t stream) {
   own.stream = stream;
-  own.state = mbedtls_ssl_session_reset(&own.tls) == 0 ? STREAM_OPENING : STREAM_FAILED;
+  own.state = configure(own.unit, stream == BOARD_STREAM_DEVICE) == COVEY_OK ? STREAM_OPENING
+                                                                             : STREAM_FAILED;
   own.began_ms = board_now_ms();
   own.bytes_in = 0;
   own.bytes_out = 0;
@@ -146,3 +189,5 @@ size_t stream_read(uint8_t* bytes, size_t capacity) {
   if (got != MBEDTLS_ERR_SSL_WANT_READ && got != MBEDTLS_ERR_SSL_WANT_WRITE) (void)failed(got);
   return 0;
 }
+
+bool stream_shows_certificate(void) { return own.certificate.raw.len > 0; }

@@ -85,7 +85,7 @@ int covey_psa_make_scalar(uint8_t scalar[COVEY_PSA_SCALAR_BYTES]) {
   return answer(status, size, COVEY_PSA_SCALAR_BYTES);
 }
 
-int covey_psa_own_key(const uint8_t scalar[COVEY_PSA_SCALAR_BYTES], covey_psa_own_key_t* own) {
+int covey_psa_load_key(const uint8_t scalar[COVEY_PSA_SCALAR_BYTES], covey_psa_own_key_t* own) {
   psa_status_t status =
       import(scalar, PSA_KEY_USAGE_SIGN_HASH, PSA_ALG_ECDSA(PSA_ALG_SHA_256), &own->signing);
   if (status != PSA_SUCCESS) return COVEY_ERROR_CRYPTO;

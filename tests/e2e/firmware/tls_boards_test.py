@@ -41,12 +41,13 @@ spec:
 
 
 class TlsBoards(hostile.Case):
-    def board(self, site, public, *options):
+    def board(self, site, public, *options, listener="mqtt"):
         board = Board("board-1", IMAGE, self.folder)
         board.provision(ROOT, "--trusted-key", public, "--enroll-token-file",
                         site.endpoints()["enroll_token_file"], "--report-interval-ms", "1000",
                         "--inference-interval-ms", "200", "--probation-inferences", "3", *options)
-        board.power_on(site.endpoints())
+        at = site.endpoints()
+        board.power_on({**at, "mqtt": at[listener]})
         self.addCleanup(board.stop)
         return board
 
@@ -58,15 +59,16 @@ class TlsBoards(hostile.Case):
         ca.write_text(site.covey("site", "ca").stdout)
         return ca
 
-    def test_from_the_factory_to_a_release(self):
-        site = self.start(CONFIG)
+    def push(self, site):
         key, public = site.trust_author(self.folder)
         site.call("model", "push", "bearing-vibration@1.0.0",
                   "--artifact", f"mps2-an386={site_process.MODELS / 'bearing-1.0.0.tflite'}",
                   "--stats", site_process.MODELS / "bearing-1.0.0.stats.json",
                   "--preprocessing", site_process.MODELS / "preprocessing.bin",
                   "--preprocessing-id", "1", "--key", key)
-        board = self.board(site, public, "--site-ca", self.site_ca(site), "--gateway-name", NAME)
+        return public
+
+    def runs_a_release(self, site, board):
         self.says(board, "firmware: enrolled")
         cost = self.says(board, COST)[0]
         print("{} {} ms, {} bytes in, {} out, {} of heap".format(*cost.groups()), flush=True)
@@ -78,6 +80,36 @@ class TlsBoards(hostile.Case):
         hostile.until(lambda: site.call("rollout", "get", "first")["rollout"]["state"] ==
                       "ROLLOUT_STATE_SUCCEEDED", "it runs 1.0.0", LIMIT_S)
         hostile.until(lambda: int(site.call("status").get("inferences", 0)) > 5, "its reports are counted", LIMIT_S)
+
+    def test_from_the_factory_to_a_release(self):
+        site = self.start(CONFIG)
+        public = self.push(site)
+        board = self.board(site, public, "--site-ca", self.site_ca(site), "--gateway-name", NAME)
+        self.runs_a_release(site, board)
+        device = site.call("device", "get", "board-1")["device"]
+        self.assertEqual(len(device["key_fingerprint"]), 64, "its grant was sealed for its own key")
+        self.assertEqual(int(device["certificate_until_ms"]), 0)
+
+    def test_by_a_certificate_of_its_own_until_it_is_revoked(self):
+        site = self.start(CONFIG)
+        public = self.push(site)
+        board = self.board(site, public, "--site-ca", self.site_ca(site), "--gateway-name", NAME, "--certificate",
+                           listener="certificates")
+        self.runs_a_release(site, board)
+        device = site.call("device", "get", "board-1")["device"]
+        self.assertTrue(int(device["certificate_until_ms"]))
+        cost = self.says(board, COST)[-1]  # of a connection by its certificate
+        print("by certificate: {} {} ms, {} bytes in, {} out, {} of heap".format(*cost.groups()), flush=True)
+        board.cut_power()
+        board.power_on(board.endpoints)
+        self.says(board, "link: connected\n")
+        self.assertEqual(board.says("firmware: enrolled"), [], "key and certificate are in its flash")
+        self.assertEqual(site.call("device", "get", "board-1")["device"]["key_fingerprint"],
+                         device["key_fingerprint"])
+        site.call("device", "reject", "board-1")
+        self.says(board, "tls: no connection|link: the broker refuses")
+        self.says(board, "link: not known any more")
+        hostile.until(lambda: site.call("status").get("devices_online", 0) == 0, "it is out", LIMIT_S)
 
     def test_another_authority_and_another_name_are_refused(self):
         site = self.start(CONFIG)

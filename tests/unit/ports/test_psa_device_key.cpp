@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A device's own key by PSA, against the one by OpenSSL.
 #include <gtest/gtest.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 
 #include <array>
@@ -24,7 +25,7 @@ class PsaDeviceKey : public ::testing::Test {
   void SetUp() override {
     ASSERT_EQ(covey_psa_crypto(&crypto), 0);
     ASSERT_EQ(covey_psa_make_scalar(scalar.data()), 0);
-    ASSERT_EQ(covey_psa_own_key(scalar.data(), &own), 0);
+    ASSERT_EQ(covey_psa_load_key(scalar.data(), &own), 0);
     covey_psa_device_key(&own, nullptr, &key);
     ASSERT_EQ(key.public_key(key.ctx, point.data()), 0);
   }
@@ -70,7 +71,7 @@ TEST_F(PsaDeviceKey, BothSidesAgreeAndAPointOffTheCurveIsRefused) {
 // McGrew, Viega: The Galois/Counter Mode of Operation, appendix B, test case 2.
 TEST_F(PsaDeviceKey, OpensWhatIsSealed) {
   const std::array<uint8_t, 16> zeros{};
-  const Bytes sealed =
+  const covey::Bytes sealed =
       *from_hex("0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf");
   std::array<uint8_t, 16> plain{1};
   for (int i = 0; i < 50; ++i) {
@@ -78,7 +79,7 @@ TEST_F(PsaDeviceKey, OpensWhatIsSealed) {
   }
   EXPECT_EQ(plain, zeros);
   for (size_t at = 0; at < sealed.size(); ++at) {
-    Bytes changed = sealed;
+    covey::Bytes changed = sealed;
     changed[at] ^= 1;
     EXPECT_NE(key.decrypt(key.ctx, zeros.data(), zeros.data(), changed.data(), 16, plain.data()), 0)
         << at;
@@ -89,14 +90,14 @@ TEST_F(PsaDeviceKey, IsTheSameAtEachStartAndANewOneEachTime) {
   covey_psa_own_key_t again{};
   covey_device_key_t key_again{};
   Point point_again{};
-  ASSERT_EQ(covey_psa_own_key(scalar.data(), &again), 0);
+  ASSERT_EQ(covey_psa_load_key(scalar.data(), &again), 0);
   covey_psa_device_key(&again, nullptr, &key_again);
   ASSERT_EQ(key_again.public_key(key_again.ctx, point_again.data()), 0);
   EXPECT_EQ(point_again, point);
   Scalar another{};
   ASSERT_EQ(covey_psa_make_scalar(another.data()), 0);
   EXPECT_NE(another, scalar);
-  EXPECT_EQ(covey_psa_own_key(Scalar{}.data(), &again), COVEY_ERROR_CRYPTO) << "zero is no key";
+  EXPECT_EQ(covey_psa_load_key(Scalar{}.data(), &again), COVEY_ERROR_CRYPTO) << "zero is no key";
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ void covey_psa_public_key(const uint8_t* key, size_t size, covey_public_key_t* p
 
 /* The same key twice, since one of PSA is for one algorithm: ids (psa_key_id_t) of a key pair of
  * P-256 that may sign hashes by ECDSA, and of one that may agree by ECDH. In a secure element they
- * are made and used there; else covey_psa_own_key. */
+ * are made and used there; else covey_psa_load_key. */
 typedef struct covey_psa_own_key {
   uint32_t signing;
   uint32_t agreeing;
@@ -49,7 +49,7 @@ typedef struct covey_psa_own_key {
 int covey_psa_make_scalar(uint8_t scalar[COVEY_PSA_SCALAR_BYTES]);
 /* That key as volatile keys of PSA, at each start. Errors: CRYPTO (it is none of P-256, no slots).
  */
-int covey_psa_own_key(const uint8_t scalar[COVEY_PSA_SCALAR_BYTES], covey_psa_own_key_t* own);
+int covey_psa_load_key(const uint8_t scalar[COVEY_PSA_SCALAR_BYTES], covey_psa_own_key_t* own);
 /* `own` outlives the agent; `certificate` as in covey_device_key_t. */
 void covey_psa_device_key(covey_psa_own_key_t* own, const covey_store_t* certificate,
                           covey_device_key_t* key);
