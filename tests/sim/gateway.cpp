@@ -297,7 +297,7 @@ void Gateway::speak(const std::vector<engine::Effect>& effects) {
       send("covey/v1/m/" + to_hex(e.digest), Bytes(e.bytes.begin(), e.bytes.end()), true);
     }
     void operator()(const engine::PublishRoot& e) const {
-      send(fmt::format("covey/v1/m/root-{}", e.version), e.document, true);
+      send("covey/v1/m/root-" + std::to_string(e.version), e.document, true);
     }
     void operator()(const engine::PublishChunks& e) const {
       if (e.result != engine::ChunkResult::kOk) return gateway.send(e);
