@@ -60,7 +60,7 @@ int covey_journal_read_root(covey_agent_t* a, uint8_t rows, covey_bytes_t* root)
 /* ---- signature.c; errors, the worst first: SIGNATURE_INVALID, KEY_UNKNOWN, ALGORITHM_UNSUPPORTED
  */
 /* One good signature by any of the firmware's keys is enough. */
-int covey_signature_any(const covey_agent_config_t* config, const covey_bytes_t* message,
+int covey_signature_any(const covey_agent_config_t* config, covey_bytes_t message,
                         const uint8_t* digest);
 #if COVEY_ROOT
 /* The keys of a role, and how many of them it takes. */

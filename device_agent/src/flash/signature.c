@@ -78,16 +78,16 @@ int covey_signature_check(const covey_agent_config_t* config, covey_bytes_t mess
 #define FIRMWARE_KEYS
 #endif
 
-int covey_signature_any(const covey_agent_config_t* config, const covey_bytes_t* message,
+int covey_signature_any(const covey_agent_config_t* config, covey_bytes_t message,
                         const uint8_t* digest) {
-  covey_bytes_t rest = *message;
   covey_bytes_t signature;
   unsigned count;
-  int worst = COVEY_ERROR_ALGORITHM_UNSUPPORTED; /* -201 is worse than -202, and that than -203 */
-  for (count = 0; count < COVEY_SIGNATURES_MAX && covey_read_next(&rest, 2, &signature); ++count) {
+  int worst = COVEY_ERROR_SIGNATURE_INVALID; /* where there is none; -201 is worse than -202 */
+  for (count = 0; count < COVEY_SIGNATURES_MAX && covey_read_next(&message, 2, &signature);
+       ++count) {
     const int error = verify_one(config, signature, digest FIRMWARE_KEYS);
     if (error >= 0) return COVEY_OK;
-    if (error > worst) worst = error;
+    if (count == 0 || error > worst) worst = error;
   }
-  return count == 0 ? COVEY_ERROR_SIGNATURE_INVALID : worst;
+  return worst;
 }

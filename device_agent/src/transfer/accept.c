@@ -9,7 +9,7 @@ static int verify_signatures(covey_agent_t* a, covey_bytes_t message, const uint
   covey_keyring_t ring;
   int error;
   if (COVEY_BREAKS(SKIP_SIGNATURE)) return COVEY_OK;
-  if (a->root_version == 0) return covey_signature_any(a->config, &message, digest);
+  if (a->root_version == 0) return covey_signature_any(a->config, message, digest);
   error = covey_root_now(a, COVEY_ROLE_AUTHOR, &ring);
   if (error != 0) return error;
   return covey_signature_check(a->config, message, digest, &ring, COVEY_SIGNATURES_MAX);
@@ -60,7 +60,7 @@ int covey_accept_manifest(covey_agent_t* a, const covey_model_t* model, uint8_t 
   return verify_signatures(a, *message, digest);
 #else
   if (COVEY_BREAKS(SKIP_SIGNATURE)) return COVEY_OK;
-  return covey_signature_any(config, message, digest);
+  return covey_signature_any(config, *message, digest);
 #endif
 }
 
