@@ -296,6 +296,14 @@ void judge_alone(AccuracyVerdict& verdict, Judged& only, const AccuracyOptions& 
   verdict.explanation = only.verdict.explanation;
 }
 
+// A stratum's part of the labels that the canary may take; 0 stays "as many as it takes".
+uint64_t part_of(uint64_t labels, uint64_t own, uint64_t of_all) {
+  if (labels == 0) return 0;
+  const double part = static_cast<double>(labels) * static_cast<double>(own) /
+                      static_cast<double>(std::max<uint64_t>(of_all, 1));
+  return std::max<uint64_t>(1, static_cast<uint64_t>(part));
+}
+
 void judge_together(AccuracyVerdict& verdict, std::vector<Judged>& strata,
                     const AccuracyOptions& options) {
   const double margin = options.non_inferior_by.as_double();
@@ -304,19 +312,23 @@ void judge_together(AccuracyVerdict& verdict, std::vector<Judged>& strata,
   std::vector<const Comparison*> comparisons;
   for (Judged& s : strata) {
     s.verdict.may_be_worse_by = guard;
+    if (s.usable) comparisons.push_back(&s.comparison);
+  }
+  const Pool whole(comparisons);
+  for (Judged& s : strata) {
     if (!s.usable) continue;
-    comparisons.push_back(&s.comparison);
     const Pool pool({&s.comparison});
+    AccuracyOptions of_stratum = options;
+    of_stratum.labels = part_of(options.labels, pool.canary_labels(), whole.canary_labels());
     decide(s.verdict,
            Question(pool, margin, guard.as_double(), half / static_cast<double>(strata.size()),
-                    options),
+                    of_stratum),
            options.non_inferior_by);
   }
   if (!comparisons.empty()) {
-    const Pool pool(comparisons);
-    verdict.together = sum_of(strata, pool, margin);
+    verdict.together = sum_of(strata, whole, margin);
     verdict.together->may_be_worse_by = options.non_inferior_by;
-    decide(*verdict.together, Question(pool, margin, margin, half, options),
+    decide(*verdict.together, Question(whole, margin, margin, half, options),
            options.non_inferior_by);
   }
   // All that must hold; what is worse first, and of equals the whole before its parts.
