@@ -97,6 +97,35 @@ TEST(Plan, AStagesGatesReplaceThePlans) {
   EXPECT_EQ(plan.stages[2].gates.size(), 2U);
 }
 
+TEST(Plan, AnAccuracyGateSaysItsLabelsAndItsBoundPerStratum) {
+  PlanDocument document = example();
+  GateDocument gate = accuracy("2pp", "", "labels.line");
+  gate.accuracy->per_stratum = "8pp";
+  gate.accuracy->labels = 600;
+  gate.accuracy->expect = "92%";
+  gate.accuracy->labels_per_day = 300;
+  document.stages[1].gates = {gate};
+  const Plan plan = *parse_plan(document);
+  EXPECT_EQ(to_string(plan.stages[1].gates[0]),
+            "accuracy {non_inferior_by: 2%, alpha: 5%, per: labels.line, per_stratum: 8%, labels: "
+            "600, expect: 92%, labels_per_day: 300}");
+
+  document.gates.clear();
+  gate.accuracy->per_stratum = "1pp";  // less than the margin
+  gate.accuracy->labels = 0;
+  gate.accuracy->expect = "100%";
+  document.stages[1].gates = {gate};
+  EXPECT_EQ(problems(document),
+            (std::vector<std::string>{"spec.stages[1].gates[0].accuracy.per_stratum: BAD_PLAN",
+                                      "spec.stages[1].gates[0].accuracy.labels: BAD_PLAN",
+                                      "spec.stages[1].gates[0].accuracy.expect: BAD_PLAN"}));
+  gate = accuracy("2pp");
+  gate.accuracy->per_stratum = "8pp";  // without strata
+  document.stages[1].gates = {gate};
+  EXPECT_EQ(problems(document),
+            (std::vector<std::string>{"spec.stages[1].gates[0].accuracy.per_stratum: BAD_PLAN"}));
+}
+
 TEST(Plan, ShowsAllProblemsAtOnce) {
   PlanDocument document = example();
   document.name = "Bad Name";

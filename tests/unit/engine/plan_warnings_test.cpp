@@ -3,6 +3,7 @@
 // begins says what its author may not have meant.
 #include <gtest/gtest.h>
 
+#include "gateway/engine/queries/queries.hpp"
 #include "tests/unit/engine/site.hpp"
 
 namespace covey::test {
@@ -66,6 +67,52 @@ TEST_F(PlanWarnings, APlanSaysWhatItsAuthorMayNotHaveMeant) {
   const Result<engine::CommandReply> created = site.roll_out(plan);
   ASSERT_TRUE(created.ok());
   EXPECT_EQ(created->warnings.size(), 1U);
+}
+
+// A gate that can't pass with the labels that it may take, or whatever the labels, only costs the
+// time until its stage's timeout.
+TEST_F(PlanWarnings, AGateThatCanNeverPassIsRefused) {
+  site.push({1, 1, 0});
+  site.join_many("d", 60);
+  PlanDocument plan = simple_plan("looked-at", "1.1.0");
+  GateDocument::Accuracy gate{.non_inferior_by = "2pp"};
+  gate.labels = 100;
+  const auto create = [&](const char* size) {
+    plan.stages = {stage("canary", size), stage("fleet", "100%")};
+    plan.stages[0].gates = {GateDocument{.accuracy = gate}};
+    plan.stages[1].gates = {GateDocument{.failures = GateDocument::Failures{.max = "5%"}}};
+    return site.command(
+        engine::CreateRollout{.document = plan, .request_id = "", .validate_only = true});
+  };
+  Result<engine::CommandReply> reply = create("50%");
+  ASSERT_FALSE(reply.ok());
+  EXPECT_EQ(reply.error().reason, "PLAN_CANNOT_DECIDE");
+  EXPECT_NE(reply.error().message.find("stage canary: accuracy: labels: 100 can't decide 2%"),
+            std::string::npos)
+      << reply.error().message;
+  gate.labels = 5000;
+  EXPECT_TRUE(create("50%").ok());
+  gate.labels.reset();
+  EXPECT_TRUE(create("50%").ok());
+}
+
+TEST_F(PlanWarnings, APlanSaysWhatItsGatesCanFindOut) {
+  site.push({1, 1, 0});
+  site.join_many("d", 100);
+  PlanDocument document = simple_plan("looked-at", "1.1.0");
+  GateDocument::Accuracy gate{.non_inferior_by = "5pp"};
+  gate.labels = 600;
+  gate.labels_per_day = 200;
+  document.stages = {stage("canary", "50%"), stage("fleet", "100%")};
+  document.gates = {GateDocument{.accuracy = gate}};
+  const Plan plan = *parse_plan(document);
+  const auto preview = engine::preview_rollout(site.state(), plan);
+  ASSERT_TRUE(preview.ok());
+  const std::string said = engine::forecast_stage(plan, *preview, 0).gates.at(0);
+  EXPECT_NE(said.find("with 261 canary labels (one of two), 750 (nine of ten)"), std::string::npos)
+      << said;
+  EXPECT_NE(said.find("with 600: an equal one passes in 8"), std::string::npos) << said;
+  EXPECT_NE(said.find("6.0 days at 200 labels a day of both"), std::string::npos) << said;
 }
 
 }  // namespace
