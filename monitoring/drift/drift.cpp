@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "monitoring/counts/shares.hpp"
+#include "monitoring/drift/clusters.hpp"
 #include "monitoring/statistics/distributions.hpp"
 
 namespace covey::monitoring {
@@ -108,62 +109,10 @@ double pearson_x2(CountsView baseline, CountsView window) {
   return sum;
 }
 
-namespace {
-
-// n_d equal within a quarter: then the plain variance of the device shares is the estimate.
-bool balanced(std::span<const Counts> per_device) {
-  uint64_t smallest = ~uint64_t{0};
-  uint64_t largest = 0;
-  for (const Counts& device : per_device) {
-    const uint64_t n = total(device);
-    if (n == 0) continue;
-    smallest = std::min(smallest, n);
-    largest = std::max(largest, n);
-  }
-  return largest <= smallest + smallest / 4;
-}
-
-// Variance of the pooled share of one bin with devices as clusters. Balanced: the variance of the
-// device shares over D. Else weighted by n_d: the linearised ratio estimator (Rao and Scott 1992).
-double clustered_variance(std::span<const Counts> per_device, const Pooled& pooled, size_t bin,
-                          bool equal_weights) {
-  const double devices = pooled.devices;
-  const double n = static_cast<double>(total(pooled.counts));
-  const double share = static_cast<double>(pooled.counts[bin]) / n;
-  double sum = 0;
-  double squares = 0;
-  for (const Counts& device : per_device) {
-    const double n_device = static_cast<double>(total(device));
-    if (n_device == 0) continue;
-    const double residual = static_cast<double>(device[bin]) / n_device - share;
-    const double weighted = equal_weights ? residual : residual * n_device * devices / n;
-    sum += weighted;
-    squares += weighted * weighted;
-  }
-  // The weighted residuals sum to zero by construction, the plain ones need not.
-  const double centred = squares - sum * sum / devices;
-  return std::max(0.0, centred) / (devices * (devices - 1));
-}
-
-}  // namespace
-
 double design_effect(std::span<const Counts> per_device) {
-  const auto first = std::find_if(per_device.begin(), per_device.end(),
-                                  [](const Counts& device) { return total(device) > 0; });
-  if (first == per_device.end()) return 1;
-  const size_t bins = first->size();
-  const Pooled pooled = pool(bins, per_device);
-  if (bins < 2 || pooled.devices < 2 || !pooled.same_bins) return 1;
-  const bool equal_weights = balanced(per_device);
-  const double n = static_cast<double>(total(pooled.counts));
-  double sum = 0;
-  for (size_t b = 0; b < bins; ++b) {
-    if (pooled.counts[b] == 0) continue;
-    const double share = static_cast<double>(pooled.counts[b]) / n;
-    // (1 - q) V / V0 with V0 = q (1 - q) / n
-    sum += n * clustered_variance(per_device, pooled, b, equal_weights) / share;
-  }
-  return std::max(1.0, sum / static_cast<double>(bins - 1));
+  const ClusterSpread spread = cluster_spread(per_device);
+  const size_t bins = per_device.empty() ? 0 : per_device.front().size();
+  return bins < 2 ? 1.0 : std::max(1.0, spread.trace / static_cast<double>(bins - 1));
 }
 
 DriftVerdict judge_histogram(CountsView baseline, std::span<const Counts> per_device,
@@ -199,15 +148,17 @@ DriftVerdict judge_histogram(CountsView baseline, std::span<const Counts> per_de
   const double n = static_cast<double>(v.n);
   const double df = v.bins - 1;
   const double alpha = options.alpha.as_double();
-  v.deff = design_effect(per_device);
+  const ClusterSpread spread = cluster_spread(per_device);
+  v.deff = std::max(1.0, spread.trace / df);
   const double scale = v.deff + n / static_cast<double>(v.baseline_n);
   v.n_effective = n / scale;
   v.psi_corrected = v.psi - psi_bias(v.bins, v.n, v.baseline_n, v.deff);
   v.psi_warn_above = psi_threshold(v.bins, v.n_effective, options.warn_psi.as_double(), alpha);
   v.psi_page_above = psi_threshold(v.bins, v.n_effective, options.page_psi.as_double(), alpha);
   set_interval(v, options.interval_alpha.as_double());
-  v.x2 = pearson_x2(baseline, pooled.counts) / scale;
-  v.p_value = fisher_f_upper(v.x2 / df, df, df * (v.devices - 1));
+  const double x2 = pearson_x2(baseline, pooled.counts);
+  v.x2 = x2 / scale;
+  v.p_value = clustered_p_value(x2, spread, v.bins, n, static_cast<double>(v.baseline_n));
   v.p_adjusted = v.p_value;
 
   const bool significant = v.p_value <= alpha;

@@ -69,7 +69,7 @@ struct DriftVerdict {
   double psi_warn_above = 0;  // raw PSI that would warn, page at this sample size
   double psi_page_above = 0;
   double x2 = 0;          // X2 / (deff + n / N)
-  double p_value = 1;     // F(k-1, (k-1)(D-1))
+  double p_value = 1;     // clustered, second order (clusters.hpp)
   double p_adjusted = 1;  // Benjamini-Hochberg, filled by adjust(); else equal to p_value
   EffectSizes effects;
   std::string explanation;  // one line for people
