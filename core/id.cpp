@@ -49,6 +49,22 @@ Result<ModelName> ModelName::parse(std::string_view text) {
 }
 
 template <>
+Result<ClaimName> ClaimName::parse(std::string_view text) {
+  const auto first = [](char c) { return is_lower(c) || is_digit(c); };
+  const auto rest = [&](char c) { return first(c) || c == '-'; };
+  if (!matches(text, 15, first, rest)) {
+    return invalid("BAD_CLAIM_NAME",
+                   quoted(text) +
+                       " is not a claim's name: 1 to 15 of a-z 0-9 -, the first a "
+                       "letter or digit");
+  }
+  if (text.starts_with("svc-") || text == "enroll") {
+    return invalid("RESERVED_CLAIM_NAME", quoted(text) + " is reserved for services");
+  }
+  return ClaimName(std::string(text));
+}
+
+template <>
 Result<RolloutName> RolloutName::parse(std::string_view text) {
   const auto first = [](char c) { return is_lower(c) || is_digit(c); };
   const auto rest = [&](char c) { return first(c) || c == '.' || c == '-'; };

@@ -34,6 +34,8 @@ using DeviceId = Id<struct DeviceTag>;
 using ModelName = Id<struct ModelTag>;
 // [a-z0-9][a-z0-9.-]{0,62}, e.g. bearing-vibration-1.4.0.
 using RolloutName = Id<struct RolloutTag>;
+// [a-z0-9][a-z0-9-]{0,14} and no name of a service, e.g. batch-7: it is a user of the broker, too.
+using ClaimName = Id<struct ClaimTag>;
 // [A-Za-z0-9][A-Za-z0-9._-]{0,30}, e.g. m4f-256k.
 using DeviceClass = Id<struct DeviceClassTag>;
 
@@ -43,6 +45,8 @@ template <>
 Result<ModelName> ModelName::parse(std::string_view text);
 template <>
 Result<RolloutName> RolloutName::parse(std::string_view text);
+template <>
+Result<ClaimName> ClaimName::parse(std::string_view text);
 template <>
 Result<DeviceClass> DeviceClass::parse(std::string_view text);
 

@@ -142,4 +142,18 @@ static_assert(kDevicesCopiedPerTick <= kDevicesMax && kSessionsAskedPerTick <= k
 static_assert(kChangesPerTick <= kLooksPerTick);  // each is a look, too
 static_assert(kGoalRepeatFirst < kGoalRepeatMax);
 
+// Claims of a site, revoked ones included; ids that one may list, and all that have not ended.
+inline constexpr size_t kClaimsMax = 1'000;
+inline constexpr size_t kClaimIdsMax = 10'000;
+inline constexpr size_t kClaimIdsOfAllMax = 200'000;
+inline constexpr uint32_t kClaimCountMax = 100'000;
+// Devices that one command may register, and what is said about those that can't be.
+inline constexpr size_t kRegisteredAtOnceMax = 10'000;
+inline constexpr size_t kRegistrationErrorsShown = 20;
+// Manufacturers whose certificates say who a device is; of one of these certificates, and of a
+// device's.
+inline constexpr size_t kAuthoritiesMax = 50;
+inline constexpr size_t kAuthorityBytesMax = 4'096;
+inline constexpr size_t kDeviceCertificateBytesMax = 1'024;
+
 }  // namespace covey

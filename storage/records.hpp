@@ -34,6 +34,7 @@ struct SiteRecord {
   uint64_t report_sequence = 0;  // position of the newest report in the log
   uint64_t reports_settled = 0;  // streams, totals and windows hold every report up to here
   bool reconciling = false;
+  uint64_t claim_number = 0;  // last used
 
   bool operator==(const SiteRecord&) const = default;
 };
@@ -80,6 +81,39 @@ struct TokenRecord {
   Millis use_wall{0};     // last, as far as it was noted; 0: never
 
   bool operator==(const TokenRecord&) const = default;
+};
+
+// A batch of devices may ask to be let in. Its secrets follow from the site's and its number.
+struct ClaimRecord {
+  ClaimName name;
+  uint64_t number = 0;  // of all claims that there ever were: a name used again has other secrets
+  Millis create_wall{0};
+  Millis expire_wall{0};       // 0: never
+  Millis revoke_wall{0};       // 0: it is good
+  uint32_t count_max = 0;      // devices that it may bring
+  uint32_t used = 0;           // that it brought: accepted ones, whatever became of them
+  bool per_device = false;     // each has a proof of its own: an HMAC of its id
+  bool accept = false;         // they are accepted without asking an operator
+  bool lists = false;          // only those of ClaimIdsRecord
+  uint32_t secret_number = 1;  // of the site; its secrets end with that one
+
+  bool operator==(const ClaimRecord&) const = default;
+};
+// Apart from the claim, whose row changes with each device that it brings.
+struct ClaimIdsRecord {
+  ClaimName name;
+  std::vector<DeviceId> ids;  // sorted
+
+  bool operator==(const ClaimIdsRecord&) const = default;
+};
+
+// Somebody whose certificates say who a device is: the manufacturer.
+struct AuthorityRecord {
+  std::string name;
+  Bytes certificate;  // X.509 in DER
+  Millis create_wall{0};
+
+  bool operator==(const AuthorityRecord&) const = default;
 };
 
 // A certificate that no device may use any more, though it has not ended.

@@ -50,6 +50,18 @@ struct PutSiteSecret {
 struct RemoveSiteSecret {
   uint32_t number = 0;
 };
+struct PutClaim {
+  ClaimRecord claim;
+};
+struct PutClaimIds {
+  ClaimIdsRecord claim;
+};
+struct PutAuthority {
+  AuthorityRecord authority;
+};
+struct RemoveAuthority {
+  std::string name;
+};
 struct PutTrustedKey {
   TrustedKeyRecord key;
 };
@@ -172,8 +184,8 @@ using Write =
                  PutRequest, PutStream, RemoveStream, PutTotal, PutWindow, PutSample, PutLabel,
                  PutAlert, AppendReport, AppendEvent, AppendAudit, Forget, ArchiveDeployment,
                  PutCount, RemoveRequest, RemoveTotal, RemoveLabel, PutLabelTally, ForgetDevice,
-                 ForgetRollout, PutToken, RemoveToken, PutRevoked, ForgetRevoked, PutRoot,
-                 PutSiteSecret, RemoveSiteSecret>;
+                 ForgetRollout, PutToken, RemoveToken, PutRevoked, ForgetRevoked, PutRoot, PutClaim,
+                 PutClaimIds, PutAuthority, RemoveAuthority, PutSiteSecret, RemoveSiteSecret>;
 
 // All that the engine needs at start, each in key order.
 struct Snapshot {
@@ -181,6 +193,9 @@ struct Snapshot {
   std::vector<SiteSecretRecord> secrets;  // none: the first time
   std::vector<Device> devices;
   std::vector<RevokedCertificate> revoked;
+  std::vector<ClaimRecord> claims;
+  std::vector<ClaimIdsRecord> claim_ids;
+  std::vector<AuthorityRecord> authorities;
   std::vector<TrustedKeyRecord> trusted_keys;
   std::vector<RootRecord> roots;
   std::vector<TokenRecord> tokens;

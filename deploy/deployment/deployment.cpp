@@ -192,8 +192,8 @@ Step step(Deployment deployment, const Event& event, Now now) {
 }  // namespace deployment
 
 bool has_left(const Deployment& deployment) {
-  static constexpr std::array kReasons{kDeviceRejected, kDeviceReenrolled, kDeviceRemoved,
-                                       kDeviceChanged, kSuperseded};
+  static constexpr std::array kReasons{kDeviceRejected,       kDeviceReenrolled, kDeviceRemoved,
+                                       kDeviceDecommissioned, kDeviceChanged,    kSuperseded};
   return deployment.state == DeploymentState::kCanceled &&
          std::find(kReasons.begin(), kReasons.end(), deployment.reason) != kReasons.end();
 }

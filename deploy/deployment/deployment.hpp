@@ -112,6 +112,7 @@ Step step(Deployment deployment, const Event& event, Now now);
 inline constexpr std::string_view kDeviceRejected = "DEVICE_REJECTED";
 inline constexpr std::string_view kDeviceReenrolled = "DEVICE_REENROLLED";
 inline constexpr std::string_view kDeviceRemoved = "DEVICE_REMOVED";
+inline constexpr std::string_view kDeviceDecommissioned = "DEVICE_DECOMMISSIONED";
 inline constexpr std::string_view kDeviceChanged = "DEVICE_CHANGED";  // its class, slot, runtime
 inline constexpr std::string_view kSuperseded = "SUPERSEDED";  // by a newer decision about it
 // It counts for nothing: neither as proven, nor as failed, nor as outstanding.

@@ -8,10 +8,12 @@
 
 namespace covey {
 namespace {
-constexpr std::array<std::pair<DeviceState, std::string_view>, 3> kDeviceStates{{
+constexpr std::array<std::pair<DeviceState, std::string_view>, 5> kDeviceStates{{
     {DeviceState::kPending, "PENDING"},
     {DeviceState::kAccepted, "ACCEPTED"},
     {DeviceState::kRejected, "REJECTED"},
+    {DeviceState::kRegistered, "REGISTERED"},
+    {DeviceState::kDecommissioned, "DECOMMISSIONED"},
 }};
 }  // namespace
 

@@ -17,8 +17,9 @@
 
 namespace covey {
 
-enum class DeviceState : uint8_t { kPending, kAccepted, kRejected };
-std::string_view to_string(DeviceState state);  // PENDING, ACCEPTED, REJECTED
+// kRegistered: known before it came. kDecommissioned: it was ours, and does not come back.
+enum class DeviceState : uint8_t { kPending, kAccepted, kRejected, kRegistered, kDecommissioned };
+std::string_view to_string(DeviceState state);  // PENDING, ACCEPTED, REJECTED, REGISTERED, ...
 std::optional<DeviceState> parse_device_state(std::string_view text);
 
 // The device's own account of one model (device.proto, ModelState). Phase and reason are the
@@ -94,6 +95,13 @@ struct Device {
   bool enrolled = false;           // said an authenticated hello since
   Bytes key;                       // its own, public: an uncompressed point of P-256; empty: none
   bool wants_certificate = false;
+  ClaimName claim;        // that it enrolled by; empty: by the site's token
+  std::string authority;  // whose certificate said who it is; empty: nobody's
+  // SHA-256 of what it must show to be let in: its key (SubjectPublicKeyInfo), its certificate
+  // (DER). Empty: it was not registered with one.
+  Bytes registered_key;
+  Bytes registered_certificate;
+  DeviceId successor;          // that took its place; empty: none
   Bytes certificate_serial;    // of its newest one; empty: none was issued for this key
   Millis certificate_from{0};  // wall, as the next ones
   Millis certificate_until{0};

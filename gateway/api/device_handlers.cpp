@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <cctype>
 #include <optional>
 
 #include "gateway/api/handlers.hpp"
@@ -32,18 +31,6 @@ Result<engine::DeviceSelection> selection_of(const auto& request, bool all) {
     return invalid("NO_DEVICES_NAMED", "names: name devices, or give a filter");
   }
   return selection;
-}
-
-// As people and tools write it.
-Result<std::string> fingerprint_of(const std::string& text) {
-  std::string plain;
-  for (const char c : text) {
-    if (c != ':') plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  if (!plain.empty() && !parse_digest(plain)) {
-    return invalid("BAD_FIELD", "key_fingerprint: 64 hex digits");
-  }
-  return plain;
 }
 
 template <typename C>
@@ -162,7 +149,8 @@ void get_device(const CallPtr<v1::GetDeviceRequest, v1::GetDeviceResponse>& call
 void accept_devices(const CallPtr<v1::AcceptDevicesRequest, v1::AcceptDevicesResponse>& call) {
   Result<engine::DeviceSelection> selection = selection_of(call->request, call->request.all());
   if (!selection) return call->finish(selection.error());
-  Result<std::string> fingerprint = fingerprint_of(call->request.key_fingerprint());
+  Result<std::string> fingerprint =
+      fingerprint_of(call->request.key_fingerprint(), "key_fingerprint");
   if (!fingerprint) return call->finish(fingerprint.error());
   execute_only(call, engine::AcceptDevices{*std::move(selection), *std::move(fingerprint)},
                [](const engine::CommandReply& reply, auto& response) {

@@ -28,6 +28,10 @@ v1::DeviceState state_of(DeviceState state) {
       return v1::DEVICE_STATE_ACCEPTED;
     case DeviceState::kRejected:
       return v1::DEVICE_STATE_REJECTED;
+    case DeviceState::kRegistered:
+      return v1::DEVICE_STATE_REGISTERED;
+    case DeviceState::kDecommissioned:
+      return v1::DEVICE_STATE_DECOMMISSIONED;
   }
   return v1::DEVICE_STATE_UNSPECIFIED;
 }
@@ -152,6 +156,11 @@ void fill(v1::Device& to, const engine::State& state, const Device& device) {
   if (device.enroll_nonce != 0) to.set_enroll_nonce(hex64(device.enroll_nonce));
   to.set_enroll_changes(device.enroll_changes);
   to.set_enroll_changed_time_ms(device.enroll_changed_wall.count());
+  to.set_claim(device.claim.str());
+  to.set_authority(device.authority);
+  to.set_registered_key(to_hex(device.registered_key));
+  to.set_registered_certificate(to_hex(device.registered_certificate));
+  if (!device.successor.empty()) to.set_successor("devices/" + device.successor.str());
   to.set_key_fingerprint(engine::key_fingerprint(device.key));
   to.set_certificate_until_ms(device.certificate_until.count());
   to.set_report_interval_s(device.settings.report_interval_s);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <charconv>
 
 #include "core/digest.hpp"
@@ -29,6 +30,17 @@ Result<Id> read(std::string_view text, std::string_view prefix, std::string_view
 }
 
 }  // namespace
+
+Result<std::string> fingerprint_of(std::string_view text, std::string_view field) {
+  std::string plain;
+  for (const char c : text.substr(0, 128)) {
+    if (c != ':') plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  if (!plain.empty() && !parse_digest(plain)) {
+    return invalid("BAD_FIELD", fmt::format("{}: 64 hex digits", field));
+  }
+  return plain;
+}
 
 Result<DeviceId> device_name(std::string_view text, std::string_view field) {
   return read<DeviceId>(text, "devices/", field);

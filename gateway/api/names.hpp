@@ -17,6 +17,8 @@ namespace covey::api {
 
 // "devices/{id}", or the bare id as people type it. `field` is for messages.
 Result<DeviceId> device_name(std::string_view text, std::string_view field);
+// SHA-256 as people and tools write it: 64 hex digits, or nothing. Errors: BAD_FIELD.
+Result<std::string> fingerprint_of(std::string_view text, std::string_view field);
 Result<RolloutName> rollout_name(std::string_view text, std::string_view field);  // "rollouts/{..}"
 Result<ModelName> model_name(std::string_view text, std::string_view field);      // "models/{...}"
 // "models/{model}/releases/{version}" or MODEL@VERSION.

@@ -22,14 +22,23 @@
 
 #include "gateway/access/access.hpp"
 
-#define COVEY_DEVICE_RPCS(UNARY, STREAM)                    \
-  UNARY(ListDevices, list_devices, kViewer, kReads)         \
-  UNARY(GetDevice, get_device, kViewer, kReads)             \
-  UNARY(AcceptDevices, accept_devices, kOperator, kChanges) \
-  UNARY(RejectDevice, reject_device, kOperator, kChanges)   \
-  UNARY(LabelDevices, label_devices, kOperator, kChanges)   \
-  UNARY(ReenrollDevice, reenroll_device, kAdmin, kChanges)  \
-  UNARY(RemoveDevice, remove_device, kAdmin, kChanges)
+#define COVEY_DEVICE_RPCS(UNARY, STREAM)                                 \
+  UNARY(ListDevices, list_devices, kViewer, kReads)                      \
+  UNARY(GetDevice, get_device, kViewer, kReads)                          \
+  UNARY(AcceptDevices, accept_devices, kOperator, kChanges)              \
+  UNARY(RejectDevice, reject_device, kOperator, kChanges)                \
+  UNARY(LabelDevices, label_devices, kOperator, kChanges)                \
+  UNARY(ReenrollDevice, reenroll_device, kAdmin, kChanges)               \
+  UNARY(RemoveDevice, remove_device, kAdmin, kChanges)                   \
+  UNARY(CreateClaim, create_claim, kAdmin, kChanges)                     \
+  UNARY(ListClaims, list_claims, kViewer, kReads)                        \
+  UNARY(RevokeClaim, revoke_claim, kOperator, kChanges)                  \
+  UNARY(ImportDevices, import_devices, kAdmin, kChanges)                 \
+  UNARY(DecommissionDevice, decommission_device, kOperator, kChanges)    \
+  UNARY(ReplaceDevice, replace_device, kOperator, kChanges)              \
+  UNARY(AddDeviceAuthority, add_device_authority, kAdmin, kChanges)      \
+  UNARY(ListDeviceAuthorities, list_device_authorities, kViewer, kReads) \
+  UNARY(RemoveDeviceAuthority, remove_device_authority, kAdmin, kChanges)
 
 #define COVEY_MODEL_RPCS(UNARY, STREAM)               \
   STREAM(CreateRelease, kCi, kChanges)                \

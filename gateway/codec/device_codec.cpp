@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/limits.hpp"
 #include "covey/device/v1/device.pb.h"
 #include "deploy/signing/sha256.hpp"
 
@@ -222,6 +223,15 @@ Result<engine::EnrollMessage> decode_enroll(ByteView payload) {
   }
   const ByteView key = view(request->public_key());
   if (!key.empty() && key.size() != COVEY_POINT_BYTES) return field("public_key", "65 bytes");
+  const ByteView proof = view(request->claim_proof());
+  if (proof.size() > COVEY_CLAIM_PROOF_BYTES) return field("claim_proof", "32 bytes");
+  const ByteView certificate = view(request->manufacturer_certificate());
+  if (certificate.size() > kDeviceCertificateBytesMax) {
+    return field("manufacturer_certificate", "at most 1,024 bytes");
+  }
+  message.manufacturer_certificate.assign(certificate.begin(), certificate.end());
+  message.wants_certificate = !certificate.empty() && request->certificate_wanted();
+  message.claim_proof.assign(proof.begin(), proof.end());
   message.certificate_request.assign(request_bytes.begin(), request_bytes.end());
   message.key.assign(key.begin(), key.end());
   if (message.nonce == 0) return field("nonce", "must not be 0");

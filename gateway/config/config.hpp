@@ -134,6 +134,7 @@ struct Config {
 
   struct {
     bool auto_accept = false;
+    std::string token_file;         // empty: DATA/enroll.token, which is made
     uint32_t pending_max = 10'000;  // devices that nobody has accepted; the oldest give way
     Millis expire_after{24h * 30};  // since such a device was heard last
   } enroll;

@@ -268,6 +268,10 @@ std::vector<Key> build_schema() {
   keys.push_back(bool_key(
       "enroll.auto_accept", [](Config & c) -> auto& { return c.enroll.auto_accept; },
       "Accept every device that knows the enrolment token; for laboratories."));
+  keys.push_back(text_key(
+      "enroll.token_file", "path", 4096, [](Config & c) -> auto& { return c.enroll.token_file; },
+      "The enrolment token, where it is not to be made by coveyd: one line of 16 to 256 printable "
+      "characters, read at each start."));
   keys.push_back(number_key(
       "enroll.pending_max", "number", 1, 1'000'000,
       [](Config & c) -> auto& { return c.enroll.pending_max; },

@@ -105,9 +105,11 @@ void DeviceLink::on_message(std::string_view topic, ByteView payload, bool retai
   if (parsed->kind == mqtt::UpKind::kEnroll) {
     Result<engine::EnrollMessage> message = codec::decode_enroll(payload);
     if (!message) return refuse(message.error());
-    const bool has_key = !message->key.empty() || !message->certificate_request.empty();
-    if (has_key && message->device == parsed->device) return on_enroll(*std::move(message));
-    event = engine::EnrollReceived{parsed->device, *std::move(message)};
+    const bool has_key = !message->key.empty() || !message->certificate_request.empty() ||
+                         !message->manufacturer_certificate.empty();
+    engine::EnrollReceived asked{parsed->device, *std::move(message), parsed->claim};
+    if (has_key && asked.message.device == asked.device) return on_enroll(std::move(asked));
+    event = std::move(asked);
   } else if (parsed->kind == mqtt::UpKind::kReport) {
     event = engine::ReportReceived{parsed->device, parsed->shard,
                                    Bytes(payload.begin(), payload.end())};
@@ -124,36 +126,76 @@ void DeviceLink::on_message(std::string_view topic, ByteView payload, bool retai
   }
 }
 
-void DeviceLink::on_enroll(engine::EnrollMessage message) {
+void DeviceLink::on_enroll(engine::EnrollReceived asked) {
   if (requests_.size() >= kRequestsWaitingMax) {
     return client_.count_drop(mqtt::MqttDrop::kInQueueFull);
   }
-  const DeviceId device = message.device;
-  requests_.put(device, std::move(message));
+  const DeviceId device = asked.device;
+  requests_.put(device, std::move(asked));
   (void)checking_.post([this] { check_requests(); });  // one that waits takes all
 }
 
 void DeviceLink::check_requests() {
-  while (auto message = requests_.take()) {
-    if (!message->certificate_request.empty()) {
-      Result<Bytes> key = tls::key_of_request(message->certificate_request, message->device);
-      if (!key) {
-        refuse(key.error());
-        continue;
-      }
-      message->key = *std::move(key);
-      message->certificate_request.clear();
-      message->wants_certificate = true;
-    } else if (Status point = tls::check_point(message->key); !point) {
-      refuse(point.error());
-      continue;
-    }
-    const DeviceId device = message->device;
-    if (!runtime_->post(EventClass::kLifecycle,
-                        engine::EnrollReceived{device, *std::move(message)})) {
+  while (auto asked = requests_.take()) {
+    if (!check_key(asked->message)) continue;
+    if (!runtime_->post(EventClass::kLifecycle, *std::move(asked))) {
       client_.count_drop(mqtt::MqttDrop::kInQueueFull);
     }
   }
+}
+
+bool DeviceLink::check_key(engine::EnrollMessage& message) {
+  if (!message.manufacturer_certificate.empty()) return check_manufacturer(message);
+  if (!message.certificate_request.empty()) {
+    Result<Bytes> key = tls::key_of_request(message.certificate_request, message.device);
+    if (key) {
+      message.key = *std::move(key);
+      message.certificate_request.clear();
+      message.wants_certificate = true;
+      return true;
+    }
+    refuse(key.error());
+    return false;
+  }
+  const Status point = tls::check_point(message.key);
+  if (!point) refuse(point.error());
+  return point.ok();
+}
+
+bool DeviceLink::check_manufacturer(engine::EnrollMessage& message) {
+  tls::Manufacturers manufacturers;
+  {
+    const std::lock_guard lock(mutex_);
+    manufacturers = manufacturers_;
+  }
+  Result<tls::ManufacturedDevice> device = manufacturers.device_of(
+      message.manufacturer_certificate, message.device, runtime::now_of_clocks().wall);
+  if (!device) {
+    refuse(device.error());
+    log::log_event(log::Level::kWarn, "manufacturer_certificate_refused",
+                   {{"device", message.device.str()},
+                    {"reason", device.error().reason},
+                    {"text", device.error().message}});
+    return false;
+  }
+  if (!device->why_not.empty()) {
+    log::log_event(log::Level::kWarn, "manufacturer_not_trusted",
+                   {{"device", message.device.str()}, {"text", device->why_not}});
+  }
+  message.key = std::move(device->key);
+  message.certificate_digest = std::move(device->digest);
+  message.authority = std::move(device->authority);
+  message.manufacturer_certificate.clear();
+  message.certificate_request.clear();
+  return true;
+}
+
+void DeviceLink::trust(const std::vector<AuthorityRecord>& authorities) {
+  std::vector<tls::Manufacturer> trusted;
+  for (const AuthorityRecord& row : authorities) trusted.push_back({row.name, row.certificate});
+  tls::Manufacturers manufacturers(trusted);
+  const std::lock_guard lock(mutex_);
+  manufacturers_ = std::move(manufacturers);
 }
 
 // What does not go out is said again: goals at the next hello, the rest when devices ask.
@@ -230,7 +272,8 @@ void DeviceLink::publish_grant(const engine::PublishGrant& grant) {
     }
     payload = codec::encode_sealed(message, *sealed);
   }
-  (void)publish(mqtt::enroll_down_topic(grant.device), payload, mqtt::Qos::kAtLeastOnce, false);
+  (void)publish(mqtt::enroll_down_topic(grant.device, grant.claim), payload,
+                mqtt::Qos::kAtLeastOnce, false);
 }
 
 void DeviceLink::publish_certificate(const engine::PublishCertificate& next) {
@@ -334,8 +377,10 @@ void DeviceLink::deliver_one(const engine::Effect& effect) {
     void operator()(const engine::PublishGrant& e) const { link.publish_grant(e); }
     void operator()(const engine::ClearGoal& e) const { link.tell_later(e.device, e); }
     void operator()(const engine::PublishCertificate&) const {}  // deliver() has put it aside
+    void operator()(const engine::TrustAuthorities& e) const { link.trust(e.authorities); }
     // Not for devices: the router gives them to others.
     void operator()(const engine::RevokeCertificates&) const {}
+    void operator()(const engine::SetClaim&) const {}
     void operator()(const engine::SetCredential&) const {}
     void operator()(const engine::Reply&) const {}
     void operator()(const engine::LogLine&) const {}

@@ -24,6 +24,7 @@
 #include "gateway/adapters/mqtt/client.hpp"
 #include "gateway/adapters/mqtt/device_shares.hpp"
 #include "gateway/adapters/tls/device_certificates.hpp"
+#include "gateway/adapters/tls/manufacturers.hpp"
 #include "gateway/engine/events.hpp"
 #include "gateway/runtime/chunk_queue.hpp"
 #include "gateway/runtime/lane.hpp"
@@ -52,6 +53,8 @@ class DeviceLink {
   }
 
   void deliver(std::span<const engine::Effect> effects);
+  // Whose certificates say who a device is: all of them. Any thread.
+  void trust(const std::vector<AuthorityRecord>& authorities);
 
   bool connected() const { return client_.connected(); }
   std::string last_error() const { return client_.last_error(); }
@@ -66,13 +69,16 @@ class DeviceLink {
   void on_message(std::string_view topic, ByteView payload, bool retained);
   void refuse(const Error& error);
   void deliver_one(const engine::Effect& effect);
-  void on_enroll(engine::EnrollMessage message);
+  void on_enroll(engine::EnrollReceived asked);
   void check_requests();
   void grant_later(const engine::Effect& effect);
   void give_grants();
   void give_certificates();
   void publish_grant(const engine::PublishGrant& grant);
   void publish_certificate(const engine::PublishCertificate& certificate);
+  // Looks at the key, and at who says whose it is. False: refused.
+  bool check_key(engine::EnrollMessage& message);
+  bool check_manufacturer(engine::EnrollMessage& message);
   // Empty: none, and the log says why.
   Bytes issue(const DeviceId& device, const engine::CertificateOrder& order) const;
   using GoalOrNone = std::variant<engine::PublishGoal, engine::ClearGoal>;
@@ -91,9 +97,10 @@ class DeviceLink {
   uint64_t sessions_ = 0;      // with the broker; Paho's thread
   std::atomic<uint64_t> malformed_{0};
   mutable std::mutex mutex_;
-  std::map<std::string, uint64_t> malformed_by_reason_;   // guarded by mutex_
-  runtime::NewestQueue<engine::EnrollMessage> requests_;  // with keys to be looked at
-  runtime::NewestQueue<engine::PublishGrant> grants_;     // until the broker knows the password
+  std::map<std::string, uint64_t> malformed_by_reason_;    // guarded by mutex_
+  tls::Manufacturers manufacturers_;                       // guarded by mutex_
+  runtime::NewestQueue<engine::EnrollReceived> requests_;  // with keys to be looked at
+  runtime::NewestQueue<engine::PublishGrant> grants_;      // until the broker knows the password
   runtime::NewestQueue<engine::PublishCertificate> certificates_;
   runtime::NewestQueue<GoalOrNone> goals_;
   runtime::ChunkQueue chunks_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/coveyd/engine_config.hpp"
+#include "gateway/adapters/tls/manufacturers.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -78,6 +79,19 @@ access::AccessOptions access_options_of(const config::Config& config, uint64_t s
           .wall = {}};
 }
 
+namespace {
+
+api::TlsFacts with_reader(api::TlsFacts facts) {
+  facts.read_authority = [](std::string_view text) -> Result<api::AuthorityFacts> {
+    Result<tls::AuthorityCertificate> read = tls::authority_certificate(text);
+    if (!read) return read.error();
+    return api::AuthorityFacts{std::move(read->der), std::move(read->subject), read->not_after};
+  };
+  return facts;
+}
+
+}  // namespace
+
 GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id,
                             const api::TlsFacts& tls) {
   return {.host = config.grpc.listen.host,
@@ -89,7 +103,7 @@ GrpcOptions grpc_options_of(const config::Config& config, uint64_t start_id,
           .site = config.site.name,
           .version = COVEY_VERSION,
           .start_id = start_word(start_id),
-          .tls = tls};
+          .tls = with_reader(tls)};
 }
 
 }  // namespace covey

@@ -37,6 +37,9 @@ runtime::Sink broker_sink(broker::EmbeddedBroker& broker,
       }
     }
     for (const engine::Effect& effect : effects) {
+      if (const auto* claim = std::get_if<engine::SetClaim>(&effect)) {
+        broker.set_claim(claim->claim, claim->password);
+      }
       if (!std::holds_alternative<engine::SetCredential>(effect)) continue;
       const auto& credential = std::get<engine::SetCredential>(effect);
       if (credential.password.empty()) {

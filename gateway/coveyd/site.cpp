@@ -152,6 +152,7 @@ Status Site::start_broker() {
       .certificate_port = embedded.certificate_port,
       .device_ca_file = device_ca_file_,
       .revocations = *std::move(revoked),
+      .enroll_token_file = config_.enroll.token_file,
       .max_connections = embedded.max_connections,
       .max_packet_bytes = embedded.max_packet_bytes,
       .max_queued_messages = embedded.max_queued_messages,
@@ -162,6 +163,11 @@ Status Site::start_broker() {
   for (const auto& [id, device] : engine_->state().fleet.devices) {
     if (device.state != DeviceState::kAccepted) continue;
     broker_->set_credential(id, engine::broker_password(engine_->state(), device));
+  }
+  const Millis wall = runtime::now_of_clocks().wall;
+  for (const auto& [name, claim] : engine_->state().fleet.claims) {
+    if (!engine::claim_is_good(engine_->state(), claim, wall)) continue;
+    broker_->set_claim(name, engine::claim_password(engine_->state(), claim));
   }
   Result<broker::BrokerEndpoints> started = broker_->start();
   if (!started) return started.error();
@@ -321,6 +327,9 @@ Status Site::make_link() {
   if (broker_) let_in = [this] { (void)broker_->flush(2s); };
   link_ = std::make_unique<DeviceLink>(std::move(options), share_of_device(config_),
                                        std::move(let_in), device_authority_);
+  std::vector<AuthorityRecord> authorities;
+  for (const auto& [name, row] : engine_->state().fleet.authorities) authorities.push_back(row);
+  link_->trust(authorities);
   return {};
 }
 

@@ -21,6 +21,13 @@ struct NameOf {
   std::string operator()(const LabelDevices&) const { return "LABEL_DEVICES"; }
   std::string operator()(const ReenrollDevice&) const { return "REENROLL_DEVICE"; }
   std::string operator()(const RemoveDevice&) const { return "REMOVE_DEVICE"; }
+  std::string operator()(const CreateClaim&) const { return "CREATE_CLAIM"; }
+  std::string operator()(const RevokeClaim&) const { return "REVOKE_CLAIM"; }
+  std::string operator()(const ImportDevices&) const { return "IMPORT_DEVICES"; }
+  std::string operator()(const DecommissionDevice&) const { return "DECOMMISSION_DEVICE"; }
+  std::string operator()(const ReplaceDevice&) const { return "REPLACE_DEVICE"; }
+  std::string operator()(const AddDeviceAuthority&) const { return "ADD_DEVICE_AUTHORITY"; }
+  std::string operator()(const RemoveDeviceAuthority&) const { return "REMOVE_DEVICE_AUTHORITY"; }
   std::string operator()(const CreateRelease&) const { return "CREATE_RELEASE"; }
   std::string operator()(const DeleteRelease&) const { return "DELETE_RELEASE"; }
   std::string operator()(const CreateRollout&) const { return "CREATE_ROLLOUT"; }
@@ -84,6 +91,25 @@ std::string labels_of(const LabelDevices& command) {
 // What the command says beside its subject.
 struct SaidBy {
   std::string operator()(const LabelDevices& c) const { return labels_of(c); }
+  std::string operator()(const CreateClaim& c) const {
+    std::string text = fmt::format("count {}", c.count);
+    if (c.life > Millis{0}) add(text, fmt::format("for {} s", c.life.count() / 1000));
+    if (c.per_device) add(text, "a proof per device");
+    if (c.accept) add(text, "accepts");
+    add(text, names_of(c.ids), "; ");
+    return text;
+  }
+  std::string operator()(const ImportDevices& c) const {
+    return c.validate_only ? "validate only" : "";
+  }
+  std::string operator()(const ReplaceDevice& c) const {
+    std::string text = "by " + c.successor.str();
+    if (!c.key_fingerprint.empty()) add(text, "key " + c.key_fingerprint);
+    return text;
+  }
+  std::string operator()(const AddDeviceAuthority& c) const {
+    return "sha256 " + to_hex(sha256(c.certificate));
+  }
   std::string operator()(const CreateRelease& c) const {
     std::string digests;
     for (const auto& artifact : c.artifacts) add(digests, to_hex(artifact->digest));
@@ -129,6 +155,15 @@ struct NamedBy {
   std::string operator()(const RejectDevice& c) const { return c.device.str(); }
   std::string operator()(const ReenrollDevice& c) const { return c.device.str(); }
   std::string operator()(const RemoveDevice& c) const { return c.device.str(); }
+  std::string operator()(const CreateClaim& c) const { return c.claim.str(); }
+  std::string operator()(const RevokeClaim& c) const { return c.claim.str(); }
+  std::string operator()(const ImportDevices& c) const {
+    return fmt::format("{} devices", c.devices.size());
+  }
+  std::string operator()(const DecommissionDevice& c) const { return c.device.str(); }
+  std::string operator()(const ReplaceDevice& c) const { return c.device.str(); }
+  std::string operator()(const AddDeviceAuthority& c) const { return c.name; }
+  std::string operator()(const RemoveDeviceAuthority& c) const { return c.name; }
   std::string operator()(const CreateRelease& c) const { return to_string(c.release); }
   std::string operator()(const DeleteRelease& c) const { return to_string(c.release); }
   std::string operator()(const CreateRollout& c) const { return c.document.name; }

@@ -53,6 +53,25 @@ struct StandingOf {
   std::string operator()(const RejectDevice& c) const { return device(c.device); }
   std::string operator()(const ReenrollDevice& c) const { return device(c.device); }
   std::string operator()(const RemoveDevice& c) const { return device(c.device); }
+  std::string operator()(const DecommissionDevice& c) const { return device(c.device); }
+  std::string operator()(const ReplaceDevice& c) const {
+    return fmt::format("{}: {}; {}: {}", c.device.str(), device(c.device), c.successor.str(),
+                       device(c.successor));
+  }
+  std::string claim(const ClaimName& name) const {
+    const auto found = state.fleet.claims.find(name);
+    if (found == state.fleet.claims.end()) return "";
+    const ClaimRecord& record = found->second;
+    return fmt::format("{} {} of {} used", record.revoke_wall == Millis{0} ? "OPEN" : "REVOKED",
+                       record.used, record.count_max);
+  }
+  std::string operator()(const CreateClaim& c) const { return claim(c.claim); }
+  std::string operator()(const RevokeClaim& c) const { return claim(c.claim); }
+  std::string authority(const std::string& name) const {
+    return state.fleet.authorities.contains(name) ? "TRUSTED" : "";
+  }
+  std::string operator()(const AddDeviceAuthority& c) const { return authority(c.name); }
+  std::string operator()(const RemoveDeviceAuthority& c) const { return authority(c.name); }
   std::string operator()(const CreateRelease& c) const { return release(c.release); }
   std::string operator()(const DeleteRelease& c) const { return release(c.release); }
   std::string operator()(const PauseRollout& c) const { return rollout(c.rollout); }
@@ -94,6 +113,7 @@ struct StandingOf {
   std::string operator()(const NoteDenial&) const { return ""; }
   // What these make has its name from the answer, or is as long as its file.
   std::string operator()(const CreateRollout&) const { return ""; }
+  std::string operator()(const ImportDevices&) const { return ""; }
   std::string operator()(const SubmitLabels&) const { return ""; }
   std::string operator()(const AddTrustedKey&) const { return ""; }
 };

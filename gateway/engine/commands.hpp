@@ -13,6 +13,7 @@
 
 #include "core/id.hpp"
 #include "core/result.hpp"
+#include "core/time.hpp"
 #include "deploy/artifact/artifact.hpp"
 #include "deploy/rollout/plan.hpp"
 #include "storage/records.hpp"
@@ -50,6 +51,50 @@ struct ReenrollDevice {
 // It leaves lists and counts, and its keys are void. What comes back under its id is a new device.
 struct RemoveDevice {
   DeviceId device;
+};
+
+struct CreateClaim {
+  ClaimName claim;
+  uint32_t count = 0;
+  Millis life{0};  // 0: for ever
+  bool per_device = false;
+  bool accept = false;
+  std::vector<DeviceId> ids;
+};
+// Nobody comes in by it any more; whom it brought stay.
+struct RevokeClaim {
+  ClaimName claim;
+};
+// A device that has not come yet.
+struct Registration {
+  DeviceId device;
+  DeviceClass device_class;  // that it must have; empty: any
+  std::map<std::string, std::string> labels;
+  Bytes key;          // SHA-256 that it must show; empty: none
+  Bytes certificate;  // the same of its certificate
+};
+// All or, if one can't be, none.
+struct ImportDevices {
+  std::vector<Registration> devices;
+  bool validate_only = false;
+};
+// Its keys are void, and nothing but ReenrollDevice lets it in again.
+struct DecommissionDevice {
+  DeviceId device;
+};
+// Other hardware in the same place.
+struct ReplaceDevice {
+  DeviceId device;
+  DeviceId successor;
+  std::string key_fingerprint;  // that the successor must have; "": whatever it is
+};
+// `certificate` was looked at: it is an authority's.
+struct AddDeviceAuthority {
+  std::string name;
+  Bytes certificate;
+};
+struct RemoveDeviceAuthority {
+  std::string name;
 };
 
 // The artifacts were opened (verified) against a trust store; the engine checks again that the
@@ -163,7 +208,9 @@ using Command =
                  CreateRelease, DeleteRelease, CreateRollout, PauseRollout, ResumeRollout,
                  ApproveRollout, AbortRollout, RollBackRollout, SkipDevice, SubmitLabels,
                  AcknowledgeAlert, AddTrustedKey, RemoveTrustedKeyCommand, ImportRoot, CreateToken,
-                 RevokeToken, NoteTokenUses, NoteDenial, RotateSecret>;
+                 RevokeToken, NoteTokenUses, NoteDenial, CreateClaim, RevokeClaim, ImportDevices,
+                 DecommissionDevice, ReplaceDevice, AddDeviceAuthority, RemoveDeviceAuthority,
+                 RotateSecret>;
 
 // How and from where somebody asked, for the audit log.
 struct Origin {
@@ -185,6 +232,8 @@ struct CommandReply {
   uint32_t changed = 0;           // how many were
   std::vector<DeviceId> devices;  // which, where a command is about several
   bool already_existed = false;
+  uint32_t registered = 0;  // of devices: new ones
+  uint32_t known = 0;       // and those that are accepted already
   uint32_t labels_matched = 0;
   uint32_t labels_unmatched = 0;
   uint32_t labels_unchanged = 0;

@@ -45,6 +45,8 @@ std::string_view to_string(Drop drop) {
       return "report_future";
     case Drop::kLabelLimit:
       return "label_limit";
+    case Drop::kClaimRefused:
+      return "claim_refused";
   }
   return "unknown";
 }

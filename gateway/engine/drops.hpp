@@ -30,8 +30,9 @@ enum class Drop : uint8_t {
   kOverBudget,
   kReportFuture,
   kLabelLimit,
+  kClaimRefused,
 };
-inline constexpr size_t kDrops = 20;
+inline constexpr size_t kDrops = 21;
 std::string_view to_string(Drop drop);  // "unknown_device", ...
 
 }  // namespace covey::engine

@@ -85,6 +85,7 @@ class Dispatch {
       end_reconciling(turn_);
       expire_strangers(turn_);
       renew_certificates(turn_);
+      close_claims(turn_);
       judge_budgets(turn_);
       judge_certificate(turn_, tick.certificate_until);
       if (state.clocks.broker_connected()) publish_site(turn_);  // whoever missed it, and the time

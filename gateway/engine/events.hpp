@@ -58,6 +58,7 @@ struct ReportReceived {
 struct EnrollReceived {
   DeviceId device;  // of the topic
   EnrollMessage message;
+  ClaimName claim = {};  // of the topic: the broker vouches for it; empty: by the site's token
 };
 struct CommandReceived {
   uint64_t ticket = 0;  // comes back in Reply
@@ -110,6 +111,7 @@ struct PublishChunks {
 struct PublishGrant {
   DeviceId device;
   GrantMessage grant;
+  ClaimName claim = {};  // whose topic it listens to
 };
 // A newer certificate for the same key.
 struct PublishCertificate {
@@ -126,6 +128,15 @@ struct RevokeCertificates {
 struct SetCredential {
   DeviceId device;
   std::string password;
+};
+// The broker must let devices ask as this user with this password; "": no more.
+struct SetClaim {
+  ClaimName claim;
+  std::string password;
+};
+// Whose certificates say who a device is: all of them.
+struct TrustAuthorities {
+  std::vector<AuthorityRecord> authorities;
 };
 // What is retained for a device that is gone.
 struct ClearGoal {
@@ -147,9 +158,10 @@ struct LogLine {
 struct JudgeWindow {
   std::shared_ptr<const WindowSnapshot> window;
 };
-using Effect = std::variant<PublishSite, PublishGoal, PublishAck, PublishBlob, PublishRoot,
-                            PublishChunks, PublishGrant, PublishCertificate, RevokeCertificates,
-                            SetCredential, ClearGoal, Reply, LogLine, JudgeWindow>;
+using Effect =
+    std::variant<PublishSite, PublishGoal, PublishAck, PublishBlob, PublishRoot, PublishChunks,
+                 PublishGrant, PublishCertificate, RevokeCertificates, SetCredential, SetClaim,
+                 TrustAuthorities, ClearGoal, Reply, LogLine, JudgeWindow>;
 
 struct Output {
   std::vector<Write> writes;

@@ -26,6 +26,13 @@ struct Execute {
   R operator()(const LabelDevices& c) const { return label_devices(turn, c, etag); }
   R operator()(const ReenrollDevice& c) const { return reenroll_device(turn, c); }
   R operator()(const RemoveDevice& c) const { return remove_device(turn, c); }
+  R operator()(const CreateClaim& c) const { return create_claim(turn, c); }
+  R operator()(const RevokeClaim& c) const { return revoke_claim(turn, c); }
+  R operator()(const ImportDevices& c) const { return import_devices(turn, c); }
+  R operator()(const DecommissionDevice& c) const { return decommission_device(turn, c); }
+  R operator()(const ReplaceDevice& c) const { return replace_device(turn, c); }
+  R operator()(const AddDeviceAuthority& c) const { return add_authority(turn, c); }
+  R operator()(const RemoveDeviceAuthority& c) const { return remove_authority(turn, c); }
   R operator()(const CreateRelease& c) const { return create_release(turn, c); }
   R operator()(const DeleteRelease& c) const { return delete_release(turn, c); }
   R operator()(const CreateRollout& c) const { return create_rollout(turn, c, actor); }

@@ -6,6 +6,7 @@
 #include "core/limits.hpp"
 #include "gateway/engine/catalogue/catalogue.hpp"
 #include "gateway/engine/engine.hpp"
+#include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/telemetry/settling.hpp"
 #include "gateway/engine/turn/turn.hpp"
@@ -136,6 +137,19 @@ Result<Engine> Engine::load(Snapshot snapshot, const EngineConfig& config, Now n
     }
     state.fleet.add(std::move(device));
   }
+  for (ClaimRecord& claim : snapshot.claims) {
+    ClaimName name = claim.name;
+    if (claim_is_good(state, claim, now.wall)) state.fleet.claims_open.insert(name);
+    state.fleet.claims.emplace(std::move(name), std::move(claim));
+  }
+  for (ClaimIdsRecord& row : snapshot.claim_ids) {
+    ClaimName name = row.name;
+    state.fleet.claim_ids.emplace(std::move(name), std::move(row.ids));
+  }
+  for (AuthorityRecord& row : snapshot.authorities) {
+    std::string name = row.name;
+    state.fleet.authorities.emplace(std::move(name), std::move(row));
+  }
   for (RevokedCertificate& row : snapshot.revoked) {
     Bytes serial = row.serial;
     state.fleet.revoked.emplace(std::move(serial), std::move(row));
@@ -187,6 +201,9 @@ Snapshot Engine::snapshot() const {
     snapshot.secrets.push_back(secret.record);
   }
   for (const auto& [id, device] : state_.fleet.devices) snapshot.devices.push_back(device);
+  for (const auto& [name, claim] : state_.fleet.claims) snapshot.claims.push_back(claim);
+  for (const auto& [name, ids] : state_.fleet.claim_ids) snapshot.claim_ids.push_back({name, ids});
+  for (const auto& [name, row] : state_.fleet.authorities) snapshot.authorities.push_back(row);
   for (const auto& [serial, row] : state_.fleet.revoked) snapshot.revoked.push_back(row);
   for (const auto& [id, key] : state_.catalogue.trusted_keys) snapshot.trusted_keys.push_back(key);
   for (const auto& [version, root] : state_.catalogue.roots) snapshot.roots.push_back(root);

@@ -99,6 +99,10 @@ struct EnrollMessage {
   Bytes key = {};                  // its own: a point of P-256; empty: it has none
   Bytes certificate_request = {};  // until somebody with time has looked at it, who fills in `key`
   bool wants_certificate = false;
+  Bytes claim_proof = {};
+  Bytes manufacturer_certificate = {};  // as certificate_request
+  Bytes certificate_digest = {};        // SHA-256 of that; empty: it showed none
+  std::string authority = {};           // trusted one that issued it; empty: none
 };
 
 // ---- gateway to device

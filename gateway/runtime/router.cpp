@@ -20,6 +20,8 @@ struct DestinationOf {
   D operator()(const engine::PublishGrant&) const { return D::kDevices; }
   D operator()(const engine::PublishCertificate&) const { return D::kDevices; }
   D operator()(const engine::RevokeCertificates&) const { return D::kBroker; }
+  D operator()(const engine::SetClaim&) const { return D::kBroker; }
+  D operator()(const engine::TrustAuthorities&) const { return D::kDevices; }
   D operator()(const engine::ClearGoal&) const { return D::kDevices; }
   D operator()(const engine::SetCredential&) const { return D::kBroker; }
   D operator()(const engine::Reply&) const { return D::kCaller; }

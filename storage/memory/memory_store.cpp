@@ -40,6 +40,12 @@ class Applier {
     t_.secrets.insert_or_assign(w.secret.number, w.secret);
   }
   void operator()(const RemoveSiteSecret& w) { t_.secrets.erase(w.number); }
+  void operator()(const PutClaim& w) { t_.claims.insert_or_assign(w.claim.name, w.claim); }
+  void operator()(const PutClaimIds& w) { t_.claim_ids.insert_or_assign(w.claim.name, w.claim); }
+  void operator()(const PutAuthority& w) {
+    t_.authorities.insert_or_assign(w.authority.name, w.authority);
+  }
+  void operator()(const RemoveAuthority& w) { t_.authorities.erase(w.name); }
   void operator()(const PutTrustedKey& w) { t_.trusted_keys.insert_or_assign(w.key.key_id, w.key); }
   void operator()(const RemoveTrustedKey& w) { t_.trusted_keys.erase(w.key_id); }
   void operator()(const PutRoot& w) { t_.roots.insert_or_assign(w.root.version, w.root); }
@@ -271,6 +277,9 @@ Result<Snapshot> MemoryStore::load(const LoadLimits& limits) {
   snapshot.secrets = values_of(tables_.secrets);
   snapshot.devices = values_of(tables_.devices);
   snapshot.revoked = values_of(tables_.revoked);
+  snapshot.claims = values_of(tables_.claims);
+  snapshot.claim_ids = values_of(tables_.claim_ids);
+  snapshot.authorities = values_of(tables_.authorities);
   snapshot.trusted_keys = values_of(tables_.trusted_keys);
   snapshot.roots = values_of(tables_.roots);
   snapshot.tokens = values_of(tables_.tokens);

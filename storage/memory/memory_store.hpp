@@ -58,6 +58,9 @@ struct Tables {
   std::map<uint32_t, SiteSecretRecord> secrets;
   std::map<DeviceId, Device> devices;
   std::map<Bytes, RevokedCertificate> revoked;
+  std::map<ClaimName, ClaimRecord> claims;
+  std::map<ClaimName, ClaimIdsRecord> claim_ids;
+  std::map<std::string, AuthorityRecord> authorities;
   std::map<std::string, TrustedKeyRecord> trusted_keys;
   std::map<uint32_t, RootRecord> roots;
   std::map<std::string, TokenRecord> tokens;

@@ -22,6 +22,7 @@ void columns(auto& visit, Like<SiteRecord> auto& r) {
   visit("reconciling", r.reconciling);
   visit("report_sequence", r.report_sequence);
   visit("reports_settled", r.reports_settled);
+  visit("claim_number", r.claim_number);
 }
 
 constexpr const char* table_name(const SiteSecretRecord&) { return "site_secrets"; }
@@ -71,6 +72,39 @@ void columns(auto& visit, Like<Device> auto& r) {
   visit("certificate_until_ms", r.certificate_until);
   visit("certificate_before", r.certificate_before);
   visit("certificate_before_until_ms", r.certificate_before_until);
+  visit("claim", r.claim);
+  visit("authority", r.authority);
+  visit("registered_key", r.registered_key);
+  visit("registered_certificate", r.registered_certificate);
+  visit("successor", r.successor);
+}
+
+constexpr const char* table_name(const ClaimRecord&) { return "claims"; }
+void columns(auto& visit, Like<ClaimRecord> auto& r) {
+  visit.key("name", r.name);
+  visit("number", r.number);
+  visit("create_wall_ms", r.create_wall);
+  visit("expire_wall_ms", r.expire_wall);
+  visit("revoke_wall_ms", r.revoke_wall);
+  visit("count_max", r.count_max);
+  visit("used", r.used);
+  visit("per_device", r.per_device);
+  visit("accept", r.accept);
+  visit("lists", r.lists);
+  visit("secret_number", r.secret_number);
+}
+
+constexpr const char* table_name(const ClaimIdsRecord&) { return "claim_ids"; }
+void columns(auto& visit, Like<ClaimIdsRecord> auto& r) {
+  visit.key("name", r.name);
+  visit("ids", r.ids);
+}
+
+constexpr const char* table_name(const AuthorityRecord&) { return "device_authorities"; }
+void columns(auto& visit, Like<AuthorityRecord> auto& r) {
+  visit.key("name", r.name);
+  visit("certificate", r.certificate);
+  visit("create_wall_ms", r.create_wall);
 }
 
 constexpr const char* table_name(const RevokedCertificate&) { return "revoked_certificates"; }

@@ -14,11 +14,12 @@
 namespace covey::rows {
 
 using Records =
-    std::tuple<SiteRecord, SiteSecretRecord, Device, RevokedCertificate, TrustedKeyRecord,
-               ReleaseRecord, ArtifactRow, RolloutPlan, RolloutOrder, ProgressRow, GateRecord,
-               Deployment, CountRecord, AssignmentRecord, RequestRecord, StreamRecord, TotalRecord,
-               WindowRecord, SampleRecord, LabelTallyRecord, LabelRecord, ReportRecord,
-               monitoring::Alert, EventRecord, AuditRecord, TokenRecord, RootRecord>;
+    std::tuple<SiteRecord, SiteSecretRecord, Device, RevokedCertificate, ClaimRecord,
+               ClaimIdsRecord, AuthorityRecord, TrustedKeyRecord, ReleaseRecord, ArtifactRow,
+               RolloutPlan, RolloutOrder, ProgressRow, GateRecord, Deployment, CountRecord,
+               AssignmentRecord, RequestRecord, StreamRecord, TotalRecord, WindowRecord,
+               SampleRecord, LabelTallyRecord, LabelRecord, ReportRecord, monitoring::Alert,
+               EventRecord, AuditRecord, TokenRecord, RootRecord>;
 
 template <typename Record>
 const Table& table_of() {

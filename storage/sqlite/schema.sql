@@ -56,6 +56,25 @@ CREATE TABLE audit (
   DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000', hash BLOB NOT NULL
   DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000') STRICT;
 
+CREATE TABLE claim_ids (
+  name TEXT PRIMARY KEY,
+  ids TEXT NOT NULL  -- JSON array
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE claims (
+  name TEXT PRIMARY KEY,
+  number INTEGER NOT NULL,
+  create_wall_ms INTEGER NOT NULL,
+  expire_wall_ms INTEGER NOT NULL,
+  revoke_wall_ms INTEGER NOT NULL,
+  count_max INTEGER NOT NULL,
+  used INTEGER NOT NULL,
+  per_device INTEGER NOT NULL,
+  accept INTEGER NOT NULL,
+  lists INTEGER NOT NULL,
+  secret_number INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE deployments (
   number INTEGER PRIMARY KEY,
   device TEXT NOT NULL,
@@ -81,6 +100,12 @@ CREATE TABLE deployments (
   create_wall_ms INTEGER NOT NULL,
   update_wall_ms INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE device_authorities (
+  name TEXT PRIMARY KEY,
+  certificate BLOB NOT NULL,
+  create_wall_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE devices (
   device TEXT PRIMARY KEY,
@@ -109,7 +134,7 @@ CREATE TABLE devices (
   status_number INTEGER NOT NULL,
   last_seen_wall_ms INTEGER NOT NULL,
   models TEXT NOT NULL  -- JSON array: what is desired and what the device reported, per model
-, report_interval_s INTEGER NOT NULL DEFAULT 0, sample_scale INTEGER NOT NULL DEFAULT 0, enroll_changes INTEGER NOT NULL DEFAULT 0, enroll_changed_wall_ms INTEGER NOT NULL DEFAULT 0, own_key BLOB NOT NULL DEFAULT x'', wants_certificate INTEGER NOT NULL DEFAULT 0, certificate_serial BLOB NOT NULL DEFAULT x'', certificate_from_ms INTEGER NOT NULL DEFAULT 0, certificate_until_ms INTEGER NOT NULL DEFAULT 0, certificate_before BLOB NOT NULL DEFAULT x'', certificate_before_until_ms INTEGER NOT NULL DEFAULT 0, secret_number INTEGER NOT NULL DEFAULT 1) STRICT, WITHOUT ROWID;
+, report_interval_s INTEGER NOT NULL DEFAULT 0, sample_scale INTEGER NOT NULL DEFAULT 0, enroll_changes INTEGER NOT NULL DEFAULT 0, enroll_changed_wall_ms INTEGER NOT NULL DEFAULT 0, own_key BLOB NOT NULL DEFAULT x'', wants_certificate INTEGER NOT NULL DEFAULT 0, certificate_serial BLOB NOT NULL DEFAULT x'', certificate_from_ms INTEGER NOT NULL DEFAULT 0, certificate_until_ms INTEGER NOT NULL DEFAULT 0, certificate_before BLOB NOT NULL DEFAULT x'', certificate_before_until_ms INTEGER NOT NULL DEFAULT 0, secret_number INTEGER NOT NULL DEFAULT 1, claim TEXT NOT NULL DEFAULT '', authority TEXT NOT NULL DEFAULT '', registered_key BLOB NOT NULL DEFAULT x'', registered_certificate BLOB NOT NULL DEFAULT x'', successor TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
   sequence INTEGER PRIMARY KEY,
@@ -269,7 +294,7 @@ CREATE TABLE site (
   audit_sequence INTEGER NOT NULL,
   reconciling INTEGER NOT NULL
 , report_sequence INTEGER NOT NULL DEFAULT 0, reports_settled INTEGER NOT NULL DEFAULT 0, audit_hash BLOB NOT NULL
-  DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000') STRICT;
+  DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000', claim_number INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE site_secrets (
   number INTEGER PRIMARY KEY,

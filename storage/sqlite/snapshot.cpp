@@ -66,7 +66,7 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   // A window that the log goes on with has to be there, or its row would be replaced by a part.
   const Result<int64_t> unsettled = database.number(
       "SELECT coalesce(min(placed_wall_ms), 9223372036854775807) FROM reports "
-      "WHERE position > (SELECT reports_settled FROM site)");
+      "WHERE position > coalesce((SELECT reports_settled FROM site), 0)");
   if (!unsettled) return unsettled.error();
   // A clock that is wrong at the start must not hide what came by a right one.
   const Result<int64_t> heard = database.number(
@@ -85,6 +85,9 @@ Result<Snapshot> load_snapshot(Database& database, const LoadLimits& limits) {
   select.all(snapshot.secrets);
   select.all(snapshot.devices);
   select.all(snapshot.revoked);
+  select.all(snapshot.claims);
+  select.all(snapshot.claim_ids);
+  select.all(snapshot.authorities);
   select.all(snapshot.trusted_keys);
   select.all(snapshot.roots);
   select.all(snapshot.tokens);

@@ -15,6 +15,9 @@ Status Writer::operator()(const RemoveSiteSecret& w) {
   return remove(SiteSecretRecord{.number = w.number, .sealed = {}, .create_wall = {}});
 }
 
+Status Writer::operator()(const RemoveAuthority& w) {
+  return remove(AuthorityRecord{.name = w.name});
+}
 Status Writer::operator()(const RemoveTrustedKey& w) {
   return remove(TrustedKeyRecord{.key_id = w.key_id});
 }

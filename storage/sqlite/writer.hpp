@@ -26,6 +26,10 @@ class Writer {
   Status operator()(const ForgetRevoked& w);
   Status operator()(const PutSiteSecret& w) { return put(w.secret); }
   Status operator()(const RemoveSiteSecret& w);
+  Status operator()(const PutClaim& w) { return put(w.claim); }
+  Status operator()(const PutClaimIds& w) { return put(w.claim); }
+  Status operator()(const PutAuthority& w) { return put(w.authority); }
+  Status operator()(const RemoveAuthority& w);
   Status operator()(const PutTrustedKey& w) { return put(w.key); }
   Status operator()(const RemoveTrustedKey& w);
   Status operator()(const PutRoot& w) { return put(w.root); }

@@ -280,7 +280,7 @@ void World::check_fleet_counts() {
   size_t said_hello = 0;
   for (const auto& [id, device] : fleet.devices) {
     const bool accepted = device.state == DeviceState::kAccepted;
-    if (!accepted) ++waiting;
+    if (engine::FleetState::waits(device)) ++waiting;
     if (!accepted || !device.enrolled) continue;
     ++enrolled;
     const engine::Session* session = fleet.session_of(id);

@@ -309,6 +309,8 @@ void Gateway::speak(const std::vector<engine::Effect>& effects) {
     }
     void operator()(const engine::PublishCertificate&) const {}  // no device here has a key
     void operator()(const engine::RevokeCertificates&) const {}
+    void operator()(const engine::SetClaim&) const {}
+    void operator()(const engine::TrustAuthorities&) const {}
     void operator()(const engine::ClearGoal&) const {}
     void operator()(const engine::SetCredential& e) const {
       gateway.credentials_[e.device] = e.password;

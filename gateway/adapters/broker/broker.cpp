@@ -58,8 +58,11 @@ Status EmbeddedBroker::Supervisor::prepare() {
   log_.emplace(files_.log);
   const Result<uint32_t> orphans = end_orphans(files_.configuration, kOrphanTimeout);
   if (!orphans) return orphans.error();
-  const Result<std::string> token = enroll_token(files_);
+  const bool own_token = options_.enroll_token_file.empty();
+  if (!own_token) files_.enroll_token = options_.enroll_token_file;
+  const Result<std::string> token = enroll_token(files_, own_token);
   if (!token) return token.error();
+  enroll_hash_ = hash_password(*token);
   if (const Status reserved = reserve_ports(); !reserved) return reserved;
   endpoints_.host = options_.listen;
   endpoints_.username = "svc-gateway";
@@ -70,7 +73,7 @@ Status EmbeddedBroker::Supervisor::prepare() {
     state_.orphans_ended = *orphans;
   }
   lower_connections();
-  if (const Status written = write_configuration(files_, options_, endpoints_, *token); !written) {
+  if (const Status written = write_configuration(files_, options_, endpoints_); !written) {
     return written;
   }
   revocations_ = options_.revocations;
@@ -156,6 +159,9 @@ void EmbeddedBroker::set_credential(const DeviceId& device, std::string password
   supervisor_->set(device, std::move(password));
 }
 void EmbeddedBroker::remove_credential(const DeviceId& device) { supervisor_->remove(device); }
+void EmbeddedBroker::set_claim(const ClaimName& claim, const std::string& password) {
+  supervisor_->set_claim(claim, password);
+}
 void EmbeddedBroker::set_revocations(std::string list) {
   supervisor_->set_revocations(std::move(list));
 }

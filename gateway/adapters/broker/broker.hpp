@@ -7,7 +7,8 @@
 // * device: user = device id = client id; writes covey/v1/{00 to 3f}/{id}/up/{hello, status,
 //   report, fetch, bye} and reads covey/v1/+/{id}/down/+, covey/v1/site and covey/v1/m/+.
 // * enrolment: user `enroll`, password DATA/enroll.token, client id = device id; writes
-//   covey/v1/enroll/{id}/up and reads covey/v1/enroll/{id}/down.
+//   covey/v1/enroll/{id}/up and reads covey/v1/enroll/{id}/down. Users of claims: the same at
+//   covey/v1/c/{user}/{id}.
 // * certificate, where devices speak TLS: the same rights as `device`, for whoever shows a
 //   certificate of `device_ca_file` that is not revoked; its name (CN) is user and client id.
 // * service: the gateway alone, with a password of this start; covey/#. A port of its own, so that
@@ -56,6 +57,7 @@ struct BrokerOptions {
   uint16_t certificate_port = 0;
   std::string device_ca_file;  // PEM: who issues certificates of devices; empty: no such listener
   std::string revocations;     // PEM: of that authority, a list that may be empty
+  std::string enroll_token_file;  // empty: DATA/enroll.token, which is made
   uint32_t max_connections = 20'000;
   uint32_t max_packet_bytes = 65'536;
   uint32_t max_queued_messages = 20'000;
@@ -121,6 +123,8 @@ class EmbeddedBroker {
   // everything so far (false: time ran out). Before start() they go into the first password file.
   void set_credential(const DeviceId& device, std::string password);
   void remove_credential(const DeviceId& device);
+  // Whoever may ask on the enrolment listener beside `enroll`; "": no more.
+  void set_claim(const ClaimName& claim, const std::string& password);
   bool flush(Millis timeout);
   // The certificates that nobody may come in with. Whoever is in with one is thrown out by
   // remove_credential().

@@ -99,18 +99,18 @@ Result<BrokerFiles> prepare_files(const std::string& data_dir) {
   return files;
 }
 
-Result<std::string> enroll_token(const BrokerFiles& files) {
-  if (::access(files.enroll_token.c_str(), F_OK) == 0) {
+Result<std::string> enroll_token(const BrokerFiles& files, bool make) {
+  if (!make || ::access(files.enroll_token.c_str(), F_OK) == 0) {
     const Result<std::string> text = config::read_secret_bounded(files.enroll_token, 4096);
     if (!text) return files_error(text.error());
     const std::string token = text->substr(0, text->find_first_of("\r\n"));
     const bool plain = std::all_of(token.begin(), token.end(),
                                    [](unsigned char c) { return std::isgraph(c) != 0; });
     if (token.size() < 16 || token.size() > 256 || !plain) {
-      return invalid("BROKER_FILES",
-                     fmt::format("{} must hold one line of 16 to 256 printable characters; remove "
-                                 "it and a new one is made",
-                                 files.enroll_token));
+      return invalid(
+          "BROKER_FILES",
+          fmt::format("{} must hold one line of 16 to 256 printable characters{}",
+                      files.enroll_token, make ? "; remove it and a new one is made" : ""));
     }
     return token;
   }
@@ -121,7 +121,7 @@ Result<std::string> enroll_token(const BrokerFiles& files) {
 }
 
 Status write_configuration(const BrokerFiles& files, const BrokerOptions& options,
-                           const BrokerEndpoints& endpoints, const std::string& token) {
+                           const BrokerEndpoints& endpoints) {
   // set_tcp_nodelay: without it a window of one chunk waits for delayed ACKs (23 chunks/s).
   // persistence: sessions are clean, and the gateway asserts retained messages again.
   std::string text = fmt::format(
@@ -166,9 +166,12 @@ Status write_configuration(const BrokerFiles& files, const BrokerOptions& option
   const Status written[] = {
       put("device.acl", device_rights()),
       put("enroll.acl",
-          "pattern write covey/v1/enroll/%c/up\n"
-          "pattern read covey/v1/enroll/%c/down\n"),
-      put("enroll.passwords", "enroll:" + hash_password(token) + "\n"),
+          // By user name: the first two are of user `enroll`, the others of claims. What a claim
+          // named like another topic could write by the first ones is no topic of ours.
+          "pattern write covey/v1/%u/%c/up\n"
+          "pattern read covey/v1/%u/%c/down\n"
+          "pattern write covey/v1/c/%u/%c/up\n"
+          "pattern read covey/v1/c/%u/%c/down\n"),
       put("service.acl", "user " + endpoints.username + "\ntopic readwrite covey/#\n"),
       put("service.passwords", endpoints.username + ":" + hash_password(endpoints.password) + "\n"),
       put("mosquitto.conf", text),
@@ -185,6 +188,16 @@ Status write_device_passwords(const BrokerFiles& files,
   for (const auto& [device, hash] : hashes) text += device.str() + ":" + hash + "\n";
   const Status written =
       config::write_file_durably(files.folder + "/device.passwords", text, kOwnerOnly);
+  if (!written) return files_error(written.error());
+  return {};
+}
+
+Status write_enroll_passwords(const BrokerFiles& files, const std::string& enroll_hash,
+                              const std::map<ClaimName, std::string>& hashes) {
+  std::string text = "enroll:" + enroll_hash + "\n";
+  for (const auto& [claim, hash] : hashes) text += claim.str() + ":" + hash + "\n";
+  const Status written =
+      config::write_file_durably(files.folder + "/enroll.passwords", text, kOwnerOnly);
   if (!written) return files_error(written.error());
   return {};
 }

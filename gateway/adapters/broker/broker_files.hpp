@@ -23,15 +23,19 @@ struct BrokerFiles {
 // Makes the folder (0700). Errors: BROKER_FILES.
 Result<BrokerFiles> prepare_files(const std::string& data_dir);
 
-// The token of DATA/enroll.token; made at the first start, kept afterwards. Errors: BROKER_FILES.
-Result<std::string> enroll_token(const BrokerFiles& files);
+// The token of that file; `make`: it is made where there is none, and kept afterwards. Errors:
+// BROKER_FILES.
+Result<std::string> enroll_token(const BrokerFiles& files, bool make);
 
-// Everything except device passwords. Errors: BROKER_FILES.
+// Everything except passwords of devices and claims. Errors: BROKER_FILES.
 Status write_configuration(const BrokerFiles& files, const BrokerOptions& options,
-                           const BrokerEndpoints& endpoints, const std::string& token);
+                           const BrokerEndpoints& endpoints);
 // `hashes`: device -> "$7$...". Errors: BROKER_FILES.
 Status write_device_passwords(const BrokerFiles& files,
                               const std::map<DeviceId, std::string>& hashes);
+// Of user `enroll`, and of claims. Errors: BROKER_FILES.
+Status write_enroll_passwords(const BrokerFiles& files, const std::string& enroll_hash,
+                              const std::map<ClaimName, std::string>& hashes);
 // Of certificates; PEM. Errors: BROKER_FILES.
 Status write_revocations(const BrokerFiles& files, const std::string& list);
 

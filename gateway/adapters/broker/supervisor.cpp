@@ -207,11 +207,13 @@ void EmbeddedBroker::Supervisor::terminate(Child& child) {
 // so when a connection made after the signal is answered, the new passwords are in force.
 void EmbeddedBroker::Supervisor::write_credentials(Child* child) {
   std::map<DeviceId, std::string> hashes;
+  std::map<ClaimName, std::string> claims;
   std::string revocations;
   std::vector<DeviceId> thrown_out;
   uint64_t version = 0;
   {
     const std::lock_guard lock(mutex_);
+    claims = claims_;
     revocations = revocations_;
     thrown_out = thrown_out_;
     for (const auto& [device, credential] : credentials_) hashes.emplace(device, credential.hash);
@@ -220,6 +222,7 @@ void EmbeddedBroker::Supervisor::write_credentials(Child* child) {
   }
   const auto since = Clock::now();
   Status done = write_device_passwords(files_, hashes);
+  if (done) done = write_enroll_passwords(files_, enroll_hash_, claims);
   if (done && !options_.device_ca_file.empty()) done = write_revocations(files_, revocations);
   if (done && child != nullptr) {
     child->send_signal(SIGHUP);

@@ -68,6 +68,17 @@ class EmbeddedBroker::Supervisor {
     credentials_changed();
   }
 
+  void set_claim(const ClaimName& claim, const std::string& password) {
+    std::string hash = password.empty() ? std::string() : hash_password(password);
+    const std::lock_guard lock(mutex_);
+    if (hash.empty()) {
+      if (claims_.erase(claim) == 0) return;
+    } else {
+      claims_.insert_or_assign(claim, std::move(hash));
+    }
+    credentials_changed();
+  }
+
   void set_revocations(std::string list) {
     const std::lock_guard lock(mutex_);
     revocations_ = std::move(list);
@@ -147,6 +158,7 @@ class EmbeddedBroker::Supervisor {
   BrokerFiles files_;
   BrokerEndpoints endpoints_;
   std::string binary_;
+  std::string enroll_hash_;
   std::optional<BrokerLog> log_;  // the thread's
   std::vector<ReservedPort> reserved_;
   uint64_t most_bytes_ = 0;   // the thread's: at the last look
@@ -157,6 +169,7 @@ class EmbeddedBroker::Supervisor {
   std::condition_variable changed_;
   BrokerState state_;
   std::map<DeviceId, Credential> credentials_;
+  std::map<ClaimName, std::string> claims_;  // hashes
   std::string revocations_;
   std::vector<DeviceId> thrown_out_;  // whose sessions end once the broker lets them in no more
   uint64_t credentials_version_ = 1;

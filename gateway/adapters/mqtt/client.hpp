@@ -41,7 +41,8 @@ struct MqttOptions {
   std::string ca_file;           // PEM, what vouches for the broker: TLS; empty: plaintext
   std::string certificate_file;  // PEM, by which the broker knows us; empty: by user and password
   std::string key_file;          // of that
-  std::vector<std::string> subscriptions = {"covey/v1/+/+/up/+", "covey/v1/enroll/+/up"};
+  std::vector<std::string> subscriptions = {"covey/v1/+/+/up/+", "covey/v1/enroll/+/up",
+                                            "covey/v1/c/+/+/up"};
   Millis keep_alive{20s};
   Millis connect_timeout{5s};
   Millis backoff_min{100};

@@ -96,7 +96,13 @@ Result<UpTopic> parse_up_topic(std::string_view topic) {
   if (!take_level(rest, first) || !take_level(rest, name)) return bad();
 
   UpTopic parsed;
-  if (first == "enroll") {
+  if (first == "c") {
+    Result<ClaimName> claim = ClaimName::parse(name);
+    if (!claim) return claim.error();
+    if (!take_level(rest, name) || rest != "up") return bad();
+    parsed.kind = UpKind::kEnroll;
+    parsed.claim = *std::move(claim);
+  } else if (first == "enroll") {
     if (rest != "up") return bad();
     parsed.kind = UpKind::kEnroll;
   } else {
@@ -131,8 +137,9 @@ std::string down_topic(uint8_t shard, const DeviceId& device, DownKind kind) {
   return topic;
 }
 
-std::string enroll_down_topic(const DeviceId& device) {
-  return std::string(kRoot) + "enroll/" + device.str() + "/down";
+std::string enroll_down_topic(const DeviceId& device, const ClaimName& claim) {
+  return std::string(kRoot) + (claim.empty() ? "enroll" : "c/" + claim.str()) + "/" + device.str() +
+         "/down";
 }
 
 std::string manifest_topic(const Digest& digest) {

@@ -30,18 +30,20 @@ struct UpTopic {
   UpKind kind = UpKind::kHello;
   uint8_t shard = 0;  // 0 for kEnroll
   DeviceId device;
+  ClaimName claim;  // kEnroll only: that it comes by; empty: the site's token
 
   bool operator==(const UpTopic&) const = default;
 };
 
-// covey/v1/2a/dev-1/up/hello, covey/v1/enroll/dev-1/up.
-// Errors: BAD_TOPIC, BAD_SHARD, BAD_DEVICE_ID, RESERVED_DEVICE_ID, UNKNOWN_TOPIC_KIND.
+// covey/v1/2a/dev-1/up/hello, covey/v1/enroll/dev-1/up, covey/v1/c/batch-7/dev-1/up.
+// Errors: BAD_TOPIC, BAD_CLAIM_NAME, RESERVED_CLAIM_NAME, BAD_SHARD, BAD_DEVICE_ID,
+// RESERVED_DEVICE_ID, UNKNOWN_TOPIC_KIND.
 Result<UpTopic> parse_up_topic(std::string_view topic);
 
 Result<uint8_t> parse_shard(std::string_view text);  // Errors: BAD_SHARD
 
 std::string down_topic(uint8_t shard, const DeviceId& device, DownKind kind);
-std::string enroll_down_topic(const DeviceId& device);
+std::string enroll_down_topic(const DeviceId& device, const ClaimName& claim);
 inline constexpr std::string_view kSiteTopic = "covey/v1/site";
 // covey/v1/m/{64 hex digits}: retained signed manifests and telemetry tables.
 std::string manifest_topic(const Digest& digest);

@@ -2,9 +2,9 @@
 // Certificates of devices: when one is issued, renewed and taken back. What it says follows from a
 // device's row, so that whoever has the authority's key makes it whenever it is asked for again.
 #include <algorithm>
-#include <array>
 #include <utility>
 
+#include "deploy/deployment/device_key.hpp"
 #include "deploy/signing/sha256.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/fleet/own.hpp"
@@ -83,16 +83,7 @@ void forget_revoked(Turn& turn) {
 
 }  // namespace
 
-std::string key_fingerprint(const Bytes& key) {
-  // SubjectPublicKeyInfo of a point of P-256 (RFC 5480) before the point.
-  static constexpr std::array<uint8_t, 26> kInfo{
-      0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
-      0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
-  if (key.empty()) return {};
-  Bytes info(kInfo.begin(), kInfo.end());
-  info.insert(info.end(), key.begin(), key.end());
-  return to_hex(sha256(info));
-}
+std::string key_fingerprint(const Bytes& key) { return device_key_fingerprint(key); }
 
 uint64_t certificate_number(const Bytes& serial) {
   uint64_t number = 0;

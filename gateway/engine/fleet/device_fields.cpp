@@ -29,6 +29,8 @@ std::optional<std::string> DeviceFields::find(std::string_view field) const {
   if (field == "secret") return std::to_string(device_.secret_number);
   if (field == "firmware") return device_.facts.firmware;
   if (field == "agent") return device_.facts.agent;
+  if (field == "claim") return device_.claim.str();
+  if (field == "authority") return device_.authority;
   if (field.starts_with("labels.")) {
     const auto label = device_.labels.find(std::string(field.substr(7)));
     if (label == device_.labels.end()) return std::nullopt;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "gateway/engine/fleet/enrolment.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/fleet/own.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
@@ -28,9 +29,11 @@ void answer(Turn& turn, Device& device, uint64_t nonce) {
   GrantMessage grant{.nonce = nonce, .retry_after_s = kRetryPendingS};
   switch (device.state) {
     case DeviceState::kPending:
+    case DeviceState::kRegistered:
       grant.state = EnrollState::kPending;
       break;
     case DeviceState::kRejected:
+    case DeviceState::kDecommissioned:
       grant.state = EnrollState::kRejected;
       break;
     case DeviceState::kAccepted:
@@ -44,7 +47,7 @@ void answer(Turn& turn, Device& device, uint64_t nonce) {
       grant.certificate = certify(turn, device);
       break;
   }
-  turn.emit(PublishGrant{device.id, std::move(grant)});
+  turn.emit(PublishGrant{device.id, std::move(grant), device.claim});
 }
 
 void add_models(Device& device, const std::vector<ModelName>& models) {
@@ -52,29 +55,6 @@ void add_models(Device& device, const std::vector<ModelName>& models) {
     if (device.models.size() >= kModelsPerDeviceMax) return;
     device.models.try_emplace(model).first->second.reported.model = model;
   }
-}
-
-void set_state(Turn& turn, Device& device, DeviceState state) {
-  FleetState& fleet = own_fleet(turn);
-  fleet.count_out(device);
-  device.state = state;
-  fleet.count_in(device);
-}
-
-void accept(Turn& turn, const std::vector<DeviceId>& ids) {
-  // All credentials first: the broker takes them in one go, before anybody is told.
-  for (const DeviceId& id : ids) {
-    Device& device = change_device(turn, id);
-    set_state(turn, device, DeviceState::kAccepted);
-    device.secret_number = newest_secret(turn.state);
-    turn.emit(SetCredential{id, broker_password(turn.state, device)});
-  }
-  for (const DeviceId& id : ids) {
-    Device& device = *own_fleet(turn).by_number[*turn.state.fleet.number_of(id)];
-    if (device.enroll_nonce != 0) answer(turn, device, device.enroll_nonce);
-    assign_device(turn, device);
-  }
-  turn.urgent();
 }
 
 // Somebody else has the id, or the device began anew: operators see it before they accept. False:
@@ -140,7 +120,150 @@ bool make_room(Turn& turn) {
   return true;
 }
 
-// The keys stop working with this transaction, and nothing counts on the device any more.
+Error not_acceptable(const Device& device) {
+  if (device.state == DeviceState::kRegistered) {
+    return precondition("NOT_HERE_YET",
+                        fmt::format("{} is registered and has not asked yet: it is let in when it "
+                                    "does, or waits then to be accepted",
+                                    device.id.str()));
+  }
+  return precondition("DECOMMISSIONED",
+                      fmt::format("{} is decommissioned: covey device reenroll {} first",
+                                  device.id.str(), device.id.str()));
+}
+
+Status expect_key(const State& state, const DeviceId& id, const std::string& fingerprint) {
+  const std::string has = key_fingerprint(state.fleet.devices.at(id).key);
+  if (has == fingerprint) return {};
+  return precondition(
+      "KEY_MISMATCH",
+      fmt::format("{} has asked with {}, not with {}: it is another device, or somebody else "
+                  "uses its id",
+                  id.str(), has.empty() ? "no key of its own" : "the key " + has, fingerprint));
+}
+
+// Nobody has to be asked: a claim, a manufacturer or a registration says that it is ours.
+bool is_vouched_for(const State& state, const Device& device, const EnrollReceived& event) {
+  const EnrollMessage& message = event.message;
+  const auto claim = state.fleet.claims.find(event.claim);
+  if (!event.claim.empty() && claim != state.fleet.claims.end() && claim->second.accept)
+    return true;
+  const bool registered = !device.registered_key.empty() || !device.registered_certificate.empty();
+  if (registered) return other_than_registered(device, message).empty();
+  return !message.authority.empty() && state.fleet.authorities.contains(message.authority);
+}
+
+bool is_known_by_key(const Device& device) {
+  return device.state == DeviceState::kAccepted && !device.key.empty() &&
+         (!device.authority.empty() || !device.registered_key.empty() ||
+          !device.registered_certificate.empty());
+}
+
+// What it says of itself now.
+void take(Device& device, const EnrollMessage& message) {
+  device.enroll_nonce = message.nonce;
+  device.key = message.key;
+  device.wants_certificate = message.wants_certificate;
+  if (device.state != DeviceState::kAccepted || !message.authority.empty()) {
+    device.authority = message.authority;
+  }
+  device.facts = message.facts;
+  add_models(device, message.models);
+}
+
+void refuse_claim(Turn& turn, const EnrollReceived& event, std::string_view why) {
+  turn.drop(Drop::kClaimRefused);
+  const uint64_t times = turn.counters().drops[static_cast<size_t>(Drop::kClaimRefused)];
+  if (!std::has_single_bit(times)) return;  // each kind of flood, but not each of its drops
+  turn.log(LogLine::Level::kWarning, "claim_refused", event.device.str(),
+           fmt::format("by claim {}: {} ({} so far)", event.claim.str(), why, times));
+}
+
+void enroll_new(Turn& turn, const EnrollReceived& event) {
+  const FleetState& fleet = turn.state.fleet;
+  const bool full =
+      fleet.devices.size() >= kDevicesMax || fleet.strangers.size() >= turn.config.pending_max;
+  if (full && !make_room(turn)) return turn.drop(Drop::kEnrollLimit);
+  Device device;
+  device.id = event.device;
+  device.shard = shard_of(event.device);
+  device.secret_number = newest_secret(turn.state);
+  device.claim = event.claim;
+  device.last_seen_wall = turn.now.wall;
+  take(device, event.message);
+  Device& added = own_fleet(turn).add(std::move(device));
+  change_device(turn, added.id);
+  turn.urgent();
+  turn.log(LogLine::Level::kInfo, "device_pending", event.device.str(),
+           "class " + added.facts.device_class.str());
+  if (turn.config.auto_accept || is_vouched_for(turn.state, added, event)) {
+    return accept(turn, {event.device});
+  }
+  answer(turn, added, event.message.nonce);
+}
+
+// It is here: what was said of it before it came holds.
+void enroll_registered(Turn& turn, Device& device, const EnrollReceived& event) {
+  const std::string other = other_than_registered(device, event.message);
+  if (!other.empty()) {
+    turn.drop(Drop::kEnrollRefused);
+    if (device.enroll_changes > 0 &&
+        turn.now.wall - device.enroll_changed_wall < kNonceRefusedEvery &&
+        turn.now.wall >= device.enroll_changed_wall) {
+      return;
+    }
+    Device& changed = change_device(turn, device.id);
+    changed.enroll_changes += changed.enroll_changes < UINT32_MAX ? 1 : 0;
+    changed.enroll_changed_wall = turn.now.wall;
+    if (!std::has_single_bit(changed.enroll_changes)) return;
+    return turn.log(LogLine::Level::kWarning, "not_as_registered", device.id.str(), other);
+  }
+  Device& changed = change_device(turn, device.id);
+  set_state(turn, changed, DeviceState::kPending);
+  note_way(turn, changed, event.claim);
+  take(changed, event.message);
+  changed.last_seen_wall = turn.now.wall;
+  turn.urgent();
+  if (turn.config.auto_accept || is_vouched_for(turn.state, changed, event)) {
+    return accept(turn, {event.device});
+  }
+  answer(turn, changed, event.message.nonce);
+}
+
+}  // namespace
+
+void set_state(Turn& turn, Device& device, DeviceState state) {
+  FleetState& fleet = own_fleet(turn);
+  fleet.count_out(device);
+  device.state = state;
+  fleet.count_in(device);
+}
+
+void accept(Turn& turn, const std::vector<DeviceId>& ids) {
+  // All credentials first: the broker takes them in one go, before anybody is told.
+  for (const DeviceId& id : ids) {
+    Device& device = change_device(turn, id);
+    note_claimed(turn, device);
+    set_state(turn, device, DeviceState::kAccepted);
+    device.secret_number = newest_secret(turn.state);
+    turn.emit(SetCredential{id, broker_password(turn.state, device)});
+  }
+  for (const DeviceId& id : ids) {
+    Device& device = *own_fleet(turn).by_number[*turn.state.fleet.number_of(id)];
+    if (device.enroll_nonce != 0) answer(turn, device, device.enroll_nonce);
+    assign_device(turn, device);
+  }
+  turn.urgent();
+}
+
+void note_way(Turn& turn, Device& device, const ClaimName& claim) {
+  if (device.claim == claim) return;
+  FleetState& fleet = own_fleet(turn);
+  fleet.count_out(device);
+  device.claim = claim;
+  fleet.count_in(device);
+}
+
 void void_keys(Turn& turn, Device& device, DeviceState state, std::string_view why) {
   leave_fleet(turn, device, why);
   // Nobody shall find there what was said under keys that are void.
@@ -152,6 +275,8 @@ void void_keys(Turn& turn, Device& device, DeviceState state, std::string_view w
   device.enroll_changed_wall = Millis{0};
   set_state(turn, device, state);
   device.enrolled = false;
+  device.authority.clear();
+  note_way(turn, device, {});  // a claim that it comes by once more counts it once more
   void_own_key(turn, device);
   Session& session = own_fleet(turn).sessions[*turn.state.fleet.number_of(device.id)];
   session.said_hello = false;
@@ -165,48 +290,23 @@ void void_keys(Turn& turn, Device& device, DeviceState state, std::string_view w
   turn.urgent();
 }
 
-Status expect_key(const State& state, const DeviceId& id, const std::string& fingerprint) {
-  const std::string has = key_fingerprint(state.fleet.devices.at(id).key);
-  if (has == fingerprint) return {};
-  return precondition(
-      "KEY_MISMATCH",
-      fmt::format("{} has asked with {}, not with {}: it is another device, or somebody else "
-                  "uses its id",
-                  id.str(), has.empty() ? "no key of its own" : "the key " + has, fingerprint));
-}
-
-}  // namespace
-
 void on_enroll(Turn& turn, const EnrollReceived& event) {
   const State& state = turn.state;
   const EnrollMessage& message = event.message;
   if (message.device != event.device) return turn.drop(Drop::kDeviceIdMismatch);
-  auto found = state.fleet.devices.find(event.device);
-  if (found == state.fleet.devices.end()) {
-    const bool full = state.fleet.devices.size() >= kDevicesMax ||
-                      state.fleet.strangers.size() >= turn.config.pending_max;
-    if (full && !make_room(turn)) return turn.drop(Drop::kEnrollLimit);
-    Device device;
-    device.id = event.device;
-    device.shard = shard_of(event.device);
-    device.secret_number = newest_secret(turn.state);
-    device.facts = message.facts;
-    device.enroll_nonce = message.nonce;
-    device.key = message.key;
-    device.wants_certificate = message.wants_certificate;
-    device.last_seen_wall = turn.now.wall;
-    add_models(device, message.models);
-    Device& added = own_fleet(turn).add(std::move(device));
-    change_device(turn, added.id);
-    turn.urgent();
-    turn.log(LogLine::Level::kInfo, "device_pending", event.device.str(),
-             "class " + added.facts.device_class.str());
-    if (turn.config.auto_accept) return accept(turn, {event.device});
-    return answer(turn, added, message.nonce);
+  if (!event.claim.empty()) {
+    const std::string refusal = refusal_of(turn, event);
+    if (!refusal.empty()) return refuse_claim(turn, event, refusal);
   }
+  const auto found = state.fleet.devices.find(event.device);
+  if (found == state.fleet.devices.end()) return enroll_new(turn, event);
   Device& device = *own_fleet(turn).by_number[*state.fleet.number_of(event.device)];
+  if (device.state == DeviceState::kDecommissioned) return answer(turn, device, message.nonce);
+  if (device.state == DeviceState::kRegistered) return enroll_registered(turn, device, event);
   // The factory's state is known by its nonce, and by the device's own key where it has one.
-  const bool same = message.nonce == device.enroll_nonce && message.key == device.key;
+  const bool same_key = message.key == device.key;
+  // Who is known by the key alone may have begun anew; the grant is sealed for that key.
+  const bool same = same_key && (message.nonce == device.enroll_nonce || is_known_by_key(device));
   // Whoever enrols anew under a known id gets nothing until an operator says so (reenroll).
   if (device.state == DeviceState::kAccepted && !same &&
       (device.enrolled || device.enroll_nonce != 0)) {
@@ -223,11 +323,12 @@ void on_enroll(Turn& turn, const EnrollReceived& event) {
       return turn.drop(Drop::kEnrollRefused);
     }
     Device& changed = change_device(turn, device.id);
-    changed.enroll_nonce = message.nonce;
-    changed.key = message.key;
-    changed.wants_certificate = message.wants_certificate;
-    changed.facts = message.facts;
-    add_models(changed, message.models);
+    note_way(turn, changed, event.claim);
+    take(changed, message);
+  }
+  if (device.state == DeviceState::kPending && is_vouched_for(turn.state, device, event)) {
+    note_way(turn, change_device(turn, device.id), event.claim);
+    return accept(turn, {event.device});
   }
   answer(turn, device, message.nonce);
 }
@@ -251,7 +352,8 @@ Result<CommandReply> accept_devices(Turn& turn, const AcceptDevices& command) {
     // A filter or `all` means those that wait; a rejected one is accepted by name only.
     const bool named =
         std::find(selection.ids.begin(), selection.ids.end(), id) != selection.ids.end();
-    if (device.state == DeviceState::kRejected && !named) continue;
+    if (device.state != DeviceState::kPending && !named) continue;
+    if (!FleetState::waits(device)) return not_acceptable(device);
     chosen.push_back(id);
   }
   accept(turn, chosen);
@@ -268,6 +370,7 @@ Result<CommandReply> reject_device(Turn& turn, const RejectDevice& command) {
     void_keys(turn, change_device(turn, device.id), DeviceState::kRejected, kDeviceRejected);
     return CommandReply{.subject = device.id.str(), .changed = 1};
   }
+  if (device.state == DeviceState::kDecommissioned) return not_acceptable(device);
   set_state(turn, change_device(turn, device.id), DeviceState::kRejected);
   answer(turn, device, device.enroll_nonce);
   return CommandReply{.subject = device.id.str(), .changed = 1};
@@ -277,6 +380,9 @@ Result<CommandReply> reenroll_device(Turn& turn, const ReenrollDevice& command) 
   const auto found = turn.state.fleet.devices.find(command.device);
   if (found == turn.state.fleet.devices.end())
     return not_found("no device " + command.device.str());
+  if (found->second.state == DeviceState::kRegistered) {
+    return CommandReply{.subject = found->first.str()};  // there are no keys yet
+  }
   void_keys(turn, change_device(turn, found->first), DeviceState::kPending, kDeviceReenrolled);
   return CommandReply{.subject = found->first.str(), .changed = 1};
 }

@@ -39,6 +39,37 @@ std::string key_fingerprint(const Bytes& key);
 // How a device names the certificate that it holds: the first 8 bytes of its serial number.
 uint64_t certificate_number(const Bytes& serial);
 
+// ---- claims.cpp: batches of devices that may ask
+
+Result<CommandReply> create_claim(Turn& turn, const CreateClaim& command);
+Result<CommandReply> revoke_claim(Turn& turn, const RevokeClaim& command);
+// What stands against it; empty: it may ask by this claim.
+std::string refusal_of(const Turn& turn, const EnrollReceived& event);
+// It was accepted.
+void note_claimed(Turn& turn, const Device& device);
+// With the broker those that have ended are over, too. Every sweep.
+void close_claims(Turn& turn);
+bool claim_is_good(const State& state, const ClaimRecord& claim, Millis wall);
+std::string claim_password(const State& state, const ClaimRecord& claim);
+// Of a claim with a proof per device: each device's is the HMAC-SHA-256 of its id with this.
+Digest claim_secret(const State& state, const ClaimRecord& claim);
+
+// ---- registration.cpp: devices that are known before they come
+
+Result<CommandReply> import_devices(Turn& turn, const ImportDevices& command);
+// What it must have shown and has not; empty: nothing.
+std::string other_than_registered(const Device& device, const EnrollMessage& message);
+
+// ---- succession.cpp: devices that go for good
+
+Result<CommandReply> decommission_device(Turn& turn, const DecommissionDevice& command);
+Result<CommandReply> replace_device(Turn& turn, const ReplaceDevice& command);
+
+// ---- authorities.cpp: whose certificates say who a device is
+
+Result<CommandReply> add_authority(Turn& turn, const AddDeviceAuthority& command);
+Result<CommandReply> remove_authority(Turn& turn, const RemoveDeviceAuthority& command);
+
 // ---- devices.cpp: rows of devices, and who has been heard
 
 // The device, to be changed: its row is written at the end of the turn.
@@ -158,5 +189,7 @@ void raise_floors(Turn& turn);
 Result<std::vector<DeviceId>> select(const State& state, const DeviceSelection& selection);
 Result<CommandReply> label_devices(Turn& turn, const LabelDevices& command,
                                    const std::string& etag);
+// Errors: BAD_LABEL.
+Status check_label(const std::string& key, const std::string& value);
 
 }  // namespace covey::engine

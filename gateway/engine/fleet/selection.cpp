@@ -31,6 +31,13 @@ std::map<std::string, std::string> labelled(const Device& device, const LabelDev
 
 }  // namespace
 
+Status check_label(const std::string& key, const std::string& value) {
+  if (valid_label(key) && valid_label(value)) return {};
+  return invalid("BAD_LABEL", fmt::format("label '{}={}': 1 to {} of A-Z a-z 0-9 . _ - on both "
+                                          "sides",
+                                          key.substr(0, 64), value.substr(0, 64), kLabelTextMax));
+}
+
 Result<std::vector<DeviceId>> select(const State& state, const DeviceSelection& selection) {
   std::set<DeviceId> chosen;
   for (const DeviceId& id : selection.ids) {
@@ -52,10 +59,7 @@ Result<std::vector<DeviceId>> select(const State& state, const DeviceSelection& 
 Result<CommandReply> label_devices(Turn& turn, const LabelDevices& command,
                                    const std::string& etag) {
   for (const auto& [key, value] : command.set) {
-    if (!valid_label(key) || !valid_label(value)) {
-      return invalid("BAD_LABEL", "label '" + key + "=" + value.substr(0, 64) +
-                                      "': 1 to 63 of A-Z a-z 0-9 . _ - on both sides");
-    }
+    if (Status good = check_label(key, value); !good) return good.error();
   }
   Result<std::vector<DeviceId>> ids = select(turn.state, command.devices);
   if (!ids) return ids.error();

@@ -77,25 +77,27 @@ void FleetState::look_at_certificate(DeviceNumber number, Millis wall) {
 }
 
 void FleetState::count_in(const Device& device) {
-  if (device.state != DeviceState::kAccepted) {
+  if (waits(device)) {
     ++waiting;
+    if (!device.claim.empty()) ++claimed[device.claim];
     if (device.enroll_generation == 1) {
       const DeviceNumber number = numbers_.at(device.id);
       sessions[number].waiting_at = std::max(device.last_seen_wall, Millis{1});
       strangers.emplace(sessions[number].waiting_at, number);
       asked_once.emplace(sessions[number].waiting_at, number);
     }
-  } else if (device.enrolled) {
+  } else if (device.state == DeviceState::kAccepted && device.enrolled) {
     ++enrolled;
     if (sessions[numbers_.at(device.id)].said_hello) ++said_hello;
   }
 }
 
 void FleetState::count_out(const Device& device) {
-  if (device.state != DeviceState::kAccepted) {
+  if (waits(device)) {
     --waiting;
+    if (!device.claim.empty() && --claimed[device.claim] == 0) claimed.erase(device.claim);
     forget_stranger(numbers_.at(device.id));
-  } else if (device.enrolled) {
+  } else if (device.state == DeviceState::kAccepted && device.enrolled) {
     --enrolled;
     if (sessions[numbers_.at(device.id)].said_hello) --said_hello;
   }

@@ -102,8 +102,11 @@ class FleetState {
   std::map<uint32_t, SiteSecret> secrets;  // by number; the last one is the site's
   std::map<DeviceId, Device> devices;
 
-  std::map<Bytes, RevokedCertificate> revoked;  // by serial
-  Bytes revoked_looked_at;                      // up to here; empty: the next look begins anew
+  std::map<ClaimName, ClaimRecord> claims;
+  std::map<ClaimName, std::vector<DeviceId>> claim_ids;  // of those that list some; sorted
+  std::map<std::string, AuthorityRecord> authorities;    // whose certificates say who a device is
+  std::map<Bytes, RevokedCertificate> revoked;           // by serial
+  Bytes revoked_looked_at;  // up to here; empty: the next look begins anew
 
   // Soft.
   std::vector<Device*> by_number;  // nullptr: the number is free
@@ -122,10 +125,12 @@ class FleetState {
   std::set<std::pair<Millis, DeviceNumber>> strangers;
   std::set<std::pair<Millis, DeviceNumber>> asked_once;  // of these, since when
   StrangersReplaced replaced;
+  std::map<ClaimName, uint32_t> claimed;  // devices that came by it and wait
+  std::set<ClaimName> claims_open;        // the broker lets their devices ask
   // Who has a certificate: when (wall) it is to be looked at again.
   std::set<std::pair<Millis, DeviceNumber>> certificates;
   // Recounted by tests/sim.
-  size_t waiting = 0;     // devices that are not accepted
+  size_t waiting = 0;     // devices that have asked and are not accepted
   size_t enrolled = 0;    // accepted, and said an authenticated hello once
   size_t said_hello = 0;  // of those, since coveyd started or a restore was noticed
 
@@ -136,6 +141,10 @@ class FleetState {
   void heard_stranger(const Device& device, Millis wall);
   // Its certificate is looked at then; 0: not at all.
   void look_at_certificate(DeviceNumber device, Millis wall);
+  // It has asked, and nobody has let it in (yet).
+  static bool waits(const Device& device) {
+    return device.state == DeviceState::kPending || device.state == DeviceState::kRejected;
+  }
   // Around each change of a device's state, `enrolled` or `said_hello`: what is counted above.
   void count_out(const Device& device);
   void count_in(const Device& device);

@@ -59,11 +59,12 @@ class Uses {
            (model.ordered && (is(model.ordered->confirmed) || is(model.ordered->candidate)));
   }
 
-  // Who was rejected is none of ours.
+  // Who was rejected or decommissioned is none of ours.
   std::set<std::string> devices() const {
     std::set<std::string> names;
     for (const auto& [id, device] : state_.fleet.devices) {
       if (device.state == DeviceState::kRejected) continue;
+      if (device.state == DeviceState::kDecommissioned) continue;
       const auto model = device.models.find(release_.id.model);
       if (model != device.models.end() && has(model->second)) names.insert(id.str());
     }

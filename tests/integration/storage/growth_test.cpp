@@ -34,7 +34,10 @@ const std::vector<Growing> kTables{
     {"artifacts", kReleases + kYears},  // people's; image and tables go with `covey model delete`
     {"assignments", kAssignmentsPerTargetMax},  // per target, kAssignmentsMax in all
     {"audit", 1'500},                           // term: history retention; kAuditEntriesMax
+    {"claim_ids", 1},                           // with their claim
+    {"claims", 1},                              // people's; kClaimsMax
     {"deployments", 4 * kDevices},        // in progress, and the newest of each device and model
+    {"device_authorities", 1},            // people's; kAuthoritiesMax
     {"devices", kDevices + kPendingMax},  // accepted by people; strangers: enroll.pending_max
     {"events", 20 * kRolloutsKept},       // with their rollout
     {"gates", 2 * kRolloutsKept},         // the same
@@ -136,6 +139,7 @@ class Growth : public FleetTest {
                                                   .sealed = Bytes(32),
                                                   .number = static_cast<uint32_t>(year) + 2})
                     .ok());
+    let_a_batch_in(year);
     const Version passing{2, static_cast<uint16_t>(year), 0};
     site.push(passing);
     ASSERT_TRUE(site.command(engine::DeleteRelease{{kSiteModel, passing}}).ok());
@@ -158,6 +162,22 @@ class Growth : public FleetTest {
     SignedRoot document{*encode(root), {}};
     document.signatures.push_back(sign(key, signed_digest(document.root)));
     ASSERT_TRUE(site.command(engine::ImportRoot{*encode(document)}).ok());
+  }
+  // A claim and a manufacturer take the places of those of last year.
+  void let_a_batch_in(int year) {
+    const ClaimName claim("batch");
+    if (year > 0) {
+      ASSERT_TRUE(site.command(engine::RevokeClaim{claim}).ok());
+      ASSERT_TRUE(site.command(engine::RemoveDeviceAuthority{"acme"}).ok());
+    }
+    ASSERT_TRUE(site.command(engine::CreateClaim{.claim = claim,
+                                                 .count = 10,
+                                                 .accept = true,
+                                                 .ids = {DeviceId(fmt::format("of-{}", year))}})
+                    .ok());
+    ASSERT_TRUE(
+        site.command(engine::AddDeviceAuthority{"acme", Bytes(100, static_cast<uint8_t>(year))})
+            .ok());
   }
   // A device begins anew with a key of its own; what it had a certificate for is taken back.
   void revoke_a_certificate(int year) {
@@ -323,7 +343,12 @@ TEST_F(Growth, MemoryKeepsToItsBounds) {
       {"numbers", fleet.by_number.size(), all + 1},
       {"sessions", fleet.sessions.size(), all + 1},
       {"refusals", fleet.budgets.refusals.size(), all},
-      {"claims", fleet.ahead.size(), kDevices},
+      {"claims to be ahead", fleet.ahead.size(), kDevices},
+      {"claims", fleet.claims.size(), 1},
+      {"ids of claims", fleet.claim_ids.size(), 1},
+      {"open claims", fleet.claims_open.size(), 1},
+      {"devices that wait by claims", fleet.claimed.size(), 1},
+      {"authorities", fleet.authorities.size(), 1},
       {"settings_due", fleet.settings_due.size(), kDevices},
       {"strangers", fleet.strangers.size(), kPendingMax},
       {"asked_once", fleet.asked_once.size(), kPendingMax},

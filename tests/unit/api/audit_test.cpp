@@ -71,6 +71,19 @@ void fill_in(v1::CreateTokenRequest& to) {
   to.set_role("ci");
 }
 void fill_in(v1::RevokeTokenRequest& to) { to.set_name("bot"); }
+void fill_in(v1::CreateClaimRequest& to) {
+  to.set_claim("batch-7");
+  to.set_count(1);
+}
+void fill_in(v1::RevokeClaimRequest& to) { to.set_name("claims/batch-7"); }
+void fill_in(v1::ImportDevicesRequest& to) { to.add_devices()->set_device_id("d"); }
+void fill_in(v1::DecommissionDeviceRequest& to) { to.set_name("devices/d"); }
+void fill_in(v1::ReplaceDeviceRequest& to) {
+  to.set_name("devices/d");
+  to.set_successor("devices/e");
+}
+void fill_in(v1::AddDeviceAuthorityRequest& to) { to.set_authority("acme"); }
+void fill_in(v1::RemoveDeviceAuthorityRequest& to) { to.set_name("authorities/acme"); }
 
 template <typename Request, typename Response>
 void expect_audited(void (*handler)(const api::CallPtr<Request, Response>&), const char* method) {
@@ -78,6 +91,9 @@ void expect_audited(void (*handler)(const api::CallPtr<Request, Response>&), con
   const auto call = std::make_shared<api::Call<Request, Response>>();
   api::Context context{engine, "site", "0", "id", std::chrono::steady_clock::time_point{}};
   context.make_secret = [](uint32_t number) { return engine::RotateSecret{.number = number}; };
+  context.tls.read_authority = [](std::string_view) -> Result<api::AuthorityFacts> {
+    return api::AuthorityFacts{};
+  };
   call->context = std::make_shared<const api::Context>(std::move(context));
   call->caller = access::local_user(0);
   call->caller.name = "alice";

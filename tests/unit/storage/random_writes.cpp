@@ -82,7 +82,8 @@ ReleaseId RandomWrites::any_release() {
 
 Device RandomWrites::device() {
   constexpr std::array kStates = {DeviceState::kPending, DeviceState::kAccepted,
-                                  DeviceState::kRejected};
+                                  DeviceState::kRejected, DeviceState::kRegistered,
+                                  DeviceState::kDecommissioned};
   Device d;
   d.id = any_device();
   d.state = kStates[below(kStates.size())];
@@ -120,6 +121,11 @@ Device RandomWrites::device() {
   d.certificate_until = any_wall();
   d.certificate_before = Bytes(below(2) * 16, 0x42);
   d.certificate_before_until = any_wall();
+  if (any_flag()) d.claim = ClaimName("batch-7");
+  d.authority = any_text();
+  d.registered_key = Bytes(below(2) * 32, 0x43);
+  d.registered_certificate = Bytes(below(2) * 32, 0x44);
+  if (any_flag()) d.successor = any_device();
   for (uint64_t i = below(3); i > 0; --i) {
     DeviceModel& model = d.models[any_model()];
     model.reported = {any_model(), maybe_digest(), maybe_digest(), maybe_digest(), maybe_digest(),
@@ -317,7 +323,7 @@ Write RandomWrites::make(size_t kind) {
   switch (kind) {
     case 0:
       return PutSite{{any32(), any_wall(), any64(), below(9), below(9), below(9), any_digest(),
-                      below(99), below(99), any_flag()}};
+                      below(99), below(99), any_flag(), below(99)}};
     case 1:
       return PutDevice{device()};
     case 2:
@@ -417,6 +423,17 @@ Write RandomWrites::make(size_t kind) {
           {1 + static_cast<uint32_t>(below(4)), Bytes(1 + below(64), 0x42), any_wall()}};
     case 37:
       return RemoveSiteSecret{1 + static_cast<uint32_t>(below(4))};
+    case 38:
+      return PutClaim{{ClaimName(fmt::format("batch-{}", below(4))), any64(), any_wall(),
+                       any_wall(), any_wall(), any32(), any32(), any_flag(), any_flag(), any_flag(),
+                       any32()}};
+    case 39:
+      return PutClaimIds{{ClaimName(fmt::format("batch-{}", below(4))), {any_device()}}};
+    case 40:
+      return PutAuthority{
+          {fmt::format("acme-{}", below(4)), Bytes(1 + below(4), 0x30), any_wall()}};
+    case 41:
+      return RemoveAuthority{fmt::format("acme-{}", below(4))};
     default:
       ADD_FAILURE() << "a new kind of Write: make one here";
       return RemoveTrustedKey{};
@@ -442,6 +459,9 @@ void expect_same(const Snapshot& a, const Snapshot& b) {
   expect_rows<SiteRecord>({a.site}, {b.site});
   expect_rows(a.devices, b.devices);
   expect_rows(a.revoked, b.revoked);
+  expect_rows(a.claims, b.claims);
+  expect_rows(a.claim_ids, b.claim_ids);
+  expect_rows(a.authorities, b.authorities);
   expect_rows(a.trusted_keys, b.trusted_keys);
   expect_rows(a.roots, b.roots);
   expect_rows(a.tokens, b.tokens);
