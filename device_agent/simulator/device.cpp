@@ -28,8 +28,8 @@ Result<std::unique_ptr<Device>> Device::build(Environment& environment, const De
   if (!hardware) return hardware.error();
   const Enrol enrol = environment.options.enrol;
   if (enrol == Enrol::kKey || enrol == Enrol::kCertificate) {
-    Result<std::unique_ptr<OwnKey>> key =
-        OwnKey::build(directory, spec.id, enrol == Enrol::kCertificate);
+    Result<std::unique_ptr<OwnKey>> key = OwnKey::build(
+        directory, spec.id, enrol == Enrol::kCertificate, environment.manufacturer.get());
     if (!key) return key.error();
     (*hardware)->own_key = *std::move(key);
   }
@@ -78,6 +78,14 @@ void Device::configure() {
   config_.runtime = 1;  // covey.device.v1.RUNTIME_TFLITE_INT8
   config_.algorithms = 1u << COVEY_ALGORITHM_ES256 | 1u << COVEY_ALGORITHM_ED25519;
   config_.preprocessing_id = kBearingPreprocessing;
+  if (!options.claim.empty()) config_.claim = options.claim.c_str();
+  if (!environment_.claim_secret.empty()) {
+    const covey_bytes_t id{reinterpret_cast<const uint8_t*>(spec_.id.data()), spec_.id.size()};
+    if (port_.crypto.mac(nullptr, environment_.claim_secret.data(), &id, 1, claim_proof_.data()) ==
+        0) {
+      config_.claim_proof = claim_proof_.data();
+    }
+  }
   config_.keys = environment_.keys.data();
   config_.key_count = environment_.keys.size();
   config_.root = {reinterpret_cast<const uint8_t*>(environment_.root.data()),

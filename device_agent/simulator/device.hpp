@@ -7,6 +7,7 @@
 // in its own counters; what the simulation cannot go on with goes to Environment::fail.
 #pragma once
 
+#include <array>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
@@ -96,6 +97,7 @@ class Device final : private ConnectionListener {
   covey_port_t port_{};
   covey_agent_config_t config_{};
   std::vector<uint8_t> receive_buffer_;
+  std::array<uint8_t, COVEY_CLAIM_PROOF_BYTES> claim_proof_{};
   covey_agent_t agent_{};
   Sensor sensor_;
   Random random_;

@@ -66,7 +66,7 @@ void Device::connect() {
       options.will_payload.assign(will, will + size);
     }
   } else if (!environment_.enroll_token.empty()) {
-    options.username = "enroll";
+    options.username = environment_.enroll_user;
     options.password = environment_.enroll_token;
   }
   const bool by_certificate = on_device_listener_ && use_certificate(options);

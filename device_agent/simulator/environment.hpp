@@ -12,6 +12,7 @@
 
 #include "covey/port.h"
 #include "device_agent/simulator/link/tls_stream.hpp"
+#include "device_agent/simulator/manufacturer.hpp"
 #include "device_agent/simulator/options.hpp"
 #include "device_agent/simulator/truth.hpp"
 
@@ -36,19 +37,22 @@ struct Environment {
   boost::asio::io_context& io;
   const Options& options;
   Truth& truth;
-  boost::asio::ip::tcp::endpoint broker;
-  boost::asio::ip::tcp::endpoint enroll_broker;
-  boost::asio::ip::tcp::endpoint certificate_broker;
-  std::string enroll_token;
-  std::shared_ptr<const TlsTrust> trust;  // null: plaintext
-  std::vector<covey_public_key_t> keys;
-  std::string root;                  // covey.device.v1.SignedRoot; empty: keys count
-  std::vector<uint8_t> send_buffer;  // scratch of every agent: they share the thread
+  boost::asio::ip::tcp::endpoint broker{};
+  boost::asio::ip::tcp::endpoint enroll_broker{};
+  boost::asio::ip::tcp::endpoint certificate_broker{};
+  std::string enroll_user = "enroll";
+  std::string enroll_token{};
+  std::vector<uint8_t> claim_secret{};                 // empty: devices prove nothing
+  std::shared_ptr<const Manufacturer> manufacturer{};  // null: nobody says who they are
+  std::shared_ptr<const TlsTrust> trust{};             // null: plaintext
+  std::vector<covey_public_key_t> keys{};
+  std::string root{};                  // covey.device.v1.SignedRoot; empty: keys count
+  std::vector<uint8_t> send_buffer{};  // scratch of every agent: they share the thread
   Sabotage sabotage = Sabotage::kNone;
   bool inference_paused = false;  // by quiesce
-  FleetCounters counters;
+  FleetCounters counters{};
   // Something that no simulation can go on with, e.g. a full disk under the truth.
-  std::function<void(const Error&)> fail;
+  std::function<void(const Error&)> fail{};
 };
 
 }  // namespace covey::simulator

@@ -81,9 +81,27 @@ void add_site_options(CLI::App& app, Draft& draft) {
       ->check(CLI::ExistingFile);
   app.add_option_function<std::string>(
          "--enrol", [&](const std::string& v) { options.enrol = required(parse_enrol(v)); },
-         "How devices get in: password (as the token lets them), key (each has one of its own, and "
-         "its secrets are sealed for it), certificate (for that key)")
+         "How devices get in: password (as token or claim let them), key (each has one of its own, "
+         "and its secrets are sealed for it), certificate (for that key)")
       ->type_name("password|key|certificate");
+  auto* password = app.add_option("--claim-password-file", options.claim_password_file,
+                                  "What `covey claim create` showed as password")
+                       ->type_name("FILE")
+                       ->check(CLI::ExistingFile);
+  auto* claim = app.add_option("--claim", options.claim, "Devices ask by this claim")
+                    ->type_name("NAME")
+                    ->needs(password);
+  password->needs(claim);
+  app.add_option("--claim-secret-file", options.claim_secret_file,
+                 "Its batch secret (64 hex digits): each device proves its id")
+      ->type_name("FILE")
+      ->needs(claim)
+      ->check(CLI::ExistingFile);
+  app.add_option("--manufacturer", options.manufacturer_file,
+                 "Key and certificate (PEM) of an authority that says who each device is, with "
+                 "--enrol key or certificate")
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile);
   app.add_option_function<std::string>(
          "--certificate-broker",
          [&](const std::string& v) { options.certificate_broker = required(parse_host_port(v)); },
@@ -190,6 +208,9 @@ void complete(Draft& draft) {
     throw CLI::ValidationError("give --state DIR, or --memory to keep nothing");
   }
   if (options.enroll_broker.port == 0) options.enroll_broker = options.broker;
+  if (options.enrol == Enrol::kPassword && !options.manufacturer_file.empty()) {
+    throw CLI::ValidationError("--manufacturer needs --enrol key or certificate");
+  }
   if (options.enrol == Enrol::kCertificate &&
       (options.certificate_broker.port == 0 || options.tls_ca_file.empty())) {
     throw CLI::ValidationError(

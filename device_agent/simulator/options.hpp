@@ -15,7 +15,7 @@ namespace covey::simulator {
 
 enum class Sabotage { kNone, kReports, kJournal };
 
-// How devices get in: with the enrolment token alone, and with a key of their own that the grant is
+// How devices get in: with the token or claim alone, and with a key of their own that the grant is
 // sealed for, and with a certificate for that key.
 enum class Enrol { kPassword, kKey, kCertificate };
 
@@ -37,6 +37,10 @@ struct Options {
   HostPort enroll_broker;
   HostPort certificate_broker;
   Enrol enrol = Enrol::kPassword;
+  std::string claim;  // empty: they ask by the site's token
+  std::string claim_password_file;
+  std::string claim_secret_file;  // of a claim that gives each device a proof; empty: it does not
+  std::string manufacturer_file;  // PEM: key and certificate of who made them; empty: nobody
   std::string enroll_token_file;
   std::string tls_ca_file;  // empty: plaintext
   std::string tls_name;     // of both brokers' certificates; empty: the host of `broker`

@@ -48,7 +48,7 @@ Status write_key(const std::string& path, EVP_PKEY* key) {
 }  // namespace
 
 Result<std::unique_ptr<OwnKey>> OwnKey::build(const std::string& directory, const std::string& id,
-                                              bool certificate) {
+                                              bool certificate, const Manufacturer* maker) {
   auto own = std::make_unique<OwnKey>();
   const std::string key_path = fmt::format("{}/{}.key", directory, id);
   const std::string certificate_path = fmt::format("{}/{}.certificate", directory, id);
@@ -71,6 +71,13 @@ Result<std::unique_ptr<OwnKey>> OwnKey::build(const std::string& directory, cons
   }
   own->store_ = covey_host_store_port(&own->kept_);
   own->port_ = covey_openssl_device_key(own->key_, certificate ? &own->store_ : nullptr);
+  if (maker != nullptr) {
+    Result<std::vector<uint8_t>> der = maker->certify(id, own->key_);
+    if (!der) return der.error();
+    own->manufactured_ = *std::move(der);
+    own->port_.manufacturer_certificate = own->manufactured_.data();
+    own->port_.manufacturer_certificate_size = own->manufactured_.size();
+  }
   return own;
 }
 

@@ -8,10 +8,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/result.hpp"
 #include "covey/port.h"
 #include "covey/port_host.h"
+#include "device_agent/simulator/manufacturer.hpp"
 
 struct evp_pkey_st;  // OpenSSL's
 
@@ -20,9 +22,10 @@ namespace covey::simulator {
 class OwnKey {
  public:
   // DIRECTORY/ID.key (PEM, made when it is not there) and ID.certificate (DER); an empty directory:
-  // in memory. `certificate`: the device wants one. Errors: DEVICE_STATE.
+  // in memory. `certificate`: the device wants one. `maker`: says who it is; null: nobody does.
+  // Errors: DEVICE_STATE, MANUFACTURER.
   static Result<std::unique_ptr<OwnKey>> build(const std::string& directory, const std::string& id,
-                                               bool certificate);
+                                               bool certificate, const Manufacturer* maker);
   OwnKey() = default;  // call build() instead
   ~OwnKey();
   OwnKey(const OwnKey&) = delete;
@@ -35,6 +38,7 @@ class OwnKey {
 
  private:
   evp_pkey_st* key_ = nullptr;
+  std::vector<uint8_t> manufactured_;  // certificate in DER; empty: none
   covey_host_store_t kept_{};
   covey_store_t store_{};
   covey_device_key_t port_{};

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "core/digest.hpp"
 #include "covey/port_openssl.h"
 
 namespace covey::simulator {
@@ -35,6 +36,15 @@ Result<std::string> read_file(const std::string& path, size_t size_max) {
   return text;
 }
 
+// Of a file with one line; nothing of no file.
+Result<std::string> read_line(const std::string& path) {
+  if (path.empty()) return std::string();
+  Result<std::string> text = read_file(path, 256);
+  if (!text) return text.error();
+  while (!text->empty() && text->back() <= ' ') text->pop_back();
+  return text;
+}
+
 Status raise_descriptor_limit(size_t devices) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
@@ -56,8 +66,7 @@ Status raise_descriptor_limit(size_t devices) {
 Simulator::Simulator(Options options)
     : options_(std::move(options)),
       random_(mix(options_.fleet.seed, 5)),
-      environment_{io_, options_, truth_,          {},    {}, {}, {}, {}, {},
-                   {},  {},       Sabotage::kNone, false, {}, {}} {}
+      environment_{.io = io_, .options = options_, .truth = truth_} {}
 
 Simulator::~Simulator() = default;
 
@@ -88,13 +97,23 @@ Status Simulator::read_inputs() {
     if (!root) return root.error();
     environment_.root = *std::move(root);
   }
-  if (!options_.enroll_token_file.empty()) {
-    Result<std::string> token = read_file(options_.enroll_token_file, 256);
-    if (!token) return token.error();
-    environment_.enroll_token = *std::move(token);
-    while (!environment_.enroll_token.empty() && environment_.enroll_token.back() <= ' ') {
-      environment_.enroll_token.pop_back();
-    }
+  const bool claim = !options_.claim.empty();
+  if (claim) environment_.enroll_user = options_.claim;
+  Result<std::string> token =
+      read_line(claim ? options_.claim_password_file : options_.enroll_token_file);
+  if (!token) return token.error();
+  environment_.enroll_token = *std::move(token);
+  const Result<std::string> batch = read_line(options_.claim_secret_file);
+  if (!batch) return batch.error();
+  if (!batch->empty()) {
+    const Result<Digest> secret = parse_digest(*batch);
+    if (!secret) return invalid("CLAIM_SECRET", options_.claim_secret_file + ": 64 hex digits");
+    environment_.claim_secret.assign(secret->bytes.begin(), secret->bytes.end());
+  }
+  if (!options_.manufacturer_file.empty()) {
+    Result<std::unique_ptr<Manufacturer>> maker = Manufacturer::load(options_.manufacturer_file);
+    if (!maker) return maker.error();
+    environment_.manufacturer = *std::move(maker);
   }
   if (!options_.scenario_file.empty()) {
     const Result<std::string> yaml = read_file(options_.scenario_file, size_t{1} << 20);

@@ -121,6 +121,11 @@ typedef struct covey_agent_config {
   uint32_t algorithms;       /* bit covey_algorithm: what crypto.verify can do */
   uint32_t preprocessing_id; /* preprocessing code in this firmware; 0: none */
 
+  /* With COVEY_CLAIM: the claim that lets it ask, which is also the user name on the enrolment
+   * listener, and its proof where the claim gives each device one of its own
+   * (COVEY_CLAIM_PROOF_BYTES). Both NULL: the site's token. */
+  const char* claim;
+  const uint8_t* claim_proof;
   const covey_public_key_t* keys; /* trust anchors */
   size_t key_count;
 #if COVEY_ROOT

@@ -85,6 +85,11 @@
 #ifndef COVEY_ENROLMENT
 #define COVEY_ENROLMENT 1
 #endif
+/* 1: the device enrols by a claim (covey_agent_config_t.claim) where it has one; 0.1 KB of flash.
+ */
+#ifndef COVEY_CLAIM
+#define COVEY_CLAIM 0
+#endif
 /* 1: the device has a key of its own, which the port must have then: what enrolment grants is
  * sealed for it, and it may get a certificate; 2 KB of flash. */
 #ifndef COVEY_DEVICE_KEY
@@ -95,6 +100,12 @@
  * which the site may bring others of; 0: by the firmware's keys alone. */
 #ifndef COVEY_ROOT
 #define COVEY_ROOT 0
+#endif
+
+/* A certificate of the manufacturer that says who the device is, with COVEY_DEVICE_KEY: so long at
+ * most; 0: it has none. The buffer for sending grows by as much. */
+#ifndef COVEY_MANUFACTURER_CERTIFICATE_BYTES
+#define COVEY_MANUFACTURER_CERTIFICATE_BYTES 0
 #endif
 
 /* What a goal may set: report interval and sampling. 0: they are as this firmware says. */
@@ -195,6 +206,8 @@ COVEY_STATIC_ASSERT(COVEY_CONFIRMED_FAULTS_MAX >= 1 && COVEY_CONFIRMED_FAULTS_MA
 /* Switches are on or off. */
 COVEY_STATIC_ASSERT((COVEY_HEALTH | 1) == 1 && (COVEY_SHADOW | 1) == 1 && (COVEY_OUTBOX | 1) == 1);
 COVEY_STATIC_ASSERT((COVEY_ENROLMENT | 1) == 1 && (COVEY_SETTINGS | 1) == 1);
+COVEY_STATIC_ASSERT((COVEY_CLAIM | 1) == 1 && COVEY_CLAIM <= COVEY_ENROLMENT);
+COVEY_STATIC_ASSERT(COVEY_MANUFACTURER_CERTIFICATE_BYTES <= 1024);
 COVEY_STATIC_ASSERT((COVEY_DEVICE_KEY | 1) == 1 && COVEY_DEVICE_KEY <= COVEY_ENROLMENT);
 COVEY_STATIC_ASSERT((COVEY_ROOT | 1) == 1);
 COVEY_STATIC_ASSERT((COVEY_COPY_UNCHANGED | 1) == 1 && (COVEY_RESUME | 1) == 1);

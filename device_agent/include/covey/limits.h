@@ -30,6 +30,7 @@
 #define COVEY_USERNAME_BYTES_MAX 63
 #define COVEY_PASSWORD_BYTES_MAX 63
 
+#define COVEY_CLAIM_NAME_BYTES_MAX 15
 /* Topics, with NUL. The longest is covey/v1/{shard}/{id}/down/certificate. */
 #define COVEY_TOPIC_BYTES_MAX 96
 
@@ -81,6 +82,7 @@
 /* ---- Device to gateway: no message is longer, whatever the agent was built with. */
 #define COVEY_UP_BYTES_MAX 16384
 #define COVEY_BYE_BYTES_MAX 16
+#define COVEY_CLAIM_PROOF_BYTES 32
 #define COVEY_CERTIFICATE_REQUEST_BYTES_MAX 1024 /* PKCS#10 in DER */
 
 /* What one report counts at most. */

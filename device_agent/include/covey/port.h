@@ -115,6 +115,10 @@ typedef struct covey_device_key {
   /* Where its certificate is kept: a record of COVEY_CERTIFICATE_BYTES_MAX, as a store's; X.509 in
    * DER, for your TLS. NULL: this device wants none. */
   const covey_store_t* certificate;
+  /* What the production line has put there for this key, with the device's id as name (CN): X.509
+   * in DER, COVEY_MANUFACTURER_CERTIFICATE_BYTES at most. NULL: nothing. */
+  const uint8_t* manufacturer_certificate;
+  size_t manufacturer_certificate_size;
 } covey_device_key_t;
 
 /* ---- Link: an MQTT 3.1.1 client, yours or device_agent/mqtt. Clean sessions. Call

@@ -239,5 +239,7 @@ covey_device_key_t covey_openssl_device_key(void* key, const covey_store_t* cert
   own.agree = own_agree;
   own.decrypt = decrypt;
   own.certificate = certificate;
+  own.manufacturer_certificate = NULL;
+  own.manufacturer_certificate_size = 0;
   return own;
 }

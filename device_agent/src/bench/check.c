@@ -100,6 +100,22 @@ static bool outbox_complete(const covey_port_t* p) {
   return true;
 }
 
+/* 1 to 15 of a-z 0-9 -, the first one no -. */
+static bool claim_is_valid(const covey_agent_config_t* c) {
+#if COVEY_CLAIM
+  size_t i;
+  if (c->claim == NULL) return c->claim_proof == NULL;
+  for (i = 0; c->claim[i] != '\0'; ++i) {
+    const char x = c->claim[i];
+    const bool good = (x >= 'a' && x <= 'z') || (x >= '0' && x <= '9') || (x == '-' && i > 0);
+    if (!good || i >= COVEY_CLAIM_NAME_BYTES_MAX) return false;
+  }
+  return i > 0;
+#else
+  return c->claim == NULL && c->claim_proof == NULL;
+#endif
+}
+
 int covey_config_check(const covey_agent_config_t* c) {
   const covey_times_t* t;
   size_t k;
@@ -107,10 +123,10 @@ int covey_config_check(const covey_agent_config_t* c) {
   if (c == NULL) return COVEY_ERROR_ARGUMENT;
   t = &c->times;
   if (c->port == NULL || !port_complete(c->port) || !outbox_complete(c->port) ||
-      c->device_id == NULL || !covey_topic_id_valid(c->device_id) || c->device_class == NULL ||
-      strlen(c->device_class) > COVEY_DEVICE_CLASS_BYTES_MAX || c->firmware == NULL ||
-      strlen(c->firmware) > COVEY_FIRMWARE_BYTES_MAX || c->model_count == 0 ||
-      c->model_count > COVEY_MODELS_MAX || c->models == NULL ||
+      c->device_id == NULL || !covey_topic_id_valid(c->device_id) || !claim_is_valid(c) ||
+      c->device_class == NULL || strlen(c->device_class) > COVEY_DEVICE_CLASS_BYTES_MAX ||
+      c->firmware == NULL || strlen(c->firmware) > COVEY_FIRMWARE_BYTES_MAX ||
+      c->model_count == 0 || c->model_count > COVEY_MODELS_MAX || c->models == NULL ||
       (c->keys == NULL && c->key_count != 0) || c->send_buffer == NULL ||
       c->send_bytes < COVEY_SEND_BYTES_MIN || c->receive_buffer == NULL ||
       c->receive_bytes < COVEY_RECEIVE_BYTES_MIN || t->retry_max_ms > UINT32_MAX / 4 ||

@@ -22,7 +22,14 @@ bool covey_topic_id_valid(const char* id) {
 
 void covey_topic_own(const covey_agent_t* a, const char* tail, char topic[COVEY_TOPIC_BYTES_MAX]) {
   char* at = append(topic, "covey/v1/");
-  at = append(at, covey_core_enrolled(a) ? a->shard : "enroll");
+#if COVEY_CLAIM
+  if (!covey_core_enrolled(a) && a->config->claim != NULL) {
+    at = append(append(at, "c/"), a->config->claim);
+  } else
+#endif
+  {
+    at = append(at, covey_core_enrolled(a) ? a->shard : "enroll");
+  }
   *at++ = '/';
   at = append(at, a->config->device_id);
   *at++ = '/';

@@ -118,6 +118,16 @@ int covey_request_write(const covey_agent_t* a, covey_writer_t* w) {
   covey_bytes_t request;
   int error;
   if (key == NULL) return COVEY_OK;
+#if COVEY_MANUFACTURER_CERTIFICATE_BYTES > 0
+  if (key->manufacturer_certificate != NULL) {
+    if (key->manufacturer_certificate_size > COVEY_MANUFACTURER_CERTIFICATE_BYTES) {
+      return COVEY_ERROR_CONFIG;
+    }
+    covey_write_bytes(w, 8, key->manufacturer_certificate, key->manufacturer_certificate_size);
+    covey_write_uint(w, 9, key->certificate != NULL);
+    return COVEY_OK;
+  }
+#endif
   if (key->public_key(key->ctx, point) != 0) return COVEY_ERROR_CRYPTO;
   if (key->certificate == NULL) {
     covey_write_bytes(w, 5, point, sizeof point);

@@ -119,6 +119,11 @@ int covey_say(covey_agent_t* a, enum covey_timer_name name) {
       covey_write_text(&w, 4, m->config->name);
     }
   }
+#if COVEY_CLAIM
+  if (name == COVEY_TIMER_ENROLL && a->config->claim_proof != NULL) {
+    covey_write_bytes(&w, 7, a->config->claim_proof, COVEY_CLAIM_PROOF_BYTES);
+  }
+#endif
 #if COVEY_DEVICE_KEY
   if (name == COVEY_TIMER_ENROLL) error = covey_request_write(a, &w);
 #endif
