@@ -119,6 +119,9 @@ std::string release_name(const std::string& name);
 
 void add_status_command(CLI::App& app, Invocation& invocation);
 void add_device_commands(CLI::App& app, Invocation& invocation);
+void add_registration_commands(CLI::App& device, Invocation& invocation);  // of devices
+void add_claim_commands(CLI::App& app, Invocation& invocation);
+void add_ca_commands(CLI::App& app, Invocation& invocation);
 void add_model_commands(CLI::App& app, Invocation& invocation);
 void add_model_file_commands(CLI::App& model, Invocation& invocation);  // inspect, run
 void add_rollout_commands(CLI::App& app, Invocation& invocation);

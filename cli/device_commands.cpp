@@ -94,6 +94,19 @@ std::string key_of(const v1::Device& device) {
               : fmt::format(", certificate until {} UTC", utc(device.certificate_until_ms())));
 }
 
+// What let it ask, and what it was registered with.
+std::string way_of(const v1::Device& device) {
+  std::string text;
+  const auto add = [&](std::string_view what, const std::string& value) {
+    if (!value.empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", what, value);
+  };
+  add("claim", device.claim());
+  add("authority", device.authority());
+  add("registered key", device.registered_key());
+  add("registered certificate", device.registered_certificate());
+  return text;
+}
+
 std::string device_page(const Invocation& invocation, const v1::Device& device) {
   std::string out;
   const auto line = [&](const char* name, const std::string& value) {
@@ -115,6 +128,8 @@ std::string device_page(const Invocation& invocation, const v1::Device& device) 
                    bytes_or_unknown(device.message_bytes_max())));
   if (!device.enroll_nonce().empty()) line("Enrolment", enrolment_of(device));
   line("Key", key_of(device));
+  if (const std::string way = way_of(device); !way.empty()) line("Came by", way);
+  if (!device.successor().empty()) line("Replaced by", id_of(device.successor()));
   line("Boot", or_unknown(device.boot_id()));
   line("Inferences", grouped(device.inferences()));
   line("Settings", settings_of(device));
@@ -274,6 +289,7 @@ void add_device_commands(CLI::App& app, Invocation& invocation) {
   add_device_accept(*device, invocation, options);
   add_device_reject_and_reenroll(*device, invocation, options);
   add_device_label(*device, invocation, options);
+  add_registration_commands(*device, invocation);
 }
 
 }  // namespace covey::cli

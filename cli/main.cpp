@@ -75,6 +75,8 @@ int run(int argc, char** argv) {
       "  covey rollout create -f plan.yaml --watch");
   add_status_command(app, invocation);
   add_device_commands(app, invocation);
+  add_claim_commands(app, invocation);
+  add_ca_commands(app, invocation);
   add_model_commands(app, invocation);
   add_rollout_commands(app, invocation);
   add_monitor_commands(app, invocation);

@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 
+#include "cli/files/csv.hpp"
 #include "core/id.hpp"
 
 namespace covey::cli {
@@ -18,57 +19,6 @@ constexpr size_t kLineBytesMax = 1024;
 constexpr size_t kBootIdDigits = 16;
 constexpr std::array<std::string_view, 4> kColumns = {"device", "boot_id", "inference", "class"};
 constexpr std::string_view kExample = "press-07,00f1e2d3c4b5a697,1204,2";
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-std::string in_quotes(std::string_view cell) { return fmt::format("'{}'", cell.substr(0, 40)); }
-
-// Takes the next line off; LF, CRLF or CR ends it.
-std::string_view take_line(std::string_view& rest) {
-  const size_t end = std::min(rest.find_first_of("\r\n"), rest.size());
-  const std::string_view line = rest.substr(0, end);
-  const bool crlf = rest.substr(end).starts_with("\r\n");
-  rest.remove_prefix(std::min(end + (crlf ? 2 : 1), rest.size()));
-  return line;
-}
-
-// Cells with their quotes taken off; nothing where a quote is never closed.
-std::optional<std::vector<std::string>> cells_of(std::string_view line, char separator) {
-  std::vector<std::string> cells(1);
-  bool in_quotes = false;
-  bool was_quoted = false;
-  for (size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (in_quotes && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
-      cells.back() += line[++i];
-    } else if (c == '"' && (in_quotes || (!was_quoted && trimmed(cells.back()).empty()))) {
-      in_quotes = !in_quotes;
-      was_quoted = true;
-    } else if (c == separator && !in_quotes) {
-      cells.emplace_back();
-      was_quoted = false;
-    } else {
-      cells.back() += c;
-    }
-  }
-  if (in_quotes) return std::nullopt;
-  for (std::string& cell : cells) cell = std::string(trimmed(cell));
-  return cells;
-}
-
-// What stands between the cells: the one of the three that the first line has most of.
-char separator_of(std::string_view line) {
-  const auto count = [&](char c) { return std::count(line.begin(), line.end(), c); };
-  char best = ',';
-  for (const char c : {';', '\t'}) {
-    if (count(c) > count(best)) best = c;
-  }
-  return best;
-}
 
 template <typename Number>
 std::string read_number(std::string_view what, const std::string& cell, Number& number) {
@@ -84,9 +34,7 @@ std::string read_number(std::string_view what, const std::string& cell, Number& 
 class Reader {
  public:
   Result<std::vector<LabelLine>> read(std::string_view text) {
-    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF") ||
-        text.substr(0, kLineBytesMax).find('\0') != std::string_view::npos) {
+    if (!take_mark(text)) {
       return invalid(
           "BAD_LABELS",
           "the file is UTF-16, or no text: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8`)");
