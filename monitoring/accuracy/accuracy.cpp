@@ -336,6 +336,7 @@ void judge_together(AccuracyVerdict& verdict, std::vector<Judged>& strata,
   if (verdict.together) parts.push_back(&*verdict.together);
   for (const Judged& s : strata) parts.push_back(&s.verdict);
   std::vector<Verdict> verdicts;
+  verdicts.reserve(parts.size());
   for (const StratumVerdict* part : parts) verdicts.push_back(part->verdict);
   verdict.verdict = combine(verdicts);
   const auto decides = [&](const StratumVerdict* part) { return part->verdict == verdict.verdict; };
