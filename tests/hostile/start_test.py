@@ -143,7 +143,7 @@ class Start(hostile.Case):
             password.chmod(0o644)
             site.config = ("mqtt: {mode: external, external: {host: 127.0.0.1, port: 1, password_file: "
                            f"{password}}}}}\n")
-            self.assertIn("EXPOSED_FILE", self.refused(site))
+            self.assertIn(f"{password} can be read by everybody", self.refused(site))
         site.config = site_process.CONFIG
         site.start()
 
@@ -152,6 +152,7 @@ class Start(hostile.Case):
         site.data.mkdir(mode=0o700)
         with sqlite3.connect(site.data / "covey.db") as other:
             other.execute("CREATE TABLE songs (name TEXT)")
+        (site.data / "covey.db").chmod(0o600)
         before = (site.data / "covey.db").read_bytes()
         said = self.refused(site)
         self.assertIn("STORE_FOREIGN", said)
