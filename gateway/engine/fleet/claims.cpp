@@ -183,6 +183,19 @@ void note_claimed(Turn& turn, const Device& device) {
   put(turn, claim);
 }
 
+namespace {
+
+// Its password came from a secret that the site has replaced.
+void revoke_if_rotated(Turn& turn, const ClaimName& name) {
+  ClaimRecord claim = turn.state.fleet.claims.at(name);
+  if (claim.secret_number == newest_secret(turn.state) || claim.revoke_wall != Millis{0}) return;
+  claim.revoke_wall = std::max(turn.now.wall, Millis{1});
+  put(turn, claim);
+  put_ids(turn, name, {});
+}
+
+}  // namespace
+
 void close_claims(Turn& turn) {
   std::set<ClaimName>& open = own_fleet(turn).claims_open;
   for (auto name = open.begin(); name != open.end();) {
@@ -190,6 +203,7 @@ void close_claims(Turn& turn) {
       ++name;
       continue;
     }
+    revoke_if_rotated(turn, *name);
     turn.emit(SetClaim{*name, ""});
     name = open.erase(name);
   }

@@ -78,6 +78,7 @@ Result<CommandReply> rotate_secret(Turn& turn, const RotateSecret& command) {
   turn.write(PutSiteSecret{record});
   secrets.emplace(command.number, SiteSecret{std::move(record), command.secret});
   own_fleet(turn).rekeying = {};
+  close_claims(turn);
   return CommandReply{.subject = fmt::format("secret {}", command.number), .changed = 1};
 }
 

@@ -132,5 +132,20 @@ TEST_F(Claims, OneThatWouldAcceptWhoeverHasItIsRefused) {
             "BAD_FIELD");
 }
 
+TEST_F(Claims, OfAReplacedSecretAreRevoked) {
+  ASSERT_TRUE(create({}));
+  engine::RotateSecret rotate{.secret = {}, .sealed = Bytes(32, 2), .number = 2};
+  rotate.secret.bytes.fill(2);
+  ASSERT_TRUE(site.command(rotate));
+  EXPECT_NE(site.state().fleet.claims.at(kClaim).revoke_wall, Millis{0});
+  EXPECT_FALSE(find<engine::PublishGrant>(ask("a")));
+  EXPECT_FALSE(known("a"));
+  site.pass(3s, 1s);
+  EXPECT_EQ(site.state().fleet.secrets.size(), 1U) << "no device has keys of it";
+  site.check_reload();
+  ASSERT_TRUE(create({})) << "its name may be used again";
+  EXPECT_EQ(state_of(ask("a")), EnrollState::kPending);
+}
+
 }  // namespace
 }  // namespace covey::test
