@@ -102,6 +102,25 @@ void add_key_generate(CLI::App& key, Invocation& invocation,
   on(make, invocation, [&invocation, options] { return generate(invocation, *options); });
 }
 
+void add_key_public(CLI::App& key, Invocation& invocation,
+                    const std::shared_ptr<KeyOptions>& options) {
+  CLI::App* show = key.add_subcommand("public", "The public half of a private key (PEM)");
+  show->add_option("key", options->file, "Private key file, or pkcs11:... of one in a token")
+      ->required();
+  show->footer(
+      "A token's PIN: pin-source=file:FILE in the URI, or COVEY_PKCS11_PIN.\n"
+      "Example:\n  covey key public 'pkcs11:token=release;object=author' > author.pub.pem");
+  on(show, invocation, [&invocation, options] {
+    const Result<PrivateKey> opened = read_private_key(options->file);
+    if (!opened) return invocation.fail(opened.error());
+    const PublicKey& half = opened->public_key();
+    return invocation.print_json({{"key_id", to_hex(half.id())},
+                                  {"algorithm", to_string(half.algorithm())},
+                                  {"public_key_pem", half.to_pem()}},
+                                 [&] { return half.to_pem(); });
+  });
+}
+
 void add_key_trust(CLI::App& key, Invocation& invocation,
                    const std::shared_ptr<KeyOptions>& options) {
   CLI::App* add = key.add_subcommand("trust", "Trust an author's public key");
@@ -139,6 +158,7 @@ void add_key_commands(CLI::App& app, Invocation& invocation) {
   key->require_subcommand(1);
   const auto options = std::make_shared<KeyOptions>();
   add_key_generate(*key, invocation, options);
+  add_key_public(*key, invocation, options);
   add_key_trust(*key, invocation, options);
   add_key_list(*key, invocation);
   add_key_remove(*key, invocation, options);

@@ -232,7 +232,7 @@ void add_model_push(CLI::App& model, Invocation& invocation,
       ->required();
   add_build_options(*send, *options);
   send->add_option("--key", options->key,
-                   "Author's private key (PEM, mode 0600); also $COVEY_KEY_FILE")
+                   "Author's private key (PEM, mode 0600), or pkcs11:...; also $COVEY_KEY_FILE")
       ->envname("COVEY_KEY_FILE");
   send->add_option("--source", options->source,
                    "Where it was made, for whoever looks later: a commit, a pipeline's URL");
@@ -272,7 +272,7 @@ void add_model_sign(CLI::App& model, Invocation& invocation,
                     const std::shared_ptr<ModelOptions>& options) {
   CLI::App* sign = model.add_subcommand("sign", "Sign a built release; needs no site");
   sign->add_option("folder", options->what, "Folder of `covey model build`")->required();
-  sign->add_option("--key", options->key, "Author's private key");
+  sign->add_option("--key", options->key, "Author's private key, or pkcs11:...");
   sign->add_option("--signature", options->signature, "One made elsewhere (raw or DER)");
   sign->add_option("--public-key", options->public_key, "Of whoever made the signature");
   sign->add_option("--artifact", options->artifact, "Which artifact of the folder");

@@ -62,7 +62,9 @@ int sign_file(const Invocation& invocation, const SignOptions& options) {
   }
   Result<RootFile> file = read_root(options.file);
   if (!file) return invocation.fail(file.error());
-  Status added = add_signature(file->document, sign(*key, signed_digest(file->document.root)));
+  const Result<Signature> signature = try_sign(*key, signed_digest(file->document.root));
+  if (!signature) return invocation.fail(signature.error());
+  Status added = add_signature(file->document, *signature);
   if (!added) return invocation.fail(added.error());
   return save_signed(invocation, options.file, *file, key->public_key().id());
 }
@@ -116,7 +118,8 @@ void add_key_sign_commands(CLI::App& key, Invocation& invocation) {
   CLI::App* sign = key.add_subcommand("sign", "Sign a root document or a release; needs no site");
   sign->add_option("what", options->file, "Root document, or folder of `covey model build`")
       ->required();
-  sign->add_option("--key", options->key, "Private key (PEM, mode 0600); also $COVEY_KEY_FILE")
+  sign->add_option("--key", options->key,
+                   "Private key (PEM, mode 0600), or pkcs11:...; also $COVEY_KEY_FILE")
       ->envname("COVEY_KEY_FILE")
       ->required();
   sign->footer("Example:\n  covey key sign root.1.bin --key a.pem");

@@ -183,7 +183,9 @@ Result<BuiltRelease> build_release(const BuildOptions& options) {
 
 Status sign_release(BuiltRelease& release, const PrivateKey& key) {
   for (BuiltArtifact& artifact : release.artifacts) {
-    if (Status done = add_signature(artifact, sign(key, artifact.digest())); !done) return done;
+    const Result<Signature> signature = try_sign(key, artifact.digest());
+    if (!signature) return signature.error();
+    if (Status done = add_signature(artifact, *signature); !done) return done;
   }
   return {};
 }

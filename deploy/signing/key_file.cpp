@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "deploy/signing/pkcs11.hpp"
+
 namespace covey {
 namespace {
 
@@ -102,6 +104,7 @@ Status write_public_key(const std::filesystem::path& path, const PublicKey& key)
 }
 
 Result<PrivateKey> read_private_key(const std::filesystem::path& path) {
+  if (is_pkcs11_uri(path.native())) return open_pkcs11_key(path.native());
   const Result<std::string> text = read_small(path, true);
   if (!text) return text.error();
   return named(PrivateKey::from_pem(*text), path);

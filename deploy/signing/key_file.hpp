@@ -15,7 +15,8 @@ namespace covey {
 Status write_private_key(const std::filesystem::path& path, const PrivateKey& key);
 // Mode 0644; never over an existing file.
 Status write_public_key(const std::filesystem::path& path, const PublicKey& key);
-// Refuses a file that others may read or write (KEY_FILE_TOO_OPEN).
+// Refuses a file that others may read or write (KEY_FILE_TOO_OPEN). `pkcs11:...` is no file but a
+// key in a token (pkcs11.hpp).
 Result<PrivateKey> read_private_key(const std::filesystem::path& path);
 Result<PublicKey> read_public_key(const std::filesystem::path& path);
 

@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <limits>
@@ -227,6 +228,20 @@ Result<PrivateKey> PrivateKey::from_openssl(std::shared_ptr<const detail::Openss
   return PrivateKey(*std::move(public_key), std::move(key));
 }
 
+Result<PrivateKey> PrivateKey::adopt(EVP_PKEY* key) {
+  Key owned = own(key);
+  // Its public half by itself: a token's key answers fewer questions than one in memory.
+  uint8_t* der = nullptr;
+  const int size = i2d_PUBKEY(key, &der);
+  const uint8_t* at = der;
+  const Key half = own(size > 0 ? d2i_PUBKEY(nullptr, &at, size) : nullptr);
+  OPENSSL_free(der);
+  if (half == nullptr) return failed("BAD_KEY", "its public half can't be read");
+  Result<PublicKey> public_key = PublicKey::from_openssl(half);
+  if (!public_key) return public_key.error();
+  return PrivateKey(*std::move(public_key), std::move(owned));
+}
+
 Result<PrivateKey> PrivateKey::generate(SignatureAlgorithm algorithm) {
   Key key = own(algorithm == SignatureAlgorithm::kEs256
                     ? EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")
@@ -257,28 +272,36 @@ std::string PrivateKey::to_pem() const {
 }
 
 RawSignature PrivateKey::sign(const Digest& manifest) const {
+  const Result<RawSignature> signature = try_sign(manifest);
+  COVEY_ASSERT(signature.ok());
+  return *signature;
+}
+
+Result<RawSignature> PrivateKey::try_sign(const Digest& manifest) const {
   RawSignature signature{};
   if (public_key_.algorithm() == SignatureAlgorithm::kEd25519) {
     const DigestContext context(EVP_MD_CTX_new());
     size_t size = signature.size();
-    COVEY_ASSERT(EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_->key) == 1 &&
-                 EVP_DigestSign(context.get(), signature.data(), &size, manifest.bytes.data(),
-                                manifest.bytes.size()) == 1 &&
-                 size == signature.size());
+    if (EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_->key) != 1 ||
+        EVP_DigestSign(context.get(), signature.data(), &size, manifest.bytes.data(),
+                       manifest.bytes.size()) != 1 ||
+        size != signature.size()) {
+      return failed("SIGNING_FAILED", "the key does not sign");
+    }
     return signature;
   }
   const KeyContext context(EVP_PKEY_CTX_new(key_->key, nullptr));
   std::array<uint8_t, 128> der{};
   size_t size = der.size();
-  COVEY_ASSERT(EVP_PKEY_sign_init(context.get()) == 1 &&
-               EVP_PKEY_sign(context.get(), der.data(), &size, manifest.bytes.data(),
-                             manifest.bytes.size()) == 1);
+  if (EVP_PKEY_sign_init(context.get()) != 1 ||
+      EVP_PKEY_sign(context.get(), der.data(), &size, manifest.bytes.data(),
+                    manifest.bytes.size()) != 1) {
+    return failed("SIGNING_FAILED", "the key does not sign: is its token still there?");
+  }
   // DER of a P-256 signature is never 64 bytes short of an astronomical accident; if it is, sign
   // again: ECDSA draws a new number each time.
-  if (size == signature.size()) return sign(manifest);
-  Result<RawSignature> raw = parse_signature(SignatureAlgorithm::kEs256, ByteView(der).first(size));
-  COVEY_ASSERT(raw.ok());
-  return *raw;
+  if (size == signature.size()) return try_sign(manifest);
+  return parse_signature(SignatureAlgorithm::kEs256, ByteView(der).first(size));
 }
 
 Result<RawSignature> parse_signature(SignatureAlgorithm algorithm, ByteView raw_or_der) {
@@ -307,6 +330,13 @@ Result<RawSignature> parse_signature(SignatureAlgorithm algorithm, ByteView raw_
     return failed(wrong.reason, wrong.message);
   }
   return signature;
+}
+
+Result<Signature> try_sign(const PrivateKey& key, const Digest& manifest) {
+  const Result<RawSignature> raw = key.try_sign(manifest);
+  if (!raw) return raw.error();
+  return Signature{static_cast<uint32_t>(key.public_key().algorithm()), key.public_key().id(),
+                   *raw};
 }
 
 Signature sign(const PrivateKey& key, const Digest& manifest) {

@@ -20,6 +20,8 @@
 #include "core/digest.hpp"
 #include "core/result.hpp"
 
+struct evp_pkey_st;  // OpenSSL's EVP_PKEY
+
 namespace covey {
 
 // The numbers travel on the wire (covey.device.v1.SignatureAlgorithm).
@@ -71,10 +73,15 @@ class PrivateKey {
   static Result<PrivateKey> generate(SignatureAlgorithm algorithm);
   // PKCS#8 ("BEGIN PRIVATE KEY") or SEC1 ("BEGIN EC PRIVATE KEY"), unencrypted.
   static Result<PrivateKey> from_pem(std::string_view pem);
+  // OpenSSL's, which may be in a token that never tells it; takes it over.
+  static Result<PrivateKey> adopt(evp_pkey_st* key);
 
   const PublicKey& public_key() const { return public_key_; }
   std::string to_pem() const;  // PKCS#8; write it with key_file.hpp
+  // Of a key in memory, which can't fail.
   RawSignature sign(const Digest& manifest) const;
+  // Errors: SIGNING_FAILED: the token is gone, or refuses.
+  Result<RawSignature> try_sign(const Digest& manifest) const;
 
  private:
   PrivateKey(PublicKey public_key, std::shared_ptr<const detail::OpensslKey> key)
@@ -98,6 +105,8 @@ struct Signature {
   bool operator==(const Signature&) const = default;
 };
 Signature sign(const PrivateKey& key, const Digest& manifest);
+// Errors: those of PrivateKey::try_sign().
+Result<Signature> try_sign(const PrivateKey& key, const Digest& manifest);
 
 // The public keys of authors that a site trusts.
 class TrustStore {
