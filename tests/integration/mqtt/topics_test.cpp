@@ -58,7 +58,7 @@ TEST(Topics, WhatTheGatewaySays) {
   EXPECT_EQ(down_topic(0x2a, DeviceId("d"), DownKind::kGoal), "covey/v1/2a/d/down/goal");
   EXPECT_EQ(down_topic(0, DeviceId("d"), DownKind::kAck), "covey/v1/00/d/down/ack");
   EXPECT_EQ(down_topic(0x3f, DeviceId("d"), DownKind::kChunk), "covey/v1/3f/d/down/chunk");
-  EXPECT_EQ(enroll_down_topic(DeviceId("d")), "covey/v1/enroll/d/down");
+  EXPECT_EQ(enroll_down_topic(DeviceId("d"), {}), "covey/v1/enroll/d/down");
   EXPECT_EQ(manifest_topic(Digest{}), "covey/v1/m/" + std::string(64, '0'));
   EXPECT_EQ(root_topic(12), "covey/v1/m/root-12");
   for (uint8_t shard = 0; shard < kShards; ++shard) {
