@@ -111,6 +111,7 @@ grpc: {listen: "gateway.plant:1"}
         data.mkdir()
         garbage = os.urandom(20_000)
         (data / "covey.db").write_bytes(garbage)
+        (data / "covey.db").chmod(0o600)
         done = self.coveyd("--data", data)
         self.assertEqual(done.returncode, 1)
         self.assertIn("STORE_CORRUPT", done.stderr)
