@@ -192,6 +192,7 @@ bool DeviceLink::check_manufacturer(engine::EnrollMessage& message) {
 
 void DeviceLink::trust(const std::vector<AuthorityRecord>& authorities) {
   std::vector<tls::Manufacturer> trusted;
+  trusted.reserve(authorities.size());
   for (const AuthorityRecord& row : authorities) trusted.push_back({row.name, row.certificate});
   tls::Manufacturers manufacturers(trusted);
   const std::lock_guard lock(mutex_);

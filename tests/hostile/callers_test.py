@@ -21,6 +21,7 @@ import site_process
 from authority import Authority
 from callers import CONFIG, Case
 
+PAUSED = 5  # what a watch ends with when a person is needed
 HALF_OPEN = 2_000  # connections that begin a handshake and go on with nothing
 
 
@@ -116,7 +117,7 @@ class Callers(Case):
         hostile.until(lambda: ssl.get_server_certificate(self.endpoint(site)) != before, "newcomers see another one")
         site.call("rollout", "pause", "first")
         hostile.until(lambda: "PAUSED" in said.read_text(), "the watch goes on over the connection that it had")
-        self.assertIsNone(watch.poll())
+        self.assertEqual(watch.wait(30), PAUSED)
         self.assertEqual(self.cli(site, "rollout", "list", token=token_file.read_text(), ca=own.ca).returncode, 0)
 
     def test_tokens(self):
