@@ -111,7 +111,7 @@ class Tls(hostile.Case):
         with self.subTest("a broken file leaves the old one"):
             before = certificate.read_text()
             certificate.write_text("no certificate")
-            hostile.until(lambda: "tls_certificate_not_renewed" in site.log(), "the log says so", 90)
+            hostile.until(lambda: "error tls_certificate_not_renewed" in site.log(), "the log says so", 90)
             self.assertIn(str(certificate), site.log())
             self.assertEqual(shown(at["mqtt"]).split(), before.split())
             device.client.flush()
