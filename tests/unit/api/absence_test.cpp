@@ -22,6 +22,7 @@ bool names_a_resource(const std::string& field) {
 template <typename Request>
 void complete(Request&) {}
 void complete(v1::LabelDevicesRequest& to) { (*to.mutable_set())["hall"] = "b"; }
+void complete(v1::ReplaceDeviceRequest& to) { to.set_successor("devices/d0"); }
 
 template <typename Request>
 std::set<std::string> fields_of() {

@@ -169,7 +169,7 @@ TEST(Filter, ErrorsSayWhereAndWhat) {
   EXPECT_EQ(error("class = a)"), "BAD_FILTER position 10: expected AND, OR or the end, found ')'");
   EXPECT_EQ(error("colour = red"),
             "BAD_FILTER position 1: expected a field: id, device_id, class, state, online, "
-            "firmware, agent, labels.KEY, releases.KEY, found 'colour'");
+            "firmware, agent, secret, labels.KEY, releases.KEY, found 'colour'");
   EXPECT_EQ(error("class == a"),
             "BAD_FILTER position 8: expected a value, in quotes if it has spaces or signs, "
             "found '='");
