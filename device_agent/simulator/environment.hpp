@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "covey/port.h"
+#include "device_agent/simulator/keys/manufacturer.hpp"
 #include "device_agent/simulator/link/tls_stream.hpp"
-#include "device_agent/simulator/manufacturer.hpp"
 #include "device_agent/simulator/options.hpp"
 #include "device_agent/simulator/truth.hpp"
 

@@ -16,7 +16,7 @@
 #include "covey/port_host.h"
 #include "device_agent/runtimes/reference/reference_runtime.h"
 #include "device_agent/simulator/fleet.hpp"
-#include "device_agent/simulator/own_key.hpp"
+#include "device_agent/simulator/keys/own_key.hpp"
 
 namespace covey::simulator {
 

@@ -17,10 +17,10 @@
 #include "device_agent/simulator/control.hpp"
 #include "device_agent/simulator/device.hpp"
 #include "device_agent/simulator/environment.hpp"
+#include "device_agent/simulator/keys/trusted_key.hpp"
 #include "device_agent/simulator/options.hpp"
 #include "device_agent/simulator/scenario.hpp"
 #include "device_agent/simulator/state_directory.hpp"
-#include "device_agent/simulator/trusted_key.hpp"
 
 namespace covey::simulator {
 

@@ -6,6 +6,7 @@
 #include "gateway/api/handlers.hpp"
 #include "gateway/api/messages.hpp"
 #include "gateway/api/names.hpp"
+#include "gateway/engine/fleet/registration_faults.hpp"
 
 namespace covey::api {
 namespace {
@@ -16,21 +17,12 @@ class ImportRows {
   explicit ImportRows(const v1::ImportDevicesRequest& request) {
     for (int i = 0; i < request.devices_size(); ++i) add(i, request.devices(i));
   }
-  Status status() const {
-    if (count_ == 0) return {};
-    std::string text = text_;
-    if (count_ > kRegistrationErrorsShown) {
-      text += fmt::format("\nand {} more", count_ - kRegistrationErrorsShown);
-    }
-    return invalid("BAD_REGISTRATIONS", text + "\nnothing was changed");
-  }
+  Status status() const { return faults_.status(); }
   std::vector<engine::Registration>& rows() { return rows_; }
 
  private:
   void complain(int row, std::string_view field, std::string_view text) {
-    if (++count_ > kRegistrationErrorsShown) return;
-    if (!text_.empty()) text_ += "\n";
-    text_ += fmt::format("devices[{}].{}: {}", row, field, text);
+    faults_.add(static_cast<size_t>(row), field, text);
   }
   Bytes digest(int row, std::string_view field, const std::string& text) {
     const Result<std::string> plain = fingerprint_of(text, field);
@@ -60,8 +52,7 @@ class ImportRows {
   }
 
   std::vector<engine::Registration> rows_;
-  std::string text_;
-  size_t count_ = 0;
+  engine::RegistrationFaults faults_;
 };
 
 }  // namespace

@@ -15,13 +15,7 @@ namespace covey::engine {
 namespace {
 
 Digest derive(const State& state, const ClaimRecord& claim, std::string_view purpose) {
-  std::string input(purpose);
-  input += '\0';
-  input += claim.name.str();
-  input += '\0';
-  input += fmt::format("{}", claim.number);
-  input += '\x01';
-  return hmac_sha256(state.fleet.secrets.at(claim.secret_number).secret.bytes, as_bytes(input));
+  return derive_key(state, claim.secret_number, purpose, claim.name.str(), claim.number);
 }
 
 void put(Turn& turn, const ClaimRecord& claim) {

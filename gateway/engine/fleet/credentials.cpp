@@ -10,19 +10,23 @@
 namespace covey::engine {
 namespace {
 
-// One secret per device, purpose, enrolment and secret of the site; RFC 5869's expand step with a
-// single block.
 Digest derive(const State& state, const Device& device, std::string_view purpose) {
-  std::string input(purpose);
-  input += '\0';
-  input += device.id.str();
-  input += '\0';
-  input += std::to_string(device.enroll_generation);
-  input += '\x01';
-  return hmac_sha256(state.fleet.secrets.at(device.secret_number).secret.bytes, as_bytes(input));
+  return derive_key(state, device.secret_number, purpose, device.id.str(),
+                    device.enroll_generation);
 }
 
 }  // namespace
+
+Digest derive_key(const State& state, uint32_t secret_number, std::string_view purpose,
+                  std::string_view name, uint64_t number) {
+  std::string input(purpose);
+  input += '\0';
+  input += name;
+  input += '\0';
+  input += std::to_string(number);
+  input += '\x01';
+  return hmac_sha256(state.fleet.secrets.at(secret_number).secret.bytes, as_bytes(input));
+}
 
 Result<Digest> plain_secret(const SiteSecretRecord& record) {
   Digest secret;

@@ -102,6 +102,9 @@ void rekey_devices(Turn& turn);
 
 // ---- credentials.cpp: derived from the site's secret, never stored
 
+// One per purpose, name, number and secret of the site: RFC 5869's expand step with a single block.
+Digest derive_key(const State& state, uint32_t secret_number, std::string_view purpose,
+                  std::string_view name, uint64_t number);
 Digest order_key(const State& state, const Device& device);
 std::string broker_password(const State& state, const Device& device);
 uint32_t shard_of(const DeviceId& device);

@@ -7,6 +7,7 @@
 #include "gateway/engine/fleet/enrolment.hpp"
 #include "gateway/engine/fleet/fleet.hpp"
 #include "gateway/engine/fleet/own.hpp"
+#include "gateway/engine/fleet/registration_faults.hpp"
 #include "gateway/engine/rollouts/rollouts.hpp"
 #include "gateway/engine/turn/turn.hpp"
 
@@ -16,28 +17,6 @@ namespace {
 // Generation 1 is of strangers, who give way and are forgotten.
 constexpr uint32_t kGenerationOfRegistered = 2;
 
-// What is wrong with a list, each with its place.
-class Complaints {
- public:
-  void add(size_t row, std::string_view field, std::string_view text) {
-    if (++count_ > kRegistrationErrorsShown) return;
-    if (!text_.empty()) text_ += "\n";
-    text_ += fmt::format("devices[{}].{}: {}", row, field, text);
-  }
-  Status status() const {
-    if (count_ == 0) return {};
-    std::string text = text_;
-    if (count_ > kRegistrationErrorsShown) {
-      text += fmt::format("\nand {} more", count_ - kRegistrationErrorsShown);
-    }
-    return invalid("BAD_REGISTRATIONS", text + "\nnothing was changed");
-  }
-
- private:
-  std::string text_;
-  size_t count_ = 0;
-};
-
 std::map<std::string, std::string> labelled(const Device* device, const Registration& row) {
   std::map<std::string, std::string> labels = row.labels;
   if (device != nullptr) labels.insert(device->labels.begin(), device->labels.end());
@@ -45,57 +24,57 @@ std::map<std::string, std::string> labelled(const Device* device, const Registra
 }
 
 void check_labels(const Device* device, const Registration& row, size_t number,
-                  Complaints& complaints) {
+                  RegistrationFaults& faults) {
   for (const auto& [key, value] : row.labels) {
     if (Status good = check_label(key, value); !good) {
-      complaints.add(number, "labels", good.error().message);
+      faults.add(number, "labels", good.error().message);
     }
   }
   const size_t labels = labelled(device, row).size();
   if (labels > kLabelsPerDeviceMax) {
-    complaints.add(number, "labels",
-                   fmt::format("it would have {}, at most {}", labels, kLabelsPerDeviceMax));
+    faults.add(number, "labels",
+               fmt::format("it would have {}, at most {}", labels, kLabelsPerDeviceMax));
   }
 }
 
 void check_known(const Device& device, const Registration& row, size_t number,
-                 Complaints& complaints) {
+                 RegistrationFaults& faults) {
   if (device.state == DeviceState::kRejected || device.state == DeviceState::kDecommissioned) {
-    return complaints.add(number, "device_id",
-                          fmt::format("{} is {}: covey device reenroll or remove it first",
-                                      device.id.str(), to_string(device.state)));
+    return faults.add(number, "device_id",
+                      fmt::format("{} is {}: covey device reenroll or remove it first",
+                                  device.id.str(), to_string(device.state)));
   }
   if (device.state != DeviceState::kAccepted) return;
   if (!row.key.empty() && to_hex(row.key) != key_fingerprint(device.key)) {
-    complaints.add(number, "key_fingerprint",
-                   fmt::format("{} is accepted with another key: covey device reenroll it, or "
-                               "replace it by a new id",
-                               device.id.str()));
+    faults.add(number, "key_fingerprint",
+               fmt::format("{} is accepted with another key: covey device reenroll it, or "
+                           "replace it by a new id",
+                           device.id.str()));
   }
   if (!row.device_class.empty() && row.device_class != device.facts.device_class) {
-    complaints.add(number, "device_class",
-                   fmt::format("{} is accepted and has the class {}", device.id.str(),
-                               device.facts.device_class.str()));
+    faults.add(number, "device_class",
+               fmt::format("{} is accepted and has the class {}", device.id.str(),
+                           device.facts.device_class.str()));
   }
 }
 
 Status check(const FleetState& fleet, const ImportDevices& command) {
-  Complaints complaints;
+  RegistrationFaults faults;
   std::map<DeviceId, size_t> rows;
   size_t added = 0;
   for (size_t i = 0; i < command.devices.size(); ++i) {
     const Registration& row = command.devices[i];
     const auto [first, once] = rows.emplace(row.device, i);
     if (!once) {
-      complaints.add(i, "device_id",
-                     fmt::format("{} is also devices[{}]", row.device.str(), first->second));
+      faults.add(i, "device_id",
+                 fmt::format("{} is also devices[{}]", row.device.str(), first->second));
       continue;
     }
     const auto known = fleet.devices.find(row.device);
     const Device* const device = known == fleet.devices.end() ? nullptr : &known->second;
     if (device == nullptr) ++added;
-    check_labels(device, row, i, complaints);
-    if (device != nullptr) check_known(*device, row, i, complaints);
+    check_labels(device, row, i, faults);
+    if (device != nullptr) check_known(*device, row, i, faults);
   }
   if (fleet.devices.size() + added > kDevicesMax) {
     return Error{Code::kResourceExhausted, "DEVICE_LIMIT",
@@ -103,7 +82,7 @@ Status check(const FleetState& fleet, const ImportDevices& command) {
                              "remove those that are gone",
                              fleet.devices.size(), added, kDevicesMax)};
   }
-  return complaints.status();
+  return faults.status();
 }
 
 void write_in(Device& device, const Registration& row) {

@@ -19,12 +19,6 @@ engine::EngineConfig issuing() {
   return config;
 }
 
-Bytes key(uint8_t number) {
-  Bytes point(65, number);
-  point.front() = 4;
-  return point;
-}
-
 class OwnKey : public testing::Test {
  protected:
   std::vector<engine::Effect> ask(const std::string& id, uint64_t nonce, Bytes own,
@@ -59,69 +53,70 @@ class OwnKey : public testing::Test {
 
 TEST_F(OwnKey, TheGrantIsForTheKeyAndBringsACertificate) {
   site.enroll("a");
-  EXPECT_TRUE(find<engine::PublishGrant>(ask("a", 1, key(7)))->grant.key.empty()) << "a stranger";
+  EXPECT_TRUE(find<engine::PublishGrant>(ask("a", 1, own_point(7)))->grant.key.empty())
+      << "a stranger";
   site.accept("a");
-  const auto effects = ask("a", 1, key(7));
+  const auto effects = ask("a", 1, own_point(7));
   const engine::GrantMessage& grant = find<engine::PublishGrant>(effects)->grant;
   EXPECT_EQ(grant.state, EnrollState::kAccepted);
-  EXPECT_EQ(grant.key, key(7));
+  EXPECT_EQ(grant.key, own_point(7));
   ASSERT_TRUE(grant.certificate);
-  EXPECT_EQ(grant.certificate->key, key(7));
+  EXPECT_EQ(grant.certificate->key, own_point(7));
   EXPECT_EQ(grant.certificate->until, site.now().wall + kLife);
   EXPECT_EQ(grant.certificate->serial.size(), 16U);
   // Asked again, also after a restart: the same one.
   site.restart(issuing());
-  const auto again = ask("a", 1, key(7));
+  const auto again = ask("a", 1, own_point(7));
   EXPECT_EQ(find<engine::PublishGrant>(again)->grant.certificate, grant.certificate);
   site.check_reload();
 }
 
 TEST_F(OwnKey, NobodyElseGetsAnythingUnderTheSameNonce) {
   site.enroll("a");
-  ask("a", 1, key(7));
+  ask("a", 1, own_point(7));
   site.accept("a");
   // Somebody who has seen the request on the way: with a key of his own, or with none.
-  EXPECT_EQ(find<engine::PublishGrant>(ask("a", 1, key(8))), nullptr);
+  EXPECT_EQ(find<engine::PublishGrant>(ask("a", 1, own_point(8))), nullptr);
   EXPECT_EQ(find<engine::PublishGrant>(ask("a", 1, {}, false)), nullptr);
   EXPECT_EQ(site.drops(Drop::kEnrollRefused), 2U);
-  EXPECT_EQ(row("a").key, key(7));
+  EXPECT_EQ(row("a").key, own_point(7));
 }
 
 TEST_F(OwnKey, AnotherKeyUnderAWaitingIdIsSeenAndTheExpectedOneAloneIsAccepted) {
   site.enroll("a");
-  ask("a", 1, key(7));
+  ask("a", 1, own_point(7));
   site.pass(2s);
-  ask("a", 1, key(8));
+  ask("a", 1, own_point(8));
   EXPECT_GE(row("a").enroll_changes, 1U);
   const auto accept = [&](const Bytes& own) {
     return site.command(engine::AcceptDevices{{.ids = {DeviceId("a")}, .filter = ""},
                                               engine::key_fingerprint(own)});
   };
-  EXPECT_EQ(accept(key(7)).error().reason, "KEY_MISMATCH");
+  EXPECT_EQ(accept(own_point(7)).error().reason, "KEY_MISMATCH");
   EXPECT_EQ(row("a").state, DeviceState::kPending);
-  EXPECT_TRUE(accept(key(8)));
+  EXPECT_TRUE(accept(own_point(8)));
   EXPECT_EQ(row("a").state, DeviceState::kAccepted);
 }
 
 TEST_F(OwnKey, AFingerprintIsThatOfTheUsualForm) {
   EXPECT_EQ(engine::key_fingerprint({}), "");
-  EXPECT_EQ(engine::key_fingerprint(key(7)).size(), 64U);
-  EXPECT_NE(engine::key_fingerprint(key(7)), engine::key_fingerprint(key(8)));
+  EXPECT_EQ(engine::key_fingerprint(own_point(7)).size(), 64U);
+  EXPECT_NE(engine::key_fingerprint(own_point(7)), engine::key_fingerprint(own_point(8)));
 }
 
 TEST_F(OwnKey, ASiteThatIssuesNoneSealsAllTheSame) {
   site.restart(quick_config());
   site.enroll("a");
-  ask("a", 1, key(7));
+  ask("a", 1, own_point(7));
   site.accept("a");
-  const auto effects = ask("a", 1, key(7));
+  const auto effects = ask("a", 1, own_point(7));
   const engine::GrantMessage& grant = find<engine::PublishGrant>(effects)->grant;
-  EXPECT_EQ(grant.key, key(7));
+  EXPECT_EQ(grant.key, own_point(7));
   EXPECT_FALSE(grant.certificate);
 }
 
 TEST_F(OwnKey, WhoHoldsAnOlderCertificateIsToldTheNewestAtHello) {
-  join("a", key(7));
+  join("a", own_point(7));
   EXPECT_EQ(find<engine::PublishCertificate>(site.send("a", hello("a", number("a")))), nullptr);
   const auto effects = site.send("a", hello("a", 1));
   const auto* told = find<engine::PublishCertificate>(effects);
@@ -133,7 +128,7 @@ TEST_F(OwnKey, WhoHoldsAnOlderCertificateIsToldTheNewestAtHello) {
 }
 
 TEST_F(OwnKey, ACertificateIsRenewedLongBeforeItsEnd) {
-  join("a", key(7));
+  join("a", own_point(7));
   const Bytes first = row("a").certificate_serial;
   site.step_wall(kLife * 2 / 3 - 1h);
   site.pass(30s);
@@ -149,7 +144,7 @@ TEST_F(OwnKey, ACertificateIsRenewedLongBeforeItsEnd) {
 
 TEST_F(OwnKey, WhatIsRejectedReenrolledOrRemovedIsRevoked) {
   const auto revoked_by = [&](const std::string& id, engine::Command command) {
-    join(id, key(7));
+    join(id, own_point(7));
     const Bytes serial = row(id).certificate_serial;
     const auto effects = site.handle(engine::CommandReceived{1, {std::move(command), "alice", ""}});
     const auto* revoked = find<engine::RevokeCertificates>(effects);
@@ -177,7 +172,7 @@ TEST_F(OwnKey, WhatIsRejectedReenrolledOrRemovedIsRevoked) {
 }
 
 TEST_F(OwnKey, BothOfARenewedPairAreRevoked) {
-  join("a", key(7));
+  join("a", own_point(7));
   site.step_wall(kLife * 3 / 4);
   site.pass(30s);
   site.hello("a");
@@ -189,11 +184,11 @@ TEST_F(OwnKey, BothOfARenewedPairAreRevoked) {
 }
 
 TEST_F(OwnKey, AfterItsKeysAreVoidANewKeyWaitsForAnOperator) {
-  join("a", key(7));
+  join("a", own_point(7));
   site.handle(engine::CommandReceived{1, {engine::ReenrollDevice{DeviceId("a")}, "alice", ""}});
-  const auto effects = ask("a", 2, key(9));
+  const auto effects = ask("a", 2, own_point(9));
   EXPECT_EQ(find<engine::PublishGrant>(effects)->grant.state, EnrollState::kPending);
-  EXPECT_EQ(row("a").key, key(9));
+  EXPECT_EQ(row("a").key, own_point(9));
   EXPECT_TRUE(row("a").certificate_serial.empty());
 }
 
@@ -203,13 +198,13 @@ TEST_F(OwnKey, WhatWasRevokedIsForgottenAfterItsEndHoweverMuchIsNewer) {
   constexpr size_t kFew = 4;
   for (size_t i = 0; i < kFew; ++i) {
     const std::string id = "early-" + std::to_string(i);
-    join(id, key(7));
+    join(id, own_point(7));
     ASSERT_TRUE(site.command(engine::RemoveDevice{DeviceId(id)}).ok());
   }
   site.step_wall(kLife);
   for (size_t i = 0; i < kMany; ++i) {
     const std::string id = "late-" + std::to_string(i);
-    join(id, key(7));
+    join(id, own_point(7));
     ASSERT_TRUE(site.command(engine::RemoveDevice{DeviceId(id)}).ok());
   }
   ASSERT_EQ(site.state().fleet.revoked.size(), kMany + kFew);

@@ -9,12 +9,6 @@
 namespace covey::test {
 namespace {
 
-Bytes own_point(uint8_t number) {
-  Bytes point(65, number);
-  point.front() = 4;
-  return point;
-}
-
 class Secrets : public testing::Test {
  protected:
   // Accepted and online, with a key of its own or without.

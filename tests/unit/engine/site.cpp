@@ -72,6 +72,12 @@ GateDocument failures_gate(const std::string& max) {
   return gate;
 }
 
+Bytes own_point(uint8_t number) {
+  Bytes point(65, number);
+  point.front() = 4;
+  return point;
+}
+
 PlanDocument simple_plan(const std::string& name, const std::string& version) {
   PlanDocument plan;
   plan.name = name;

@@ -24,6 +24,8 @@ inline const ModelName kSiteModel("bearing");  // of each release and device
 engine::EngineConfig quick_config();
 
 // One stage of everybody, no soak, failures of at most 30 %, a retry after 10 s.
+// What stands for the public half of a device's own key, one for each number.
+Bytes own_point(uint8_t number);
 PlanDocument simple_plan(const std::string& name, const std::string& version);
 StageDocument stage(const std::string& name, const std::string& size);
 GateDocument failures_gate(const std::string& max);

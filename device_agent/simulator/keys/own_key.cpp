@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device_agent/simulator/own_key.hpp"
+#include "device_agent/simulator/keys/own_key.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,16 +11,12 @@
 #include <cstring>
 
 #include "covey/port_openssl.h"
+#include "device_agent/simulator/keys/openssl_objects.hpp"
 
 namespace covey::simulator {
 namespace {
 
-struct Close {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, Close>;
-
-Error failed(const std::string& path, std::string_view why) {
+Error no_own_key(const std::string& path, std::string_view why) {
   return Error{Code::kUnavailable, "DEVICE_STATE", fmt::format("{}: {}", path, why)};
 }
 
@@ -28,10 +24,10 @@ Result<EVP_PKEY*> read_key(const std::string& path) {
   const File file(std::fopen(path.c_str(), "re"));
   if (!file) {
     if (errno == ENOENT) return static_cast<EVP_PKEY*>(nullptr);
-    return failed(path, std::strerror(errno));
+    return no_own_key(path, std::strerror(errno));
   }
   EVP_PKEY* key = PEM_read_PrivateKey(file.get(), nullptr, nullptr, nullptr);
-  if (key == nullptr) return failed(path, "no private key in PEM");
+  if (key == nullptr) return no_own_key(path, "no private key in PEM");
   return key;
 }
 
@@ -40,7 +36,7 @@ Status write_key(const std::string& path, EVP_PKEY* key) {
   File file(descriptor < 0 ? nullptr : ::fdopen(descriptor, "w"));
   if (!file || PEM_write_PrivateKey(file.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1 ||
       std::fclose(file.release()) != 0) {
-    return failed(path, std::strerror(errno));
+    return no_own_key(path, std::strerror(errno));
   }
   return {};
 }
@@ -59,7 +55,7 @@ Result<std::unique_ptr<OwnKey>> OwnKey::build(const std::string& directory, cons
   }
   if (own->key_ == nullptr) {
     own->key_ = EVP_EC_gen("P-256");
-    if (own->key_ == nullptr) return failed(key_path, "no key could be made");
+    if (own->key_ == nullptr) return no_own_key(key_path, "no key could be made");
     if (!directory.empty()) {
       if (const Status written = write_key(key_path, own->key_); !written) return written.error();
     }
@@ -67,7 +63,7 @@ Result<std::unique_ptr<OwnKey>> OwnKey::build(const std::string& directory, cons
   if (directory.empty()) {
     covey_host_store_memory(&own->kept_);
   } else if (covey_host_store_file(&own->kept_, certificate_path.c_str()) != 0) {
-    return failed(certificate_path, std::strerror(errno));
+    return no_own_key(certificate_path, std::strerror(errno));
   }
   own->store_ = covey_host_store_port(&own->kept_);
   own->port_ = covey_openssl_device_key(own->key_, certificate ? &own->store_ : nullptr);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device_agent/simulator/manufacturer.hpp"
+#include "device_agent/simulator/keys/manufacturer.hpp"
 
 #include <fmt/format.h>
 #include <openssl/pem.h>
@@ -8,18 +8,12 @@
 
 #include <cstdio>
 
+#include "device_agent/simulator/keys/openssl_objects.hpp"
+
 namespace covey::simulator {
 namespace {
 
 constexpr long kTenYears = 3650L * 24 * 3600;
-
-struct CloseMakersFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using MakersFile = std::unique_ptr<std::FILE, CloseMakersFile>;
-struct FreeCertificate {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
 
 Error no_manufacturer(std::string_view why) {
   return Error{Code::kUnavailable, "MANUFACTURER", std::string(why)};
@@ -28,7 +22,7 @@ Error no_manufacturer(std::string_view why) {
 }  // namespace
 
 Result<std::unique_ptr<Manufacturer>> Manufacturer::load(const std::string& path) {
-  const MakersFile file(std::fopen(path.c_str(), "re"));
+  const File file(std::fopen(path.c_str(), "re"));
   auto maker = std::make_unique<Manufacturer>();
   if (file) maker->key_ = PEM_read_PrivateKey(file.get(), nullptr, nullptr, nullptr);
   if (file) std::rewind(file.get());
@@ -44,7 +38,7 @@ Manufacturer::~Manufacturer() {
 }
 
 Result<std::vector<uint8_t>> Manufacturer::certify(const std::string& id, evp_pkey_st* key) const {
-  const std::unique_ptr<X509, FreeCertificate> made(X509_new());
+  const Certificate made(X509_new());
   X509* const certificate = made.get();
   unsigned char serial = 0;
   if (certificate == nullptr || RAND_bytes(&serial, 1) != 1 ||

@@ -13,7 +13,7 @@
 #include "core/result.hpp"
 #include "covey/port.h"
 #include "covey/port_host.h"
-#include "device_agent/simulator/manufacturer.hpp"
+#include "device_agent/simulator/keys/manufacturer.hpp"
 
 struct evp_pkey_st;  // OpenSSL's
 

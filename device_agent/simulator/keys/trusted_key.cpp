@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device_agent/simulator/trusted_key.hpp"
+#include "device_agent/simulator/keys/trusted_key.hpp"
 
 #include <fmt/format.h>
 #include <openssl/core_names.h>
@@ -12,14 +12,10 @@
 #include <string_view>
 
 #include "covey/port.h"
+#include "device_agent/simulator/keys/openssl_objects.hpp"
 
 namespace covey::simulator {
 namespace {
-
-struct Close {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
 
 Error bad_key(const std::string& path, std::string_view why) {
   return invalid("TRUSTED_KEY", fmt::format("--trusted-key {}: {}", path, why));
@@ -28,10 +24,9 @@ Error bad_key(const std::string& path, std::string_view why) {
 }  // namespace
 
 Result<TrustedKey> read_trusted_key(const std::string& path) {
-  const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "re"));
+  const File file(std::fopen(path.c_str(), "re"));
   if (!file) return bad_key(path, "cannot be opened");
-  const std::unique_ptr<EVP_PKEY, Close> key(
-      PEM_read_PUBKEY(file.get(), nullptr, nullptr, nullptr));
+  const PublicKeyObject key(PEM_read_PUBKEY(file.get(), nullptr, nullptr, nullptr));
   if (!key) return bad_key(path, "holds no PEM public key (BEGIN PUBLIC KEY)");
   TrustedKey out;
   if (EVP_PKEY_get_base_id(key.get()) == EVP_PKEY_ED25519) {
