@@ -53,20 +53,7 @@ std::vector<Key> build_schema() {
   std::vector<Key> keys;
   keys.push_back(site_name_key());
   keys.push_back(site_names_key());
-  keys.push_back(text_key(
-      "site.key_file", "path", 4096, [](Config & c) -> auto& { return c.site.key_file; },
-      "File with the key (64 hex digits) that the site's secrets are encrypted with in the "
-      "database; without: `site.key` in the data directory, made by the first start."));
-  Key site_key = text_key(
-      "site.key", "text", 64, [](Config & c) -> auto& { return c.site.key; },
-      "The key itself; environment only, wins over the file.");
-  site_key.secret = true;
-  keys.push_back(std::move(site_key));
-  keys.push_back(text_key(
-      "site.previous_key_file", "path", 4096,
-      [](Config & c) -> auto& { return c.site.previous_key_file; },
-      "After the key was replaced: file of the one before. A start that has both encrypts the "
-      "secrets anew; then it is needed no more."));
+  for (Key& key : site_secret_keys()) keys.push_back(std::move(key));
 
   keys.push_back(choice_key(
       "tls.plaintext", kPlaintexts, [](Config & c) -> auto& { return c.tls.plaintext; },

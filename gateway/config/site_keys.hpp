@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys that say what this site is called. Pure. Private to schema.cpp.
+// The keys that say what this site is called, and what its secrets are encrypted with. Pure.
+// Private to schema.cpp.
 #pragma once
 
 #include "gateway/config/schema.hpp"
@@ -12,5 +13,6 @@ std::string canonical_name(std::string_view text);
 
 Key site_name_key();
 Key site_names_key();
+std::vector<Key> site_secret_keys();
 
 }  // namespace covey::config

@@ -41,17 +41,6 @@ LoadLimits load_limits(const config::Config& config, Millis wall) {
           .windows_until = wall + kClockSlack};
 }
 
-api::MakeSecret secret_maker(const SiteKey& key) {
-  return [key](uint32_t number) -> Result<engine::RotateSecret> {
-    engine::RotateSecret command{.secret = {}, .sealed = {}, .number = number};
-    if (!random_value(command.secret.bytes)) return random_failed();
-    Result<Bytes> sealed = key.seal(number, command.secret);
-    if (!sealed) return sealed.error();
-    command.sealed = *std::move(sealed);
-    return command;
-  };
-}
-
 void log_broker_news(const broker::BrokerNews& news) {
   switch (news.kind) {
     case broker::BrokerNews::Kind::kEnded:
@@ -190,12 +179,10 @@ Status Site::open_device_authority(const tls::SiteIdentity& identity) {
 
 Status Site::begin_site(const SiteStart& how, Snapshot& snapshot) {
   if (!trace_.empty() && !how.new_site) return site_lost(config_.data_dir, trace_);
-  Digest secret;
-  if (!random_value(secret.bytes)) return random_failed();
-  Result<Bytes> sealed = key_->seal(1, secret);
-  if (!sealed) return sealed.error();
+  Result<engine::RotateSecret> secret = key_->make(1);
+  if (!secret) return secret.error();
   const std::vector<Write> first =
-      engine::new_site(*std::move(sealed), runtime::now_of_clocks().wall);
+      engine::new_site(std::move(secret->sealed), runtime::now_of_clocks().wall);
   log::log_event(log::Level::kInfo, "new_site", {{"data", config_.data_dir}});
   if (Status begun = store_->commit(first); !begun) return begun;
   snapshot.secrets = {std::get<PutSiteSecret>(first.back()).secret};
@@ -215,16 +202,11 @@ Status Site::open_secrets(const SiteStart& how, Snapshot& snapshot) {
     log::log_event(log::Level::kWarn, "new_site_ignored",
                    {{"text", "the data directory has a site, which goes on"}});
   }
+  if (read_only_) return {};
+  Result<std::vector<SiteSecretRecord>> fresh = key_->seal_anew(snapshot.secrets);
+  if (!fresh) return fresh.error();
   std::vector<Write> writes;
-  for (SiteSecretRecord& record : snapshot.secrets) {
-    if (read_only_ || !key_->is_outdated(record)) continue;
-    const Result<Digest> secret = key_->unseal(record);
-    if (!secret) return secret.error();
-    Result<Bytes> again = key_->seal(record.number, *secret);
-    if (!again) return again.error();
-    record.sealed = *std::move(again);
-    writes.emplace_back(PutSiteSecret{record});
-  }
+  for (const SiteSecretRecord& record : *fresh) writes.emplace_back(PutSiteSecret{record});
   if (writes.empty()) return {};
   log::log_event(log::Level::kInfo, "site_secrets_sealed",
                  {{"secrets", std::to_string(writes.size())}});
@@ -352,7 +334,8 @@ Status Site::start_servers() {
   if (!audit_key && !read_only_) return audit_key.error();
   if (audit_key) options.audit_key = *std::move(audit_key);
   options.access = access_;
-  if (!read_only_) options.make_secret = secret_maker(*key_);
+  if (!read_only_)
+    options.make_secret = [key = *key_](uint32_t number) { return key.make(number); };
   if (endpoints_.grpc_over_tls) options.server_tls = server_tls_;
   Result<std::unique_ptr<GrpcServer>> grpc = GrpcServer::start(*runtime_, options);
   if (!grpc) return with_taken_ports(grpc.error(), config_);

@@ -38,11 +38,14 @@ Result<Digest> read_key(const std::string& path) {
   return parse(*text, path);
 }
 
+Status draw(Digest& into) {
+  if (RAND_bytes(into.bytes.data(), static_cast<int>(into.bytes.size())) == 1) return {};
+  return Error{Code::kInternal, "NO_RANDOMNESS", "the system's random source does not answer"};
+}
+
 Result<Digest> make_key(const std::string& path) {
   Digest key;
-  if (RAND_bytes(key.bytes.data(), static_cast<int>(key.bytes.size())) != 1) {
-    return Error{Code::kInternal, "NO_RANDOMNESS", "the system's random source does not answer"};
-  }
+  if (Status drawn = draw(key); !drawn) return drawn.error();
   const Status kept = config::write_file_durably(path, to_hex(key) + "\n", 0600);
   if (!kept) return kept.error();
   return key;
@@ -109,6 +112,30 @@ Result<Digest> SiteKey::unseal(const SiteSecretRecord& record) const {
   }
   std::ranges::copy(*plain, secret.bytes.begin());
   return secret;
+}
+
+Result<engine::RotateSecret> SiteKey::make(uint32_t number) const {
+  engine::RotateSecret made{.secret = {}, .sealed = {}, .number = number};
+  if (Status drawn = draw(made.secret); !drawn) return drawn.error();
+  Result<Bytes> sealed = seal(number, made.secret);
+  if (!sealed) return sealed.error();
+  made.sealed = *std::move(sealed);
+  return made;
+}
+
+Result<std::vector<SiteSecretRecord>> SiteKey::seal_anew(
+    std::vector<SiteSecretRecord>& records) const {
+  std::vector<SiteSecretRecord> fresh;
+  for (SiteSecretRecord& record : records) {
+    if (!is_outdated(record)) continue;
+    const Result<Digest> secret = unseal(record);
+    if (!secret) return secret.error();
+    Result<Bytes> again = seal(record.number, *secret);
+    if (!again) return again.error();
+    record.sealed = *std::move(again);
+    fresh.push_back(record);
+  }
+  return fresh;
 }
 
 bool SiteKey::is_outdated(const SiteSecretRecord& record) const {

@@ -8,10 +8,12 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/digest.hpp"
 #include "core/result.hpp"
 #include "gateway/config/config.hpp"
+#include "gateway/engine/commands.hpp"
 #include "storage/records.hpp"
 
 namespace covey {
@@ -22,13 +24,18 @@ class SiteKey {
   // SITE_KEY_LOST, SITE_KEY_INVALID, FILE_READ, FILE_WRITE, FOREIGN_FILE, EXPOSED_FILE.
   static Result<SiteKey> open(const config::Config& config, bool sealed_already);
 
-  Result<Bytes> seal(uint32_t number, const Digest& secret) const;
+  // A new secret of that number, random and sealed. Errors: NO_RANDOMNESS, SEALING.
+  Result<engine::RotateSecret> make(uint32_t number) const;
   // Also what a site of before, or the previous key, left. Errors: SITE_KEY_WRONG.
   Result<Digest> unseal(const SiteSecretRecord& record) const;
-  // It is not this key that it is sealed with: in clear, or with the previous one.
-  bool is_outdated(const SiteSecretRecord& record) const;
+  // Those that are in clear, or sealed with the previous key, sealed with this one, in `records`,
+  // too. Errors: SITE_KEY_WRONG, SEALING.
+  Result<std::vector<SiteSecretRecord>> seal_anew(std::vector<SiteSecretRecord>& records) const;
 
  private:
+  Result<Bytes> seal(uint32_t number, const Digest& secret) const;
+  bool is_outdated(const SiteSecretRecord& record) const;
+
   Digest key_;
   std::optional<Digest> previous_;
   std::string from_;  // where the key is, in words

@@ -63,6 +63,19 @@ TEST_F(Secrets, ADeviceWithAKeyMovesByItselfAndAnotherStays) {
   site.check_reload();
 }
 
+TEST_F(Secrets, WhatIsSaidUnderTheOldKeyDoesNotCount) {
+  join("a", own_point(7));
+  const engine::FromDevice hello = site.sealed("a", site.hello_of("a"));
+  const engine::ReportReceived report = site.sealed("a", site.window("a", 10));
+  ASSERT_TRUE(rotate(2));
+  site.pass(2s, 1s);
+  const uint64_t refused = site.drops(engine::Drop::kMacInvalid);
+  site.handle(hello);
+  site.handle(report);
+  EXPECT_EQ(site.drops(engine::Drop::kMacInvalid), refused + 2);
+  EXPECT_FALSE(engine::is_online(site.state(), DeviceId("a")));
+}
+
 TEST_F(Secrets, GoOnOverARestartAndTheOldOneGoesWithItsLastDevice) {
   join("a", own_point(7));
   join("b", {});
